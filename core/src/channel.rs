@@ -1,0 +1,256 @@
+//! A channel is a place on a platform together with what it follows, how far it has read and when it is next due.
+
+use std::fmt;
+use std::str::FromStr;
+
+use chrono::{DateTime, Utc};
+use chrono_tz::Tz;
+use serde::{Deserialize, Serialize};
+
+use crate::locale::Lang;
+use crate::schedule::Schedule;
+use crate::subscription::Subjects;
+
+/// Where messages go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Platform {
+    /// Discord.
+    Discord,
+    /// Telegram.
+    Telegram,
+    /// The local web page.
+    Web,
+}
+
+impl Platform {
+    /// All of them, for tables.
+    pub const ALL: [Self; 3] = [Self::Discord, Self::Telegram, Self::Web];
+
+    /// The name in a place: `telegram`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Discord => "discord",
+            Self::Telegram => "telegram",
+            Self::Web => "web",
+        }
+    }
+}
+
+impl fmt::Display for Platform {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// A chat, channel or page on a platform, and possibly a thread in it: `telegram:-1001234567890`,
+/// `telegram:-1001234567890/42`, `discord:123456789012345678`, `web:lobby`.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(into = "String", try_from = "String")]
+pub struct Place {
+    platform: Platform,
+    chat: String,
+    thread: Option<i32>,
+}
+
+/// Why a text is no place.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum PlaceError {
+    /// The part before the colon.
+    #[error("“{0}” is no place: write telegram:CHAT_ID, telegram:CHAT_ID/TOPIC_ID, discord:CHANNEL_ID or web:NAME")]
+    Unknown(String),
+    /// Telegram's chat ids are whole numbers, those of groups negative (Bot API, `Chat.id`).
+    #[error("“{0}”: a Telegram chat id is a whole number such as -1001234567890, and a topic id a positive one")]
+    Telegram(String),
+    /// Discord's ids are snowflakes (Discord API reference).
+    #[error("“{0}”: a Discord channel id is a number of 15 to 20 digits; a thread has an id of its own")]
+    Discord(String),
+    /// The web page's channels are named in its address.
+    #[error("“{0}”: a web channel's name has 1 to 32 lower-case letters, digits or hyphens")]
+    Web(String),
+}
+
+impl Place {
+    /// A chat on Telegram, possibly a topic in it.
+    pub fn telegram(chat: i64, topic: Option<i32>) -> Self {
+        Self {
+            platform: Platform::Telegram,
+            chat: chat.to_string(),
+            thread: topic,
+        }
+    }
+
+    /// A channel or thread on Discord.
+    pub fn discord(channel: u64) -> Self {
+        Self {
+            platform: Platform::Discord,
+            chat: channel.to_string(),
+            thread: None,
+        }
+    }
+
+    /// A channel of the local web page.
+    ///
+    /// # Errors
+    /// When the name has other characters than lower-case letters, digits and hyphens.
+    pub fn web(name: &str) -> Result<Self, PlaceError> {
+        format!("web:{name}").parse()
+    }
+
+    /// The platform.
+    pub fn platform(&self) -> Platform {
+        self.platform
+    }
+
+    /// The platform's own id of the chat, or the web channel's name.
+    pub fn chat(&self) -> &str {
+        &self.chat
+    }
+
+    /// The topic in a Telegram forum.
+    pub fn thread(&self) -> Option<i32> {
+        self.thread
+    }
+}
+
+impl FromStr for Place {
+    type Err = PlaceError;
+
+    fn from_str(s: &str) -> Result<Self, Self::Err> {
+        let (platform, rest) = s
+            .trim()
+            .split_once(':')
+            .ok_or_else(|| PlaceError::Unknown(s.to_owned()))?;
+        match platform {
+            "telegram" => {
+                let bad = || PlaceError::Telegram(s.to_owned());
+                let (chat, thread) = match rest.split_once('/') {
+                    Some((chat, thread)) => (chat, Some(thread.parse().ok().filter(|&t| t > 0).ok_or_else(bad)?)),
+                    None => (rest, None),
+                };
+                let chat: i64 = chat.parse().ok().filter(|&id| id != 0).ok_or_else(bad)?;
+                Ok(Self::telegram(chat, thread))
+            }
+            "discord" => {
+                let digits = (15..=20).contains(&rest.len()) && rest.bytes().all(|b| b.is_ascii_digit());
+                let id = rest
+                    .parse::<u64>()
+                    .ok()
+                    .filter(|_| digits)
+                    .ok_or_else(|| PlaceError::Discord(s.to_owned()))?;
+                Ok(Self::discord(id))
+            }
+            "web" => {
+                let valid = (1..=32).contains(&rest.len())
+                    && rest
+                        .bytes()
+                        .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
+                if valid {
+                    Ok(Self {
+                        platform: Platform::Web,
+                        chat: rest.to_owned(),
+                        thread: None,
+                    })
+                } else {
+                    Err(PlaceError::Web(s.to_owned()))
+                }
+            }
+            _ => Err(PlaceError::Unknown(s.to_owned())),
+        }
+    }
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.platform, self.chat)?;
+        self.thread.map_or(Ok(()), |thread| write!(f, "/{thread}"))
+    }
+}
+
+impl From<Place> for String {
+    fn from(place: Place) -> Self {
+        place.to_string()
+    }
+}
+
+impl TryFrom<String> for Place {
+    type Error = PlaceError;
+
+    fn try_from(s: String) -> Result<Self, Self::Error> {
+        s.parse()
+    }
+}
+
+/// What a channel gets on a day without papers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum WhenEmpty {
+    /// A short message that says why.
+    Say,
+    /// Nothing.
+    Silent,
+}
+
+/// How much of each paper a digest shows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Style {
+    /// Number, title, brief, institutions and number of authors.
+    Compact,
+    /// The same and the abstract.
+    Full,
+}
+
+/// What a channel has chosen. The configuration file has the same fields.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Settings {
+    /// What it follows.
+    pub subjects: Subjects,
+    /// When it is due; `None` posts only on request.
+    pub schedule: Option<Schedule>,
+    /// The zone in which the schedule is meant and dates are shown.
+    pub timezone: Tz,
+    /// The language of everything that it gets.
+    pub language: Lang,
+    /// What it gets on an empty day.
+    pub when_empty: WhenEmpty,
+    /// How much of each paper.
+    pub style: Style,
+}
+
+/// The position in the order of intake up to which a channel has read; 0 is before the first paper.
+pub type Seq = u64;
+
+/// Whether a channel gets anything.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase", tag = "state")]
+pub enum Activity {
+    /// It does.
+    Active,
+    /// It does not, since the platform says that it cannot be written to; subscriptions and cursor stay.
+    Paused {
+        /// What the platform said.
+        reason: String,
+        /// Since when.
+        since: DateTime<Utc>,
+    },
+}
+
+/// A place with what it follows and how far it has read.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Channel {
+    /// Where.
+    pub place: Place,
+    /// What it has chosen.
+    pub settings: Settings,
+    /// Up to where it has read.
+    pub cursor: Seq,
+    /// The latest occurrence that was published for it.
+    pub last_fired: Option<DateTime<Utc>>,
+    /// When it is next due; derived from schedule, zone and `last_fired`, kept for the index.
+    pub next_due: Option<DateTime<Utc>>,
+    /// Whether it gets anything.
+    pub activity: Activity,
+    /// When it was added.
+    pub added_at: DateTime<Utc>,
+}

@@ -1,0 +1,169 @@
+//! Where papers come from. A source is pure: it parses bytes that somebody else fetched into papers, and one bad item in
+//! them never loses the others.
+//!
+//! The ledger of [`Window`]s says which intervals a source has covered, so that gaps and repeats show.
+
+pub mod arxiv_mail;
+pub mod report;
+
+use std::fmt;
+use std::str::FromStr;
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+
+use crate::paper::Paper;
+
+/// The kinds of source. The order of the variants has no meaning; see [`SourceKind::authority`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum SourceKind {
+    /// The arXiv mailing of a day.
+    ArxivMail,
+    /// An analysis report in Markdown.
+    Report,
+}
+
+impl SourceKind {
+    /// Every kind, for parsing and for tables.
+    pub const ALL: [Self; 2] = [Self::ArxivMail, Self::Report];
+
+    /// Whose field is better when two sources disagree: the higher number. arXiv's own metadata were typed by the
+    /// authors; a report's were read off a PDF.
+    pub fn authority(self) -> u8 {
+        match self {
+            Self::ArxivMail => 20,
+            Self::Report => 10,
+        }
+    }
+
+    /// The name in the ledger and on the command line.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::ArxivMail => "arxiv-mail",
+            Self::Report => "report",
+        }
+    }
+}
+
+impl fmt::Display for SourceKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl FromStr for SourceKind {
+    type Err = SourceError;
+
+    fn from_str(s: &str) -> Result<Self, Self::Err> {
+        Self::ALL
+            .into_iter()
+            .find(|kind| kind.name() == s)
+            .ok_or(SourceError::Unrecognised)
+    }
+}
+
+/// How a source announced a paper.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Announcement {
+    /// First announced.
+    New,
+    /// Announced elsewhere, newly listed here.
+    CrossList,
+    /// A new version of something announced before; never a candidate for a digest.
+    Replacement,
+}
+
+impl Announcement {
+    /// Whether a paper announced so may enter a digest.
+    pub fn is_candidate(self) -> bool {
+        match self {
+            Self::New | Self::CrossList => true,
+            Self::Replacement => false,
+        }
+    }
+}
+
+/// The interval that one intake of a source covers: from (inclusive) to (exclusive).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Window {
+    /// Whose interval.
+    pub source: SourceKind,
+    /// Its beginning.
+    pub from: DateTime<Utc>,
+    /// Its end; the day on which it ends names the digest.
+    pub to: DateTime<Utc>,
+}
+
+/// One paper as one source announced it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Item {
+    /// The paper with this source's fields alone.
+    pub paper: Paper,
+    /// How it was announced.
+    pub announcement: Announcement,
+}
+
+/// An item that could not be read; the others are not affected.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[error("line {line}: {item}: {reason}")]
+pub struct RejectedItem {
+    /// The line in the decoded text where the item begins, from 1.
+    pub line: usize,
+    /// The item as a person would name it: its id, its number or its first words.
+    pub item: String,
+    /// What is wrong and what was expected.
+    pub reason: String,
+}
+
+/// What a parse of one file gives.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Parsed {
+    /// Which source it was.
+    pub source: SourceKind,
+    /// The interval covered, where the source says one.
+    pub window: Option<Window>,
+    /// The papers in the source's order.
+    pub items: Vec<Item>,
+    /// What could not be read.
+    pub rejected: Vec<RejectedItem>,
+}
+
+/// Why a whole file cannot be taken in. The texts are for people and say what to do.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum SourceError {
+    /// No source knows this format.
+    #[error(
+        "this is neither an arXiv mailing (“received from … to …”, entries between lines of “\\\\”) nor an analysis report (“# title”, “## 论文技术简报”); save the mail as text or .eml"
+    )]
+    Unrecognised,
+    /// Recognised, and damaged beyond use.
+    #[error("line {line}: {reason}")]
+    Damaged {
+        /// Line from 1.
+        line: usize,
+        /// What is wrong.
+        reason: String,
+    },
+    /// The file is empty.
+    #[error("the file is empty")]
+    Empty,
+}
+
+/// Reads a file whose kind is not known.
+///
+/// # Errors
+/// [`SourceError`] when no source recognises it or the one that does finds it damaged as a whole.
+pub fn parse(bytes: &[u8]) -> Result<Parsed, SourceError> {
+    if bytes.iter().all(u8::is_ascii_whitespace) {
+        return Err(SourceError::Empty);
+    }
+    if report::recognises(bytes) {
+        return report::parse(bytes);
+    }
+    if arxiv_mail::recognises(bytes) {
+        return arxiv_mail::parse(bytes);
+    }
+    Err(SourceError::Unrecognised)
+}
