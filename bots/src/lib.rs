@@ -1,1 +1,13 @@
-//! x
+//! The only crate that talks to the world: chat platforms, the local web page, files, the clock. It decides nothing
+//! about papers, digests or deliveries; `paperwire-core` does. Loops live here and look alike: run one step; if it did
+//! nothing, wait for a nudge or for the next due time.
+
+pub mod clock;
+pub mod desk;
+pub mod discord;
+pub mod http;
+pub mod messenger;
+pub mod render;
+pub mod storage;
+pub mod telegram;
+pub mod web;

@@ -1,1 +1,255 @@
-//! x
+//! What people can ask, in one table: from it come the parser, `/help`, Discord's registration and Telegram's menu. An
+//! answer is a pure read of the store.
+
+use chrono::NaiveDate;
+
+use crate::channel::Place;
+use crate::locale::Lang;
+use crate::message::Message;
+use crate::paper::{PaperId, PaperIdError};
+
+/// What a person asked, already typed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Command {
+    /// `/paper …`
+    Paper(PaperQuery),
+    /// `/digest [date]`: the latest digest, or that of a day.
+    Digest {
+        /// The day, in the channel's zone.
+        day: Option<NaiveDate>,
+    },
+    /// `/topics`: what there is and what this channel follows.
+    Topics,
+    /// `/help`
+    Help,
+    /// `/start`: what this bot is; a paused channel gets digests again.
+    Start,
+}
+
+/// Which paper.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum PaperQuery {
+    /// `/paper 4`: of the latest digest, or of the one replied to.
+    Number(u32),
+    /// `/paper 2025-10-09 4`: of the digest of that day.
+    OfDay(NaiveDate, u32),
+    /// `/paper 2510.09212`, or a link.
+    Id(PaperId),
+}
+
+/// Which kind of value an argument takes: decides Discord's option type.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ArgKind {
+    /// Free text.
+    Text,
+    /// A day, `2025-10-09`.
+    Day,
+}
+
+/// One argument of a command.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ArgSpec {
+    /// Its name in Discord's form, lower case.
+    pub name: &'static str,
+    /// What it takes.
+    pub kind: ArgKind,
+    /// Whether it must be given.
+    pub required: bool,
+    /// What it is, in Chinese, at most 100 characters (Discord's limit).
+    pub zh: &'static str,
+    /// The same in English.
+    pub en: &'static str,
+}
+
+/// One command of the table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CommandSpec {
+    /// Its name without the slash: lower-case letters, at most 32 (Telegram's and Discord's limit).
+    pub name: &'static str,
+    /// Its arguments, in order.
+    pub args: &'static [ArgSpec],
+    /// What it does, in Chinese, at most 100 characters (Discord's limit; Telegram allows 256).
+    pub zh: &'static str,
+    /// The same in English.
+    pub en: &'static str,
+    parse: fn(&str) -> Result<Command, CommandError>,
+}
+
+/// The table.
+pub const TABLE: &[CommandSpec] = &[
+    CommandSpec {
+        name: "paper",
+        args: &[ArgSpec {
+            name: "which",
+            kind: ArgKind::Text,
+            required: true,
+            zh: "编号、日期加编号、arXiv 编号或链接",
+            en: "Number, date and number, arXiv id or link",
+        }],
+        zh: "查看一篇论文：/paper 4，/paper 2025-10-09 4，/paper 2510.09212",
+        en: "Open a paper: /paper 4, /paper 2025-10-09 4, /paper 2510.09212",
+        parse: parse_paper,
+    },
+    CommandSpec {
+        name: "digest",
+        args: &[ArgSpec {
+            name: "date",
+            kind: ArgKind::Day,
+            required: false,
+            zh: "日期，如 2025-10-09；不填则为最新",
+            en: "Day such as 2025-10-09; the latest if left out",
+        }],
+        zh: "再次显示最新一期或某日的简报",
+        en: "Show the latest digest again, or that of a day",
+        parse: parse_digest,
+    },
+    CommandSpec {
+        name: "topics",
+        args: &[],
+        zh: "有哪些主题，本频道订阅了什么",
+        en: "Which topics there are and what this channel follows",
+        parse: |_| Ok(Command::Topics),
+    },
+    CommandSpec {
+        name: "help",
+        args: &[],
+        zh: "我能回答什么",
+        en: "What I can answer",
+        parse: |_| Ok(Command::Help),
+    },
+    CommandSpec {
+        name: "start",
+        args: &[],
+        zh: "我是谁；恢复已暂停的频道",
+        en: "What I am; a paused channel gets digests again",
+        parse: |_| Ok(Command::Start),
+    },
+];
+
+/// Why a text that was meant for the bot is no command. Shown to the person through [`crate::locale`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum CommandError {
+    /// No such command; the nearest one, if any is near.
+    Unknown {
+        /// As typed, without the slash, at most 32 characters.
+        name: String,
+        /// What was probably meant.
+        nearest: Option<&'static str>,
+    },
+    /// `/paper` without saying which.
+    WhichPaper,
+    /// Not a number, a date and a number, an id or a link.
+    NoPaper(PaperIdError),
+    /// Not a day.
+    NoDay(String),
+}
+
+/// A question with its circumstances.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Question {
+    /// What was asked, or why it could not be understood.
+    pub command: Result<Command, CommandError>,
+    /// Where.
+    pub place: Place,
+    /// The platform's id of the message that it replies to.
+    pub reply_to: Option<String>,
+    /// The asker's language where the place has no channel's setting.
+    pub fallback_lang: Lang,
+}
+
+/// Reads a chat message. `None` when it is no command, or one addressed to another bot (`/paper@other_bot`).
+///
+/// `bot_name` is the bot's user name without `@`; it is compared without case, as Telegram does.
+pub fn parse(text: &str, bot_name: Option<&str>) -> Option<Result<Command, CommandError>> {
+    let rest = text.trim_start().strip_prefix('/')?;
+    let end = rest.find(char::is_whitespace).unwrap_or(rest.len());
+    let (head, args) = rest.split_at(end);
+    let name = match head.split_once('@') {
+        Some((name, to)) => {
+            if !bot_name.is_some_and(|bot| bot.eq_ignore_ascii_case(to)) {
+                return None;
+            }
+            name
+        }
+        None => head,
+    };
+    if name.is_empty() || !name.chars().all(|c| c.is_alphanumeric() || c == '_') {
+        return None;
+    }
+    Some(parse_named(name, args))
+}
+
+/// Reads a command whose name and argument text are already apart, as Discord gives them.
+///
+/// # Errors
+/// [`CommandError`] says what was not understood.
+pub fn parse_named(name: &str, args: &str) -> Result<Command, CommandError> {
+    let folded = name.to_lowercase();
+    match TABLE.iter().find(|spec| spec.name == folded) {
+        Some(spec) => (spec.parse)(args.trim()),
+        None => {
+            let name: String = name.chars().take(32).collect();
+            let nearest = TABLE
+                .iter()
+                .map(|spec| (strsim::damerau_levenshtein(spec.name, &folded), spec.name))
+                .min()
+                .filter(|&(distance, name)| distance <= name.len() / 2)
+                .map(|(_, name)| name);
+            Err(CommandError::Unknown { name, nearest })
+        }
+    }
+}
+
+fn parse_paper(args: &str) -> Result<Command, CommandError> {
+    let words: Vec<&str> = args.split_whitespace().collect();
+    let query = match words.as_slice() {
+        [] => return Err(CommandError::WhichPaper),
+        [one] => match number(one) {
+            Some(n) => PaperQuery::Number(n),
+            None => PaperQuery::Id(paper_id(one)?),
+        },
+        [first, second] => match (day(first), number(second), day(second), number(first)) {
+            (Some(day), Some(n), _, _) | (_, _, Some(day), Some(n)) => PaperQuery::OfDay(day, n),
+            _ => PaperQuery::Id(paper_id(args)?),
+        },
+        _ => PaperQuery::Id(paper_id(args)?),
+    };
+    Ok(Command::Paper(query))
+}
+
+fn parse_digest(args: &str) -> Result<Command, CommandError> {
+    if args.is_empty() {
+        return Ok(Command::Digest { day: None });
+    }
+    let day = day(args).ok_or_else(|| CommandError::NoDay(args.chars().take(40).collect()))?;
+    Ok(Command::Digest { day: Some(day) })
+}
+
+/// `4`, `#4`, `4.`, full-width `４`. Numbers beyond `u32` are capped, so that the answer can say which exist.
+fn number(word: &str) -> Option<u32> {
+    let folded = crate::text::fold(word);
+    let digits = folded.trim_start_matches('#').trim_end_matches(['.', ',', '。', '篇']);
+    let all_digits = !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit());
+    all_digits.then(|| digits.parse().unwrap_or(u32::MAX))
+}
+
+fn day(word: &str) -> Option<NaiveDate> {
+    let folded = crate::text::fold(word);
+    ["%Y-%m-%d", "%Y/%m/%d", "%Y年%m月%d日", "%Y%m%d"]
+        .iter()
+        .find_map(|format| NaiveDate::parse_from_str(folded.trim(), format).ok())
+        .filter(|day| (1991..=2100).contains(&chrono::Datelike::year(day)))
+}
+
+fn paper_id(text: &str) -> Result<PaperId, CommandError> {
+    text.parse().map_err(CommandError::NoPaper)
+}
+
+/// An answer: what to say, and to whom it is visible.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Answer {
+    /// What to say.
+    pub message: Message,
+    /// In which language it is written.
+    pub lang: Lang,
+}

@@ -14,6 +14,7 @@ pub mod channel;
 pub mod command;
 pub mod delivery;
 pub mod digest;
+pub mod join;
 pub mod locale;
 pub mod message;
 pub mod paper;

@@ -1,1 +1,220 @@
-//! x
+//! What Paperwire remembers, and the promises that every store keeps. The stages of the [`crate::pipeline`] read through
+//! this trait and describe what shall change as a list of [`Write`]s; a store applies such a list whole or not at all.
+//!
+//! Promises, proved for every implementation by `exercise()`:
+//! - a commit is atomic, and visible to the next read;
+//! - after [`Store::sync`] has returned, what was committed before survives a crash and a loss of power;
+//! - indices follow the records: there is no write for an index alone;
+//! - nothing needs repair by hand after a crash.
+//!
+//! One thread writes at a time; the stages rely on nobody else writing between their reads and their commit.
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+
+use crate::channel::{Channel, Place, Seq};
+use crate::delivery::{Delivery, DeliveryId};
+use crate::digest::{Digest, DigestId, RenderingId};
+use crate::message::Part;
+use crate::paper::{Paper, PaperId};
+use crate::source::{Announcement, SourceKind, Window};
+use crate::topic::{Score, TopicId};
+
+mod model;
+mod record;
+mod sled;
+
+#[cfg(any(test, feature = "exercise"))]
+pub mod exercise;
+
+pub use self::model::ModelStore;
+pub use self::sled::{OpenError, SledStore};
+
+/// Why a store cannot answer.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum StoreError {
+    /// One record cannot be read; the others can.
+    #[error("record {key} is damaged: {reason}")]
+    Damaged {
+        /// Its key, readable.
+        key: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// The storage itself fails (disk full, I/O error): nothing more can be written until it is opened anew.
+    #[error("the store cannot be used any more: {0}")]
+    Broken(String),
+}
+
+/// Short for the store's results.
+pub type Result<T> = std::result::Result<T, StoreError>;
+
+/// A file that was taken in, known by its content.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ContentRecord {
+    /// SHA-256 of its bytes in hexadecimal.
+    pub hash: String,
+    /// The name under which it came first.
+    pub name: String,
+    /// Which source it was.
+    pub source: SourceKind,
+    /// When it came first.
+    pub taken_at: DateTime<Utc>,
+    /// When it came again, oldest first.
+    pub repeats: Vec<DateTime<Utc>>,
+}
+
+/// A window in the ledger.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WindowRecord {
+    /// Which interval of which source. Key of the record.
+    pub window: Window,
+    /// When it was taken in first.
+    pub taken_at: DateTime<Utc>,
+    /// How many times it came again after that (the same content or not).
+    pub repeats: u32,
+    /// The intake position before its first new paper.
+    pub since: Seq,
+    /// The intake position of its last new paper; equal to `since` when it brought none.
+    pub upto: Seq,
+    /// How many items it had, replacements included.
+    pub items: u32,
+    /// How many of them were replacements.
+    pub replacements: u32,
+}
+
+/// One paper's place in the order in which candidates came in; a paper has at most one.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct IntakeRecord {
+    /// The position, from 1, without holes.
+    pub seq: Seq,
+    /// Which paper.
+    pub paper: PaperId,
+    /// How it was announced.
+    pub announcement: Announcement,
+    /// The window in which it came, if its source has windows.
+    pub window: Option<Window>,
+    /// When it was taken in.
+    pub taken_at: DateTime<Utc>,
+}
+
+/// A paper that a topic keeps.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MatchRecord {
+    /// Position of the paper. The key is (topic, seq).
+    pub seq: Seq,
+    /// Which paper.
+    pub paper: PaperId,
+    /// The score with its explanation.
+    pub score: Score,
+}
+
+/// One change. A commit is a list of them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Write {
+    /// Puts a paper under its id, and its fingerprints ([`crate::join::sketch`]) into the index behind
+    /// [`Store::similar`]; fingerprints of the paper's earlier state go.
+    Paper(Box<Paper>),
+    /// From now on `from` is another name of `to`: [`Store::paper`] follows it. The paper stored under `from`, if any,
+    /// is removed with its fingerprints.
+    Alias {
+        /// The old, provisional name.
+        from: PaperId,
+        /// The paper's real name.
+        to: PaperId,
+    },
+    /// Puts a position of the intake order.
+    Intake(IntakeRecord),
+    /// Puts a window, by (source, from, to).
+    Window(WindowRecord),
+    /// Puts a file's content, by hash.
+    Content(ContentRecord),
+    /// Puts a match, by (topic, seq).
+    Match(Box<MatchRecord>),
+    /// Removes a topic's matches with `after < seq`, before they are computed anew.
+    ClearMatches {
+        /// Whose.
+        topic: TopicId,
+        /// After which position.
+        after: Seq,
+    },
+    /// Remembers with which profile a topic's matches were computed.
+    TopicFingerprint {
+        /// Whose.
+        topic: TopicId,
+        /// [`crate::topic::Topic::fingerprint`].
+        fingerprint: u64,
+    },
+    /// Puts a channel under its place; the index by `next_due` follows (active channels only).
+    Channel(Box<Channel>),
+    /// Removes a channel. Its deliveries stay.
+    RemoveChannel(Place),
+    /// Puts a digest under its id.
+    Digest(Box<Digest>),
+    /// Puts the parts of a rendering.
+    Rendering {
+        /// Which.
+        id: RenderingId,
+        /// Its parts, in order.
+        parts: Vec<Part>,
+    },
+    /// Puts a delivery under its id; the indices by due time, by place and by message id follow.
+    Delivery(Box<Delivery>),
+    /// Removes a delivery and its index entries (a moved channel's, under the old place).
+    RemoveDelivery(DeliveryId),
+}
+
+/// Everything that Paperwire remembers.
+pub trait Store: Send + Sync {
+    /// The paper of this id, or of the id that replaced it.
+    fn paper(&self, id: &PaperId) -> Result<Option<Paper>>;
+    /// Papers that share at least one fingerprint, those that share most first, at most 50.
+    fn similar(&self, sketch: &[u64]) -> Result<Vec<PaperId>>;
+    /// The last intake position given; 0 when there is none.
+    fn head(&self) -> Result<Seq>;
+    /// Intake positions with `after < seq <= upto`, ascending, at most `limit`.
+    fn intake(&self, after: Seq, upto: Seq, limit: usize) -> Result<Vec<IntakeRecord>>;
+    /// The paper's intake position.
+    fn intake_of(&self, paper: &PaperId) -> Result<Option<IntakeRecord>>;
+    /// The whole ledger, by source, then `from`, then `to`.
+    fn windows(&self) -> Result<Vec<WindowRecord>>;
+    /// One window of the ledger.
+    fn window(&self, window: &Window) -> Result<Option<WindowRecord>>;
+    /// The file with this hash, if it was taken in before.
+    fn content(&self, hash: &str) -> Result<Option<ContentRecord>>;
+    /// A topic's matches with `after < seq <= upto`, ascending.
+    fn matches(&self, topic: &TopicId, after: Seq, upto: Seq) -> Result<Vec<MatchRecord>>;
+    /// With which profile the topic's matches were computed.
+    fn topic_fingerprint(&self, topic: &TopicId) -> Result<Option<u64>>;
+    /// The channel at this place.
+    fn channel(&self, place: &Place) -> Result<Option<Channel>>;
+    /// All channels, by place.
+    fn channels(&self) -> Result<Vec<Channel>>;
+    /// Active channels whose `next_due` is not after `now`, most overdue first, at most `limit`.
+    fn channels_due(&self, now: DateTime<Utc>, limit: usize) -> Result<Vec<Channel>>;
+    /// When the next active channel is due.
+    fn next_channel_due(&self) -> Result<Option<DateTime<Utc>>>;
+    /// The digest of this id.
+    fn digest(&self, id: &DigestId) -> Result<Option<Digest>>;
+    /// Ids of digests, latest occurrence first, at most `limit`, only those before `before` if given.
+    fn digests(&self, before: Option<DigestId>, limit: usize) -> Result<Vec<DigestId>>;
+    /// One part of a rendering; `index` from 0.
+    fn part(&self, id: &RenderingId, index: u32) -> Result<Option<Part>>;
+    /// The delivery of this id.
+    fn delivery(&self, id: &DeliveryId) -> Result<Option<Delivery>>;
+    /// A place's deliveries, latest occurrence first, at most `limit`, only those before `before` if given.
+    fn deliveries(&self, place: &Place, before: Option<DigestId>, limit: usize) -> Result<Vec<Delivery>>;
+    /// Unfinished deliveries that are due at `now`, most overdue first, at most `limit`. Of one place only the one with
+    /// the earliest occurrence is ever returned, so that digests arrive in order.
+    fn due(&self, now: DateTime<Utc>, limit: usize) -> Result<Vec<Delivery>>;
+    /// When the next unfinished delivery that [`Store::due`] could return is due.
+    fn next_due(&self) -> Result<Option<DateTime<Utc>>>;
+    /// All unfinished deliveries, by place, at most `limit`.
+    fn unfinished(&self, limit: usize) -> Result<Vec<Delivery>>;
+    /// Which digest the message with this platform id in this place belongs to.
+    fn digest_of_message(&self, place: &Place, message_id: &str) -> Result<Option<DigestId>>;
+    /// Applies all of `writes` or none.
+    fn commit(&self, writes: Vec<Write>) -> Result<()>;
+    /// Makes everything committed so far durable.
+    fn sync(&self) -> Result<()>;
+}
