@@ -253,4 +253,6 @@ pub struct Channel {
     pub activity: Activity,
     /// When it was added.
     pub added_at: DateTime<Utc>,
+    /// Whether the configuration file has it: then the file decides its settings, and whether it stays.
+    pub configured: bool,
 }

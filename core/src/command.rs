@@ -1,8 +1,11 @@
 //! What people can ask, in one table: from it come the parser, `/help`, Discord's registration and Telegram's menu. An
 //! answer is a pure read of the store.
 
+mod answer;
+
 use chrono::NaiveDate;
 
+pub use self::answer::{Context, answer, paper_message, refusal};
 use crate::channel::Place;
 use crate::locale::Lang;
 use crate::message::Message;

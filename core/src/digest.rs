@@ -1,20 +1,23 @@
 //! A digest is one numbered issue: the papers that a set of subjects brought since a channel's last one. It is immutable;
 //! its id is its subscription set at its occurrence, so that publishing it twice writes the same row.
 
+use std::collections::HashMap;
 use std::fmt;
 use std::str::FromStr;
 
-use chrono::{DateTime, NaiveDateTime, Utc};
+use chrono::{DateTime, NaiveDate, NaiveDateTime, Utc};
+use chrono_tz::Tz;
 use serde::{Deserialize, Serialize};
 
-use crate::brief::Brief;
+use crate::brief::{self, Brief, Origin};
 use crate::channel::{Platform, Seq, Style};
 use crate::locale::Lang;
-use crate::paper::PaperId;
-use crate::source::Window;
+use crate::message::{self, Block, Line, Message, Span, ellipsis, plain};
+use crate::paper::{Paper, PaperId};
+use crate::source::{SourceKind, Window};
 use crate::subscription::Subjects;
 use crate::text;
-use crate::topic::{Hit, TopicId};
+use crate::topic::{Hit, Score, Topic, TopicId};
 
 /// Subscription set @ occurrence, to the second: `9f86d081884c7d65@20251010T090000Z`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -101,7 +104,7 @@ pub struct RenderingId {
     /// In which style.
     pub style: Style,
     /// The zone in which its date is written.
-    pub zone: chrono_tz::Tz,
+    pub zone: Tz,
 }
 
 impl fmt::Display for RenderingId {
@@ -180,5 +183,225 @@ impl Digest {
     /// The entry with this number.
     pub fn entry(&self, number: u32) -> Option<&Entry> {
         self.entries.iter().find(|e| e.number == number)
+    }
+}
+
+/// A paper that matched, before it is numbered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Candidate {
+    /// Its position in the order of intake: the tie-break between equal scores.
+    pub seq: Seq,
+    /// The paper.
+    pub paper: Paper,
+    /// Its scores under the followed topics that keep it.
+    pub scores: Vec<Score>,
+    /// The followed keywords that occur in it.
+    pub keywords: Vec<Hit>,
+}
+
+/// Everything about a digest but its entries.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Draft {
+    /// Its id.
+    pub id: DigestId,
+    /// What is followed.
+    pub subjects: Subjects,
+    /// Read from after here …
+    pub since: Seq,
+    /// … to here.
+    pub upto: Seq,
+    /// The windows read.
+    pub windows: Vec<Window>,
+    /// How many papers came.
+    pub considered: u32,
+}
+
+/// Ranks and numbers the candidates: best score first, then in the order of intake. Each topic brings at most its cap;
+/// a paper found by a keyword always stays.
+pub fn compose(draft: Draft, candidates: Vec<Candidate>, topics: &[Topic]) -> Digest {
+    let matched = u32::try_from(candidates.len()).unwrap_or(u32::MAX);
+    let points = |c: &Candidate| {
+        let best = c.scores.iter().map(|s| s.points).max().unwrap_or(0);
+        best.max(c.keywords.iter().map(|h| h.points).sum())
+    };
+    let mut ranked = candidates;
+    ranked.sort_by(|a, b| points(b).cmp(&points(a)).then(a.seq.cmp(&b.seq)));
+    let mut room: HashMap<&TopicId, usize> = topics.iter().map(|t| (&t.id, t.cap)).collect();
+    ranked.retain(|candidate| {
+        let mut kept = !candidate.keywords.is_empty();
+        for score in &candidate.scores {
+            if let Some(left) = room.get_mut(&score.topic).filter(|left| **left > 0) {
+                *left -= 1;
+                kept = true;
+            }
+        }
+        kept
+    });
+    let entries = (1..)
+        .zip(ranked)
+        .map(|(number, candidate)| entry(number, points(&candidate), candidate))
+        .collect();
+    let Draft {
+        id,
+        subjects,
+        since,
+        upto,
+        windows,
+        considered,
+    } = draft;
+    Digest {
+        id,
+        subjects,
+        since,
+        upto,
+        windows,
+        considered,
+        matched,
+        entries,
+    }
+}
+
+fn entry(number: u32, points: u32, candidate: Candidate) -> Entry {
+    let Candidate {
+        paper,
+        scores,
+        keywords,
+        ..
+    } = candidate;
+    let briefs = Lang::ALL
+        .into_iter()
+        .filter_map(|reader| brief::compose(&paper, reader).map(|brief| EntryBrief { reader, brief }))
+        .collect();
+    Entry {
+        number,
+        title: paper.title().to_owned(),
+        briefs,
+        institutions: paper.institutions().to_vec(),
+        author_count: paper.author_count(),
+        points,
+        topics: scores.iter().map(|s| s.topic.clone()).collect(),
+        hits: scores.into_iter().flat_map(|s| s.hits).chain(keywords).collect(),
+        paper: paper.id,
+    }
+}
+
+/// How a digest is shown.
+#[derive(Debug, Clone, Copy)]
+pub struct View<'a> {
+    /// In which language.
+    pub lang: Lang,
+    /// In which zone its date is written.
+    pub zone: Tz,
+    /// How much of each paper.
+    pub style: Style,
+    /// For the topics' names.
+    pub topics: &'a [Topic],
+}
+
+impl View<'_> {
+    /// The day of a digest as readers know it.
+    pub fn day(&self, digest: &Digest) -> NaiveDate {
+        digest.id.occurrence.with_timezone(&self.zone).date_naive()
+    }
+
+    /// What is followed, in words.
+    pub fn subjects(&self, subjects: &Subjects) -> String {
+        let mut names: Vec<String> = subjects.topics.iter().map(|id| self.topic_name(id)).collect();
+        if !subjects.keywords.is_empty() {
+            names.push(self.lang.keywords_name(&subjects.keywords));
+        }
+        names.join(" · ")
+    }
+
+    fn topic_name(&self, id: &TopicId) -> String {
+        self.topics
+            .iter()
+            .find(|t| t.id == *id)
+            .map_or_else(|| id.to_string(), |t| self.lang.pick(&t.name_zh, &t.name_en).clone())
+    }
+
+    /// The digest as a message. `abstract_of` is asked in [`Style::Full`] only.
+    pub fn message(&self, digest: &Digest, abstract_of: &dyn Fn(&PaperId) -> Option<String>) -> Message {
+        let lang = self.lang;
+        let title = lang.digest_title(&self.subjects(&digest.subjects), &lang.date(self.day(digest)));
+        let mut blocks = vec![Block::Heading(title.clone())];
+        if digest.entries.is_empty() {
+            let why = match (digest.considered, digest.windows.is_empty()) {
+                (0, true) => lang.empty_no_window().to_owned(),
+                (0, false) => lang.empty_no_paper().to_owned(),
+                (n, _) => lang.empty_no_match(n),
+            };
+            blocks.push(Block::Paragraph(plain(why)));
+        } else {
+            let count = lang.digest_count(digest.entries.len(), digest.matched, digest.considered);
+            blocks.push(Block::Paragraph(plain(count)));
+        }
+        blocks.extend(self.covered(digest).map(|line| Block::Paragraph(vec![Span::Dim(line)])));
+        for entry in &digest.entries {
+            let quote = match self.style {
+                Style::Compact => None,
+                Style::Full => abstract_of(&entry.paper).filter(|text| !text.is_empty()),
+            };
+            blocks.push(Block::Entry(self.entry(entry, quote)));
+        }
+        if !digest.entries.is_empty() {
+            blocks.push(Block::Paragraph(vec![Span::Dim(lang.digest_hint().to_owned())]));
+        }
+        Message {
+            running_title: title,
+            blocks,
+        }
+    }
+
+    /// One line per source: the whole stretch that its windows cover.
+    fn covered<'d>(&self, digest: &'d Digest) -> impl Iterator<Item = String> + use<'d, '_> {
+        let lang = self.lang;
+        SourceKind::ALL.into_iter().filter_map(move |source| {
+            let of_source = || digest.windows.iter().filter(|w| w.source == source);
+            let from = of_source().map(|w| w.from).min()?;
+            let to = of_source().map(|w| w.to).max()?;
+            Some(lang.covers(lang.source_name(source), &lang.instant(from), &lang.instant(to)))
+        })
+    }
+
+    /// One numbered paper: title, brief, institutions and number of authors.
+    pub fn entry(&self, entry: &Entry, quote: Option<String>) -> message::Entry {
+        let lang = self.lang;
+        let title = if entry.title.is_empty() {
+            lang.no_title().to_owned()
+        } else {
+            entry.title.clone()
+        };
+        let mut lines = vec![self.brief(entry.briefs.iter().find(|b| b.reader == lang).map(|b| &b.brief))];
+        let mut facts: Vec<String> = Vec::new();
+        if !entry.institutions.is_empty() {
+            facts.push(ellipsis(&entry.institutions.join(lang.comma()), 160));
+        }
+        facts.extend(entry.author_count.map(|n| lang.author_count(n)));
+        if !facts.is_empty() {
+            lines.push(vec![Span::Dim(facts.join(" · "))]);
+        }
+        message::Entry {
+            number: Some(entry.number),
+            title,
+            link: entry.paper.link(),
+            lines,
+            quote,
+        }
+    }
+
+    /// A brief with its mark, or the sentence that says why there is none.
+    pub fn brief(&self, brief: Option<&Brief>) -> Line {
+        match brief {
+            None => vec![Span::Dim(self.lang.no_brief().to_owned())],
+            Some(brief) => {
+                let mut line = plain(brief.text.clone());
+                match brief.origin {
+                    Origin::Imported => {}
+                    Origin::Extracted => line.push(Span::Dim(format!(" {}", self.lang.extracted_mark()))),
+                }
+                line
+            }
+        }
     }
 }

@@ -7,3 +7,9 @@ pub fn sketch(paper: &Paper) -> Vec<u64> {
     let _ = paper;
     todo!()
 }
+
+/// Which of the candidates is the same work as `paper`, if any surely is.
+pub fn best(paper: &Paper, candidates: &[Paper]) -> Option<usize> {
+    let _ = (paper, candidates);
+    todo!()
+}

@@ -53,3 +53,348 @@ impl FromStr for Lang {
             .ok_or_else(|| format!("“{s}” is not a language; use \"zh\" or \"en\""))
     }
 }
+
+/// Sentences of the digest, of answers and of notices. Numbers, dates and names come as arguments.
+impl Lang {
+    /// `10 Oct 2025`.
+    pub fn date(self, day: chrono::NaiveDate) -> String {
+        self.pick(day.format("%Y年%-m月%-d日"), day.format("%-d %b %Y"))
+            .to_string()
+    }
+
+    /// `9 Oct 2025 18:00 UTC`.
+    pub fn instant(self, at: chrono::DateTime<chrono::Utc>) -> String {
+        format!("{} {} UTC", self.date(at.date_naive()), at.format("%H:%M"))
+    }
+
+    /// The heading of a digest.
+    pub fn digest_title(self, subjects: &str, date: &str) -> String {
+        format!("{subjects} · {date}")
+    }
+
+    /// What a subscription of keywords alone is called.
+    pub fn keywords_name(self, keywords: &[String]) -> String {
+        let list = keywords.join(self.pick("、", ", "));
+        self.pick(format!("关键词：{list}"), format!("Keywords: {list}"))
+    }
+
+    /// How many papers a digest has, of how many.
+    pub fn digest_count(self, shown: usize, matched: u32, considered: u32) -> String {
+        let capped = usize::try_from(matched).unwrap_or(usize::MAX) > shown;
+        match (capped, shown) {
+            (true, _) => self.pick(
+                format!("{considered} 篇新论文中有 {matched} 篇相关，以下为评分最高的 {shown} 篇"),
+                format!("{matched} of {considered} new papers match; these are the best {shown}"),
+            ),
+            (false, 1) => self.pick(
+                format!("{considered} 篇新论文中有 1 篇相关"),
+                format!("1 of {considered} new papers matches"),
+            ),
+            (false, _) => self.pick(
+                format!("{considered} 篇新论文中有 {shown} 篇相关"),
+                format!("{shown} of {considered} new papers match"),
+            ),
+        }
+    }
+
+    /// What a source is called.
+    pub fn source_name(self, source: crate::source::SourceKind) -> &'static str {
+        match source {
+            crate::source::SourceKind::ArxivMail => self.pick("arXiv 邮件列表", "arXiv mailing"),
+            crate::source::SourceKind::Report => self.pick("分析报告", "analysis report"),
+        }
+    }
+
+    /// The interval that a digest covers.
+    pub fn covers(self, source: &str, from: &str, to: &str) -> String {
+        self.pick(format!("{source}：{from} 至 {to}"), format!("{source}, {from} to {to}"))
+    }
+
+    /// The mark at a brief that is taken from the abstract.
+    pub fn extracted_mark(self) -> &'static str {
+        self.pick("〔摘自摘要〕", "[from the abstract]")
+    }
+
+    /// In place of a brief.
+    pub fn no_brief(self) -> &'static str {
+        self.pick("暂无摘要，无法给出简报。", "No abstract is known, hence no brief.")
+    }
+
+    /// In place of a title.
+    pub fn no_title(self) -> &'static str {
+        self.pick("（无标题）", "(untitled)")
+    }
+
+    /// `10 authors`.
+    pub fn author_count(self, n: u32) -> String {
+        match n {
+            1 => self.pick("1 位作者", "1 author").to_owned(),
+            n => self.pick(format!("{n} 位作者"), format!("{n} authors")),
+        }
+    }
+
+    /// The last line of a digest.
+    pub fn digest_hint(self) -> &'static str {
+        self.pick("查看某篇：/paper 编号", "To open a paper: /paper and its number")
+    }
+
+    /// A digest without papers, since none of those that came matched.
+    pub fn empty_no_match(self, considered: u32) -> String {
+        match considered {
+            1 => self
+                .pick(
+                    "今天收到 1 篇新论文，没有相关的。",
+                    "1 new paper came; it does not match.",
+                )
+                .to_owned(),
+            n => self.pick(
+                format!("今天收到 {n} 篇新论文，没有相关的。"),
+                format!("{n} new papers came; none of them matches."),
+            ),
+        }
+    }
+
+    /// A digest without papers, since a mailing came that had no new paper.
+    pub fn empty_no_paper(self) -> &'static str {
+        self.pick("今天的邮件列表里没有新论文。", "The mailing had no new paper.")
+    }
+
+    /// A digest without papers, since nothing came.
+    pub fn empty_no_window(self) -> &'static str {
+        self.pick(
+            "上一期之后没有收到任何邮件列表或报告。",
+            "No mailing and no report came since the last digest.",
+        )
+    }
+
+    /// `and 12 more`.
+    pub fn and_more(self, n: usize) -> String {
+        self.pick(format!("等另外 {n} 位"), format!("and {n} more"))
+    }
+
+    /// Separator in lists of names.
+    pub fn comma(self) -> &'static str {
+        self.pick("、", ", ")
+    }
+
+    /// Label before authors.
+    pub fn authors_label(self) -> &'static str {
+        self.pick("作者：", "Authors: ")
+    }
+
+    /// Label before institutions.
+    pub fn institutions_label(self) -> &'static str {
+        self.pick("机构：", "Institutions: ")
+    }
+
+    /// Label before categories.
+    pub fn categories_label(self) -> &'static str {
+        self.pick("分类：", "Categories: ")
+    }
+
+    /// Label before the brief.
+    pub fn brief_label(self) -> &'static str {
+        self.pick("简报：", "In brief: ")
+    }
+
+    /// Label before the authors' comment.
+    pub fn comments_label(self) -> &'static str {
+        self.pick("备注：", "Comments: ")
+    }
+
+    /// When it was submitted, and last revised if it was.
+    pub fn dates(self, submitted: Option<&str>, revised: Option<&str>, version: u16) -> Option<String> {
+        let revised = revised.filter(|r| submitted != Some(*r));
+        match (submitted, revised) {
+            (Some(s), Some(r)) if version > 1 => Some(self.pick(
+                format!("提交于 {s}，修订于 {r}（v{version}）"),
+                format!("Submitted {s}, revised {r} (v{version})"),
+            )),
+            (Some(s), Some(r)) => {
+                Some(self.pick(format!("提交于 {s}，修订于 {r}"), format!("Submitted {s}, revised {r}")))
+            }
+            (Some(s), None) => Some(self.pick(format!("提交于 {s}"), format!("Submitted {s}"))),
+            (None, Some(r)) => Some(self.pick(format!("修订于 {r}"), format!("Revised {r}"))),
+            (None, None) => None,
+        }
+    }
+
+    /// Label of the link to the abstract page.
+    pub fn abstract_link(self) -> &'static str {
+        self.pick("摘要页", "Abstract")
+    }
+
+    /// Label of the link to the code.
+    pub fn code_link(self) -> &'static str {
+        self.pick("代码", "Code")
+    }
+
+    /// No digest was posted here yet.
+    pub fn no_digest_yet(self) -> &'static str {
+        self.pick(
+            "这里还没有发布过简报。可以用 arXiv 编号或链接查看论文，例如 /paper 2510.09212。",
+            "No digest was posted here yet. A paper can be opened by its arXiv id or link: /paper 2510.09212.",
+        )
+    }
+
+    /// No digest on that day.
+    pub fn no_digest_on(self, day: &str, latest: Option<&str>) -> String {
+        match latest {
+            Some(latest) => self.pick(
+                format!("{day} 没有发布简报。最新一期是 {latest}。"),
+                format!("No digest was posted on {day}. The latest one is of {latest}."),
+            ),
+            None => self.pick(
+                format!("{day} 没有发布简报。"),
+                format!("No digest was posted on {day}."),
+            ),
+        }
+    }
+
+    /// A number that the digest does not have.
+    pub fn no_such_number(self, n: u32, date: &str, count: usize) -> String {
+        match count {
+            0 => self.pick(
+                format!("{date} 的简报里没有论文。"),
+                format!("The digest of {date} has no papers."),
+            ),
+            1 => self.pick(
+                format!("{date} 的简报只有第 1 篇，没有第 {n} 篇。"),
+                format!("The digest of {date} has only number 1, no number {n}."),
+            ),
+            count => self.pick(
+                format!("{date} 的简报有第 1 到第 {count} 篇，没有第 {n} 篇。"),
+                format!("The digest of {date} has numbers 1 to {count}, no number {n}."),
+            ),
+        }
+    }
+
+    /// An id that was never taken in.
+    pub fn unknown_paper(self, id: &str, link: Option<&str>) -> String {
+        let see = link
+            .map(|l| self.pick(format!("原文：{l}"), format!(" See {l}")))
+            .unwrap_or_default();
+        self.pick(
+            format!("没有收录 {id}。{see}"),
+            format!("{id} was never taken in here.{see}"),
+        )
+    }
+
+    /// `/paper` without an argument.
+    pub fn which_paper(self) -> &'static str {
+        self.pick(
+            "哪一篇？例如 /paper 4，/paper 2025-10-09 4，或 /paper 2510.09212。",
+            "Which one? For example /paper 4, /paper 2025-10-09 4 or /paper 2510.09212.",
+        )
+    }
+
+    /// `/paper` with something that names no paper.
+    pub fn no_paper_name(self, text: &str) -> String {
+        self.pick(
+            format!("“{text}”不是编号、arXiv 编号、DOI 或链接。例如 /paper 4 或 /paper 2510.09212。"),
+            format!("“{text}” is no number, arXiv id, DOI or link. For example: /paper 4 or /paper 2510.09212."),
+        )
+    }
+
+    /// A day that is none.
+    pub fn no_day(self, text: &str) -> String {
+        self.pick(
+            format!("“{text}”不是日期。请写成 2025-10-09。"),
+            format!("“{text}” is not a day. Write it as 2025-10-09."),
+        )
+    }
+
+    /// A command that does not exist.
+    pub fn unknown_command(self, name: &str, nearest: Option<&str>) -> String {
+        match nearest {
+            Some(nearest) => self.pick(
+                format!("没有 /{name} 这个命令。是不是 /{nearest}？全部命令见 /help。"),
+                format!("There is no /{name}. Did you mean /{nearest}? /help lists all commands."),
+            ),
+            None => self.pick(
+                format!("没有 /{name} 这个命令。全部命令见 /help。"),
+                format!("There is no /{name}. /help lists all commands."),
+            ),
+        }
+    }
+
+    /// Heading of `/topics`.
+    pub fn topics_title(self) -> &'static str {
+        self.pick("主题", "Topics")
+    }
+
+    /// Beside a topic that the channel follows.
+    pub fn followed(self) -> &'static str {
+        self.pick("本频道已订阅", "followed here")
+    }
+
+    /// Beside one that it does not.
+    pub fn not_followed(self) -> &'static str {
+        self.pick("未订阅", "not followed here")
+    }
+
+    /// The keywords of a channel.
+    pub fn keywords_here(self, keywords: &str) -> String {
+        self.pick(
+            format!("本频道的关键词：{keywords}"),
+            format!("Keywords here: {keywords}"),
+        )
+    }
+
+    /// When the next digest is due.
+    pub fn next_digest(self, at: &str) -> String {
+        self.pick(format!("下一期：{at}"), format!("Next digest: {at}"))
+    }
+
+    /// A channel without a schedule.
+    pub fn no_schedule(self) -> &'static str {
+        self.pick("本频道没有定时发布。", "Nothing is scheduled here.")
+    }
+
+    /// A place that is no channel of this bot.
+    pub fn not_a_channel(self, place: &str) -> String {
+        self.pick(
+            format!("这里没有订阅任何主题。请运行者在配置文件中加入 place = \"{place}\"。"),
+            format!(
+                "Nothing is followed here. Whoever runs this bot can add place = \"{place}\" to its configuration."
+            ),
+        )
+    }
+
+    /// Heading of `/help`.
+    pub fn help_title(self) -> &'static str {
+        self.pick("Paperwire：研究论文通讯社", "Paperwire, a newswire for research papers")
+    }
+
+    /// What the bot does.
+    pub fn about(self) -> &'static str {
+        self.pick(
+            "我收集新论文，挑出这个频道关心的，按时发布带编号的简报，每篇一句话。",
+            "I take in new papers, pick those that this channel follows and post them as a numbered digest, one sentence each.",
+        )
+    }
+
+    /// A tip below the list of commands.
+    pub fn help_reply_tip(self) -> &'static str {
+        self.pick(
+            "回复某一期简报并发送 /paper 4，看的就是那一期的第 4 篇。",
+            "Reply to an older digest with /paper 4 to open the fourth paper of that one.",
+        )
+    }
+
+    /// A paused channel goes on.
+    pub fn resumed(self) -> &'static str {
+        self.pick(
+            "本频道已恢复，错过的论文会合并到下一期。",
+            "This channel is active again; what it missed will be in the next digest.",
+        )
+    }
+
+    /// The store failed while answering.
+    pub fn trouble(self) -> &'static str {
+        self.pick(
+            "出错了，运行者可以在日志里看到原因。请稍后再试。",
+            "Something went wrong; whoever runs this bot finds it in the log. Please try again later.",
+        )
+    }
+}

@@ -131,12 +131,14 @@ pub enum Write {
     Content(ContentRecord),
     /// Puts a match, by (topic, seq).
     Match(Box<MatchRecord>),
-    /// Removes a topic's matches with `after < seq`, before they are computed anew.
+    /// Removes a topic's matches with `after < seq <= upto`, before they are computed anew.
     ClearMatches {
         /// Whose.
         topic: TopicId,
         /// After which position.
         after: Seq,
+        /// Up to which position.
+        upto: Seq,
     },
     /// Remembers with which profile a topic's matches were computed.
     TopicFingerprint {
