@@ -65,7 +65,7 @@ pub struct ArgSpec {
 }
 
 /// One command of the table.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy)]
 pub struct CommandSpec {
     /// Its name without the slash: lower-case letters, at most 32 (Telegram's and Discord's limit).
     pub name: &'static str,

@@ -167,3 +167,33 @@ pub fn parse(bytes: &[u8]) -> Result<Parsed, SourceError> {
     }
     Err(SourceError::Unrecognised)
 }
+
+/// The stretches between a source's windows that none of them covers, oldest first.
+pub fn gaps(windows: &[Window]) -> Vec<Window> {
+    walk(windows, |covered_to, window| {
+        (window.from > covered_to).then_some(Window { source: window.source, from: covered_to, to: window.from })
+    })
+}
+
+/// The stretches that more than one of a source's windows covers, oldest first.
+pub fn overlaps(windows: &[Window]) -> Vec<Window> {
+    walk(windows, |covered_to, window| {
+        let to = covered_to.min(window.to);
+        (window.from < to).then_some(Window { source: window.source, from: window.from, to })
+    })
+}
+
+/// Goes through each source's windows in time and asks `found` of each but the first, with the end of what the earlier
+/// ones cover.
+fn walk(windows: &[Window], found: impl Fn(DateTime<Utc>, &Window) -> Option<Window>) -> Vec<Window> {
+    let mut sorted: Vec<&Window> = windows.iter().collect();
+    sorted.sort();
+    let mut covered: Option<(SourceKind, DateTime<Utc>)> = None;
+    let mut out = Vec::new();
+    for window in sorted {
+        let before = covered.filter(|(source, _)| *source == window.source).map(|(_, to)| to);
+        out.extend(before.and_then(|to| found(to, window)));
+        covered = Some((window.source, before.map_or(window.to, |to| to.max(window.to))));
+    }
+    out
+}

@@ -242,8 +242,7 @@ impl<'a> Intake<'a> {
 
     fn put(&mut self, paper: Paper, announcement: Announcement) -> Result<()> {
         let id = paper.id.clone();
-        self.papers.insert(id.clone(), paper);
-        if !self.changed.contains(&id) {
+        if self.papers.insert(id.clone(), paper).is_none() {
             self.changed.push(id.clone());
         }
         self.position(&id, announcement)

@@ -72,17 +72,15 @@ pub fn configure_channels(store: &dyn Store, wanted: &[Wanted], now: DateTime<Ut
     }
 }
 
-/// Before the first paper of the mailing that ends last: what a new channel's first digest shows.
+/// Before the first paper of the mailing that ends last: what a new channel's first digest shows. Where only reports
+/// came, it shows all of them.
 fn latest_window_start(store: &dyn Store) -> Result<Seq> {
     let windows = store.windows()?;
     let latest = windows
         .iter()
         .filter(|w| w.upto > w.since)
         .max_by_key(|w| (w.window.to, w.since));
-    match latest {
-        Some(window) => Ok(window.since),
-        None => store.head(),
-    }
+    Ok(latest.map_or(0, |window| window.since))
 }
 
 /// Gives a channel a new place; settings, position, history and waiting digests go with it. Nothing happens when there

@@ -1,0 +1,148 @@
+//! The drop folder: a file put into `inbox/` is taken in and moved to `done/`, or to `rejected/` with a sentence why
+//! beside it. A file is left alone until it has stopped growing.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
+
+use paperwire_core::pipeline::Accepted;
+use tokio_util::sync::CancellationToken;
+
+use crate::service::Service;
+
+/// How often the folder is looked at. Looking is what works on every file system; notifications do not.
+pub const INTERVAL: Duration = Duration::from_secs(2);
+/// A larger file is not a mailing.
+const LARGEST: u64 = 60 << 20;
+
+/// The three folders below the data folder.
+#[derive(Debug, Clone)]
+pub struct Inbox {
+    inbox: PathBuf,
+    done: PathBuf,
+    rejected: PathBuf,
+    seen: HashMap<PathBuf, (u64, Option<SystemTime>)>,
+}
+
+impl Inbox {
+    /// Makes the folders.
+    ///
+    /// # Errors
+    /// When the system refuses.
+    pub fn new(data: &Path) -> std::io::Result<Self> {
+        let folder = |name: &str| {
+            let path = data.join(name);
+            std::fs::create_dir_all(&path).map(|()| path)
+        };
+        Ok(Self {
+            inbox: folder("inbox")?,
+            done: folder("done")?,
+            rejected: folder("rejected")?,
+            seen: HashMap::new(),
+        })
+    }
+
+    /// Looks every `interval` until `stop`.
+    pub async fn watch(mut self, service: Service, interval: Duration, stop: CancellationToken) {
+        loop {
+            if let Err(error) = self.look(&service).await {
+                tracing::warn!(folder = %self.inbox.display(), %error, "the inbox cannot be read; trying again");
+            }
+            tokio::select! {
+                () = stop.cancelled() => return,
+                () = tokio::time::sleep(interval) => {}
+            }
+        }
+    }
+
+    /// Takes in the files that have not changed since the last look.
+    async fn look(&mut self, service: &Service) -> std::io::Result<()> {
+        let mut present = HashMap::new();
+        let mut ready = Vec::new();
+        let mut entries = tokio::fs::read_dir(&self.inbox).await?;
+        while let Some(entry) = entries.next_entry().await? {
+            let path = entry.path();
+            let name = entry.file_name().to_string_lossy().into_owned();
+            let partial = [".part", ".tmp", ".crdownload", ".swp"].iter().any(|ending| name.ends_with(ending));
+            let Ok(metadata) = entry.metadata().await else { continue };
+            if !metadata.is_file() || name.starts_with('.') || partial {
+                continue;
+            }
+            let state = (metadata.len(), metadata.modified().ok());
+            if self.seen.get(&path) == Some(&state) {
+                ready.push((path, name, metadata.len()));
+            } else {
+                present.insert(path, state);
+            }
+        }
+        self.seen = present;
+        ready.sort();
+        for (path, name, size) in ready {
+            self.take(service, &path, &name, size).await;
+        }
+        Ok(())
+    }
+
+    async fn take(&self, service: &Service, path: &Path, name: &str, size: u64) {
+        let outcome = if size > LARGEST {
+            Err(format!("{name}: {} MB is too large for a mailing; at most 60 MB are taken in", size >> 20))
+        } else {
+            match tokio::fs::read(path).await {
+                Ok(bytes) => service.ingest(name, bytes).await,
+                Err(error) => Err(format!("{name}: it cannot be read: {error}")),
+            }
+        };
+        let (folder, note) = match &outcome {
+            Ok(accepted) => (&self.done, notes(name, accepted)),
+            Err(why) => (&self.rejected, Some(why.clone())),
+        };
+        match &outcome {
+            Ok(accepted) => tracing::info!("{}", sentence(name, accepted)),
+            Err(why) => tracing::warn!("not taken in, moved to rejected/: {why}"),
+        }
+        let target = free_name(folder, name);
+        let moved = tokio::fs::rename(path, &target).await;
+        if let Err(error) = moved {
+            // It stays and is taken in again, which changes nothing.
+            tracing::error!(file = %path.display(), %error, "the file cannot be moved out of the inbox");
+            return;
+        }
+        if let Some(note) = note {
+            let mut beside = target.into_os_string();
+            beside.push(".why.txt");
+            if let Err(error) = tokio::fs::write(&beside, note + "\n").await {
+                tracing::error!(%error, "the note beside a file cannot be written");
+            }
+        }
+    }
+}
+
+/// What a file brought, in one sentence.
+pub fn sentence(name: &str, accepted: &Accepted) -> String {
+    if let Some((at, first)) = &accepted.first_taken {
+        return format!(
+            "{name}: the same content was taken in on {} as {first}; nothing changed",
+            at.format("%Y-%m-%d %H:%M UTC")
+        );
+    }
+    let Accepted { papers_new, papers_known, papers_updated, papers_rejected, replacements, .. } = accepted;
+    format!(
+        "{name}: {papers_new} new papers, {papers_known} known, {papers_updated} updated, {replacements} replacements, {papers_rejected} rejected"
+    )
+}
+
+fn notes(name: &str, accepted: &Accepted) -> Option<String> {
+    let mut lines = vec![sentence(name, accepted)];
+    lines.extend(accepted.rejected.iter().map(ToString::to_string));
+    (lines.len() > 1 || accepted.duplicates > 0).then(|| lines.join("\n"))
+}
+
+/// `name` in `folder`, with a number before its ending if that is taken.
+fn free_name(folder: &Path, name: &str) -> PathBuf {
+    let plain = folder.join(name);
+    if !plain.exists() {
+        return plain;
+    }
+    let (stem, ending) = name.rsplit_once('.').map_or((name, String::new()), |(stem, end)| (stem, format!(".{end}")));
+    (2_u32..).map(|n| folder.join(format!("{stem}-{n}{ending}"))).find(|path| !path.exists()).unwrap_or(plain)
+}

@@ -1,0 +1,59 @@
+//! The scheduler publishes what is due and sleeps until the next channel is.
+
+use std::sync::Arc;
+
+use paperwire_core::pipeline::{self, Published};
+use paperwire_core::store::Store;
+use paperwire_core::topic::Topic;
+use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
+
+use crate::clock;
+use crate::render::Renderers;
+use crate::storage::{Storage, StorageError};
+use crate::worker::nap;
+
+/// Publishes at each occurrence until `stop`. `changed` is notified when channels change; `queued` is notified when
+/// there is something to deliver.
+///
+/// # Errors
+/// When the store fails.
+pub async fn run(
+    storage: Storage,
+    topics: Arc<[Topic]>,
+    changed: Arc<Notify>,
+    queued: Arc<Notify>,
+    stop: CancellationToken,
+) -> Result<(), StorageError> {
+    loop {
+        let topics = Arc::clone(&topics);
+        let (published, next) = storage
+            .run(move |store| {
+                let published = pipeline::publish_due(store, &topics, &Renderers, clock::now())?;
+                Ok((published, store.next_channel_due()?))
+            })
+            .await?;
+        log(&published);
+        if !published.deliveries.is_empty() {
+            queued.notify_one();
+        }
+        tokio::select! {
+            () = stop.cancelled() => return Ok(()),
+            () = changed.notified() => {}
+            () = tokio::time::sleep(nap(next)) => {}
+        }
+    }
+}
+
+/// Says in the log what was published.
+pub(crate) fn log(published: &Published) {
+    for (digest, papers) in &published.digests {
+        tracing::info!(%digest, papers, "published");
+    }
+    for place in &published.silent {
+        tracing::info!(%place, "nothing to say today");
+    }
+    for damaged in &published.damaged {
+        tracing::error!(%damaged, "a paper was left out of a digest");
+    }
+}

@@ -1,0 +1,456 @@
+//! What an operator can ask for, whether a bot runs or not: the running process serves these requests over its socket,
+//! and a command line without a running process serves them itself from the same store.
+
+use std::sync::Arc;
+
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
+use chrono::NaiveDate;
+use futures::FutureExt as _;
+use futures::future::BoxFuture;
+use paperwire_core::channel::{Activity, Channel, Place, Style};
+use paperwire_core::command::{self, Answer, Command, Context, PaperQuery, Question};
+use paperwire_core::digest::{Digest, View};
+use paperwire_core::locale::Lang;
+use paperwire_core::message::Message;
+use paperwire_core::paper::Paper;
+use paperwire_core::pipeline::{self, Accepted};
+use paperwire_core::source::{self, Window};
+use paperwire_core::store::{IntakeRecord, Store, StoreError};
+use paperwire_core::topic::{Score, Topic, TopicId};
+use serde::{Deserialize, Serialize};
+use tokio::sync::Notify;
+
+use crate::clock;
+use crate::desk::Desk;
+use crate::render::Renderers;
+use crate::storage::{Storage, StorageError};
+
+/// One request of an operator.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Request {
+    /// Take a file in.
+    Ingest {
+        /// Its name, for people.
+        name: String,
+        /// Its bytes in base64.
+        bytes: String,
+    },
+    /// The ledger.
+    Windows,
+    /// Publish now for these places; for all channels when empty.
+    Post {
+        /// The places.
+        places: Vec<Place>,
+    },
+    /// What a topic's digest of a day would be.
+    Digest {
+        /// The topic.
+        topic: TopicId,
+        /// The day on which its window ends; the latest when absent.
+        day: Option<NaiveDate>,
+    },
+    /// One paper: by number of the latest digest, of a day's, or by id.
+    Paper {
+        /// As typed.
+        query: String,
+        /// In which language.
+        lang: Lang,
+    },
+    /// How it is.
+    Status,
+}
+
+impl Request {
+    /// A request to take in a file.
+    pub fn ingest(name: impl Into<String>, bytes: &[u8]) -> Self {
+        Self::Ingest { name: name.into(), bytes: BASE64_STANDARD.encode(bytes) }
+    }
+}
+
+/// What a request is answered with.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Response {
+    /// What a file brought.
+    Ingested(Accepted),
+    /// The ledger.
+    Windows(Ledger),
+    /// What was queued: for each place the number of papers; `None` where the channel stays silent.
+    Posted(Vec<(Place, Option<usize>)>),
+    /// A digest that would be.
+    Digest(Box<Preview>),
+    /// A paper, as it would be shown.
+    Paper(Message),
+    /// How it is.
+    Status(Status),
+    /// It could not be done; a sentence for people.
+    Failed(String),
+}
+
+/// The ledger of windows with what it shows.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ledger {
+    /// Every window, with how many new papers it brought.
+    pub windows: Vec<LedgerWindow>,
+    /// Stretches that no window of a source covers.
+    pub gaps: Vec<Window>,
+    /// Windows that came more than once, and stretches that several cover.
+    pub repeats: Vec<Repeat>,
+}
+
+/// A window in the ledger.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LedgerWindow {
+    /// Which.
+    #[serde(flatten)]
+    pub window: Window,
+    /// When it was taken in.
+    pub taken_at: chrono::DateTime<chrono::Utc>,
+    /// New papers.
+    pub papers_new: u64,
+    /// All of its items.
+    pub items: u32,
+}
+
+/// Something that came more than once.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Repeat {
+    /// Which stretch.
+    #[serde(flatten)]
+    pub window: Window,
+    /// How many times it came.
+    pub times: u32,
+}
+
+/// A digest that was not published.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Preview {
+    /// The digest.
+    pub digest: Digest,
+    /// Its papers, in the order of its entries.
+    pub papers: Vec<Paper>,
+    /// The score of every candidate, best first.
+    pub explained: Vec<Explained>,
+}
+
+/// A candidate with its score.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Explained {
+    /// Which paper and where it came from.
+    pub intake: IntakeRecord,
+    /// Its title.
+    pub title: String,
+    /// Its score.
+    pub score: Score,
+}
+
+/// How a running Paperwire is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Status {
+    /// Program version.
+    pub version: String,
+    /// Process id.
+    pub pid: u32,
+    /// Candidates taken in so far.
+    pub papers: u64,
+    /// Windows in the ledger.
+    pub windows: usize,
+    /// Unfinished deliveries (counted up to 10,000).
+    pub waiting: usize,
+    /// Channels.
+    pub channels: Vec<ChannelStatus>,
+}
+
+/// How a channel is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ChannelStatus {
+    /// Where.
+    pub place: Place,
+    /// When it is next due.
+    pub next_due: Option<chrono::DateTime<chrono::Utc>>,
+    /// Why it is paused, if it is.
+    pub paused: Option<String>,
+}
+
+/// Serves requests and answers questions over the storage thread.
+#[derive(Clone)]
+pub struct Service {
+    storage: Storage,
+    topics: Arc<[Topic]>,
+    queued: Arc<Notify>,
+    channels_changed: Arc<Notify>,
+}
+
+impl std::fmt::Debug for Service {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Service")
+    }
+}
+
+/// Why a request was not done; a sentence for people.
+type Failure = String;
+
+impl Service {
+    /// `queued` is notified when there is something to deliver, `channels_changed` when a channel is due at another time.
+    pub fn new(
+        storage: Storage,
+        topics: Arc<[Topic]>,
+        queued: Arc<Notify>,
+        channels_changed: Arc<Notify>,
+    ) -> Self {
+        Self { storage, topics, queued, channels_changed }
+    }
+
+    /// Does what is asked.
+    pub async fn handle(&self, request: Request) -> Response {
+        let result = match request {
+            Request::Ingest { name, bytes } => match BASE64_STANDARD.decode(bytes) {
+                Ok(bytes) => self.ingest(&name, bytes).await.map(Response::Ingested),
+                Err(error) => Err(format!("{name}: the request is damaged: {error}")),
+            },
+            Request::Windows => self.ledger().await.map(Response::Windows),
+            Request::Post { places } => self.post(places).await.map(Response::Posted),
+            Request::Digest { topic, day } => self.preview(topic, day).await.map(|p| Response::Digest(Box::new(p))),
+            Request::Paper { query, lang } => self.paper(query, lang).await.map(Response::Paper),
+            Request::Status => self.status().await.map(Response::Status),
+        };
+        result.unwrap_or_else(Response::Failed)
+    }
+
+    async fn run<T, F>(&self, job: F) -> Result<T, Failure>
+    where
+        T: Send + 'static,
+        F: FnOnce(&dyn Store) -> Result<T, StoreError> + Send + 'static,
+    {
+        self.storage.run(job).await.map_err(|error: StorageError| error.to_string())
+    }
+
+    /// Takes a file in.
+    ///
+    /// # Errors
+    /// A sentence that names the file and says why not.
+    pub async fn ingest(&self, name: &str, bytes: Vec<u8>) -> Result<Accepted, Failure> {
+        let (parsed, bytes) = tokio::task::spawn_blocking(move || (source::parse(&bytes), bytes))
+            .await
+            .map_err(|error| format!("{name}: reading it failed: {error}"))?;
+        let parsed = parsed.map_err(|error| format!("{name}: {error}"))?;
+        let topics = Arc::clone(&self.topics);
+        let label = name.to_owned();
+        self.run(move |store| pipeline::accept(store, &topics, &label, &bytes, parsed, clock::now())).await
+    }
+
+    async fn ledger(&self) -> Result<Ledger, Failure> {
+        let records = self.run(|store| store.windows()).await?;
+        let windows: Vec<Window> = records.iter().map(|r| r.window).collect();
+        let again = records.iter().filter(|r| r.repeats > 0).map(|r| Repeat { window: r.window, times: r.repeats + 1 });
+        let overlaps = source::overlaps(&windows).into_iter().map(|window| Repeat { window, times: 2 });
+        let mut repeats: Vec<Repeat> = again.chain(overlaps).collect();
+        repeats.sort_by_key(|r| r.window);
+        Ok(Ledger {
+            gaps: source::gaps(&windows),
+            repeats,
+            windows: records
+                .iter()
+                .map(|r| LedgerWindow {
+                    window: r.window,
+                    taken_at: r.taken_at,
+                    papers_new: r.upto - r.since,
+                    items: r.items,
+                })
+                .collect(),
+        })
+    }
+
+    async fn post(&self, places: Vec<Place>) -> Result<Vec<(Place, Option<usize>)>, Failure> {
+        let topics = Arc::clone(&self.topics);
+        let outcome = self
+            .run(move |store| {
+                let mut chosen: Vec<Channel> = Vec::new();
+                let mut wrong: Vec<String> = Vec::new();
+                if places.is_empty() {
+                    chosen = store.channels()?;
+                    chosen.retain(|c| c.activity == Activity::Active);
+                }
+                for place in &places {
+                    match store.channel(place)? {
+                        Some(channel) => match &channel.activity {
+                            Activity::Active => chosen.push(channel),
+                            Activity::Paused { reason, .. } => wrong.push(format!("{place} is paused: {reason}")),
+                        },
+                        None => wrong.push(format!("{place} is no channel; add it to the configuration as [[channel]]")),
+                    }
+                }
+                if !wrong.is_empty() {
+                    return Ok(Err(wrong.join("\n")));
+                }
+                let wanted: Vec<Place> = chosen.iter().map(|c| c.place.clone()).collect();
+                let published = pipeline::publish_now(store, &topics, &Renderers, chosen, clock::now())?;
+                crate::scheduler::log(&published);
+                let mut posted = Vec::new();
+                for place in wanted {
+                    let queued = published.deliveries.iter().find(|d| d.place == place);
+                    let papers = match queued {
+                        Some(id) => store.digest(&id.digest)?.map(|d| d.entries.len()),
+                        None => None,
+                    };
+                    posted.push((place, papers));
+                }
+                Ok(Ok(posted))
+            })
+            .await??;
+        if outcome.is_empty() {
+            return Err("there is no active channel to post to; add a [[channel]] to the configuration".to_owned());
+        }
+        self.queued.notify_one();
+        self.channels_changed.notify_one();
+        Ok(outcome)
+    }
+
+    async fn preview(&self, topic: TopicId, day: Option<NaiveDate>) -> Result<Preview, Failure> {
+        let Some(topic) = self.topics.iter().find(|t| t.id == topic).cloned() else {
+            let known: Vec<String> = self.topics.iter().map(|t| t.id.to_string()).collect();
+            return Err(format!("there is no topic “{topic}”; there are: {}", known.join(", ")));
+        };
+        let preview = self
+            .run(move |store| {
+                let Some((digest, scores)) = pipeline::draft_of_window(store, &topic, day, clock::now())? else {
+                    return Ok(None);
+                };
+                let mut papers = Vec::new();
+                for entry in &digest.entries {
+                    papers.extend(store.paper(&entry.paper)?);
+                }
+                let mut explained = Vec::new();
+                for (intake, score) in scores {
+                    let title = store.paper(&intake.paper)?.map(|p| p.title().to_owned()).unwrap_or_default();
+                    explained.push(Explained { intake, title, score });
+                }
+                Ok(Some(Preview { digest, papers, explained }))
+            })
+            .await?;
+        preview.ok_or_else(|| match day {
+            Some(day) => format!("no window ends on {day}; `paperwire windows` lists those that were taken in"),
+            None => "nothing was taken in yet; `paperwire ingest FILE` takes a mailing in".to_owned(),
+        })
+    }
+
+    async fn paper(&self, query: String, lang: Lang) -> Result<Message, Failure> {
+        let command = command::parse_named("paper", &query).map_err(|error| command::refusal(&error, lang))?;
+        let Command::Paper(query) = command else { return Err(lang.which_paper().to_owned()) };
+        let topics = Arc::clone(&self.topics);
+        let found = self.run(move |store| find_paper(store, &topics, &query, lang)).await?;
+        found.map_err(|sentence| sentence)
+    }
+
+    async fn status(&self) -> Result<Status, Failure> {
+        self.run(|store| {
+            let channels = store.channels()?.into_iter().map(|channel| ChannelStatus {
+                place: channel.place,
+                next_due: channel.next_due,
+                paused: match channel.activity {
+                    Activity::Active => None,
+                    Activity::Paused { reason, .. } => Some(reason),
+                },
+            });
+            Ok(Status {
+                version: env!("CARGO_PKG_VERSION").to_owned(),
+                pid: std::process::id(),
+                papers: store.head()?,
+                windows: store.windows()?.len(),
+                waiting: store.unfinished(10_000)?.len(),
+                channels: channels.collect(),
+            })
+        })
+        .await
+    }
+}
+
+/// A paper for the command line, which is no channel: numbers count in the latest digest of all.
+fn find_paper(
+    store: &dyn Store,
+    topics: &[Topic],
+    query: &PaperQuery,
+    lang: Lang,
+) -> Result<Result<Message, Failure>, StoreError> {
+    let view = View { lang, zone: chrono_tz::UTC, style: Style::Compact, topics };
+    let (digest, number) = match query {
+        PaperQuery::Id(id) => {
+            return Ok(match store.paper(id)? {
+                Some(paper) => Ok(command::paper_message(&paper, None, &view)),
+                None => Err(lang.unknown_paper(id.bare(), id.link().as_deref())),
+            });
+        }
+        PaperQuery::Number(n) => (latest_digest(store, |_| true)?, *n),
+        PaperQuery::OfDay(day, n) => {
+            let of_day = |d: &Digest| {
+                d.id.occurrence.date_naive() == *day || d.windows.iter().any(|w| w.to.date_naive() == *day)
+            };
+            (latest_digest(store, of_day)?, *n)
+        }
+    };
+    let Some(digest) = digest else { return Ok(Err(lang.no_digest_yet().to_owned())) };
+    let Some(entry) = digest.entry(number) else {
+        let date = lang.date(view.day(&digest));
+        return Ok(Err(lang.no_such_number(number, &date, digest.entries.len())));
+    };
+    Ok(match store.paper(&entry.paper)? {
+        Some(paper) => Ok(command::paper_message(&paper, Some(entry), &view)),
+        None => Err(lang.unknown_paper(entry.paper.bare(), None)),
+    })
+}
+
+
+fn latest_digest(store: &dyn Store, wanted: impl Fn(&Digest) -> bool) -> Result<Option<Digest>, StoreError> {
+    for id in store.digests(None, 1_000)? {
+        if let Some(digest) = store.digest(&id)?.filter(|d| !d.entries.is_empty() && wanted(d)) {
+            return Ok(Some(digest));
+        }
+    }
+    Ok(None)
+}
+
+impl Desk for Service {
+    fn answer(&self, question: Question) -> BoxFuture<'_, Answer> {
+        async move {
+            let lang = question.fallback_lang;
+            let topics = Arc::clone(&self.topics);
+            let changed = Arc::clone(&self.channels_changed);
+            let answer = self
+                .storage
+                .run(move |store| {
+                    let now = clock::now();
+                    let resumed = match question.command {
+                        Ok(Command::Start) => pipeline::resume_channel(store, &question.place, now)?,
+                        Ok(Command::Paper(_) | Command::Digest { .. } | Command::Topics | Command::Help) | Err(_) => {
+                            false
+                        }
+                    };
+                    let mut answer = command::answer(&question, &Context { store, topics: &topics, now })?;
+                    if resumed {
+                        changed.notify_one();
+                        answer.message.blocks.extend(Message::sentence(answer.lang.resumed()).blocks);
+                    }
+                    Ok(answer)
+                })
+                .await;
+            answer.unwrap_or_else(|error| {
+                tracing::error!(%error, "a question could not be answered");
+                Answer { message: Message::sentence(lang.trouble()), lang }
+            })
+        }
+        .boxed()
+    }
+
+    fn moved(&self, from: Place, to: Place) -> BoxFuture<'_, ()> {
+        async move {
+            let moving = self.storage.run(move |store| pipeline::move_channel(store, &from, &to)).await;
+            match moving {
+                Ok(()) => self.channels_changed.notify_one(),
+                Err(error) => tracing::error!(%error, "a chat moved and its channel could not be moved with it"),
+            }
+        }
+        .boxed()
+    }
+}
