@@ -4,7 +4,11 @@
 use serde::{Deserialize, Serialize};
 
 use crate::paper::Paper;
+use crate::topic::terms::TermSet;
 use crate::topic::{Hit, TopicId};
+
+/// What a keyword in the title counts more than one in the abstract.
+const TITLE_FACTOR: u32 = 3;
 
 /// The subjects of a subscription. Equal sets share one digest.
 #[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -17,19 +21,33 @@ pub struct Subjects {
 
 /// Keywords compiled into one automaton.
 #[derive(Debug, Clone)]
-pub struct KeywordMatcher {}
+pub struct KeywordMatcher {
+    terms: TermSet,
+    keywords: Vec<String>,
+}
 
 impl KeywordMatcher {
     /// Compiles the keywords.
     pub fn new(keywords: &[String]) -> Self {
-        let _ = keywords;
-        todo!()
+        Self {
+            terms: TermSet::new(keywords.iter().map(String::as_str)),
+            keywords: keywords.to_vec(),
+        }
     }
 
     /// The keywords that occur in the paper, in the order of the list; `points` is 1 for each, times 3 in the title.
     pub fn find(&self, paper: &Paper) -> Vec<Hit> {
-        let _ = paper;
-        todo!()
+        let found = self.terms.find(paper.title(), paper.abstract_text());
+        found
+            .into_iter()
+            .filter_map(|found| {
+                Some(Hit {
+                    term: self.keywords.get(found.term)?.clone(),
+                    points: if found.in_title { TITLE_FACTOR } else { 1 },
+                    in_title: found.in_title,
+                })
+            })
+            .collect()
     }
 }
 
@@ -38,5 +56,37 @@ impl Subjects {
     pub fn new(topics: impl IntoIterator<Item = TopicId>, keywords: impl IntoIterator<Item = String>) -> Self {
         let _ = (topics.into_iter().count(), keywords.into_iter().count());
         todo!()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::paper::{Field, PaperId};
+    use crate::source::SourceKind;
+
+    #[test]
+    fn keywords_are_found_like_terms_and_listed_in_their_own_order() {
+        let mut paper = Paper::new(PaperId::Arxiv("2510.00001".to_owned()));
+        paper.title = Some(Field::new("KV-Caching".to_owned(), SourceKind::ArxivMail));
+        paper.abstract_text = Some(Field::new(
+            "投机解码 on GPUs, no fragments".to_owned(),
+            SourceKind::ArxivMail,
+        ));
+        let keywords = ["投机解码", "rag", "kv cache", "gpu"].map(str::to_owned);
+        let hits = KeywordMatcher::new(&keywords).find(&paper);
+        let hit = |term: &str, points, in_title| Hit {
+            term: term.to_owned(),
+            points,
+            in_title,
+        };
+        assert_eq!(
+            hits,
+            [
+                hit("投机解码", 1, false),
+                hit("kv cache", 3, true),
+                hit("gpu", 1, false)
+            ]
+        );
     }
 }

@@ -1,9 +1,16 @@
 //! Which papers a team cares about, as weighted terms: a profile scores a paper and can say why. All terms of all
 //! topics are found in one pass over the text.
 
+pub(crate) mod terms;
+
+use std::cmp::Reverse;
+use std::collections::HashMap;
+
 use serde::{Deserialize, Serialize};
 
 use crate::paper::Paper;
+use crate::text;
+use terms::{Pattern, TermSet};
 
 /// A topic's name in configuration and commands: lower-case letters, digits, `-`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -93,26 +100,324 @@ pub struct Score {
 
 /// All topics compiled into one automaton.
 #[derive(Debug, Clone)]
-pub struct Matcher {}
+pub struct Matcher {
+    terms: TermSet,
+    /// For each term of the set, whose it is.
+    owners: Vec<Owner>,
+    topics: Vec<Rules>,
+}
+
+/// What a term is to its topic.
+#[derive(Debug, Clone)]
+struct Owner {
+    topic: usize,
+    term: String,
+    role: Role,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Role {
+    Points(u32),
+    Excludes,
+}
+
+/// What decides besides the terms.
+#[derive(Debug, Clone)]
+struct Rules {
+    id: TopicId,
+    title_factor: u32,
+    categories_include: Vec<String>,
+    categories_exclude: Vec<String>,
+    threshold: u32,
+}
 
 impl Matcher {
-    /// Compiles the topics.
+    /// Compiles the topics. Of a topic's terms that are inflections of one another (`quantization`, `quantised`) only the
+    /// first of the highest weight counts, or listing both would double their points.
     pub fn new(topics: &[Topic]) -> Self {
-        let _ = topics;
-        todo!()
+        let mut owners = Vec::new();
+        for (at, topic) in topics.iter().enumerate() {
+            let mut tiers: Vec<&Tier> = topic.tiers.iter().collect();
+            tiers.sort_by_key(|tier| Reverse(tier.weight));
+            let mut seen: HashMap<String, Vec<Pattern>> = HashMap::new();
+            for (tier, term) in tiers
+                .iter()
+                .flat_map(|tier| tier.terms.iter().map(move |term| (tier, term)))
+            {
+                let Some(pattern) = Pattern::new(term) else { continue };
+                let alike = seen.entry(pattern.text.clone()).or_default();
+                if !alike.iter().any(|other| other.same_term(&pattern)) {
+                    alike.push(pattern);
+                    owners.push(Owner {
+                        topic: at,
+                        term: term.clone(),
+                        role: Role::Points(tier.weight),
+                    });
+                }
+            }
+            owners.extend(topic.excluded_terms.iter().map(|term| Owner {
+                topic: at,
+                term: term.clone(),
+                role: Role::Excludes,
+            }));
+        }
+        Self {
+            terms: TermSet::new(owners.iter().map(|owner| &*owner.term)),
+            owners,
+            topics: topics
+                .iter()
+                .map(|topic| Rules {
+                    id: topic.id.clone(),
+                    title_factor: topic.title_factor,
+                    categories_include: topic.categories_include.clone(),
+                    categories_exclude: topic.categories_exclude.clone(),
+                    threshold: topic.threshold,
+                })
+                .collect(),
+        }
     }
 
     /// The paper's score under each topic, in the topics' order, in one pass over title and abstract.
     pub fn score(&self, paper: &Paper) -> Vec<Score> {
-        let _ = paper;
-        todo!()
+        let mut hits = vec![(Vec::new(), None); self.topics.len()];
+        for found in self.terms.find(paper.title(), paper.abstract_text()) {
+            let Some(owner) = self.owners.get(found.term) else {
+                continue;
+            };
+            let (Some(rules), Some((hits, excluded))) = (self.topics.get(owner.topic), hits.get_mut(owner.topic))
+            else {
+                continue;
+            };
+            match owner.role {
+                Role::Points(weight) => hits.push(Hit {
+                    term: owner.term.clone(),
+                    points: weight.saturating_mul(if found.in_title { rules.title_factor } else { 1 }),
+                    in_title: found.in_title,
+                }),
+                Role::Excludes => {
+                    excluded.get_or_insert_with(|| owner.term.clone());
+                }
+            }
+        }
+        let with_hits = self.topics.iter().zip(hits);
+        with_hits
+            .map(|(rules, (hits, excluded))| rules.score(paper, hits, excluded))
+            .collect()
+    }
+}
+
+impl Rules {
+    fn score(&self, paper: &Paper, mut hits: Vec<Hit>, excluded: Option<String>) -> Score {
+        hits.sort_by_key(|hit| Reverse(hit.points));
+        let points = hits.iter().fold(0_u32, |sum, hit| sum.saturating_add(hit.points));
+        Score {
+            topic: self.id.clone(),
+            points,
+            hits,
+            verdict: self.verdict(paper.categories(), points, excluded),
+        }
+    }
+
+    fn verdict(&self, categories: &[String], points: u32, excluded: Option<String>) -> Verdict {
+        let any = |patterns: &[String], category: &str| patterns.iter().any(|pattern| covers(pattern, category));
+        if let Some(primary) = categories.first().filter(|c| any(&self.categories_exclude, c)) {
+            return Verdict::ExcludedCategory(primary.clone());
+        }
+        let unwanted = !self.categories_include.is_empty() && !categories.is_empty();
+        if unwanted && !categories.iter().any(|c| any(&self.categories_include, c)) {
+            return Verdict::OtherCategory;
+        }
+        match excluded {
+            Some(term) => Verdict::ExcludedTerm(term),
+            None if points < self.threshold => Verdict::BelowThreshold,
+            None => Verdict::Kept,
+        }
+    }
+}
+
+/// Whether `pattern` (`cs.CL`, or `cs.*` for every category that begins with `cs.`) means `category`.
+fn covers(pattern: &str, category: &str) -> bool {
+    match pattern.strip_suffix('*') {
+        Some(prefix) => category.starts_with(prefix),
+        None => category == pattern,
     }
 }
 
 impl Topic {
     /// A stable hash of everything that decides a score; it changes when the profile does, so that stored matches can be
-    /// told to be stale.
+    /// told to be stale. Names and the cap decide none. How terms are matched does, so its version is in it.
     pub fn fingerprint(&self) -> u64 {
-        todo!()
+        let mut parts = vec![
+            terms::RULES.to_owned(),
+            self.id.0.clone(),
+            self.title_factor.to_string(),
+            self.threshold.to_string(),
+            self.tiers.len().to_string(),
+        ];
+        // Every list is preceded by its length: moving an item from the end of one to the next must show.
+        let mut list = |head: String, items: &[String]| {
+            parts.push(head);
+            parts.push(items.len().to_string());
+            parts.extend_from_slice(items);
+        };
+        for tier in &self.tiers {
+            list(tier.weight.to_string(), &tier.terms);
+        }
+        list("include".to_owned(), &self.categories_include);
+        list("exclude".to_owned(), &self.categories_exclude);
+        list("terms".to_owned(), &self.excluded_terms);
+        text::hash64(&parts.iter().map(String::as_str).collect::<Vec<_>>())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::paper::{Field, PaperId};
+    use crate::source::SourceKind;
+
+    fn topic(threshold: u32, tiers: &[(u32, &[&str])]) -> Topic {
+        Topic {
+            id: TopicId("t".to_owned()),
+            name_zh: String::new(),
+            name_en: String::new(),
+            tiers: tiers
+                .iter()
+                .map(|&(weight, terms)| Tier {
+                    weight,
+                    terms: strings(terms),
+                })
+                .collect(),
+            title_factor: 3,
+            categories_include: Vec::new(),
+            categories_exclude: Vec::new(),
+            excluded_terms: Vec::new(),
+            threshold,
+            cap: 40,
+        }
+    }
+
+    fn strings(items: &[&str]) -> Vec<String> {
+        items.iter().map(|&item| item.to_owned()).collect()
+    }
+
+    fn paper(title: &str, abstract_text: &str, categories: &[&str]) -> Paper {
+        let mut paper = Paper::new(PaperId::Arxiv("2510.00001".to_owned()));
+        paper.title = Some(Field::new(title.to_owned(), SourceKind::ArxivMail));
+        paper.abstract_text = Some(Field::new(abstract_text.to_owned(), SourceKind::ArxivMail));
+        paper.categories = Some(Field::new(strings(categories), SourceKind::ArxivMail));
+        paper
+    }
+
+    fn score(topic: Topic, paper: &Paper) -> Score {
+        Matcher::new(&[topic]).score(paper).remove(0)
+    }
+
+    #[test]
+    fn a_score_lists_what_brought_its_points_best_first() {
+        let topic = topic(12, &[(1, &["GPU"]), (5, &["KV cache", "pruning", "distillation"])]);
+        let score = score(
+            topic,
+            &paper("Pruned models", "On a GPU, KV-caching beats kv caches. GPUs.", &[]),
+        );
+        let hit = |term: &str, points, in_title| Hit {
+            term: term.to_owned(),
+            points,
+            in_title,
+        };
+        assert_eq!(
+            score.hits,
+            [
+                hit("pruning", 15, true),
+                hit("KV cache", 5, false),
+                hit("GPU", 1, false)
+            ]
+        );
+        assert_eq!((score.points, score.verdict), (21, Verdict::Kept));
+    }
+
+    #[test]
+    fn inflections_of_one_term_in_a_profile_count_once_with_the_highest_weight() {
+        let topic = topic(
+            0,
+            &[(3, &["quantised", "caching"]), (5, &["quantization", "quantisation"])],
+        );
+        let score = score(topic, &paper("", "quantized cache", &[]));
+        assert_eq!(
+            score.hits.iter().map(|hit| &*hit.term).collect::<Vec<_>>(),
+            ["quantization", "caching"]
+        );
+        assert_eq!(score.points, 8);
+    }
+
+    #[test]
+    fn topics_are_scored_apart_in_their_order() {
+        let mut strict = topic(9, &[(1, &["cache"])]);
+        strict.excluded_terms = strings(&["police"]);
+        let mut loose = topic(1, &[(2, &["cache"])]);
+        loose.id = TopicId("loose".to_owned());
+        let scores = Matcher::new(&[strict, loose]).score(&paper("", "police cache", &[]));
+        let summary: Vec<_> = scores.iter().map(|s| (&*s.topic.0, s.points, &s.verdict)).collect();
+        let excluded = Verdict::ExcludedTerm("police".to_owned());
+        assert_eq!(summary, [("t", 1, &excluded), ("loose", 2, &Verdict::Kept)]);
+    }
+
+    #[test]
+    fn the_first_reason_against_a_paper_is_its_verdict() {
+        let mut topic = topic(5, &[(1, &["cache"])]);
+        topic.categories_include = strings(&["cs.*", "stat.ML"]);
+        topic.categories_exclude = strings(&["cs.CY", "cs.G*"]);
+        topic.excluded_terms = strings(&["police", "rumour"]);
+        let matcher = Matcher::new(&[topic]);
+        let verdict = |text: &str, categories: &[&str]| matcher.score(&paper("", text, categories)).remove(0).verdict;
+        assert_eq!(
+            verdict("police", &["cs.CY", "cs.LG"]),
+            Verdict::ExcludedCategory("cs.CY".to_owned())
+        );
+        assert_eq!(
+            verdict("police", &["cs.GT"]),
+            Verdict::ExcludedCategory("cs.GT".to_owned())
+        );
+        assert_eq!(verdict("police", &["math.ST", "cs"]), Verdict::OtherCategory);
+        assert_eq!(
+            verdict("rumour, police", &["math.ST", "cs.CY"]),
+            Verdict::ExcludedTerm("police".to_owned())
+        );
+        assert_eq!(verdict("cache", &[]), Verdict::BelowThreshold);
+    }
+
+    #[test]
+    fn points_saturate_instead_of_wrapping() {
+        let topic = topic(1, &[(u32::MAX, &["cache", "kv"])]);
+        assert_eq!(score(topic, &paper("kv cache", "", &[])).points, u32::MAX);
+    }
+
+    #[test]
+    fn a_fingerprint_changes_with_all_that_decides_a_score_and_with_nothing_else() {
+        let plain = || topic(5, &[(1, &["a", "b"]), (2, &["c"])]);
+        let changed = |change: fn(&mut Topic)| {
+            let mut topic = plain();
+            change(&mut topic);
+            topic.fingerprint()
+        };
+        let changes = [
+            changed(|_| {}),
+            changed(|t| t.threshold = 6),
+            changed(|t| t.title_factor = 5),
+            changed(|t| t.tiers[0].weight = 2),
+            changed(|t| t.tiers[0].terms[0] = "x".to_owned()),
+            changed(|t| {
+                let term = t.tiers[0].terms.remove(1);
+                t.tiers[1].terms.insert(0, term);
+            }),
+            changed(|t| t.categories_include.push("cs.*".to_owned())),
+            changed(|t| t.categories_exclude.push("cs.*".to_owned())),
+            changed(|t| t.excluded_terms.push("cs.*".to_owned())),
+        ];
+        let distinct: std::collections::BTreeSet<_> = changes.iter().collect();
+        assert_eq!(distinct.len(), changes.len());
+        assert_eq!(changed(|t| (t.name_en, t.cap) = ("x".to_owned(), 1)), changes[0]);
+        // It is written to disk: another version of the program must give the same.
+        assert_eq!(changes[0], 6_608_373_559_411_442_483);
     }
 }
