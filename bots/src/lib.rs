@@ -2,12 +2,22 @@
 //! about papers, digests or deliveries; `paperwire-core` does. Loops live here and look alike: run one step; if it did
 //! nothing, wait for a nudge or for the next due time.
 
+pub mod app;
+pub mod cli;
 pub mod clock;
+pub mod control;
+pub mod demo;
 pub mod desk;
 pub mod discord;
+pub mod folder;
 pub mod http;
+pub mod inbox;
 pub mod messenger;
+pub mod rate_limit;
 pub mod render;
+pub mod scheduler;
+pub mod service;
 pub mod storage;
 pub mod telegram;
 pub mod web;
+pub mod worker;

@@ -1,0 +1,276 @@
+//! The running program: every loop is started here, and ends here in the right order.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context as _, anyhow};
+use paperwire_config::{ChannelConfig, Config};
+use paperwire_core::channel::{Place, Platform};
+use paperwire_core::delivery::UncertainPolicy;
+use paperwire_core::pipeline::{self, Wanted};
+use paperwire_core::store::SledStore;
+use paperwire_core::subscription::Subjects;
+use paperwire_core::topic::Topic;
+use tokio::net::{TcpListener, UnixListener};
+use tokio::sync::Notify;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use crate::clock;
+use crate::desk::Desk;
+use crate::folder::Folder;
+use crate::inbox::{self, Inbox};
+use crate::rate_limit::{Limits, RateLimit};
+use crate::service::Service;
+use crate::storage::Storage;
+use crate::worker::{Outlet, Worker};
+use crate::{control, discord, http, scheduler, telegram, web};
+
+/// How long what is in flight may take to end after a stop.
+const GRACE: Duration = Duration::from_secs(15);
+
+/// The store with everything that is made from the configuration: enough to serve requests, without any loop.
+pub struct Base {
+    folder: Folder,
+    storage: Storage,
+    thread: std::thread::JoinHandle<()>,
+    service: Service,
+    topics: Arc<[Topic]>,
+    queued: Arc<Notify>,
+    channels_changed: Arc<Notify>,
+}
+
+impl Base {
+    /// Opens the store in a folder that the caller owns, and makes it agree with the configuration.
+    ///
+    /// # Errors
+    /// When the store cannot be opened or written.
+    pub async fn open(folder: Folder, config: &Config) -> anyhow::Result<Self> {
+        let path = folder.path().join("store");
+        let store = tokio::task::spawn_blocking(move || SledStore::open(&path)).await??;
+        let (storage, thread) = Storage::start(Arc::new(store)).context("no thread for the store")?;
+        let topics: Arc<[Topic]> = config.topics.clone().into();
+        let wanted = wanted(config)?;
+        let known = Arc::clone(&topics);
+        storage
+            .run(move |store| {
+                let refreshed = pipeline::refresh_topics(store, &known)?;
+                if !refreshed.is_empty() {
+                    let names: Vec<String> = refreshed.iter().map(ToString::to_string).collect();
+                    tracing::info!(topics = names.join(", "), "the latest papers were matched anew");
+                }
+                pipeline::configure_channels(store, &wanted, clock::now())
+            })
+            .await?;
+        let queued = Arc::new(Notify::new());
+        let channels_changed = Arc::new(Notify::new());
+        let service = Service::new(
+            storage.clone(),
+            Arc::clone(&topics),
+            Arc::clone(&queued),
+            Arc::clone(&channels_changed),
+        );
+        Ok(Self { folder, storage, thread, service, topics, queued, channels_changed })
+    }
+
+    /// What serves requests.
+    pub fn service(&self) -> &Service {
+        &self.service
+    }
+
+    /// Closes the store: everything is on disk and the folder is free afterwards.
+    ///
+    /// # Errors
+    /// When the storage thread panicked.
+    pub async fn close(self) -> anyhow::Result<()> {
+        let Self { folder, storage, thread, service, .. } = self;
+        drop((storage, service));
+        let joined = tokio::task::spawn_blocking(move || thread.join()).await?;
+        drop(folder);
+        joined.map_err(|_| anyhow!("the storage thread panicked"))
+    }
+}
+
+/// The channels of the configuration. Without any, the web page has a lobby that follows every topic, so that Paperwire
+/// does its job before anything is configured.
+fn wanted(config: &Config) -> anyhow::Result<Vec<Wanted>> {
+    if config.channels.is_empty() && config.web.enabled {
+        let subjects = Subjects::new(config.topics.iter().map(|t| t.id.clone()), []);
+        let settings = config.defaults.clone().settings(subjects);
+        return Ok(vec![Wanted { place: Place::web("lobby")?, settings }]);
+    }
+    let wanted = |channel: &ChannelConfig| Wanted { place: channel.place.clone(), settings: channel.settings.clone() };
+    Ok(config.channels.iter().map(wanted).collect())
+}
+
+/// Everything, ready to run.
+pub struct App {
+    base: Base,
+    control: UnixListener,
+    web: Option<(TcpListener, web::WebState)>,
+    telegram: Option<Arc<telegram::Sender>>,
+    discord: Option<(Arc<discord::Sender>, discord::Settings)>,
+    outlets: Vec<Outlet>,
+    inbox: Inbox,
+    inbox_interval: Duration,
+}
+
+impl App {
+    /// Opens the store, takes the addresses and builds the platforms that have tokens. Nothing is sent yet.
+    ///
+    /// # Errors
+    /// When the folder is owned by another process, an address is taken or a setting cannot be used.
+    pub async fn build(config: &Config, data: PathBuf) -> anyhow::Result<Self> {
+        let folder = Folder::own(&data)?;
+        let inbox = Inbox::new(folder.path()).context("the inbox cannot be made")?;
+        let control = control::listen(folder.socket())
+            .with_context(|| format!("the control socket {} cannot be made", folder.socket().display()))?;
+        let listener = if config.web.enabled {
+            let address = config.web.listen;
+            Some(TcpListener::bind(address).await.with_context(|| {
+                format!("the web page cannot listen on {address}; set web.listen to a free address")
+            })?)
+        } else {
+            None
+        };
+        let base = Base::open(folder, config).await?;
+        let http = http::client().context("the HTTP client cannot be made")?;
+        let mut outlets = Vec::new();
+        let telegram = match &config.telegram.token {
+            Some(token) => {
+                let url = config.telegram.api_url.parse().context("telegram.api_url")?;
+                let sender = Arc::new(telegram::Sender::new(http.clone(), url, token.clone())?);
+                outlets.push(Outlet {
+                    messenger: sender.clone(),
+                    limit: RateLimit::new(Limits::of(Platform::Telegram, config)),
+                    policy: config.telegram.uncertain,
+                });
+                Some(sender)
+            }
+            None => None,
+        };
+        let discord = match &config.discord.token {
+            Some(token) => {
+                let base_url = config.discord.api_url.clone();
+                let sender = Arc::new(discord::Sender::new(http.clone(), &base_url, token.clone()));
+                outlets.push(Outlet {
+                    messenger: sender.clone(),
+                    limit: RateLimit::new(Limits::of(Platform::Discord, config)),
+                    // A nonce with enforce_nonce makes sending again harmless.
+                    policy: UncertainPolicy::Resend,
+                });
+                Some((sender, discord::Settings::new(base_url, token.clone())))
+            }
+            None => None,
+        };
+        let web = listener.map(|listener| {
+            let live = web::Live::default();
+            outlets.push(Outlet {
+                messenger: Arc::new(web::Sender::new(live.clone())),
+                limit: RateLimit::new(Limits::of(Platform::Web, config)),
+                policy: UncertainPolicy::Resend,
+            });
+            let state = web::WebState {
+                storage: base.storage.clone(),
+                desk: Arc::new(base.service.clone()),
+                live,
+                title: config.web.title.clone(),
+                lang: config.web.language,
+                zone: config.defaults.timezone,
+                version: env!("CARGO_PKG_VERSION").to_owned(),
+                topics: base.topics.iter().map(web::TopicName::of).collect(),
+                hosts: config.web.hosts.clone(),
+            };
+            (listener, state)
+        });
+        Ok(Self { base, control, web, telegram, discord, outlets, inbox, inbox_interval: inbox::INTERVAL })
+    }
+
+    /// Looks into the inbox so often.
+    #[must_use]
+    pub fn inbox_interval(mut self, interval: Duration) -> Self {
+        self.inbox_interval = interval;
+        self
+    }
+
+    /// Where the web page is.
+    pub fn web_address(&self) -> Option<std::net::SocketAddr> {
+        self.web.as_ref().and_then(|(listener, _)| listener.local_addr().ok())
+    }
+
+    /// What serves requests.
+    pub fn service(&self) -> Service {
+        self.base.service.clone()
+    }
+
+    /// Runs until `stop`, or until something fails that cannot go on. What is in flight is settled first either way.
+    ///
+    /// # Errors
+    /// What could not go on.
+    pub async fn run_until(self, stop: CancellationToken) -> anyhow::Result<()> {
+        let Self { base, control, web, telegram, discord, outlets, inbox, inbox_interval } = self;
+        // Questions, sources and schedules end before the worker; the store outlives them all.
+        let stop = stop.child_token();
+        let desk: Arc<dyn Desk> = Arc::new(base.service.clone());
+        let mut tasks: JoinSet<anyhow::Result<()>> = JoinSet::new();
+        let service = base.service.clone();
+        tasks.spawn(with(control::serve(control, service.clone(), stop.clone())));
+        tasks.spawn(with(inbox.watch(service, inbox_interval, stop.clone())));
+        let schedule = scheduler::run(
+            base.storage.clone(),
+            Arc::clone(&base.topics),
+            Arc::clone(&base.channels_changed),
+            Arc::clone(&base.queued),
+            stop.clone(),
+        );
+        tasks.spawn(async move { schedule.await.context("the scheduler stopped") });
+        let worker = Worker::new(base.storage.clone(), outlets, Arc::clone(&base.queued)).run(stop.clone());
+        tasks.spawn(async move { worker.await.context("sending stopped") });
+        if let Some((listener, state)) = web {
+            let page = web::serve(listener, state, stop.clone());
+            tasks.spawn(async move { page.await.context("the web page stopped") });
+        }
+        if let Some(sender) = telegram {
+            let settings = telegram::Settings::default();
+            tasks.spawn(with(telegram::run(settings, Arc::clone(&desk), sender, stop.clone())));
+        }
+        if let Some((_, settings)) = discord {
+            let gateway = discord::run(settings, Arc::clone(&desk), stop.clone());
+            tasks.spawn(async move { gateway.await.context("the connection to Discord's gateway stopped") });
+        }
+        drop(desk);
+        let mut first_error = None;
+        loop {
+            let ended = tokio::select! {
+                () = stop.cancelled() => break,
+                ended = tasks.join_next() => ended,
+            };
+            let Some(ended) = ended else { break };
+            if let Err(error) = ended.map_err(anyhow::Error::from).and_then(|result| result) {
+                tracing::error!("{error:#}");
+                first_error = Some(error);
+                break;
+            }
+        }
+        stop.cancel();
+        let drained = tokio::time::timeout(GRACE, async {
+            while let Some(ended) = tasks.join_next().await {
+                if let Err(error) = ended.map_err(anyhow::Error::from).and_then(|result| result) {
+                    tracing::error!("{error:#}");
+                }
+            }
+        });
+        if drained.await.is_err() {
+            tracing::warn!("some tasks did not end within {} s; what they held is available again later", GRACE.as_secs());
+            tasks.shutdown().await;
+        }
+        base.close().await?;
+        first_error.map_or(Ok(()), Err)
+    }
+}
+
+async fn with(task: impl Future<Output = ()>) -> anyhow::Result<()> {
+    task.await;
+    Ok(())
+}

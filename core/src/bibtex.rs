@@ -1,0 +1,127 @@
+//! Papers as BibTeX, for the people who cite them.
+
+use std::fmt::Write as _;
+
+use chrono::Datelike as _;
+
+use crate::paper::{Paper, PaperId};
+
+/// One `@misc` entry per paper, in order; `@article` where a journal reference is known. Keys are unique.
+pub fn write(papers: &[Paper]) -> String {
+    let mut out = String::new();
+    let mut used: Vec<String> = Vec::new();
+    for paper in papers {
+        let stem = key(paper);
+        let same = used.iter().filter(|k| **k == stem).count();
+        used.push(stem.clone());
+        let key = if same == 0 { stem } else { format!("{stem}-{}", same + 1) };
+        entry(&mut out, &key, paper);
+    }
+    out
+}
+
+fn entry(out: &mut String, key: &str, paper: &Paper) {
+    let journal = paper.journal_ref.as_ref().map(|f| f.value.as_str());
+    let kind = if journal.is_some() { "article" } else { "misc" };
+    let mut fields: Vec<(&str, String)> = Vec::new();
+    // Double braces keep the title's capitals.
+    fields.push(("title", format!("{{{}}}", escape(paper.title()))));
+    let authors: Vec<String> = paper.authors().iter().map(|name| escape(name)).collect();
+    if !authors.is_empty() {
+        fields.push(("author", authors.join(" and ")));
+    }
+    fields.extend(paper.submitted.map(|at| ("year", at.year().to_string())));
+    fields.extend(journal.map(|j| ("journal", escape(j))));
+    match &paper.id {
+        PaperId::Arxiv(id) => {
+            fields.push(("eprint", id.clone()));
+            fields.push(("archivePrefix", "arXiv".to_owned()));
+            fields.extend(paper.categories().first().map(|c| ("primaryClass", c.clone())));
+        }
+        PaperId::Doi(_) | PaperId::Url(_) => {}
+    }
+    let doi = match &paper.id {
+        PaperId::Doi(doi) => Some(doi.clone()),
+        PaperId::Arxiv(_) | PaperId::Url(_) => paper.doi.as_ref().map(|f| f.value.clone()),
+    };
+    fields.extend(doi.map(|doi| ("doi", doi)));
+    fields.extend(paper.id.link().map(|url| ("url", url)));
+    // Writing into a String cannot fail.
+    let _ = writeln!(out, "@{kind}{{{key},");
+    for (name, value) in fields {
+        let _ = writeln!(out, "  {name} = {{{value}}},");
+    }
+    out.push_str("}\n\n");
+}
+
+/// `estevez2025hypothesis`: first author's last name, year, first long word of the title.
+fn key(paper: &Paper) -> String {
+    let plain = |text: &str| -> String {
+        use unicode_normalization::UnicodeNormalization as _;
+        text.nfkd().filter(char::is_ascii_alphanumeric).collect::<String>().to_ascii_lowercase()
+    };
+    let last_name = paper.authors().first().and_then(|name| name.split_whitespace().last()).map(plain);
+    let year = paper.submitted.map(|at| at.year().to_string());
+    let word = paper.title().split_whitespace().map(plain).find(|word| word.len() > 3);
+    let key: String = [last_name, year, word].into_iter().flatten().collect();
+    if key.is_empty() { plain(paper.id.bare()) } else { key }
+}
+
+/// TeX's special characters; braces are dropped, since an odd one would end the field.
+fn escape(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '{' | '}' => {}
+            '\\' => out.push_str("\\textbackslash "),
+            '&' | '%' | '$' | '#' | '_' => out.extend(['\\', c]),
+            '~' => out.push_str("\\textasciitilde "),
+            '^' => out.push_str("\\textasciicircum "),
+            c if c.is_control() => out.push(' '),
+            c => out.push(c),
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::paper::Field;
+    use crate::source::SourceKind;
+
+    fn paper(id: &str, title: &str, authors: &[&str]) -> Paper {
+        let mut paper = Paper::new(id.parse().unwrap());
+        let source = SourceKind::ArxivMail;
+        paper.title = Some(Field::new(title.to_owned(), source));
+        paper.authors = Some(Field::new(authors.iter().map(|a| (*a).to_owned()).collect(), source));
+        paper
+    }
+
+    #[test]
+    fn an_arxiv_paper_becomes_an_entry_with_its_eprint() {
+        let bibtex = write(&[paper("2602.90001", "50% Faster Caches", &["Ana Estévez", "Bo Li"])]);
+        insta::assert_snapshot!(bibtex, @r"
+        @misc{estevezfaster,
+          title = {{50\% Faster Caches}},
+          author = {Ana Estévez and Bo Li},
+          eprint = {2602.90001},
+          archivePrefix = {arXiv},
+          url = {https://arxiv.org/abs/2602.90001},
+        }
+        ");
+    }
+
+    #[test]
+    fn two_papers_with_the_same_key_get_different_ones() {
+        let twice = [paper("2602.90001", "Caches", &["A B"]), paper("2602.90002", "Caches", &["C B"])];
+        let bibtex = write(&twice);
+        assert!(bibtex.contains("{bcaches,") && bibtex.contains("{bcaches-2,"), "{bibtex}");
+    }
+
+    #[test]
+    fn an_unbalanced_brace_in_a_title_cannot_end_the_field() {
+        let bibtex = write(&[paper("2602.90001", "A } B { C", &[])]);
+        assert_eq!(bibtex.matches('{').count(), bibtex.matches('}').count());
+    }
+}
