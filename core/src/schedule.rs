@@ -238,12 +238,17 @@ const YEAR: Unit = Unit {
 struct Field {
     /// Whether it begins with `*`, crontab(5)'s sign that a day field does not restrict the day.
     star: bool,
+    /// Whether it is nothing else.
+    all: bool,
     values: BTreeSet<u32>,
 }
 
 impl Field {
-    /// As a list of numbers, `shift` added to each.
+    /// As `*` or a list of numbers, `shift` added to each.
     fn list(&self, shift: u32) -> String {
+        if self.all {
+            return "*".to_owned();
+        }
         let numbers: Vec<String> = self.values.iter().map(|value| (value + shift).to_string()).collect();
         numbers.join(",")
     }
@@ -345,6 +350,7 @@ fn read(unit: &Unit, text: &str) -> Result<Field, Refusal> {
     }
     Ok(Field {
         star: text.starts_with(['*', '?']),
+        all: matches!(text, "*" | "?"),
         values,
     })
 }
