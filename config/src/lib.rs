@@ -1,1 +1,704 @@
-//! x
+//! One file in, one checked [`Config`] out.
+//!
+//! The file is TOML, and `paperwire.toml` beside this crate ([`EXAMPLE`]) explains every key. A variable of the
+//! environment goes before the file: `PAPERWIRE_` and the key's path in capitals, with two underscores between the
+//! levels (`PAPERWIRE_TELEGRAM__TOKEN`, `PAPERWIRE_CHANNEL__0__PLACE`). Whatever is wrong is reported at once, with its
+//! line or variable and what to do: an unknown key, a zone that does not exist, a channel that follows nothing.
+//!
+//! Absent on purpose: the network and the store. Only the token files are read besides the configuration's own.
+
+mod error;
+mod read;
+mod schema;
+mod show;
+mod tree;
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use chrono_tz::Tz;
+use paperwire_core::channel::{Place, Settings, Style, WhenEmpty};
+use paperwire_core::delivery::UncertainPolicy;
+use paperwire_core::locale::Lang;
+use paperwire_core::schedule::Schedule;
+use paperwire_core::subscription::Subjects;
+use paperwire_core::topic::Topic;
+use secrecy::SecretString;
+
+pub use crate::error::{ConfigError, ConfigErrors, Where};
+
+/// A configuration file in which every key is explained and stands with its default.
+pub const EXAMPLE: &str = include_str!("../paperwire.toml");
+
+/// The topics that come with the program, each as the file that declares it.
+const SHIPPED: [(&str, &str); 1] = [("topics/inference.toml", include_str!("../topics/inference.toml"))];
+
+/// Everything that can be set, checked.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// The folder of everything that is kept; relative to the working directory.
+    pub data: PathBuf,
+    /// Telegram.
+    pub telegram: Telegram,
+    /// Discord.
+    pub discord: Discord,
+    /// The local web page.
+    pub web: Web,
+    /// What a channel gets that does not choose.
+    pub defaults: Defaults,
+    /// The channels of the file; others may be added by command.
+    pub channels: Vec<ChannelConfig>,
+    /// The shipped topics, unless replaced, then the user's; no two have the same id.
+    pub topics: Vec<Topic>,
+    /// Where every given value came from, by its path.
+    origins: BTreeMap<String, Where>,
+}
+
+/// `[telegram]`.
+#[derive(Debug, Clone)]
+pub struct Telegram {
+    /// The bot's token; without one there is no Telegram.
+    pub token: Option<SecretString>,
+    /// The address of the Bot API's server, without a slash at its end.
+    pub api_url: String,
+    /// What becomes of a message of which it is not known whether it arrived.
+    pub uncertain: UncertainPolicy,
+    /// Messages per second over all chats (Bot API FAQ: about 30).
+    pub messages_per_second: u32,
+    /// Messages per second to one chat (Bot API FAQ: 1).
+    pub per_chat_per_second: u32,
+    /// Messages per minute to one group (Bot API FAQ: 20).
+    pub per_group_per_minute: u32,
+}
+
+/// `[discord]`.
+#[derive(Debug, Clone)]
+pub struct Discord {
+    /// The bot's token; without one there is no Discord.
+    pub token: Option<SecretString>,
+    /// The server's address without `/api/v10` and without a slash at its end, also when it was given with them.
+    pub api_url: String,
+    /// Requests per second over all channels (Discord API reference: 50).
+    pub requests_per_second: u32,
+}
+
+/// `[web]`.
+#[derive(Debug, Clone)]
+pub struct Web {
+    /// Whether there is a page at all.
+    pub enabled: bool,
+    /// The address on which it is served.
+    pub listen: SocketAddr,
+    /// Its title.
+    pub title: String,
+    /// Its language until a reader chooses.
+    pub language: Lang,
+    /// Names under which it may be opened, beside those of the machine itself and `listen`'s.
+    pub hosts: Vec<String>,
+}
+
+/// `[defaults]`: what a channel gets that does not choose, in the file or added by command.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Defaults {
+    /// When it is due; `None` posts only on request.
+    pub schedule: Option<Schedule>,
+    /// The zone in which the schedule is meant and dates are shown.
+    pub timezone: Tz,
+    /// The language of everything that it gets.
+    pub language: Lang,
+    /// What it gets on an empty day.
+    pub when_empty: WhenEmpty,
+    /// How much of each paper.
+    pub style: Style,
+}
+
+impl Defaults {
+    /// The settings of a channel that chose only its subjects.
+    pub fn settings(self, subjects: Subjects) -> Settings {
+        Settings {
+            subjects,
+            schedule: self.schedule,
+            timezone: self.timezone,
+            language: self.language,
+            when_empty: self.when_empty,
+            style: self.style,
+        }
+    }
+}
+
+/// A `[[channel]]`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ChannelConfig {
+    /// Where; no two channels have the same.
+    pub place: Place,
+    /// What it chose, filled up from [`Defaults`].
+    pub settings: Settings,
+}
+
+impl Config {
+    /// Reads the file, if one is given, and lays the environment over it. `env` is usually [`environment`]'s.
+    ///
+    /// # Errors
+    /// All mistakes at once; also a file that cannot be read.
+    pub fn load(path: Option<&Path>, env: &BTreeMap<String, String>) -> Result<Self, ConfigErrors> {
+        let Some(path) = path else {
+            return Self::parse("", "the built-in configuration", env);
+        };
+        let name = path.display().to_string();
+        let fail = |line, what: String, fix: &str| {
+            ConfigErrors(vec![ConfigError {
+                at: Where::File {
+                    name: name.clone(),
+                    line,
+                },
+                key: String::new(),
+                what,
+                fix: fix.to_owned(),
+            }])
+        };
+        let bytes = std::fs::read(path)
+            .map_err(|error| fail(None, format!("cannot be read: {error}"), "name another with --config"))?;
+        let text = std::str::from_utf8(&bytes).map_err(|error| {
+            let before = bytes.iter().take(error.valid_up_to());
+            let line = before.filter(|&&byte| byte == b'\n').count() + 1;
+            fail(
+                Some(line),
+                "this line is not UTF-8".to_owned(),
+                "save the file as UTF-8",
+            )
+        })?;
+        Self::parse(text, &name, env)
+    }
+
+    /// Reads a file's text; `file_name` is what messages call it.
+    ///
+    /// # Errors
+    /// All mistakes at once.
+    pub fn parse(toml_text: &str, file_name: &str, env: &BTreeMap<String, String>) -> Result<Self, ConfigErrors> {
+        let mut errors = Vec::new();
+        let named = |name: &str| Where::File {
+            name: name.to_owned(),
+            line: None,
+        };
+        let mut shipped = Vec::new();
+        for (name, text) in SHIPPED {
+            let tree = tree::parse(schema::TOPIC, text, name, &mut errors);
+            shipped.extend(tree.and_then(|tree| read::shipped_topic(&tree, &named(name), &mut errors)));
+        }
+        let Some(mut root) = tree::parse(schema::ROOT, toml_text, file_name, &mut errors) else {
+            // What such a file lacks, and what the environment names in it, would be noise beside this.
+            return Err(ConfigErrors::in_order(errors));
+        };
+        tree::overlay(&mut root, env, &mut errors);
+        let mut origins = BTreeMap::new();
+        tree::origins(&root, "", &mut origins);
+        let config = read::config(&root, &named(file_name), &shipped, origins, &mut errors);
+        if errors.is_empty() {
+            Ok(config)
+        } else {
+            Err(ConfigErrors::in_order(errors))
+        }
+    }
+
+    /// The effective configuration as TOML: secrets are `"(hidden)"`, and what was given says where.
+    pub fn show(&self) -> String {
+        show::show(self)
+    }
+
+    /// Where a value came from, by its path (`telegram.token`, `channel[0].schedule`); `None` for a default.
+    pub fn origin(&self, path: &str) -> Option<&Where> {
+        self.origins.get(path)
+    }
+}
+
+/// The variables of this process that concern the program. One that is not UTF-8 is taken with � for what is not.
+pub fn environment() -> BTreeMap<String, String> {
+    std::env::vars_os()
+        .map(|(name, value)| {
+            (
+                name.to_string_lossy().into_owned(),
+                value.to_string_lossy().into_owned(),
+            )
+        })
+        .filter(|(name, _)| name.starts_with(schema::PREFIX))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use proptest::prelude::*;
+    use secrecy::ExposeSecret as _;
+
+    use super::*;
+
+    fn env(variables: &[(&str, &str)]) -> BTreeMap<String, String> {
+        let pair = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
+        variables.iter().map(pair).collect()
+    }
+
+    fn parse(text: &str) -> Config {
+        Config::parse(text, "paperwire.toml", &BTreeMap::new()).unwrap()
+    }
+
+    fn with_env(text: &str, variables: &[(&str, &str)]) -> Config {
+        Config::parse(text, "paperwire.toml", &env(variables)).unwrap()
+    }
+
+    fn errors(text: &str, variables: &[(&str, &str)]) -> String {
+        Config::parse(text, "paperwire.toml", &env(variables))
+            .unwrap_err()
+            .to_string()
+    }
+
+    /// What is in effect, without where it came from.
+    fn effective(config: &Config) -> String {
+        let without_comment = |line: &str| line.split("  # ").next().unwrap_or_default().to_owned();
+        config
+            .show()
+            .lines()
+            .map(without_comment)
+            .collect::<Vec<_>>()
+            .join("\n")
+    }
+
+    const LOBBY: &str = "[[channel]]\nplace = \"web:lobby\"\ntopics = [\"inference\"]\n";
+
+    #[test]
+    fn nothing_at_all_is_a_configuration() {
+        let config = Config::load(None, &BTreeMap::new()).unwrap();
+        assert_eq!(config.data, Path::new("data"));
+        assert!(config.telegram.token.is_none() && config.discord.token.is_none() && config.channels.is_empty());
+        assert_eq!(config.web.listen.to_string(), "127.0.0.1:8787");
+        assert_eq!(
+            config
+                .topics
+                .iter()
+                .map(|topic| topic.id.0.as_str())
+                .collect::<Vec<_>>(),
+            ["inference"]
+        );
+        assert_eq!(config.defaults.schedule, Schedule::parse("0 9 * * *").ok());
+    }
+
+    #[test]
+    fn the_example_explains_every_key_under_its_section() {
+        let mut section = String::new();
+        let mut explained = Vec::new();
+        for line in EXAMPLE.lines() {
+            let line = line.trim_start_matches('#').trim_start();
+            if let Some(header) = line.strip_prefix('[') {
+                section = header.trim_matches(['[', ']']).to_owned();
+            } else if let Some((key, _)) = line.split_once(" = ") {
+                explained.push((section.clone(), key.to_owned()));
+            }
+        }
+        for path in schema::leaves() {
+            let (section, key) = match *path {
+                [key] => ("", key),
+                // Weight and terms stand within tiers.
+                [section, "0", "tiers", ..] => (section, "tiers"),
+                [section, .., key] => (section, key),
+                [] => unreachable!(),
+            };
+            assert!(
+                explained.contains(&(section.to_owned(), key.to_owned())),
+                "{section}.{key} is not explained"
+            );
+        }
+    }
+
+    #[test]
+    fn the_defaults_that_the_example_shows_are_the_defaults() {
+        let without = |sign: &str, line: &str| match line.strip_prefix(sign) {
+            Some(bare) if bare.contains(" = ") && bare.starts_with(|c: char| c.is_ascii_lowercase()) => bare.to_owned(),
+            _ => line.to_owned(),
+        };
+        let strip = |sign: &str, text: &str| text.lines().map(|line| without(sign, line) + "\n").collect::<String>();
+        let (settings, topic) = EXAMPLE.split_once("# [[topic]]").unwrap();
+        let given = strip("#", settings);
+        assert_eq!(
+            given.lines().zip(settings.lines()).filter(|(a, b)| a != b).count(),
+            22,
+            "{given}"
+        );
+        assert_eq!(effective(&parse(&given)), effective(&parse(LOBBY)));
+        assert_eq!(effective(&parse(EXAMPLE)), effective(&parse(LOBBY)));
+
+        let topic = format!("[[topic]]\n{}", strip("# ", topic));
+        let given = strip("#", &topic);
+        assert_eq!(
+            given.lines().zip(topic.lines()).filter(|(a, b)| a != b).count(),
+            6,
+            "{given}"
+        );
+        assert_eq!(effective(&parse(&given)), effective(&parse(&topic)));
+    }
+
+    #[test]
+    fn every_mistake_is_reported_at_once_with_its_line_and_what_to_do() {
+        let text = r#"data = ""
+timezone = "UTC"
+[telegram]
+tokn = "x"
+api_url = "https://api.telegram.org/bot123:SECRET"
+uncertain = "maybe"
+messages_per_second = 0
+[web]
+enabled = "yes"
+listen = "localhost:8787"
+[defaults]
+schedule = "0 24 * * *"
+timezone = "Asia/Shanghia"
+[[channel]]
+place = "telegram:\nme"
+topics = [
+  "inference",
+  "inferense",
+]
+[[channel]]
+place = "web:lobby"
+[[channel]]
+place = "web:lobby"
+keywords = "kv cache"
+[[channel]]
+topics = ["inference"]
+[[topic]]
+id = "My Topic"
+tiers = [{ weight = 0, terms = [""] }, { terms = [] }]
+"#;
+        let found = errors(
+            text,
+            &[
+                ("PAPERWIRE_TELEGRAM_TOKEN", "t"),
+                ("PAPERWIRE_CHANNEL__9__STYLE", "full"),
+            ],
+        );
+        let expected = r#"paperwire.toml:1: data: no folder is named; give one or leave the line out
+paperwire.toml:2: unknown key “timezone”; it belongs under [defaults] or [[channel]]
+paperwire.toml:4: telegram: unknown key “tokn”; did you mean “token”?
+paperwire.toml:5: telegram.api_url: the address has a part that begins with “bot”; give the server's address only; the token is added to it
+paperwire.toml:6: telegram.uncertain: “maybe” is not possible; possible is "resend" or "skip"
+paperwire.toml:7: telegram.messages_per_second: this is a whole number from 1 to 10000, without quotes
+paperwire.toml:9: web.enabled: this is true or false, without quotes
+paperwire.toml:10: web.listen: “localhost:8787” is no address to listen on; write an IP address and a port: 127.0.0.1:8787 for this machine only, 0.0.0.0:8787 for all its networks
+paperwire.toml:12: defaults.schedule: schedule “0 24 * * *”: hour: “24” is not possible; possible is 0 (midnight) to 23
+paperwire.toml:13: defaults.timezone: “Asia/Shanghia” is no time zone; did you mean Asia/Shanghai? zones are named as Asia/Shanghai, Europe/Berlin or UTC
+paperwire.toml:15: channel[0].place: “telegram: me”: a Telegram chat id is a whole number such as -1001234567890, and a topic id a positive one
+paperwire.toml:18: channel[0].topics: there is no topic “inferense”; did you mean “inference”? known are inference; more are declared as [[topic]]
+paperwire.toml:20: channel[1]: it follows nothing; give it topics = ["inference"] or keywords = ["kv cache"]
+paperwire.toml:23: channel[2].place: web:lobby has a [[channel]] already, at paperwire.toml:21; make one of the two
+paperwire.toml:24: channel[2].keywords: this is a list of texts: ["one", "two"]
+paperwire.toml:25: channel[3].place: it is missing; say where to post: telegram:CHAT_ID, discord:CHANNEL_ID or web:NAME
+paperwire.toml:28: topic[0].id: “My Topic” is no id; an id has 1 to 32 lower-case letters, digits or hyphens
+paperwire.toml:29: topic[0].tiers[0].weight: this is a whole number from 1 to 1000, without quotes
+paperwire.toml:29: topic[0].tiers[0].terms: one of the texts is empty; remove it
+paperwire.toml:29: topic[0].tiers[1].weight: it is missing; give the points of a term, such as 3
+paperwire.toml:29: topic[0].tiers[1].terms: there are none; list at least one term
+PAPERWIRE_CHANNEL__9__STYLE: channel[9].style: there are 4 [[channel]] before it, so the next index is 4
+PAPERWIRE_TELEGRAM_TOKEN: unknown variable; did you mean PAPERWIRE_TELEGRAM__TOKEN?"#;
+        assert_eq!(found, expected);
+    }
+
+    #[test]
+    fn a_file_that_is_not_toml_is_reported_by_line_without_what_it_says() {
+        let found = errors("data = \"d\"\n[telegram]\ntoken = 123:SECRET\n[web\n", &[]);
+        assert!(found.starts_with("paperwire.toml:3: not TOML: "), "{found}");
+        assert!(found.contains("paperwire.toml:4: not TOML: "), "{found}");
+        assert!(!found.contains("SECRET"), "{found}");
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("c.toml");
+        let missing = Config::load(Some(&file), &BTreeMap::new()).unwrap_err().to_string();
+        assert!(
+            missing.contains("c.toml: cannot be read") && missing.contains("--config"),
+            "{missing}"
+        );
+        fs::write(&file, b"data = \"d\"\n# \xff\n").unwrap();
+        let foreign = Config::load(Some(&file), &BTreeMap::new()).unwrap_err().to_string();
+        assert!(foreign.contains("c.toml:2: this line is not UTF-8"), "{foreign}");
+    }
+
+    #[test]
+    fn the_environment_goes_before_the_file_at_every_level() {
+        let config = with_env(
+            &format!("[web]\ntitle = \"T\"\nlisten = \"127.0.0.1:1\"\n{LOBBY}"),
+            &[
+                ("PAPERWIRE_WEB__LISTEN", "0.0.0.0:2"),
+                ("PAPERWIRE_WEB__ENABLED", "false"),
+                ("PAPERWIRE_DISCORD__TOKEN", " abc\n"),
+                ("PAPERWIRE_DISCORD__REQUESTS_PER_SECOND", "5"),
+                ("PAPERWIRE_DEFAULTS__SCHEDULE", "off"),
+                ("PAPERWIRE_CHANNEL__0__KEYWORDS", "kv cache, Mixture  of Experts"),
+                ("PAPERWIRE_CHANNEL__0__STYLE", "full"),
+                ("PAPERWIRE_CHANNEL__1__PLACE", "telegram:-100123/4"),
+                ("PAPERWIRE_CHANNEL__1__TOPICS", "[\"robots\"]"),
+                ("PAPERWIRE_TOPIC__0__ID", "robots"),
+                ("PAPERWIRE_TOPIC__0__TIERS__0__WEIGHT", "4"),
+                ("PAPERWIRE_TOPIC__0__TIERS__0__TERMS", "robot"),
+                // Not ours, or as good as absent.
+                ("PAPERWIRE_CONFIG", "/etc/paperwire.toml"),
+                ("PAPERWIRE_DATA", "/var/lib/paperwire"),
+                ("PAPERWIRE_PORT_8787_TCP", "tcp://10.0.0.1:8787"),
+                ("PAPERWIRE_TELEGRAM__TOKEN", ""),
+                ("HOME", "/root"),
+            ],
+        );
+        assert_eq!(
+            (config.web.listen.to_string().as_str(), config.web.title.as_str()),
+            ("0.0.0.0:2", "T")
+        );
+        assert!(!config.web.enabled && config.telegram.token.is_none());
+        assert_eq!(config.discord.token.as_ref().unwrap().expose_secret(), "abc");
+        assert_eq!(config.discord.requests_per_second, 5);
+        let [lobby, group] = config.channels.as_slice() else {
+            panic!("{:?}", config.channels)
+        };
+        assert_eq!(lobby.settings.subjects.keywords, ["kv cache", "mixture of experts"]);
+        assert_eq!((lobby.settings.style, &lobby.settings.schedule), (Style::Full, &None));
+        assert_eq!(group.place, Place::telegram(-100_123, Some(4)));
+        assert_eq!(
+            group.settings.subjects.topics,
+            [paperwire_core::topic::TopicId("robots".to_owned())]
+        );
+        assert_eq!(config.topics.last().unwrap().tiers.first().unwrap().weight, 4);
+    }
+
+    #[test]
+    fn every_key_has_a_variable_and_a_list_may_have_more_than_ten_tables() {
+        // The folder is the command line's.
+        for path in schema::leaves().into_iter().filter(|path| path[..] != ["data"]) {
+            // A value that no key takes, or a channel or topic that lacks the rest: the variable is known in any case.
+            let name = schema::variable(&path);
+            let result = Config::parse("", "paperwire.toml", &env(&[(&name, "x")]));
+            let message = result.map_or_else(|errors| errors.to_string(), |config| config.show());
+            assert!(
+                message.contains(&name) && !message.contains("unknown"),
+                "{name}: {message}"
+            );
+        }
+        let places: Vec<_> = (0..12)
+            .map(|i| (format!("PAPERWIRE_CHANNEL__{i}__PLACE"), format!("web:c{i}")))
+            .collect();
+        let words = (0..12).map(|i| (format!("PAPERWIRE_CHANNEL__{i}__KEYWORDS"), "x".to_owned()));
+        let config = Config::parse("", "", &places.into_iter().chain(words).collect()).unwrap();
+        assert_eq!(config.channels.get(11).unwrap().place.to_string(), "web:c11");
+    }
+
+    #[test]
+    fn secrets_are_neither_shown_nor_debugged() {
+        let config = with_env(
+            "[telegram]\ntoken = \"1:SECRET\"",
+            &[("PAPERWIRE_DISCORD__TOKEN", "SECRET")],
+        );
+        assert_eq!(config.telegram.token.as_ref().unwrap().expose_secret(), "1:SECRET");
+        let shown = config.show();
+        assert!(
+            shown.contains("[telegram]\ntoken = \"(hidden)\"  # paperwire.toml:2\n"),
+            "{shown}"
+        );
+        assert!(
+            shown.contains("[discord]\ntoken = \"(hidden)\"  # PAPERWIRE_DISCORD__TOKEN\n"),
+            "{shown}"
+        );
+        assert!(!shown.contains("SECRET") && !format!("{config:?}").contains("SECRET"));
+    }
+
+    #[test]
+    fn a_token_may_come_from_a_file_and_messages_name_only_the_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("token");
+        fs::write(&file, "1:SECRET\n").unwrap();
+        let path = file.to_str().unwrap();
+        let named = format!("[telegram]\ntoken_file = {path:?}");
+        let token = |config: Config| config.telegram.token.unwrap().expose_secret().to_owned();
+        assert_eq!(token(parse(&named)), "1:SECRET");
+        assert_eq!(
+            token(with_env("", &[("PAPERWIRE_TELEGRAM__TOKEN_FILE", path)])),
+            "1:SECRET"
+        );
+        // The environment goes before the file, whichever of the two keys is where.
+        assert_eq!(token(with_env(&named, &[("PAPERWIRE_TELEGRAM__TOKEN", "2:X")])), "2:X");
+        let both = with_env(
+            "[telegram]\ntoken = \"2:X\"",
+            &[("PAPERWIRE_TELEGRAM__TOKEN_FILE", path)],
+        );
+        assert_eq!(token(both), "1:SECRET");
+        let both = errors(&format!("{named}\ntoken = \"2:X\""), &[]);
+        assert!(
+            both.starts_with("paperwire.toml:3: telegram.token: token and token_file are both given"),
+            "{both}"
+        );
+
+        fs::write(&file, "SECRET one\nSECRET two\n").unwrap();
+        let wrong = errors(&named, &[]);
+        assert!(
+            wrong.contains(path) && wrong.contains("white space") && !wrong.contains("SECRET"),
+            "{wrong}"
+        );
+        fs::remove_file(&file).unwrap();
+        let missing = errors(&named, &[]);
+        assert!(
+            missing.contains("paperwire.toml:2: telegram.token_file") && missing.contains(path),
+            "{missing}"
+        );
+    }
+
+    #[test]
+    fn an_api_address_is_kept_without_what_the_client_adds() {
+        for (given, kept) in [
+            ("https://discord.com/api/v10", "https://discord.com"),
+            ("http://127.0.0.1:9000", "http://127.0.0.1:9000"),
+            ("http://127.0.0.1:9000/", "http://127.0.0.1:9000"),
+            ("http://proxy/discord/api/v10/", "http://proxy/discord"),
+            ("http://proxy/api", "http://proxy"),
+        ] {
+            let config = with_env("", &[("PAPERWIRE_DISCORD__API_URL", given)]);
+            assert_eq!(config.discord.api_url, kept, "{given}");
+        }
+        let telegram = with_env("", &[("PAPERWIRE_TELEGRAM__API_URL", "http://127.0.0.1:8081/tg/")]);
+        assert_eq!(telegram.telegram.api_url, "http://127.0.0.1:8081/tg");
+        for wrong in [
+            "discord.com",
+            "ftp://x",
+            "http://SECRET@host",
+            "http://host/?SECRET",
+            "http://host/api/v9",
+            "http://",
+        ] {
+            let found = errors("", &[("PAPERWIRE_DISCORD__API_URL", wrong)]);
+            assert!(
+                found.starts_with("PAPERWIRE_DISCORD__API_URL: discord.api_url: "),
+                "{found}"
+            );
+            assert!(!found.contains("SECRET"), "{found}");
+        }
+    }
+
+    #[test]
+    fn a_channel_has_what_it_chooses_and_the_defaults_for_the_rest() {
+        let config = parse(&format!(
+            "[defaults]\nschedule = \"0 8 * * mon\"\ntimezone = \"Asia/Shanghai\"\nlanguage = \"zh\"\n\
+             when_empty = \"silent\"\n{LOBBY}schedule = \"off\"\nwhen_empty = \"say\""
+        ));
+        let settings = &config.channels.first().unwrap().settings;
+        assert_eq!(settings.schedule, None);
+        assert_eq!((settings.timezone, settings.language), (Tz::Asia__Shanghai, Lang::Zh));
+        assert_eq!((settings.when_empty, settings.style), (WhenEmpty::Say, Style::Compact));
+        assert_eq!(
+            config.origin("channel[0].schedule").unwrap().to_string(),
+            "paperwire.toml:9"
+        );
+        assert_eq!(config.origin("channel[0].style"), None);
+    }
+
+    #[test]
+    fn a_topic_with_the_id_of_the_shipped_one_replaces_it() {
+        let topic = "[[topic]]\nid = \"inference\"\nname_zh = \"我的\"\ntiers = [{ weight = 2, terms = [\"x\"] }]\n";
+        let config = parse(topic);
+        let [only] = config.topics.as_slice() else {
+            panic!("{:?}", config.topics)
+        };
+        assert_eq!(
+            (only.name_zh.as_str(), only.name_en.as_str(), only.threshold),
+            ("我的", "我的", 1)
+        );
+        let twice = errors(&topic.repeat(2), &[]);
+        assert!(
+            twice.contains("paperwire.toml:6: topic[1].id") && twice.contains("at paperwire.toml:2"),
+            "{twice}"
+        );
+    }
+
+    #[test]
+    fn what_is_shown_says_where_it_came_from_and_is_a_configuration_itself() {
+        let text = format!("{LOBBY}\n[[topic]]\nid = \"t\"\ntiers = [{{ weight = 2, terms = [\"\\\"a\\\"\\n\"] }}]");
+        let config = with_env(&text, &[("PAPERWIRE_DEFAULTS__LANGUAGE", "zh")]);
+        let shown = config.show();
+        for line in [
+            "topics = [\"inference\"]  # paperwire.toml:3\n",
+            "language = \"zh\"  # PAPERWIRE_DEFAULTS__LANGUAGE\n",
+            "title = \"Paperwire\"\n",
+            "[[topic]]  # shipped with the program\n",
+            "id = \"t\"  # paperwire.toml:6\n",
+        ] {
+            assert!(shown.contains(line), "{line} is not in\n{shown}");
+        }
+        // Shown, the shipped topic is one of the file's.
+        assert_eq!(effective(&parse(&shown)), effective(&config));
+        for path in schema::leaves() {
+            let key = path.last().unwrap();
+            let secret = key.starts_with("token");
+            assert_eq!(shown.contains(&format!("{key} = ")), !secret, "{key}");
+        }
+    }
+
+    fn typo(word: &str, at: usize, letter: char, kind: u8) -> String {
+        let mut letters: Vec<char> = word.chars().collect();
+        let at = at % letters.len();
+        match kind {
+            0 => letters[at] = letter,
+            1 => letters.insert(at, letter),
+            2 => drop(letters.remove(at)),
+            _ => letters.swap(at, (at + 1) % word.len()),
+        }
+        letters.into_iter().collect()
+    }
+
+    proptest! {
+        #[test]
+        fn a_key_with_one_typo_is_answered_with_the_nearest_known_one(
+            path in prop::sample::select(schema::leaves()), at in 0..40usize, letter in "[a-z]", kind in 0..3u8,
+        ) {
+            let key = *path.last().unwrap();
+            let wrong = typo(key, at, letter.chars().next().unwrap(), kind);
+            let siblings: Vec<&str> = schema::leaves().iter()
+                .filter(|other| other[..other.len() - 1] == path[..path.len() - 1])
+                .map(|other| *other.last().unwrap())
+                .collect();
+            prop_assume!(!wrong.is_empty() && !siblings.contains(&wrong.as_str()));
+            let text = match *path {
+                [_] => format!("{wrong} = 1"),
+                ["topic", "0", "tiers", ..] => format!("[[topic]]\n[[topic.tiers]]\n{wrong} = 1"),
+                [section, "0", _] => format!("[[{section}]]\n{wrong} = 1"),
+                [section, ..] => format!("[{section}]\n{wrong} = 1"),
+                [] => unreachable!(),
+            };
+            let found = errors(&text, &[]);
+            // Two keys may be equally near (name_zh, name_en); the answer is one of the nearest.
+            let near = |known: &str| strsim::damerau_levenshtein(known, &wrong) <= 1;
+            let proposed = siblings.iter().any(|known| near(known) && found.contains(&format!("did you mean “{known}”?")));
+            prop_assert!(proposed, "{wrong}: {found}");
+
+            let segments: Vec<&str> = path.iter().copied().take(path.len() - 1).chain([wrong.as_str()]).collect();
+            let found = errors("", &[(&schema::variable(&segments), "1")]);
+            prop_assert!(found.contains("unknown variable; did you mean PAPERWIRE_"), "{found}");
+        }
+
+        #[test]
+        fn any_text_is_a_configuration_that_can_be_shown_or_mistakes_of_one_line_each(
+            text in "(\\[{0,2}(web|channel|topic|x|defaults|telegram)\\]{0,2}|[a-z_]{1,8} ?= ?(\"([^\"]|\\\\n){0,9}\"|[0-9]{1,9}|\\[.?\\])|\\PC{0,9}|\n){0,9}",
+        ) {
+            match Config::parse(&text, "f", &BTreeMap::new()) {
+                Ok(config) => prop_assert_eq!(effective(&parse(&config.show())), effective(&config)),
+                Err(errors) => {
+                    prop_assert!(!errors.0.is_empty());
+                    prop_assert_eq!(errors.to_string().lines().count(), errors.0.len(), "{}", errors);
+                }
+            }
+        }
+
+        #[test]
+        fn a_damaged_file_does_not_tell_its_secret(at in 0..200usize, with in "[\"'=.#\n\\[\\]x, ]{0,2}", n in 0..3usize) {
+            let text = format!("[telegram]\ntoken = \"1:SECRET\"\n[discord]\ntoken = \"SECRET\"\n{LOBBY}");
+            let mut letters: Vec<char> = text.chars().collect();
+            let at = at % letters.len();
+            letters.splice(at..(at + n).min(letters.len()), with.chars());
+            let damaged: String = letters.into_iter().collect();
+            let said = Config::parse(&damaged, "f", &BTreeMap::new())
+                .map_or_else(|errors| errors.to_string(), |config| format!("{config:?}{}", config.show()));
+            prop_assert!(!said.contains("SECRE"), "{said}");
+        }
+    }
+}

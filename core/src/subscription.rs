@@ -1,9 +1,12 @@
 //! What one channel follows: topics and keywords. Keywords are matched like a topic's terms (whole words, hyphen and
 //! plural variants; substrings in Chinese), all of them in one pass.
 
+use std::collections::BTreeSet;
+
 use serde::{Deserialize, Serialize};
 
 use crate::paper::Paper;
+use crate::text::{fold, one_line};
 use crate::topic::terms::TermSet;
 use crate::topic::{Hit, TopicId};
 
@@ -54,8 +57,16 @@ impl KeywordMatcher {
 impl Subjects {
     /// Sorts, folds and removes repeats, so that equal wishes are equal values.
     pub fn new(topics: impl IntoIterator<Item = TopicId>, keywords: impl IntoIterator<Item = String>) -> Self {
-        let _ = (topics.into_iter().count(), keywords.into_iter().count());
-        todo!()
+        let topics: BTreeSet<TopicId> = topics.into_iter().collect();
+        let keywords: BTreeSet<String> = keywords
+            .into_iter()
+            .map(|keyword| one_line(&fold(&keyword)))
+            .filter(|keyword| !keyword.is_empty())
+            .collect();
+        Self {
+            topics: topics.into_iter().collect(),
+            keywords: keywords.into_iter().collect(),
+        }
     }
 }
 

@@ -1,0 +1,164 @@
+//! The effective configuration as a file of its own, with the origin of every value that somebody gave.
+
+use paperwire_core::delivery::UncertainPolicy;
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use paperwire_core::channel::{Style, WhenEmpty};
+use paperwire_core::schedule::Schedule;
+use secrecy::SecretString;
+use toml::Value;
+
+use crate::error::Where;
+use crate::{Config, Defaults};
+
+/// What stands for a secret.
+const HIDDEN: &str = "(hidden)";
+
+struct Page<'a> {
+    text: String,
+    path: String,
+    origins: &'a BTreeMap<String, Where>,
+}
+
+impl Page<'_> {
+    /// Begins a section: `[web]` or `[[channel]]`, whose values' origins are under `path`.
+    fn section(&mut self, header: &str, path: String) {
+        let _ = writeln!(self.text, "\n{header}");
+        self.path = format!("{path}.");
+    }
+
+    fn origin(&self, name: &str) -> Option<&Where> {
+        self.origins.get(&format!("{}{name}", self.path))
+    }
+
+    fn line(&mut self, name: &str, value: impl Into<Value>) {
+        let comment = comment(self.origin(name));
+        let _ = writeln!(self.text, "{name} = {}{comment}", value.into());
+    }
+
+    fn token(&mut self, token: Option<&SecretString>) {
+        if token.is_some() {
+            // When both keys are given, the one from the environment counts; a variable sorts behind a file.
+            let comment = comment(self.origin("token").max(self.origin("token_file")));
+            let _ = writeln!(self.text, "token = \"{HIDDEN}\"{comment}");
+        }
+    }
+
+    fn choices(&mut self, choices: &Defaults) {
+        let schedule = choices.schedule.as_ref().map_or("off".to_owned(), Schedule::to_string);
+        self.line("schedule", schedule);
+        self.line("timezone", choices.timezone.name());
+        self.line("language", choices.language.code());
+        self.line(
+            "when_empty",
+            match choices.when_empty {
+                WhenEmpty::Say => "say",
+                WhenEmpty::Silent => "silent",
+            },
+        );
+        self.line(
+            "style",
+            match choices.style {
+                Style::Compact => "compact",
+                Style::Full => "full",
+            },
+        );
+    }
+}
+
+fn comment(origin: Option<&Where>) -> String {
+    origin.map(|at| format!("  # {at}")).unwrap_or_default()
+}
+
+fn list<'a>(words: impl IntoIterator<Item = &'a String>) -> Value {
+    Value::Array(words.into_iter().map(|word| Value::String(word.clone())).collect())
+}
+
+pub(crate) fn show(config: &Config) -> String {
+    let mut page = Page {
+        text: String::new(),
+        path: String::new(),
+        origins: &config.origins,
+    };
+    page.line("data", config.data.display().to_string());
+
+    let telegram = &config.telegram;
+    page.section("[telegram]", "telegram".to_owned());
+    page.token(telegram.token.as_ref());
+    page.line("api_url", telegram.api_url.as_str());
+    page.line(
+        "uncertain",
+        match telegram.uncertain {
+            UncertainPolicy::Resend => "resend",
+            UncertainPolicy::Skip => "skip",
+        },
+    );
+    page.line("messages_per_second", telegram.messages_per_second);
+    page.line("per_chat_per_second", telegram.per_chat_per_second);
+    page.line("per_group_per_minute", telegram.per_group_per_minute);
+
+    page.section("[discord]", "discord".to_owned());
+    page.token(config.discord.token.as_ref());
+    page.line("api_url", config.discord.api_url.as_str());
+    page.line("requests_per_second", config.discord.requests_per_second);
+
+    page.section("[web]", "web".to_owned());
+    page.line("enabled", config.web.enabled);
+    page.line("listen", config.web.listen.to_string());
+    page.line("title", config.web.title.as_str());
+    page.line("language", config.web.language.code());
+    page.line("hosts", list(&config.web.hosts));
+
+    page.section("[defaults]", "defaults".to_owned());
+    page.choices(&config.defaults);
+
+    for (i, channel) in config.channels.iter().enumerate() {
+        let settings = &channel.settings;
+        page.section("[[channel]]", format!("channel[{i}]"));
+        page.line("place", channel.place.to_string());
+        page.line("topics", list(settings.subjects.topics.iter().map(|id| &id.0)));
+        page.line("keywords", list(&settings.subjects.keywords));
+        page.choices(&Defaults {
+            schedule: settings.schedule.clone(),
+            timezone: settings.timezone,
+            language: settings.language,
+            when_empty: settings.when_empty,
+            style: settings.style,
+        });
+    }
+
+    // The user's topics stand behind the shipped ones; those have no origin.
+    let given = config
+        .origins
+        .keys()
+        .filter(|path| path.starts_with("topic[") && path.ends_with("].id"))
+        .count();
+    let shipped = config.topics.len().saturating_sub(given);
+    for (i, topic) in config.topics.iter().enumerate() {
+        match i.checked_sub(shipped) {
+            Some(i) => page.section("[[topic]]", format!("topic[{i}]")),
+            None => page.section("[[topic]]  # shipped with the program", "shipped".to_owned()),
+        }
+        page.line("id", topic.id.0.as_str());
+        page.line("name_zh", topic.name_zh.as_str());
+        page.line("name_en", topic.name_en.as_str());
+        page.line("title_factor", topic.title_factor);
+        page.line("categories_include", list(&topic.categories_include));
+        page.line("categories_exclude", list(&topic.categories_exclude));
+        page.line("excluded_terms", list(&topic.excluded_terms));
+        page.line("threshold", topic.threshold);
+        page.line("cap", i64::try_from(topic.cap).unwrap_or(i64::MAX));
+        let _ = writeln!(page.text, "tiers = [");
+        for tier in &topic.tiers {
+            let _ = writeln!(
+                page.text,
+                "  {{ weight = {}, terms = {} }},",
+                tier.weight,
+                list(&tier.terms)
+            );
+        }
+        let _ = writeln!(page.text, "]");
+    }
+    page.text
+}
