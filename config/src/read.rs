@@ -242,7 +242,11 @@ fn web(section: &Section<'_>, errors: &mut Vec<ConfigError>) -> Web {
         listen,
         title: title.to_owned(),
         language: language(section).unwrap_or(Lang::En),
-        hosts: section.words("hosts").iter().map(|(_, host)| host.to_lowercase()).collect(),
+        hosts: section
+            .words("hosts")
+            .iter()
+            .map(|(_, host)| host.to_lowercase())
+            .collect(),
     }
 }
 

@@ -14,7 +14,11 @@ pub fn write(papers: &[Paper]) -> String {
         let stem = key(paper);
         let same = used.iter().filter(|k| **k == stem).count();
         used.push(stem.clone());
-        let key = if same == 0 { stem } else { format!("{stem}-{}", same + 1) };
+        let key = if same == 0 {
+            stem
+        } else {
+            format!("{stem}-{}", same + 1)
+        };
         entry(&mut out, &key, paper);
     }
     out
@@ -58,9 +62,16 @@ fn entry(out: &mut String, key: &str, paper: &Paper) {
 fn key(paper: &Paper) -> String {
     let plain = |text: &str| -> String {
         use unicode_normalization::UnicodeNormalization as _;
-        text.nfkd().filter(char::is_ascii_alphanumeric).collect::<String>().to_ascii_lowercase()
+        text.nfkd()
+            .filter(char::is_ascii_alphanumeric)
+            .collect::<String>()
+            .to_ascii_lowercase()
     };
-    let last_name = paper.authors().first().and_then(|name| name.split_whitespace().last()).map(plain);
+    let last_name = paper
+        .authors()
+        .first()
+        .and_then(|name| name.split_whitespace().last())
+        .map(plain);
     let year = paper.submitted.map(|at| at.year().to_string());
     let word = paper.title().split_whitespace().map(plain).find(|word| word.len() > 3);
     let key: String = [last_name, year, word].into_iter().flatten().collect();
@@ -114,9 +125,15 @@ mod tests {
 
     #[test]
     fn two_papers_with_the_same_key_get_different_ones() {
-        let twice = [paper("2602.90001", "Caches", &["A B"]), paper("2602.90002", "Caches", &["C B"])];
+        let twice = [
+            paper("2602.90001", "Caches", &["A B"]),
+            paper("2602.90002", "Caches", &["C B"]),
+        ];
         let bibtex = write(&twice);
-        assert!(bibtex.contains("{bcaches,") && bibtex.contains("{bcaches-2,"), "{bibtex}");
+        assert!(
+            bibtex.contains("{bcaches,") && bibtex.contains("{bcaches-2,"),
+            "{bibtex}"
+        );
     }
 
     #[test]

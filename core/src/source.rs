@@ -171,7 +171,11 @@ pub fn parse(bytes: &[u8]) -> Result<Parsed, SourceError> {
 /// The stretches between a source's windows that none of them covers, oldest first.
 pub fn gaps(windows: &[Window]) -> Vec<Window> {
     walk(windows, |covered_to, window| {
-        (window.from > covered_to).then_some(Window { source: window.source, from: covered_to, to: window.from })
+        (window.from > covered_to).then_some(Window {
+            source: window.source,
+            from: covered_to,
+            to: window.from,
+        })
     })
 }
 
@@ -179,7 +183,11 @@ pub fn gaps(windows: &[Window]) -> Vec<Window> {
 pub fn overlaps(windows: &[Window]) -> Vec<Window> {
     walk(windows, |covered_to, window| {
         let to = covered_to.min(window.to);
-        (window.from < to).then_some(Window { source: window.source, from: window.from, to })
+        (window.from < to).then_some(Window {
+            source: window.source,
+            from: window.from,
+            to,
+        })
     })
 }
 

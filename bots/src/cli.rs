@@ -1,0 +1,656 @@
+//! The command line. Results go to stdout, everything else to stderr; exit 0 is done, 1 failed, 2 usage or
+//! configuration. A command works whether or not the bot runs: where a process owns the data folder it is asked over its
+//! socket, else the command opens the store itself.
+
+use std::io::{IsTerminal as _, Read as _, Write as _};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::{Context as _, anyhow, bail};
+use chrono::NaiveDate;
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use paperwire_config::{Config, ConfigErrors};
+use paperwire_core::bibtex;
+use paperwire_core::brief;
+use paperwire_core::channel::{Place, Style};
+use paperwire_core::digest::View;
+use paperwire_core::locale::Lang;
+use paperwire_core::paper::Paper;
+use paperwire_core::pipeline::Accepted;
+use paperwire_core::report::{self, Report};
+use paperwire_core::source::{self, SourceKind};
+use paperwire_core::topic::{Topic, TopicId, Verdict};
+use tokio_util::sync::CancellationToken;
+
+use crate::app::{App, Base};
+use crate::folder::{Folder, FolderError};
+use crate::service::{Ledger, Preview, Request, Response};
+use crate::{clock, control, demo, inbox, web};
+
+/// How long to wait for a command that holds the data folder without serving it, such as another `ingest`.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// A newswire for research papers: digests for Discord, Telegram and a local web page.
+#[derive(Debug, Parser)]
+#[command(name = "paperwire", version, propagate_version = true, arg_required_else_help = true)]
+struct Cli {
+    #[command(flatten)]
+    common: Common,
+    #[command(subcommand)]
+    command: Action,
+}
+
+#[derive(Debug, Args)]
+struct Common {
+    /// The configuration file [default: paperwire.toml, if it is there].
+    #[arg(long, global = true, value_name = "FILE", env = "PAPERWIRE_CONFIG")]
+    config: Option<PathBuf>,
+    /// The data folder; goes before the configuration's `data`.
+    #[arg(long, global = true, value_name = "DIR", env = "PAPERWIRE_DATA")]
+    data: Option<PathBuf>,
+    /// What is logged to stderr: error, warn, info, debug, or a filter such as paperwire=debug.
+    #[arg(long, global = true, value_name = "FILTER", env = "PAPERWIRE_LOG", default_value = "info")]
+    log: String,
+}
+
+#[derive(Debug, Subcommand)]
+enum Action {
+    /// Show the whole program on an invented mailing; needs no configuration and no token.
+    Demo {
+        /// Where the page listens [default: 127.0.0.1:8787, or any free port].
+        #[arg(long, value_name = "ADDRESS")]
+        listen: Option<SocketAddr>,
+    },
+    /// Run the bots that have tokens, the schedules and the web page, until Ctrl-C or SIGTERM.
+    Run,
+    /// Take in mailings and reports; `-` is standard input.
+    Ingest {
+        /// The files.
+        #[arg(required = true, value_name = "FILE")]
+        files: Vec<PathBuf>,
+        /// Print one JSON object with the counts.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Show the ledger: which intervals came in, what is missing, what came twice.
+    Windows {
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Build the digest now and queue it, as if the channels' occurrence were now.
+    Post {
+        /// Only this channel, such as telegram:-1001234567890; may be repeated.
+        #[arg(long = "channel", value_name = "PLACE")]
+        channels: Vec<Place>,
+    },
+    /// Print what a topic's digest would be.
+    Digest {
+        /// The topic.
+        #[arg(long)]
+        topic: String,
+        /// The day on which the window ends, such as 2025-10-10 [default: the latest].
+        #[arg(long)]
+        date: Option<NaiveDate>,
+        /// In which form.
+        #[arg(long, value_enum, default_value = "report")]
+        format: Format,
+        /// Add each candidate's score and matched terms, those not kept too.
+        #[arg(long)]
+        explain: bool,
+        /// The language of the HTML page.
+        #[arg(long, default_value = "en", value_name = "zh|en")]
+        lang: Lang,
+    },
+    /// Read a report or a mailing (`-`: standard input, JSON too) and write it in another form.
+    Convert {
+        /// The file.
+        file: PathBuf,
+        /// Which form.
+        #[arg(long, value_enum)]
+        to: ConvertTo,
+    },
+    /// Show a paper: a number of the latest digest, a day and a number, an arXiv id or a link.
+    Paper {
+        /// Which.
+        #[arg(required = true, value_name = "N|ID")]
+        which: Vec<String>,
+        /// In which language.
+        #[arg(long, default_value = "en", value_name = "zh|en")]
+        lang: Lang,
+    },
+    /// Check or show the configuration.
+    Config {
+        #[command(subcommand)]
+        action: ConfigAction,
+    },
+    /// Ask the running process how it is; exit 1 when none runs.
+    Status {
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+enum ConfigAction {
+    /// Say whether it can be used, and all that is wrong with it if not.
+    Check,
+    /// Print what is in force and where it comes from; secrets stay hidden.
+    Show,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Format {
+    Report,
+    Json,
+    Html,
+    Bibtex,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum ConvertTo {
+    Report,
+    Json,
+    Bibtex,
+}
+
+/// What ends a command without a result.
+enum Failure {
+    /// Usage or configuration: exit 2.
+    Usage(String),
+    /// Anything else: exit 1.
+    Failed(anyhow::Error),
+}
+
+impl From<anyhow::Error> for Failure {
+    fn from(error: anyhow::Error) -> Self {
+        match error.downcast_ref::<FolderError>() {
+            Some(FolderError::Owned { .. }) => Self::Usage(format!("{error:#}")),
+            Some(FolderError::Io { .. }) | None => Self::Failed(error),
+        }
+    }
+}
+
+impl From<ConfigErrors> for Failure {
+    fn from(errors: ConfigErrors) -> Self {
+        Self::Usage(errors.to_string())
+    }
+}
+
+/// Runs the program.
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    start_log(&cli.common.log);
+    // One provider, chosen once: a later dependency that brings another cannot make TLS fail at run time.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return end(Err(Failure::Failed(anyhow!(error).context("the runtime cannot start")))),
+    };
+    end(runtime.block_on(run(cli)))
+}
+
+fn start_log(filter: &str) {
+    use tracing_subscriber::EnvFilter;
+    // The libraries below log their own retries; what matters of them is logged by us.
+    let quiet = format!("{filter},serenity=warn,teloxide=warn,hyper=warn,reqwest=warn,sled=warn,rustls=warn");
+    let filter = EnvFilter::try_new(quiet).unwrap_or_else(|_| EnvFilter::new("info"));
+    let _ = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal())
+        .try_init();
+}
+
+#[expect(clippy::print_stderr, reason = "why a command failed is said to the person who typed it")]
+fn end(result: Result<(), Failure>) -> ExitCode {
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(Failure::Usage(message)) => {
+            eprintln!("paperwire: {message}");
+            ExitCode::from(2)
+        }
+        Err(Failure::Failed(error)) => {
+            // A reader that closed the pipe has seen enough.
+            let closed = error.downcast_ref::<std::io::Error>().is_some_and(|e| e.kind() == std::io::ErrorKind::BrokenPipe);
+            if closed {
+                return ExitCode::SUCCESS;
+            }
+            eprintln!("paperwire: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(cli: Cli) -> Result<(), Failure> {
+    let Cli { common, command } = cli;
+    match command {
+        Action::Demo { listen } => Ok(demo::run(listen, stop_signal()?).await?),
+        Action::Run => {
+            let (config, data) = config(&common)?;
+            let app = wait_for_folder(|| App::build(&config, data.clone())).await?;
+            if let Some(address) = app.web_address() {
+                tracing::info!("the web page is at http://{address}/");
+            }
+            let platforms = [("Telegram", config.telegram.token.is_some()), ("Discord", config.discord.token.is_some())];
+            for (platform, present) in platforms {
+                if !present {
+                    tracing::info!("{platform} has no token and is left out");
+                }
+            }
+            Ok(app.run_until(stop_signal()?).await?)
+        }
+        Action::Ingest { files, json } => ingest(&common, &files, json).await,
+        Action::Windows { json } => windows(&common, json).await,
+        Action::Post { channels } => post(&common, channels).await,
+        Action::Digest { topic, date, format, explain, lang } => {
+            let (config, _) = config(&common)?;
+            let topic = TopicId(topic);
+            let response = ask(&common, vec![Request::Digest { topic, day: date }]).await?;
+            let Some(Response::Digest(preview)) = response.into_iter().next() else { return Err(unexpected()) };
+            Ok(print(&digest(&preview, &config.topics, format, explain, lang)?)?)
+        }
+        Action::Convert { file, to } => Ok(print(&convert(&file, to)?)?),
+        Action::Paper { which, lang } => {
+            let query = which.join(" ");
+            let response = ask(&common, vec![Request::Paper { query, lang }]).await?;
+            match response.into_iter().next() {
+                Some(Response::Paper(message)) => Ok(print(&message.to_plain())?),
+                _ => Err(unexpected()),
+            }
+        }
+        Action::Config { action } => {
+            let (config, _) = config(&common)?;
+            match action {
+                ConfigAction::Check => Ok(print("The configuration is good.\n")?),
+                ConfigAction::Show => Ok(print(&config.show())?),
+            }
+        }
+        Action::Status { json } => status(&common, json).await,
+    }
+}
+
+fn unexpected() -> Failure {
+    Failure::Failed(anyhow!("the running Paperwire answered something else; are both of the same version?"))
+}
+
+/// The configuration, and the data folder that is in force.
+fn config(common: &Common) -> Result<(Config, PathBuf), Failure> {
+    let fallback = Path::new("paperwire.toml");
+    let file = common.config.as_deref().or_else(|| fallback.exists().then_some(fallback));
+    let mut config = Config::load(file, &paperwire_config::environment())?;
+    if let Some(data) = &common.data {
+        config.data.clone_from(data);
+    }
+    let data = config.data.clone();
+    Ok((config, data))
+}
+
+/// Cancelled by Ctrl-C and SIGTERM.
+fn stop_signal() -> anyhow::Result<CancellationToken> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let stop = CancellationToken::new();
+    let mut interrupt = signal(SignalKind::interrupt()).context("Ctrl-C cannot be heard")?;
+    let mut terminate = signal(SignalKind::terminate()).context("SIGTERM cannot be heard")?;
+    let heard = stop.clone();
+    tokio::spawn(async move {
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
+        tracing::info!("stopping; what is in flight is settled first");
+        heard.cancel();
+    });
+    Ok(stop)
+}
+
+/// Tries again while a short command, which serves nobody, owns the folder.
+async fn wait_for_folder<T, F>(mut attempt: impl FnMut() -> F) -> anyhow::Result<T>
+where
+    F: Future<Output = anyhow::Result<T>>,
+{
+    let mut waited = Duration::ZERO;
+    let pause = Duration::from_millis(100);
+    loop {
+        let error = match attempt().await {
+            Ok(done) => return Ok(done),
+            Err(error) => error,
+        };
+        let Some(FolderError::Owned { owner, .. }) = error.downcast_ref::<FolderError>() else { return Err(error) };
+        let serves = tokio::net::UnixStream::connect(&owner.socket).await.is_ok();
+        if serves || waited >= PATIENCE {
+            return Err(error);
+        }
+        tokio::time::sleep(pause).await;
+        waited += pause;
+    }
+}
+
+/// Has requests served by whoever owns the data folder: the running process, or this one. The first failure ends it.
+async fn ask(common: &Common, requests: Vec<Request>) -> Result<Vec<Response>, Failure> {
+    let mut asked = Asking::start(common).await?;
+    let mut responses = Vec::new();
+    for request in requests {
+        match asked.one(request).await {
+            Ok(Response::Failed(why)) => {
+                asked.end().await?;
+                return Err(Failure::Failed(anyhow!(why)));
+            }
+            Ok(response) => responses.push(response),
+            Err(error) => {
+                asked.end().await?;
+                return Err(error.into());
+            }
+        }
+    }
+    asked.end().await?;
+    Ok(responses)
+}
+
+/// A way to have requests served.
+enum Asking {
+    Running(PathBuf),
+    Own(Box<Base>),
+}
+
+impl Asking {
+    async fn start(common: &Common) -> Result<Self, Failure> {
+        let (config, data) = config(common)?;
+        let opened = wait_for_folder(|| async { Ok(Folder::own(&data)?) }).await;
+        match opened {
+            Ok(folder) => Ok(Self::Own(Box::new(Base::open(folder, &config).await?))),
+            Err(error) => match error.downcast_ref::<FolderError>() {
+                Some(FolderError::Owned { owner, .. }) => Ok(Self::Running(owner.socket.clone())),
+                Some(FolderError::Io { .. }) | None => Err(error.into()),
+            },
+        }
+    }
+
+    async fn one(&mut self, request: Request) -> anyhow::Result<Response> {
+        match self {
+            Self::Running(socket) => control::ask(socket, &request).await,
+            Self::Own(base) => Ok(base.service().handle(request).await),
+        }
+    }
+
+    async fn end(self) -> anyhow::Result<()> {
+        match self {
+            Self::Running(_) => Ok(()),
+            Self::Own(base) => base.close().await,
+        }
+    }
+}
+
+async fn ingest(common: &Common, files: &[PathBuf], json: bool) -> Result<(), Failure> {
+    let bar = ProgressBar::with_draw_target(Some(files.len() as u64), ProgressDrawTarget::stderr());
+    if let Ok(style) = ProgressStyle::with_template("{bar:30} {pos}/{len} {wide_msg}") {
+        bar.set_style(style);
+    }
+    let mut asked = Asking::start(common).await?;
+    let mut total = Accepted::default();
+    let mut failed = 0;
+    let mut lines = String::new();
+    for file in files {
+        let name = file.display().to_string();
+        bar.set_message(name.clone());
+        let taken = match read(file) {
+            Ok(bytes) => match asked.one(Request::ingest(name.clone(), &bytes)).await? {
+                Response::Ingested(accepted) => Ok(accepted),
+                Response::Failed(why) => Err(why),
+                _ => return Err(unexpected()),
+            },
+            Err(error) => Err(format!("{error:#}")),
+        };
+        match taken {
+            Ok(accepted) => {
+                lines.push_str(&inbox::sentence(&name, &accepted));
+                lines.push('\n');
+                for rejected in &accepted.rejected {
+                    bar.suspend(|| tracing::warn!("{name}: {rejected}"));
+                }
+                total.add(&accepted);
+            }
+            Err(why) => {
+                failed += 1;
+                bar.suspend(|| tracing::error!("{why}"));
+            }
+        }
+        bar.inc(1);
+    }
+    bar.finish_and_clear();
+    asked.end().await?;
+    if json {
+        let counts = serde_json::json!({
+            "papers_new": total.papers_new,
+            "papers_known": total.papers_known,
+            "papers_updated": total.papers_updated,
+            "papers_rejected": total.papers_rejected,
+            "replacements": total.replacements,
+            "windows": total.windows,
+            "duplicates": total.duplicates,
+        });
+        print(&format!("{counts}\n"))?;
+    } else {
+        print(&lines)?;
+    }
+    if failed > 0 {
+        return Err(Failure::Failed(anyhow!("{failed} of {} files were not taken in", files.len())));
+    }
+    Ok(())
+}
+
+async fn windows(common: &Common, json: bool) -> Result<(), Failure> {
+    let response = ask(common, vec![Request::Windows]).await?;
+    let Some(Response::Windows(ledger)) = response.into_iter().next() else { return Err(unexpected()) };
+    if json {
+        let text = serde_json::to_string_pretty(&ledger).map_err(anyhow::Error::from)?;
+        return Ok(print(&(text + "\n"))?);
+    }
+    let Ledger { windows, gaps, repeats } = ledger;
+    let mut out = String::new();
+    let span = |w: &source::Window| {
+        format!("{:<11} {} – {}", w.source.name(), w.from.format("%Y-%m-%d %H:%M"), w.to.format("%Y-%m-%d %H:%M UTC"))
+    };
+    for window in &windows {
+        out += &format!("{}  {} new of {} items\n", span(&window.window), window.papers_new, window.items);
+    }
+    for gap in &gaps {
+        out += &format!("gap:    {}\n", span(gap));
+    }
+    for repeat in &repeats {
+        out += &format!("repeat: {}  came {} times\n", span(&repeat.window), repeat.times);
+    }
+    if windows.is_empty() {
+        out.push_str("Nothing was taken in yet.\n");
+    }
+    Ok(print(&out)?)
+}
+
+async fn post(common: &Common, places: Vec<Place>) -> Result<(), Failure> {
+    let response = ask(common, vec![Request::Post { places }]).await?;
+    let Some(Response::Posted(posted)) = response.into_iter().next() else { return Err(unexpected()) };
+    let mut out = String::new();
+    for (place, papers) in posted {
+        out += &match papers {
+            Some(n) => format!("{place}: queued, {n} papers\n"),
+            None => format!("{place}: nothing new, and the channel stays silent then\n"),
+        };
+    }
+    Ok(print(&out)?)
+}
+
+async fn status(common: &Common, json: bool) -> Result<(), Failure> {
+    let (_, data) = config(common)?;
+    let socket = match Folder::own(&data) {
+        Err(FolderError::Owned { owner, .. }) => owner.socket,
+        Err(error @ FolderError::Io { .. }) => return Err(anyhow::Error::from(error).into()),
+        Ok(_) => return Err(Failure::Failed(anyhow!("no Paperwire runs on {}", data.display()))),
+    };
+    let Response::Status(status) = control::ask(&socket, &Request::Status).await? else { return Err(unexpected()) };
+    if json {
+        let text = serde_json::to_string_pretty(&status).map_err(anyhow::Error::from)?;
+        return Ok(print(&(text + "\n"))?);
+    }
+    let mut out = format!(
+        "Paperwire {} runs with pid {}: {} papers from {} windows, {} deliveries waiting\n",
+        status.version, status.pid, status.papers, status.windows, status.waiting
+    );
+    for channel in status.channels {
+        out += &match (channel.paused, channel.next_due) {
+            (Some(why), _) => format!("{}: paused: {why}\n", channel.place),
+            (None, Some(at)) => format!("{}: next digest {}\n", channel.place, at.format("%Y-%m-%d %H:%M UTC")),
+            (None, None) => format!("{}: nothing scheduled\n", channel.place),
+        };
+    }
+    Ok(print(&out)?)
+}
+
+/// A preview in the wanted form.
+fn digest(preview: &Preview, topics: &[Topic], format: Format, explain: bool, lang: Lang) -> anyhow::Result<String> {
+    let Preview { digest, papers, explained } = preview;
+    let mut out = match format {
+        Format::Report => {
+            let name = digest.subjects.topics.first().and_then(|id| topics.iter().find(|t| t.id == *id));
+            let name = name.map_or("论文", |t| t.name_zh.as_str());
+            let entries = digest
+                .entries
+                .iter()
+                .map(|entry| {
+                    let paper = papers.iter().find(|p| p.id == entry.paper);
+                    let brief = entry.briefs.iter().find(|b| b.reader == Lang::Zh).map(|b| b.brief.text.clone());
+                    report::Entry {
+                        title: entry.title.clone(),
+                        brief: brief.unwrap_or_default(),
+                        institutions: entry.institutions.join(", "),
+                        author_count: entry.author_count.unwrap_or(0),
+                        abstract_text: paper.map(|p| p.abstract_text().to_owned()).unwrap_or_default(),
+                    }
+                })
+                .collect();
+            let generated = digest.id.occurrence.format("%Y-%m-%d %H:%M:%S").to_string();
+            report::write(&Report::new(format!("{name}技术论文分析报告"), generated, entries))
+        }
+        Format::Json => {
+            let mut value = serde_json::json!({ "digest": digest, "papers": papers });
+            if explain && let Some(object) = value.as_object_mut() {
+                object.insert("explained".to_owned(), serde_json::to_value(explained)?);
+            }
+            return Ok(serde_json::to_string_pretty(&value)? + "\n");
+        }
+        Format::Html => {
+            let view = View { lang, zone: chrono_tz::UTC, style: Style::Full, topics };
+            let abstract_of = |id: &paperwire_core::paper::PaperId| {
+                papers.iter().find(|p| p.id == *id).map(|p| p.abstract_text().to_owned())
+            };
+            web::standalone(&view.message(digest, &abstract_of), lang)
+        }
+        Format::Bibtex => bibtex::write(papers),
+    };
+    if explain {
+        let comment = |line: String| match format {
+            Format::Html => format!("<!-- {} -->\n", line.replace("--", "—")),
+            Format::Bibtex => format!("% {line}\n"),
+            Format::Report | Format::Json => format!("{line}\n"),
+        };
+        out.push('\n');
+        for item in explained {
+            out += &comment(explanation(item));
+        }
+    }
+    Ok(out)
+}
+
+fn explanation(item: &crate::service::Explained) -> String {
+    let verdict = match &item.score.verdict {
+        Verdict::Kept => "kept".to_owned(),
+        Verdict::BelowThreshold => "below the threshold".to_owned(),
+        Verdict::ExcludedTerm(term) => format!("excluded by the term “{term}”"),
+        Verdict::ExcludedCategory(category) => format!("excluded by the category {category}"),
+        Verdict::OtherCategory => "of another category".to_owned(),
+    };
+    let terms: Vec<String> = item
+        .score
+        .hits
+        .iter()
+        .map(|hit| format!("{}{} {}", hit.term, if hit.in_title { " (title)" } else { "" }, hit.points))
+        .collect();
+    format!("{:>4} {verdict}: {} {} [{}]", item.score.points, item.intake.paper, item.title, terms.join(", "))
+}
+
+fn convert(file: &Path, to: ConvertTo) -> anyhow::Result<String> {
+    let name = file.display();
+    let bytes = read(file)?;
+    let first = bytes.iter().find(|b| !b.is_ascii_whitespace());
+    let parsed = if first == Some(&b'{') {
+        let report: Report =
+            serde_json::from_slice(&bytes).with_context(|| format!("{name}: this JSON is no report of Paperwire's"))?;
+        Converted { report, papers: None }
+    } else if source::report::recognises(&bytes) {
+        let text = String::from_utf8(bytes).with_context(|| format!("{name}: a report is UTF-8 text"))?;
+        let report = report::read(&text).with_context(|| name.to_string())?;
+        Converted { report, papers: None }
+    } else {
+        let parsed = source::parse(&bytes).with_context(|| name.to_string())?;
+        for rejected in &parsed.rejected {
+            tracing::warn!("{name}: {rejected}");
+        }
+        let generated = parsed.window.map(|w| w.to.format("%Y-%m-%d %H:%M:%S").to_string()).unwrap_or_default();
+        let papers: Vec<Paper> =
+            parsed.items.into_iter().filter(|i| i.announcement.is_candidate()).map(|i| i.paper).collect();
+        let title = match parsed.source {
+            SourceKind::ArxivMail => "arXiv 新论文",
+            SourceKind::Report => "论文分析报告",
+        };
+        let report = Report::new(title.to_owned(), generated, papers.iter().map(entry_of).collect());
+        Converted { report, papers: Some(papers) }
+    };
+    Ok(match to {
+        ConvertTo::Report => report::write(&parsed.report),
+        ConvertTo::Json => serde_json::to_string_pretty(&parsed.report)? + "\n",
+        ConvertTo::Bibtex => match parsed.papers {
+            Some(papers) => bibtex::write(&papers),
+            None => {
+                let parsed = source::parse(report::write(&parsed.report).as_bytes())?;
+                let papers: Vec<Paper> = parsed.items.into_iter().map(|item| item.paper).collect();
+                bibtex::write(&papers)
+            }
+        },
+    })
+}
+
+struct Converted {
+    report: Report,
+    papers: Option<Vec<Paper>>,
+}
+
+fn entry_of(paper: &Paper) -> report::Entry {
+    report::Entry {
+        title: paper.title().to_owned(),
+        brief: brief::compose(paper, Lang::Zh).map(|b| b.text).unwrap_or_default(),
+        institutions: paper.institutions().join(", "),
+        author_count: paper.author_count().unwrap_or(0),
+        abstract_text: paper.abstract_text().to_owned(),
+    }
+}
+
+fn read(file: &Path) -> anyhow::Result<Vec<u8>> {
+    if file == Path::new("-") {
+        let mut bytes = Vec::new();
+        std::io::stdin().read_to_end(&mut bytes).context("standard input cannot be read")?;
+        return Ok(bytes);
+    }
+    if file.is_dir() {
+        bail!("{} is a folder; name the files in it", file.display());
+    }
+    std::fs::read(file).with_context(|| format!("{} cannot be read", file.display()))
+}
+
+fn print(text: &str) -> anyhow::Result<()> {
+    let mut out = std::io::stdout().lock();
+    out.write_all(text.as_bytes())?;
+    Ok(out.flush()?)
+}
