@@ -14,6 +14,7 @@ pub mod channel;
 pub mod command;
 pub mod delivery;
 pub mod digest;
+pub mod join;
 pub mod locale;
 pub mod message;
 pub mod paper;
@@ -26,3 +27,6 @@ pub mod subscription;
 pub mod tex;
 pub mod text;
 pub mod topic;
+
+#[cfg(test)]
+mod tests;
