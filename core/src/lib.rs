@@ -28,3 +28,6 @@ pub mod subscription;
 pub mod tex;
 pub mod text;
 pub mod topic;
+
+#[cfg(test)]
+mod tests;
