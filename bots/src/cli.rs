@@ -526,13 +526,15 @@ fn digest(preview: &Preview, topics: &[Topic], format: Format, explain: bool, la
                         title: entry.title.clone(),
                         brief: brief.unwrap_or_default(),
                         institutions: entry.institutions.join(", "),
-                        author_count: entry.author_count.unwrap_or(0),
+                        // 0 is how a report says that it does not know.
+                        author_count: Some(entry.author_count.unwrap_or(0)),
                         abstract_text: paper.map(|p| p.abstract_text().to_owned()).unwrap_or_default(),
+                        ..report::Entry::default()
                     }
                 })
                 .collect();
             let generated = digest.id.occurrence.format("%Y-%m-%d %H:%M:%S").to_string();
-            report::write(&Report::new(format!("{name}技术论文分析报告"), generated, entries))
+            report::write(&Report::new(&format!("{name}技术论文分析报告"), &generated, entries))
         }
         Format::Json => {
             let mut value = serde_json::json!({ "digest": digest, "papers": papers });
@@ -605,7 +607,7 @@ fn convert(file: &Path, to: ConvertTo) -> anyhow::Result<String> {
             SourceKind::ArxivMail => "arXiv 新论文",
             SourceKind::Report => "论文分析报告",
         };
-        let report = Report::new(title.to_owned(), generated, papers.iter().map(entry_of).collect());
+        let report = Report::new(title, &generated, papers.iter().map(entry_of).collect());
         Converted { report, papers: Some(papers) }
     };
     Ok(match to {
@@ -632,8 +634,9 @@ fn entry_of(paper: &Paper) -> report::Entry {
         title: paper.title().to_owned(),
         brief: brief::compose(paper, Lang::Zh).map(|b| b.text).unwrap_or_default(),
         institutions: paper.institutions().join(", "),
-        author_count: paper.author_count().unwrap_or(0),
+        author_count: Some(paper.author_count().unwrap_or(0)),
         abstract_text: paper.abstract_text().to_owned(),
+        ..report::Entry::default()
     }
 }
 

@@ -80,12 +80,10 @@ impl PaperId {
     /// [`PaperIdError`] names the text when it is none of these.
     pub fn parse_with_version(raw: &str) -> Result<(Self, Option<u16>), PaperIdError> {
         let bad = || PaperIdError(raw.trim().chars().take(80).collect());
-        let trimmed = raw
-            .trim()
-            .trim_matches(|c: char| matches!(c, '<' | '>' | '(' | ')' | ',' | ';' | '"' | '\''));
+        let trimmed = without_punctuation(raw);
         let lower = trimmed.to_ascii_lowercase();
         if let Some(rest) = lower.strip_prefix("doi:") {
-            return doi(rest).ok_or_else(bad).map(|id| (id, None));
+            return doi(rest).ok_or_else(bad);
         }
         if let Some(rest) = lower.strip_prefix("url:") {
             let start = trimmed.len() - rest.len();
@@ -93,11 +91,13 @@ impl PaperId {
             return Self::parse_url(url).ok_or_else(bad);
         }
         let bare = lower.strip_prefix("arxiv:").unwrap_or(&lower).trim();
-        if let Some(found) = arxiv(bare) {
+        // As it stands on the margin of arXiv's PDFs: "arXiv:2510.09212v2  [cs.CL]  10 Oct 2025".
+        let first = bare.split_once(" [").map_or(bare, |(first, _)| first.trim_end());
+        if let Some(found) = arxiv(first) {
             return Ok(found);
         }
         if lower.starts_with("10.") {
-            return doi(&lower).ok_or_else(bad).map(|id| (id, None));
+            return doi(&lower).ok_or_else(bad);
         }
         let host_given = [
             "arxiv.org/",
@@ -105,6 +105,7 @@ impl PaperId {
             "export.arxiv.org/",
             "doi.org/",
             "dx.doi.org/",
+            "www.doi.org/",
         ];
         if host_given.iter().any(|host| lower.starts_with(host)) {
             return Self::parse_url(&format!("https://{trimmed}")).ok_or_else(bad);
@@ -123,33 +124,76 @@ impl PaperId {
         let path = url.path().trim_matches('/');
         if host == "arxiv.org" || host.ends_with(".arxiv.org") {
             let (_, id) = path.split_once('/')?;
-            return arxiv(id.trim_end_matches(".pdf"));
+            return arxiv(&id.to_ascii_lowercase());
         }
-        if host == "doi.org" || host == "dx.doi.org" {
-            return doi(&path.to_ascii_lowercase()).map(|id| (id, None));
+        if host == "doi.org" || host.ends_with(".doi.org") {
+            return doi(&percent_decoded(path)?.to_lowercase());
         }
         Some((Self::Url(url.to_string()), None))
     }
 }
 
-fn doi(lower: &str) -> Option<PaperId> {
-    let doi = lower.trim().trim_end_matches(['.', ',', ';']);
+/// What people paste around an id: quotes, brackets, commas. A closing parenthesis stays where its opening one is in the
+/// id itself (`10.1016/s0014-5793(01)03313-0` is a DOI).
+fn without_punctuation(raw: &str) -> &str {
+    let mut text = raw.trim();
+    loop {
+        let inner = text
+            .trim_start_matches(['<', '(', '[', '"', '\'', '“', '‘'])
+            .trim_end_matches(['.', ',', ';', '"', '\'', '”', '’']);
+        let unopened = |open: char, close: char| inner.ends_with(close) && !inner.contains(open);
+        let inner = if unopened('(', ')') || unopened('<', '>') || unopened('[', ']') {
+            inner.get(..inner.len() - 1).unwrap_or_default()
+        } else {
+            inner
+        };
+        if inner == text {
+            return text;
+        }
+        text = inner.trim();
+    }
+}
+
+/// Bytes written as `%3C` in a link; `None` where they are no UTF-8.
+fn percent_decoded(path: &str) -> Option<String> {
+    let mut bytes = Vec::with_capacity(path.len());
+    let mut rest = path.as_bytes();
+    while let [first, tail @ ..] = rest {
+        let hex = |b: u8| char::from(b).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
+        match tail {
+            [high, low, after @ ..] if *first == b'%' && hex(*high).is_some() && hex(*low).is_some() => {
+                bytes.push(hex(*high)? << 4 | hex(*low)?);
+                rest = after;
+            }
+            _ => {
+                bytes.push(*first);
+                rest = tail;
+            }
+        }
+    }
+    String::from_utf8(bytes).ok()
+}
+
+fn doi(lower: &str) -> Option<(PaperId, Option<u16>)> {
+    let doi = without_punctuation(lower);
     // DataCite registers arXiv's own papers below this prefix; they are the same work.
     if let Some(rest) = doi.strip_prefix("10.48550/arxiv.") {
-        return arxiv(rest).map(|(id, _)| id);
+        return arxiv(rest);
     }
     let (prefix, suffix) = doi.split_once('/')?;
     let registrant = prefix.strip_prefix("10.")?;
     let valid = registrant.len() >= 4
         && registrant.chars().all(|c| c.is_ascii_digit() || c == '.')
         && !suffix.is_empty()
-        && !suffix.chars().any(char::is_whitespace);
-    valid.then(|| PaperId::Doi(doi.to_owned()))
+        && !suffix.chars().any(|c| c.is_whitespace() || c.is_control());
+    valid.then(|| (PaperId::Doi(doi.to_owned()), None))
 }
 
-/// arXiv's identifier scheme: `YYMM.NNNN[N]` since April 2007, `archive[.SUB]/YYMMNNN` before.
-fn arxiv(raw: &str) -> Option<(PaperId, Option<u16>)> {
-    let raw = raw.trim_end_matches(['.', ',', ';', ')']);
+/// arXiv's identifier scheme: `YYMM.NNNN[N]` since April 2007, `archive[.SUB]/YYMMNNN` before. The subject class is no
+/// part of the identity: `math.GT/0309136` is `math/0309136`.
+fn arxiv(lower: &str) -> Option<(PaperId, Option<u16>)> {
+    let raw = lower.trim_end_matches(['.', ',', ';', ')']);
+    let raw = raw.strip_suffix(".pdf").unwrap_or(raw);
     let (id, version) = match raw.rsplit_once('v') {
         Some((id, digits)) if !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit()) => {
             (id, Some(digits.parse::<u16>().ok().filter(|&v| v > 0)?))
@@ -166,16 +210,17 @@ fn arxiv(raw: &str) -> Option<(PaperId, Option<u16>)> {
         yymm.len() == 4 && (number.len() == 4 || number.len() == 5) && digits(yymm) && digits(number) && month_ok(yymm)
     });
     let old_style = || {
-        id.split_once('/').is_some_and(|(archive, number)| {
-            let main = archive.split('.').next().unwrap_or_default();
-            (2..=8).contains(&main.len())
-                && main.bytes().all(|b| b.is_ascii_lowercase() || b == b'-')
-                && number.len() == 7
-                && digits(number)
-                && month_ok(number)
-        })
+        let (archive, number) = id.split_once('/')?;
+        let main = archive.split('.').next().unwrap_or_default();
+        let valid = (2..=8).contains(&main.len())
+            && main.bytes().all(|b| b.is_ascii_lowercase() || b == b'-')
+            && number.len() == 7
+            && digits(number)
+            && month_ok(number);
+        valid.then(|| format!("{main}/{number}"))
     };
-    (new_style || old_style()).then(|| (PaperId::Arxiv(id.to_owned()), version))
+    let id = if new_style { id.to_owned() } else { old_style()? };
+    Some((PaperId::Arxiv(id), version))
 }
 
 impl fmt::Display for PaperId {
@@ -217,12 +262,20 @@ pub struct Field<T> {
     pub value: T,
     /// Who said so.
     pub source: SourceKind,
+    /// Of which day the account is: when the version that it describes was submitted, where the source says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub as_of: Option<DateTime<Utc>>,
 }
 
 impl<T> Field<T> {
     /// A value as `source` gave it.
     pub fn new(value: T, source: SourceKind) -> Self {
-        Self { value, source }
+        Self::as_of(value, source, None)
+    }
+
+    /// A value as `source` gave it, describing the version submitted at `as_of`.
+    pub fn as_of(value: T, source: SourceKind, as_of: Option<DateTime<Utc>>) -> Self {
+        Self { value, source, as_of }
     }
 }
 
@@ -305,12 +358,18 @@ impl Paper {
         self.categories.as_ref().map_or(&[], |f| &f.value)
     }
 
-    /// How many authors: counted where they are known by name, else as a source said.
+    /// How many authors: counted where they are known by name, else as a source said. A source that names the first
+    /// ones and counts the others ("and 38 more") is believed.
     pub fn author_count(&self) -> Option<u32> {
-        match self.authors().len() {
-            0 => self.author_count.as_ref().map(|f| f.value),
-            n => u32::try_from(n).ok(),
-        }
+        let Some(named) = self.authors.as_ref().filter(|f| !f.value.is_empty()) else {
+            return self.author_count.as_ref().map(|f| f.value);
+        };
+        let counted = u32::try_from(named.value.len()).unwrap_or(u32::MAX);
+        let said = self
+            .author_count
+            .as_ref()
+            .filter(|said| said.source == named.source && said.as_of == named.as_of);
+        Some(said.map_or(counted, |said| said.value.max(counted)))
     }
 
     /// The first code repository that abstract or comments name, as a link.
@@ -321,24 +380,23 @@ impl Paper {
 
     /// Takes over from another account of the same work whatever is better there. Returns whether anything changed.
     ///
-    /// Commutative and idempotent: a field goes to the source with the higher [`SourceKind::authority`]; between equals
-    /// to the higher version, then to the longer and at last to the greater value. `self` keeps its id unless it is
-    /// provisional and `other` has a real one.
+    /// The order in which accounts come does not matter, nor does coming twice: a field goes to the source with the
+    /// higher [`SourceKind::authority`]; between equals to the account of the later day, then to the longer and at last
+    /// to the greater value. `self` keeps its id unless it is provisional and `other` has a real one.
     pub fn merge(&mut self, other: Self) -> bool {
         let before = self.clone();
-        let newer = other.version.cmp(&self.version);
         if self.id.is_provisional() && !other.id.is_provisional() {
             self.id = other.id;
         }
-        better(&mut self.title, other.title, newer, String::len);
-        better(&mut self.authors, other.authors, newer, Vec::len);
-        better(&mut self.author_count, other.author_count, newer, |_| 0);
-        better(&mut self.institutions, other.institutions, newer, Vec::len);
-        better(&mut self.categories, other.categories, newer, Vec::len);
-        better(&mut self.abstract_text, other.abstract_text, newer, String::len);
-        better(&mut self.comments, other.comments, newer, String::len);
-        better(&mut self.doi, other.doi, newer, String::len);
-        better(&mut self.journal_ref, other.journal_ref, newer, String::len);
+        better(&mut self.title, other.title, String::len);
+        better(&mut self.authors, other.authors, Vec::len);
+        better(&mut self.author_count, other.author_count, |_| 0);
+        better(&mut self.institutions, other.institutions, Vec::len);
+        better(&mut self.categories, other.categories, Vec::len);
+        better(&mut self.abstract_text, other.abstract_text, String::len);
+        better(&mut self.comments, other.comments, String::len);
+        better(&mut self.doi, other.doi, String::len);
+        better(&mut self.journal_ref, other.journal_ref, String::len);
         self.submitted = [self.submitted, other.submitted].into_iter().flatten().min();
         self.revised = [self.revised, other.revised].into_iter().flatten().max();
         self.version = self.version.max(other.version);
@@ -350,17 +408,12 @@ impl Paper {
                 None => self.briefs.push(brief),
             }
         }
-        self.briefs.sort_by(|a, b| (a.lang, a.origin).cmp(&(b.lang, b.origin)));
+        self.briefs.sort_by_key(|brief| (brief.lang, brief.origin));
         *self != before
     }
 }
 
-fn better<T: Ord>(
-    mine: &mut Option<Field<T>>,
-    theirs: Option<Field<T>>,
-    newer: std::cmp::Ordering,
-    size: impl Fn(&T) -> usize,
-) {
+fn better<T: Ord>(mine: &mut Option<Field<T>>, theirs: Option<Field<T>>, size: impl Fn(&T) -> usize) {
     let Some(theirs) = theirs else { return };
     let wins = match mine.as_ref() {
         None => true,
@@ -368,12 +421,246 @@ fn better<T: Ord>(
             .source
             .authority()
             .cmp(&mine.source.authority())
-            .then(newer)
+            .then_with(|| theirs.as_of.cmp(&mine.as_of))
             .then_with(|| size(&theirs.value).cmp(&size(&mine.value)))
             .then_with(|| theirs.value.cmp(&mine.value))
             .is_gt(),
     };
     if wins {
         *mine = Some(theirs);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use chrono::TimeZone as _;
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::brief::Origin;
+    use crate::locale::Lang;
+
+    #[test]
+    fn an_id_is_read_as_people_paste_it() {
+        for (pasted, id, version) in [
+            ("2510.09212", "arxiv:2510.09212", None),
+            ("arXiv:2510.09212v2", "arxiv:2510.09212", Some(2)),
+            ("arXiv: 2510.09212 ", "arxiv:2510.09212", None),
+            ("(arXiv:2510.09212).", "arxiv:2510.09212", None),
+            ("arXiv:2510.09212v2  [cs.CL]  10 Oct 2025", "arxiv:2510.09212", Some(2)),
+            ("https://arxiv.org/abs/2510.09212v3", "arxiv:2510.09212", Some(3)),
+            (
+                "<http://www.arxiv.org/pdf/2510.09212v1.pdf>",
+                "arxiv:2510.09212",
+                Some(1),
+            ),
+            ("https://arxiv.org/pdf/2510.09212", "arxiv:2510.09212", None),
+            ("arxiv.org/html/2510.09212v1#S3", "arxiv:2510.09212", Some(1)),
+            (
+                "https://export.arxiv.org/abs/2510.09212?context=cs",
+                "arxiv:2510.09212",
+                None,
+            ),
+            ("ArXiv.org/abs/2510.09212V4", "arxiv:2510.09212", Some(4)),
+            ("0704.0001", "arxiv:0704.0001", None),
+            ("cs/0112017v1", "arxiv:cs/0112017", Some(1)),
+            ("solv-int/9701001", "arxiv:solv-int/9701001", None),
+            ("math.GT/0309136", "arxiv:math/0309136", None),
+            (
+                "https://arxiv.org/pdf/math.GT/0309136v2.pdf",
+                "arxiv:math/0309136",
+                Some(2),
+            ),
+            ("10.48550/arXiv.2510.09212", "arxiv:2510.09212", None),
+            ("https://doi.org/10.48550/arXiv.2510.09212", "arxiv:2510.09212", None),
+            ("doi:10.1145/3717383.3719313.", "doi:10.1145/3717383.3719313", None),
+            (
+                "https://dx.doi.org/10.1109/JSTSP.2018.2875385",
+                "doi:10.1109/jstsp.2018.2875385",
+                None,
+            ),
+            (
+                "10.1016/S0014-5793(01)03313-(0)",
+                "doi:10.1016/s0014-5793(01)03313-(0)",
+                None,
+            ),
+            (
+                "https://doi.org/10.1002/(SICI)1097%3C693::AID%3E3.0.CO;2",
+                "doi:10.1002/(sici)1097<693::aid>3.0.co;2",
+                None,
+            ),
+            ("https://Example.com/a.pdf", "url:https://example.com/a.pdf", None),
+        ] {
+            let (found, its_version) = PaperId::parse_with_version(pasted).unwrap();
+            assert_eq!((found.to_string().as_str(), its_version), (id, version), "{pasted}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_id_is_named_in_the_error() {
+        for text in [
+            "",
+            "4",
+            "2510.9212.1",
+            "2513.09212",
+            "2510.09212v0",
+            "cs/011201",
+            "10.1/x",
+            "10.1145/",
+            "ftp://a.b/c",
+            "https://arxiv.org/list/cs.AI/recent",
+        ] {
+            assert_eq!(text.parse::<PaperId>(), Err(PaperIdError(text.to_owned())));
+        }
+    }
+
+    #[test]
+    fn a_provisional_id_gives_way_to_the_real_one_but_not_the_reverse() {
+        let provisional = PaperId::provisional("A Title", "Text");
+        assert_eq!(provisional, PaperId::provisional("a  title", "text."));
+        assert_eq!(provisional.link(), None);
+        assert_eq!(provisional.to_string().parse(), Ok(provisional.clone()));
+        let real: PaperId = "2510.09212".parse().unwrap();
+        let mut paper = Paper::new(provisional.clone());
+        assert!(paper.merge(Paper::new(real.clone())));
+        assert_eq!(paper.id, real);
+        assert!(!paper.merge(Paper::new(provisional)));
+        assert_eq!(paper.id, real);
+    }
+
+    #[test]
+    fn a_replacements_title_wins_over_the_older_longer_one() {
+        let at = |day| Utc.with_ymd_and_hms(2025, 10, day, 0, 0, 0).single();
+        let title = |text: &str, day| Some(Field::as_of(text.to_owned(), SourceKind::ArxivMail, at(day)));
+        let mut old = Paper::new("2510.09212".parse().unwrap());
+        old.title = title("A longer title", 1);
+        let mut new = Paper::new(old.id.clone());
+        new.title = title("Short", 9);
+        assert!(old.merge(new));
+        assert_eq!(old.title(), "Short");
+    }
+
+    #[test]
+    fn names_are_counted_rather_than_believed_unless_their_own_source_counts_more() {
+        let mut paper = Paper::new("2510.09212".parse().unwrap());
+        paper.author_count = Some(Field::new(9, SourceKind::Report));
+        assert_eq!(paper.author_count(), Some(9));
+        paper.authors = Some(Field::new(vec!["A".into(), "B".into()], SourceKind::ArxivMail));
+        assert_eq!(paper.author_count(), Some(2));
+        paper.author_count = Some(Field::new(40, SourceKind::ArxivMail));
+        assert_eq!(paper.author_count(), Some(40));
+    }
+
+    #[test]
+    fn the_code_is_found_in_the_abstract_before_the_comments() {
+        let mut paper = Paper::new("2510.09212".parse().unwrap());
+        paper.comments = Some(Field::new("code: github.com/a/comments".into(), SourceKind::ArxivMail));
+        assert_eq!(paper.code_link().as_deref(), Some("https://github.com/a/comments"));
+        paper.abstract_text = Some(Field::new("See https://github.com/a/b.".into(), SourceKind::ArxivMail));
+        assert_eq!(paper.code_link().as_deref(), Some("https://github.com/a/b"));
+    }
+
+    // ---- merging ----
+
+    fn moment() -> impl Strategy<Value = Option<DateTime<Utc>>> {
+        prop::option::of((0..3_i64).prop_map(|n| DateTime::from_timestamp(n, 0).unwrap()))
+    }
+
+    fn field<T: Clone + fmt::Debug>(value: impl Strategy<Value = T>) -> impl Strategy<Value = Option<Field<T>>> {
+        let sources = prop::sample::select(SourceKind::ALL.to_vec());
+        prop::option::of(
+            (value, sources, moment()).prop_map(|(value, source, as_of)| Field::as_of(value, source, as_of)),
+        )
+    }
+
+    fn briefs() -> impl Strategy<Value = Vec<Brief>> {
+        let pairs = vec![
+            (Lang::Zh, Origin::Imported),
+            (Lang::Zh, Origin::Extracted),
+            (Lang::En, Origin::Imported),
+        ];
+        (prop::sample::subsequence(pairs, 0..=3), "[ab]{1,2}").prop_map(|(pairs, text)| {
+            let mut briefs: Vec<Brief> = pairs
+                .into_iter()
+                .map(|(lang, origin)| Brief {
+                    lang,
+                    origin,
+                    text: text.clone(),
+                })
+                .collect();
+            briefs.sort_by_key(|brief| (brief.lang, brief.origin));
+            briefs
+        })
+    }
+
+    fn paper() -> impl Strategy<Value = Paper> {
+        let list = || prop::collection::vec("[ab]", 1..3);
+        (
+            (
+                1..4_u16,
+                field("[ab]{1,3}"),
+                field(list()),
+                field(1..4_u32),
+                field(list()),
+                field(list()),
+            ),
+            (
+                field("[ab]{1,3}"),
+                field("[ab]{1,3}"),
+                field("[ab]{1,3}"),
+                field("[ab]{1,3}"),
+                moment(),
+                moment(),
+                briefs(),
+            ),
+        )
+            .prop_map(|(a, b)| Paper {
+                id: PaperId::Arxiv("2510.09212".into()),
+                version: a.0,
+                title: a.1,
+                authors: a.2,
+                author_count: a.3,
+                institutions: a.4,
+                categories: a.5,
+                abstract_text: b.0,
+                comments: b.1,
+                doi: b.2,
+                journal_ref: b.3,
+                submitted: b.4,
+                revised: b.5,
+                briefs: b.6,
+            })
+    }
+
+    fn merged(a: &Paper, b: &Paper) -> Paper {
+        let mut merged = a.clone();
+        merged.merge(b.clone());
+        merged
+    }
+
+    proptest! {
+        #[test]
+        fn the_order_of_accounts_does_not_matter(a in paper(), b in paper(), c in paper()) {
+            prop_assert_eq!(merged(&a, &b), merged(&b, &a));
+            prop_assert_eq!(merged(&merged(&a, &b), &c), merged(&a, &merged(&b, &c)));
+        }
+
+        #[test]
+        fn the_same_account_twice_changes_nothing_and_says_so(a in paper(), b in paper()) {
+            let mut once = merged(&a, &b);
+            let before = once.clone();
+            prop_assert!(!once.merge(b));
+            prop_assert!(!once.merge(a));
+            prop_assert_eq!(once, before);
+        }
+
+        #[test]
+        fn an_id_survives_being_written_and_read(
+            text in r"(doi:|10\.1145/|https://(doi\.org/10\.1145/|arxiv\.org/abs/|a\.b/)|arxiv:)?[a-z0-9()<>'%/.,;\[\]\-]{1,16}",
+        ) {
+            if let Ok(id) = text.parse::<PaperId>() {
+                prop_assert_eq!(id.to_string().parse(), Ok(id));
+            }
+        }
     }
 }

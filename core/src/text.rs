@@ -52,23 +52,110 @@ pub fn code_repository(text: &str) -> Option<String> {
         "codeberg.org/",
     ];
     let lower = text.to_ascii_lowercase();
-    let start = HOSTS.iter().filter_map(|host| find_host(&lower, host)).min()?;
-    let end = text[start..]
-        .find(|c: char| !(c.is_ascii_alphanumeric() || "/._-~%#?=&".contains(c)))
-        .map_or(text.len(), |n| start + n);
-    let path = text[start..end].trim_end_matches(['.', '/', '-', '?', '#', '&', '=', '_']);
-    // A host without an owner is an advertisement, not a repository.
-    path.split_once('/')
-        .filter(|(_, rest)| !rest.is_empty())
-        .map(|_| format!("https://{path}"))
+    let mut starts: Vec<usize> = HOSTS.iter().flat_map(|host| hosts(&lower, host)).collect();
+    starts.sort_unstable();
+    starts.into_iter().find_map(|start| {
+        let rest = text.get(start..)?;
+        let end = rest
+            .find(|c: char| !(c.is_ascii_alphanumeric() || "/._-~%#?=&".contains(c)))
+            .unwrap_or(rest.len());
+        let path = rest
+            .get(..end)?
+            .trim_end_matches(['.', '/', '-', '?', '#', '&', '=', '_']);
+        // A host without an owner is an advertisement, and some owners are pages about papers.
+        let (_, owner) = path.split_once('/')?;
+        let page = owner.split('/').next().unwrap_or_default();
+        (!matches!(page, "" | "papers" | "blog" | "docs")).then(|| format!("https://{path}"))
+    })
 }
 
-fn find_host(lower: &str, host: &str) -> Option<usize> {
-    lower.match_indices(host).map(|(at, _)| at).find(|&at| {
-        lower[..at]
+/// Where `host` stands in `lower` as a host, not as the end of another one (`gist.github.com`).
+fn hosts<'a>(lower: &'a str, host: &'a str) -> impl Iterator<Item = usize> + 'a {
+    lower.match_indices(host).map(|(at, _)| at).filter(|&at| {
+        let before = lower.get(..at).unwrap_or_default();
+        before
             .chars()
             .next_back()
-            .is_none_or(|before| !(before.is_ascii_alphanumeric() || before == '-' || before == '.'))
-            || lower[..at].ends_with("www.")
+            .is_none_or(|c| !(c.is_ascii_alphanumeric() || c == '-' || c == '.'))
+            || before.ends_with("www.")
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn a_repository_is_found_as_authors_write_it() {
+        for (text, link) in [
+            (
+                "Code: https://github.com/F1y1113/UniWM.",
+                Some("https://github.com/F1y1113/UniWM"),
+            ),
+            ("(see GitHub.com/a/b_c)", Some("https://GitHub.com/a/b_c")),
+            (
+                "at http://www.github.com/a/b/, with data",
+                Some("https://github.com/a/b"),
+            ),
+            (
+                "the model (https://huggingface.co/a/b) and https://github.com/c/d",
+                Some("https://huggingface.co/a/b"),
+            ),
+            (
+                "hosted on github.com/ and then https://gitlab.com/g/p",
+                Some("https://gitlab.com/g/p"),
+            ),
+            (
+                "https://huggingface.co/papers/2510.1, code in github.com/a/b",
+                Some("https://github.com/a/b"),
+            ),
+            ("代码在https://github.com/甲", None),
+            ("https://mygithub.com/a/b and gist.github.com/a", None),
+            ("we use GitHub and a.github.io/x", None),
+        ] {
+            assert_eq!(code_repository(text).as_deref(), link, "{text}");
+        }
+    }
+
+    #[test]
+    fn titles_with_equal_keys_are_the_same_title() {
+        for (a, b) in [
+            ("High-Quality KV Caching", "highquality  kv\ncaching."),
+            ("Ｆｕｌｌ ＷＩＤＴＨ", "full width"),
+            ("x² and ﬁne", "x2 and fine"),
+            ("量化：KV 缓存", "量化 kv缓存"),
+        ] {
+            assert_eq!(key(a), key(b));
+        }
+        assert_ne!(key("Part I"), key("Part II"));
+    }
+
+    #[test]
+    fn a_fingerprint_tells_where_one_part_ends() {
+        assert_ne!(hash64(&["ab", "c"]), hash64(&["a", "bc"]));
+        // Written to disk: it may never change.
+        assert_eq!(hash64(&["paper", "wire"]), 15_664_769_887_246_829_617);
+        assert_eq!(
+            content_hash(b""),
+            "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn folding_and_joining_twice_is_folding_and_joining_once(text in r"\PC{0,40}") {
+            prop_assert_eq!(fold(&fold(&text)), fold(&text));
+            prop_assert_eq!(one_line(&one_line(&text)), one_line(&text));
+            prop_assert_eq!(key(&key(&text)), key(&text));
+        }
+
+        #[test]
+        fn a_link_to_code_stands_in_the_text(text in r"(github\.com/|[a-z/. é]){0,30}") {
+            if let Some(link) = code_repository(&text) {
+                prop_assert!(text.contains(link.strip_prefix("https://").unwrap()));
+            }
+        }
+    }
 }
