@@ -1,8 +1,806 @@
-//! x
-use paperwire_core::message::{Message, Part};
+//! From a message to the bodies of Discord's Create Message, within every limit and with nothing in a paper's text able
+//! to ping, format or unfurl.
+//!
+//! How the pieces lie: what comes before the first entry is the message's content; each entry is one embed; headings and
+//! paragraphs after an entry become an embed of their own without a link, in their place, so that the order stays
+//! readable and no further message is needed. A second part begins with the running title and `2/3`.
 
-/// The parts of a message.
+use paperwire_core::message::{self, Block, Cost, Cut, Entry, Line, Message, Part, Ruler, Span};
+use serenity::builder::{CreateAllowedMentions, CreateEmbed, CreateMessage};
+use serenity::model::channel::MessageFlags;
+
+/// Characters of a message's content (Create Message, `content`).
+const CONTENT: usize = 2_000;
+/// Embeds in a message (Create Message, `embeds`).
+const EMBEDS: usize = 10;
+/// Characters of all embeds of a message together (Message, “Embed Limits”).
+const EMBED_TEXT: usize = 6_000;
+/// Characters of an embed's title (“Embed Limits”).
+const TITLE: usize = 256;
+/// Characters of an embed's description (“Embed Limits”).
+const DESCRIPTION: usize = 4_096;
+/// Characters of an embed's address.
+const ADDRESS: usize = 2_048;
+/// What the running title may take of the content.
+const RUNNING: usize = 200;
+/// Room for what marks the running line: `**`, ` · 999/999`, `**` and a line break.
+const MARKS: usize = 16;
+/// Where Discord wants text and there is none.
+const NOTHING: &str = "—";
+
+/// The parts of a message: bodies of Create Message without a nonce.
+///
+/// Lengths are counted in UTF-16 units. Discord's documents say “characters”; this is the stricter reading.
 pub fn render(message: &Message) -> Vec<Part> {
-    let _ = message;
-    todo!()
+    let first_entry = message.blocks.iter().position(|block| matches!(block, Block::Entry(_)));
+    let (lead, rest) = message.blocks.split_at(first_entry.unwrap_or(message.blocks.len()));
+    let running = running_title(message);
+    let content = Content {
+        limit: CONTENT - MARKS - units(&running),
+    };
+    let mut drafts: Vec<Draft> = Vec::new();
+    if !lead.is_empty() || rest.is_empty() {
+        drafts.extend(blocks_of(lead, &content).map(|content| Draft {
+            content,
+            embeds: Vec::new(),
+        }));
+    }
+    if !rest.is_empty() {
+        let mut groups = blocks_of(rest, &Embeds);
+        if let Some(last) = drafts.last_mut() {
+            last.embeds = groups.next().unwrap_or_default();
+        }
+        drafts.extend(groups.map(|embeds| Draft {
+            content: Vec::new(),
+            embeds,
+        }));
+    }
+    let total = drafts.len();
+    let label = |index| {
+        let blocks = Vec::new();
+        Cut { index, total, blocks }.label()
+    };
+    (1..)
+        .zip(&drafts)
+        .map(|(index, draft)| draft.part(index, &running, label(index)))
+        .collect()
+}
+
+fn blocks_of(blocks: &[Block], ruler: &dyn Ruler) -> impl Iterator<Item = Vec<Block>> + use<> {
+    let message = Message {
+        running_title: String::new(),
+        blocks: blocks.to_vec(),
+    };
+    message::cut(&message, ruler).into_iter().map(|cut| cut.blocks)
+}
+
+/// The blocks of one part.
+struct Draft {
+    content: Vec<Block>,
+    embeds: Vec<Block>,
+}
+
+impl Draft {
+    fn part(&self, index: usize, running: &str, label: Option<String>) -> Part {
+        let content = self.content(index, running, label);
+        let embeds = embeds(&self.embeds);
+        let mut body = CreateMessage::new().allowed_mentions(CreateAllowedMentions::new());
+        if embeds.is_empty() {
+            // The flag takes away our own embeds too; beside those, links stand in <> instead.
+            body = body.flags(MessageFlags::SUPPRESS_EMBEDS);
+        }
+        if !content.trim().is_empty() {
+            body = body.content(content);
+        } else if embeds.is_empty() {
+            body = body.content(if running.is_empty() { NOTHING } else { running });
+        }
+        Part {
+            payload: serde_json::json!(body.embeds(embeds)).to_string(),
+        }
+    }
+
+    fn content(&self, index: usize, running: &str, label: Option<String>) -> String {
+        let mut lines = Vec::new();
+        let mut blocks = self.content.as_slice();
+        match (label, blocks) {
+            (None, _) => {}
+            (Some(label), [Block::Heading(heading), below @ ..]) if index == 1 => {
+                lines.push(format!("{} · {label}", content_line_of_heading(heading)));
+                blocks = below;
+            }
+            (Some(label), _) if running.is_empty() => lines.push(format!("**{label}**")),
+            (Some(label), _) => lines.push(format!("**{running} · {label}**")),
+        }
+        lines.extend(blocks.iter().map(content_line));
+        lines.join("\n")
+    }
+}
+
+fn embeds(blocks: &[Block]) -> Vec<CreateEmbed> {
+    let mut all = Vec::new();
+    // Text after an entry: a heading begins such an embed, paragraphs gather in it as long as they fit.
+    let mut aside: Option<(String, String)> = None;
+    let close = |aside: &mut Option<(String, String)>, all: &mut Vec<CreateEmbed>| {
+        if let Some((title, description)) = aside.take() {
+            all.extend(embed(&title, &description, None));
+        }
+    };
+    for block in blocks {
+        match block {
+            Block::Heading(text) => {
+                close(&mut aside, &mut all);
+                aside = Some((escaped(text), String::new()));
+            }
+            Block::Paragraph(line) => {
+                let text = line_markdown(line);
+                let fits = aside
+                    .as_ref()
+                    .is_some_and(|(_, above)| units(above) + 1 + units(&text) <= DESCRIPTION);
+                if !fits {
+                    close(&mut aside, &mut all);
+                }
+                let (_, description) = aside.get_or_insert_default();
+                if !description.is_empty() {
+                    description.push('\n');
+                }
+                description.push_str(&text);
+            }
+            Block::Entry(entry) => {
+                close(&mut aside, &mut all);
+                let link = entry.link.as_deref().and_then(web_address);
+                all.extend(embed(&entry_title(entry), &entry_description(entry), link));
+            }
+        }
+    }
+    close(&mut aside, &mut all);
+    all
+}
+
+/// `None` when there is nothing to read: Discord refuses an empty embed.
+fn embed(title: &str, description: &str, link: Option<String>) -> Option<CreateEmbed> {
+    let mut embed = CreateEmbed::new();
+    let (title, description) = (title.trim(), description.trim_end());
+    if title.is_empty() && description.is_empty() {
+        return None;
+    }
+    if !title.is_empty() {
+        embed = embed.title(title);
+    }
+    if !description.is_empty() {
+        embed = embed.description(description);
+    }
+    if let Some(link) = link {
+        embed = embed.url(link);
+    }
+    Some(embed)
+}
+
+/// Blocks before the first entry, counted as content.
+struct Content {
+    limit: usize,
+}
+
+impl Ruler for Content {
+    fn limit(&self, _: &Message) -> Cost {
+        Cost {
+            units: self.limit,
+            pieces: usize::MAX,
+        }
+    }
+
+    fn cost(&self, block: &Block) -> Cost {
+        Cost {
+            units: units(&content_line(block)) + 1,
+            pieces: 0,
+        }
+    }
+
+    fn trim(&self, block: Block) -> Block {
+        trim_heading(block)
+    }
+}
+
+/// Entries and all that follows the first of them, counted as embeds.
+struct Embeds;
+
+impl Ruler for Embeds {
+    fn limit(&self, _: &Message) -> Cost {
+        Cost {
+            units: EMBED_TEXT,
+            pieces: EMBEDS,
+        }
+    }
+
+    fn cost(&self, block: &Block) -> Cost {
+        let length = match block {
+            Block::Heading(text) => units(&escaped(text)),
+            Block::Paragraph(line) => units(&line_markdown(line)) + 1,
+            Block::Entry(entry) => units(&entry_title(entry)) + units(&entry_description(entry)),
+        };
+        Cost {
+            units: length,
+            pieces: 1,
+        }
+    }
+
+    fn trim(&self, block: Block) -> Block {
+        let mut block = trim_heading(block);
+        if let Block::Entry(entry) = &mut block {
+            let Entry { number, title, .. } = entry.clone();
+            entry.title = shortened(&title, TITLE, |title| {
+                units(&entry_title(&Entry {
+                    number,
+                    title: title.to_owned(),
+                    ..Entry::default()
+                }))
+            });
+        }
+        blocks_of(std::slice::from_ref(&block), &Description)
+            .next()
+            .and_then(|mut blocks| blocks.pop())
+            .unwrap_or(block)
+    }
+}
+
+/// One embed's description alone.
+struct Description;
+
+impl Ruler for Description {
+    fn limit(&self, _: &Message) -> Cost {
+        Cost {
+            units: DESCRIPTION,
+            pieces: 1,
+        }
+    }
+
+    fn cost(&self, block: &Block) -> Cost {
+        let length = match block {
+            Block::Heading(_) => 0,
+            Block::Paragraph(line) => units(&line_markdown(line)),
+            Block::Entry(entry) => units(&entry_description(entry)),
+        };
+        Cost {
+            units: length,
+            pieces: 1,
+        }
+    }
+}
+
+fn trim_heading(block: Block) -> Block {
+    match block {
+        Block::Heading(text) => Block::Heading(shortened(&text, TITLE, |text| units(&escaped(text)))),
+        Block::Paragraph(_) | Block::Entry(_) => block,
+    }
+}
+
+/// The longest beginning of a text, near enough, that measures at most `max`.
+fn shortened(text: &str, max: usize, measure: impl Fn(&str) -> usize) -> String {
+    let mut keep = max;
+    loop {
+        let text = message::ellipsis(text, keep);
+        let excess = measure(&text).saturating_sub(max);
+        if excess == 0 || keep == 0 {
+            return text;
+        }
+        // Escaping makes a character two units at most, for nearly all texts.
+        keep = keep.saturating_sub(excess.div_ceil(2));
+    }
+}
+
+fn running_title(message: &Message) -> String {
+    let title = shortened(&message.running_title, RUNNING, |text| units(&escaped(text)));
+    escaped(&title)
+}
+
+fn content_line(block: &Block) -> String {
+    match block {
+        Block::Heading(text) => content_line_of_heading(text),
+        Block::Paragraph(line) => line_markdown(line),
+        // Entries are embeds; none reaches this place.
+        Block::Entry(entry) => entry_title(entry),
+    }
+}
+
+fn content_line_of_heading(text: &str) -> String {
+    format!("## {}", escaped(text))
+}
+
+/// `4. Title`, or the title alone; empty when neither is there and the description says something.
+fn entry_title(entry: &Entry) -> String {
+    let mut markdown = Markdown::default();
+    if let Some(number) = entry.number {
+        markdown.out = format!("{number}. ");
+    }
+    markdown.text(&one_line(&entry.title));
+    let title = markdown.out.trim();
+    if title.is_empty() && entry_description(entry).trim().is_empty() {
+        return NOTHING.to_owned();
+    }
+    title.to_owned()
+}
+
+fn entry_description(entry: &Entry) -> String {
+    let mut markdown = Markdown::default();
+    for line in &entry.lines {
+        markdown.line(line);
+        markdown.out.push('\n');
+    }
+    if let Some(quote) = &entry.quote {
+        markdown.prefix = QUOTE;
+        markdown.out.push_str(QUOTE);
+        markdown.text(quote.trim());
+    }
+    markdown.out.truncate(markdown.out.trim_end().len());
+    markdown.out
+}
+
+fn line_markdown(line: &Line) -> String {
+    let mut markdown = Markdown::default();
+    markdown.line(line);
+    markdown.out
+}
+
+fn escaped(text: &str) -> String {
+    let mut markdown = Markdown::default();
+    markdown.text(one_line(text).trim());
+    markdown.out
+}
+
+fn one_line(text: &str) -> String {
+    text.replace(['\n', '\r'], " ")
+}
+
+fn units(text: &str) -> usize {
+    text.encode_utf16().count()
+}
+
+const QUOTE: &str = "> ";
+/// Parts what must not be read together; takes no room on the screen.
+const ZERO_WIDTH: char = '\u{200b}';
+
+/// Text in Discord's dialect of Markdown, growing from left to right.
+#[derive(Default)]
+struct Markdown {
+    out: String,
+    /// Set at the head of each further line.
+    prefix: &'static str,
+}
+
+impl Markdown {
+    fn line(&mut self, line: &Line) {
+        for span in line {
+            match span {
+                Span::Plain(text) => self.text(text),
+                Span::Bold(text) => self.marked("**", text),
+                Span::Dim(text) => self.marked("*", text),
+                Span::Code(text) => self.code(text),
+                Span::Link { label, url } => self.link(label, url),
+            }
+        }
+    }
+
+    /// Text that means nothing but itself. Discord takes a backslash before any punctuation mark; what has a meaning
+    /// only at the head of a line is escaped only there, so that the text stays short.
+    fn text(&mut self, text: &str) {
+        for (at, c) in text.char_indices() {
+            let after = text.get(at + c.len_utf8()..).unwrap_or_default();
+            let escape = match c {
+                '\\' | '*' | '_' | '~' | '|' | '`' | '<' | '[' | ']' => true,
+                '#' | '-' | '+' | '>' => self.line_so_far().is_empty(),
+                '.' | ')' => {
+                    let line = self.line_so_far();
+                    !line.is_empty() && line.bytes().all(|b| b.is_ascii_digit())
+                }
+                // An address would become a link, and one in the content a preview. It may go on in the next span.
+                ':' => after.is_empty() || after.starts_with('/'),
+                _ => false,
+            };
+            match c {
+                '\n' => {
+                    self.out.push('\n');
+                    self.out.push_str(self.prefix);
+                }
+                '\u{2028}' | '\u{2029}' => self.out.push(' '),
+                c if c.is_control() => self.out.push(' '),
+                c => {
+                    if escape {
+                        self.out.push('\\');
+                    }
+                    self.out.push(c);
+                    self.part_mention(c, after);
+                }
+            }
+        }
+    }
+
+    /// The line as people see it, up to here.
+    fn line_so_far(&self) -> &str {
+        let line = self.out.rsplit('\n').next().unwrap_or_default();
+        line.strip_prefix(self.prefix).unwrap_or(line).trim_start()
+    }
+
+    /// A backslash does not hide `@everyone` from Discord's server. `allowed_mentions` forbids the ping in any case; this
+    /// keeps it from being shown as one.
+    fn part_mention(&mut self, c: char, after: &str) {
+        let begins = |word: &str| after.starts_with(word) || word.starts_with(after);
+        if c == '@' && (begins("everyone") || begins("here")) {
+            self.out.push(ZERO_WIDTH);
+        }
+    }
+
+    /// Emphasis has to touch its text and not its neighbour's marks.
+    fn marked(&mut self, mark: &str, text: &str) {
+        let text = one_line(text);
+        let inner = text.trim();
+        if inner.is_empty() {
+            self.text(&text);
+            return;
+        }
+        let (before, after) = text.split_once(inner).unwrap_or_default();
+        self.text(before);
+        if self.out.ends_with('*') {
+            self.out.push(ZERO_WIDTH);
+        }
+        self.out.push_str(mark);
+        self.text(inner);
+        self.out.push_str(mark);
+        self.text(after);
+    }
+
+    /// Nothing can be escaped inside of code: a backtick is replaced by its look-alike.
+    fn code(&mut self, text: &str) {
+        if text.trim().is_empty() {
+            self.text(&one_line(text));
+            return;
+        }
+        if self.out.ends_with('`') {
+            self.out.push(ZERO_WIDTH);
+        }
+        self.out.push('`');
+        for (at, c) in text.char_indices() {
+            let c = match c {
+                '`' => 'ˋ',
+                '\u{2028}' | '\u{2029}' => ' ',
+                c if c.is_control() => ' ',
+                c => c,
+            };
+            self.out.push(c);
+            self.part_mention(c, text.get(at + c.len_utf8()..).unwrap_or_default());
+        }
+        self.out.push('`');
+    }
+
+    /// `[label](<url>)`: the angle brackets keep a link in the content from being unfurled. A label that looks like an
+    /// address is shown by Discord as raw markup, so the address stands alone then.
+    fn link(&mut self, label: &str, url: &str) {
+        let Some(url) = web_address(url) else {
+            self.text(label);
+            return;
+        };
+        let label = one_line(label).replace('[', "(").replace(']', ")");
+        let label = label.trim();
+        if label.is_empty() || label.contains("://") {
+            self.out.push_str(&format!("<{url}>"));
+        } else {
+            self.out.push('[');
+            self.text(label);
+            self.out.push_str(&format!("](<{url}>)"));
+        }
+    }
+}
+
+/// An address that Discord takes: http(s), a host with a dot, at most 2,048 characters; what could end a Markdown link is
+/// percent-encoded. One bad address in an embed would have the whole message refused.
+fn web_address(url: &str) -> Option<String> {
+    let url = reqwest::Url::parse(url.trim()).ok()?;
+    if !matches!(url.scheme(), "http" | "https") || !url.host_str()?.contains('.') {
+        return None;
+    }
+    let mut out = String::with_capacity(url.as_str().len());
+    for c in url.as_str().chars() {
+        match c {
+            '(' => out.push_str("%28"),
+            ')' => out.push_str("%29"),
+            '\\' => out.push_str("%5C"),
+            '<' => out.push_str("%3C"),
+            '>' => out.push_str("%3E"),
+            c => out.push(c),
+        }
+    }
+    let out = out.replace("@everyone", "%40everyone").replace("@here", "%40here");
+    (units(&out) <= ADDRESS).then_some(out)
+}
+
+#[cfg(test)]
+mod tests {
+    use paperwire_core::message::plain;
+    use proptest::prelude::*;
+    use serde_json::Value;
+
+    use super::*;
+
+    fn bodies(message: &Message) -> Vec<Value> {
+        render(message)
+            .iter()
+            .map(|part| serde_json::from_str(&part.payload).unwrap())
+            .collect()
+    }
+
+    fn text<'a>(value: &'a Value, field: &str) -> &'a str {
+        value[field].as_str().unwrap_or_default()
+    }
+
+    fn list(body: &Value) -> &[Value] {
+        body["embeds"].as_array().unwrap()
+    }
+
+    fn entry(number: u32, title: &str, quote: &str) -> Block {
+        Block::Entry(Entry {
+            number: Some(number),
+            title: title.into(),
+            link: Some("https://arxiv.org/abs/2510.09212".into()),
+            lines: vec![plain("A brief of one sentence.")],
+            quote: Some(quote.into()),
+        })
+    }
+
+    fn message(blocks: Vec<Block>) -> Message {
+        Message {
+            running_title: "AI acceleration, 9 Oct".into(),
+            blocks,
+        }
+    }
+
+    /// What Discord would refuse, and what a paper must never be able to do.
+    fn assert_acceptable(body: &Value) {
+        let content = text(body, "content");
+        let embeds = list(body);
+        assert!(units(content) <= CONTENT, "content of {} units", units(content));
+        assert!(embeds.len() <= EMBEDS, "{} embeds", embeds.len());
+        assert!(!content.trim().is_empty() || !embeds.is_empty(), "an empty message");
+        let mut total = 0;
+        for embed in embeds {
+            let (title, description) = (text(embed, "title"), text(embed, "description"));
+            assert!(
+                units(title) <= TITLE && units(description) <= DESCRIPTION,
+                "{} and {} units",
+                units(title),
+                units(description)
+            );
+            assert!(!title.trim().is_empty() || !description.trim().is_empty(), "{embed}");
+            total += units(title) + units(description);
+            assert_harmless(title);
+            assert_harmless(description);
+        }
+        assert!(total <= EMBED_TEXT, "{total} units in embeds");
+        assert_eq!(body["allowed_mentions"]["parse"], serde_json::json!([]));
+        assert_harmless(content);
+    }
+
+    /// Reads the text as Discord does: a backslash hides the next mark, code hides everything.
+    fn assert_harmless(text: &str) {
+        assert!(!text.contains("@everyone") && !text.contains("@here"), "{text:?}");
+        let mut rest = text.chars();
+        while let Some(c) = rest.next() {
+            let ahead = rest.as_str();
+            match c {
+                '\\' => {
+                    rest.next();
+                }
+                '`' => {
+                    rest.by_ref().find(|&c| c == '`').expect("code ends");
+                }
+                '<' => {
+                    assert!(ahead.starts_with("http"), "a mention in {text:?}");
+                    rest.by_ref().find(|&c| c == '>').expect("a link ends");
+                }
+                ':' => assert!(!ahead.starts_with("//"), "a bare address in {text:?}"),
+                '|' | '~' | '_' => panic!("unescaped {c} in {text:?}"),
+                _ => {}
+            }
+        }
+    }
+
+    #[test]
+    fn an_entry_is_one_embed_with_number_title_link_lines_and_quote() {
+        let body = &bodies(&message(vec![entry(4, "Fast KV caches", "We cache.\nIt helps.")]))[0];
+        let embed = &list(body)[0];
+        assert_eq!(text(embed, "title"), "4. Fast KV caches");
+        assert_eq!(text(embed, "url"), "https://arxiv.org/abs/2510.09212");
+        assert_eq!(
+            text(embed, "description"),
+            "A brief of one sentence.\n> We cache.\n> It helps."
+        );
+        assert!(body.get("content").is_none() && body.get("flags").is_none(), "{body}");
+    }
+
+    #[test]
+    fn marks_in_a_papers_text_mean_only_themselves() {
+        let title = "*A* _b_ ~~c~~ ||d|| `e` [x](http://y.org) <@1> #f";
+        let body = &bodies(&message(vec![entry(1, title, "# not a heading\n- no list\n12. nor this")]))[0];
+        assert_eq!(
+            text(&list(body)[0], "title"),
+            r"1. \*A\* \_b\_ \~\~c\~\~ \|\|d\|\| \`e\` \[x\](http\://y.org) \<@1> #f"
+        );
+        assert!(
+            text(&list(body)[0], "description").ends_with("> \\# not a heading\n> \\- no list\n> 12\\. nor this"),
+            "{body}"
+        );
+    }
+
+    #[test]
+    fn nobody_is_mentioned_even_when_the_mention_is_split_over_two_spans() {
+        let line = vec![Span::Plain("hi @every".into()), Span::Plain("one, pass@1".into())];
+        let body = &bodies(&message(vec![Block::Paragraph(line)]))[0];
+        assert_eq!(text(body, "content"), "hi @\u{200b}everyone, pass@1");
+    }
+
+    #[test]
+    fn a_link_in_the_content_does_not_unfurl_and_its_parentheses_do_not_end_it() {
+        let line = vec![Span::Link {
+            label: "PDF [2]".into(),
+            url: "https://a.org/x(1) y".into(),
+        }];
+        let body = &bodies(&message(vec![Block::Paragraph(line), entry(1, "T", "q")]))[0];
+        assert_eq!(text(body, "content"), "[PDF (2)](<https://a.org/x%281%29%20y>)");
+    }
+
+    #[test]
+    fn an_address_that_discord_would_refuse_is_left_out_and_the_rest_stays() {
+        for bad in ["javascript:alert(1)", "http://localhost/x", "no address"] {
+            let mut block = entry(1, "T", "q");
+            if let Block::Entry(entry) = &mut block {
+                entry.link = Some(bad.into());
+                entry.lines = vec![vec![Span::Link {
+                    label: "code".into(),
+                    url: bad.into(),
+                }]];
+            }
+            let embed = &list(&bodies(&message(vec![block]))[0])[0].clone();
+            assert!(embed.get("url").is_none(), "{embed}");
+            assert_eq!(text(embed, "description"), "code\n> q");
+        }
+    }
+
+    #[test]
+    fn neighbouring_marks_are_kept_apart() {
+        let line = vec![
+            Span::Bold(" a ".into()),
+            Span::Bold("b".into()),
+            Span::Dim("c".into()),
+            Span::Code("d`".into()),
+            Span::Code("/paper 4".into()),
+        ];
+        let body = &bodies(&message(vec![Block::Paragraph(line)]))[0];
+        assert_eq!(text(body, "content"), " **a** **b**\u{200b}*c*`dˋ`\u{200b}`/paper 4`");
+    }
+
+    #[test]
+    fn text_after_entries_becomes_an_embed_of_its_own_in_its_place() {
+        let body = &bodies(&message(vec![
+            Block::Heading("Day".into()),
+            entry(1, "T", "q"),
+            Block::Heading("Hint".into()),
+            Block::Paragraph(plain("one")),
+            Block::Paragraph(plain("two")),
+            entry(2, "U", "q"),
+        ]))[0];
+        assert_eq!(text(body, "content"), "## Day");
+        let embeds = list(body);
+        assert_eq!(embeds.len(), 3);
+        assert_eq!(
+            (text(&embeds[1], "title"), text(&embeds[1], "description")),
+            ("Hint", "one\ntwo")
+        );
+    }
+
+    #[test]
+    fn long_text_without_entries_goes_over_several_messages_that_say_their_place() {
+        let blocks = (0..5).map(|_| Block::Paragraph(plain("word ".repeat(150)))).collect();
+        let bodies = bodies(&message(blocks));
+        assert_eq!(bodies.len(), 3);
+        assert!(text(&bodies[0], "content").starts_with("**AI acceleration, 9 Oct · 1/3**\nword"));
+        assert!(text(&bodies[2], "content").starts_with("**AI acceleration, 9 Oct · 3/3**\nword"));
+        for body in &bodies {
+            assert_acceptable(body);
+            assert_eq!(body["flags"], 4, "link previews are off");
+        }
+    }
+
+    #[test]
+    fn a_digest_of_88_papers_fills_each_message_as_far_as_discord_allows() {
+        let mut blocks = vec![Block::Heading("Digest".into()), Block::Paragraph(plain("88 of 363"))];
+        blocks.extend((1..=88).map(|n| entry(n, "A title of some length", &"An abstract. ".repeat(30))));
+        let bodies = bodies(&message(blocks));
+        assert_eq!(bodies.len(), 9, "ten embeds each");
+        assert_eq!(text(&bodies[0], "content"), "## Digest · 1/9\n88 of 363");
+        assert_eq!(text(&bodies[8], "content"), "**AI acceleration, 9 Oct · 9/9**");
+        bodies.iter().for_each(assert_acceptable);
+    }
+
+    #[test]
+    fn a_message_of_nothing_still_says_something() {
+        for blocks in [vec![], vec![Block::Paragraph(vec![])], vec![Block::Entry(Entry::default())]] {
+            let rendered = bodies(&Message {
+                running_title: String::new(),
+                blocks,
+            });
+            assert_eq!(rendered.len(), 1);
+            assert_acceptable(&rendered[0]);
+        }
+    }
+
+    #[test]
+    fn one_endless_grapheme_keeps_the_limits() {
+        let endless = format!("a{}", "\u{301}".repeat(9_000));
+        let blocks = vec![
+            Block::Heading(endless.clone()),
+            Block::Paragraph(plain(endless.clone())),
+            entry(1, &endless, &endless),
+        ];
+        bodies(&message(blocks)).iter().for_each(assert_acceptable);
+    }
+
+    fn hostile(max: usize) -> impl Strategy<Value = String> {
+        let piece = prop_oneof![
+            4 => "\\PC{1,8}",
+            2 => "[a-z ]{1,9}",
+            1 => "[*_~|>#`\\\\<@:/.\\[\\]()\n 1-]{1,4}",
+            1 => Just("@everyone".to_owned()),
+            1 => Just("<@1>".to_owned()),
+            1 => Just("https://x.org/a_b".to_owned()),
+            1 => Just("👍🏽𝛼".to_owned()),
+        ];
+        prop::collection::vec(piece, 0..max).prop_map(|pieces| pieces.concat())
+    }
+
+    fn any_line() -> impl Strategy<Value = Line> {
+        let span = (0..5_u8, hostile(12)).prop_map(|(kind, text)| match kind {
+            0 => Span::Plain(text),
+            1 => Span::Bold(text),
+            2 => Span::Dim(text),
+            3 => Span::Code(text),
+            _ => Span::Link {
+                url: format!("https://x.org/{text}"),
+                label: text,
+            },
+        });
+        prop::collection::vec(span, 0..4)
+    }
+
+    fn any_block() -> impl Strategy<Value = Block> {
+        prop_oneof![
+            1 => hostile(60).prop_map(Block::Heading),
+            2 => any_line().prop_map(Block::Paragraph),
+            6 => (hostile(80), prop::collection::vec(any_line(), 0..4), prop::option::of(hostile(900)))
+                .prop_map(|(title, lines, quote)| Block::Entry(Entry { number: None, title, link: None, lines, quote })),
+        ]
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+
+        #[test]
+        fn any_message_keeps_every_limit_pings_nobody_and_has_its_entries_whole_and_in_order(
+            running_title in hostile(40),
+            mut blocks in prop::collection::vec(any_block(), 0..30),
+        ) {
+            let mut count = 0;
+            for block in &mut blocks {
+                if let Block::Entry(entry) = block {
+                    count += 1;
+                    entry.number = Some(count);
+                }
+            }
+            let bodies = bodies(&Message { running_title, blocks });
+            bodies.iter().for_each(assert_acceptable);
+            let numbers: Vec<u32> = bodies
+                .iter()
+                .flat_map(list)
+                .filter_map(|embed| text(embed, "title").split_once('.')?.0.parse().ok())
+                .collect();
+            // A heading such as “7.” is escaped, hence no number.
+            prop_assert_eq!(numbers, (1..=count).collect::<Vec<_>>());
+        }
+    }
 }

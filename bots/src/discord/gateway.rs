@@ -1,0 +1,403 @@
+//! Questions from Discord: slash commands over the gateway, answered within the three seconds that Discord gives. serenity
+//! keeps the connection (heartbeat, resume, shards); answers go out through our own requests, since a refused follow-up
+//! must be able to say how long to wait.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
+
+use paperwire_core::channel::Place;
+use paperwire_core::command::{ArgKind, Question, TABLE, parse_named};
+use paperwire_core::delivery::SendError;
+use paperwire_core::locale::Lang;
+use paperwire_core::message::Part;
+use reqwest::Method;
+use secrecy::{ExposeSecret, SecretString};
+use serde_json::{Value, json};
+use serenity::builder::{CreateCommand, CreateCommandOption};
+use serenity::client::{Client, ClientBuilder, Context, EventHandler, RawEventHandler};
+use serenity::gateway::GatewayError as Closed;
+use serenity::http::{Http, HttpBuilder, HttpError};
+use serenity::model::application::{CommandInteraction, CommandOptionType, Interaction};
+use serenity::model::event::Event;
+use serenity::model::gateway::{BotGateway, GatewayIntents, Ready};
+use tokio::time::{sleep, timeout};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::markup;
+use super::sender::{Api, TOKEN_HELP, chain};
+use crate::desk::Desk;
+
+/// How long the desk may take for a direct answer. Discord gives three seconds from its side (Interactions, “Receiving and
+/// Responding”); the rest is for the way there and back.
+const ANSWER_WITHIN: Duration = Duration::from_millis(1_500);
+/// How long a stop waits for answers that are under way.
+const GRACE: Duration = Duration::from_secs(10);
+/// How long a stop waits for the shards to say goodbye.
+const GOODBYE: Duration = Duration::from_secs(5);
+/// The longest pause between two tries to reach Discord.
+const LONGEST_PAUSE: Duration = Duration::from_secs(60);
+/// How often one request of an answer is tried.
+const TRIES: u32 = 5;
+
+/// What the gateway needs.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// The shared client.
+    pub http: reqwest::Client,
+    /// Discord's address without path, `https://discord.com` but for tests and proxies.
+    pub api_url: String,
+    /// The bot's token.
+    pub token: SecretString,
+    /// After which time an answer is deferred (“is thinking …”).
+    pub answer_within: Duration,
+}
+
+impl Settings {
+    /// With the usual time limit.
+    pub fn new(http: reqwest::Client, api_url: impl Into<String>, token: SecretString) -> Self {
+        Self {
+            http,
+            api_url: api_url.into(),
+            token,
+            answer_within: ANSWER_WITHIN,
+        }
+    }
+}
+
+/// Why the gateway gave up. Anything else is tried again.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum GatewayError {
+    /// HTTP 401 or close code 4004.
+    #[error("Discord: {TOKEN_HELP}, then start again")]
+    Token,
+    /// A close code that a further try cannot change.
+    #[error("Discord refuses the connection for good: {0}")]
+    Refused(String),
+}
+
+/// Answers questions until `stop`; then closes the shards and lets answers under way finish. A lost connection is resumed.
+///
+/// # Errors
+/// Only what trying again cannot mend.
+pub async fn run(settings: Settings, desk: Arc<dyn Desk>, stop: CancellationToken) -> Result<(), GatewayError> {
+    let tracker = TaskTracker::new();
+    let result = match stop.run_until_cancelled(connect(&settings, desk, &tracker, &stop)).await {
+        None => return Ok(()),
+        Some(Err(error)) => return Err(error),
+        Some(Ok((mut client, shards))) => {
+            let manager = Arc::clone(&client.shard_manager);
+            tokio::select! {
+                ended = client.start_shards(shards) => ended.map_err(fatal),
+                () = stop.cancelled() => {
+                    if timeout(GOODBYE, manager.shutdown_all()).await.is_err() {
+                        tracing::debug!("Discord's gateway did not confirm the goodbye");
+                    }
+                    Ok(())
+                }
+            }
+        }
+    };
+    tracker.close();
+    if timeout(GRACE, tracker.wait()).await.is_err() {
+        tracing::warn!(unanswered = tracker.len(), "questions on Discord stay unanswered");
+    }
+    result
+}
+
+async fn connect(
+    settings: &Settings,
+    desk: Arc<dyn Desk>,
+    tracker: &TaskTracker,
+    stop: &CancellationToken,
+) -> Result<(Client, u32), GatewayError> {
+    // serenity ignores the proxy setting while its rate limiter is on.
+    let http = HttpBuilder::new(settings.token.expose_secret())
+        .proxy(&settings.api_url)
+        .ratelimiter_disabled(true)
+        .client(settings.http.clone())
+        .build();
+    let handler = Handler {
+        desk,
+        api: Api::new(settings.http.clone(), &settings.api_url),
+        token: settings.token.clone(),
+        answer_within: settings.answer_within,
+        tracker: tracker.clone(),
+        stop: stop.clone(),
+        registered: AtomicBool::new(false),
+    };
+    let client = ClientBuilder::new_with_http(http, GatewayIntents::empty())
+        .event_handler(handler)
+        .raw_event_handler(Unreadable::default())
+        .await
+        .map_err(fatal)?;
+    let gateway = gateway(&client.http).await?;
+    // The builder has asked for the address too, but takes Discord's own, to which the token then goes, when it gets none.
+    *client.ws_url.lock().await = gateway.url;
+    Ok((client, gateway.shards.max(1)))
+}
+
+/// Where to connect, as soon as Discord can be reached and lets us.
+async fn gateway(http: &Http) -> Result<BotGateway, GatewayError> {
+    for pause in pauses() {
+        let wait = match http.get_bot_gateway().await {
+            Ok(gateway) if gateway.session_start_limit.remaining >= u64::from(gateway.shards) => return Ok(gateway),
+            // One more would have Discord reset the token (Gateway, “Session Start Limit”).
+            Ok(gateway) => {
+                let wait = Duration::from_millis(gateway.session_start_limit.reset_after).max(pause);
+                tracing::warn!(?wait, "Discord allows no further connection of this bot for a while");
+                wait
+            }
+            Err(error) if is_token(&error) => return Err(GatewayError::Token),
+            Err(error) => {
+                tracing::warn!(reason = describe(error), ?pause, "Discord cannot be reached; trying again");
+                pause
+            }
+        };
+        sleep(wait).await;
+    }
+    Err(GatewayError::Refused("no answer".into()))
+}
+
+/// One second, doubling up to a minute, without end.
+fn pauses() -> impl Iterator<Item = Duration> {
+    std::iter::successors(Some(Duration::from_secs(1)), |pause| Some((*pause * 2).min(LONGEST_PAUSE)))
+}
+
+fn is_token(error: &serenity::Error) -> bool {
+    match error {
+        serenity::Error::Http(HttpError::UnsuccessfulRequest(said)) => said.status_code.as_u16() == 401,
+        serenity::Error::Http(HttpError::InvalidHeader(_))
+        | serenity::Error::Gateway(Closed::InvalidAuthentication | Closed::NoAuthentication) => true,
+        _ => false,
+    }
+}
+
+fn fatal(error: serenity::Error) -> GatewayError {
+    if is_token(&error) {
+        GatewayError::Token
+    } else {
+        GatewayError::Refused(describe(error))
+    }
+}
+
+/// What happened, without the address, in which an interaction's token may stand.
+fn describe(error: serenity::Error) -> String {
+    match error {
+        serenity::Error::Http(HttpError::Request(error)) => chain(&error.without_url()),
+        other => other.to_string(),
+    }
+}
+
+/// The table of commands as Discord wants it: English by default, Chinese for whoever uses Discord in Chinese.
+fn commands() -> Value {
+    let all: Vec<CreateCommand> = TABLE
+        .iter()
+        .map(|spec| {
+            let command = CreateCommand::new(spec.name)
+                .description(spec.en)
+                .description_localized("zh-CN", spec.zh);
+            spec.args.iter().fold(command, |command, arg| {
+                let kind = match arg.kind {
+                    // Discord has no type for days.
+                    ArgKind::Text | ArgKind::Day => CommandOptionType::String,
+                };
+                command.add_option(
+                    CreateCommandOption::new(kind, arg.name, arg.en)
+                        .description_localized("zh-CN", arg.zh)
+                        .required(arg.required),
+                )
+            })
+        })
+        .collect();
+    json!(all)
+}
+
+/// Counts interactions that serenity cannot read: it drops them with a debug line, and the asker waits for nothing.
+#[derive(Debug, Default)]
+struct Unreadable {
+    count: AtomicU64,
+}
+
+#[serenity::async_trait]
+impl RawEventHandler for Unreadable {
+    async fn raw_event(&self, _: Context, event: Event) {
+        if let Event::Unknown(unknown) = event
+            && unknown.kind == "INTERACTION_CREATE"
+        {
+            let count = self.count.fetch_add(1, Ordering::Relaxed) + 1;
+            tracing::error!(count, "a question on Discord has a form that this version cannot read; is there an update?");
+        }
+    }
+}
+
+struct Handler {
+    desk: Arc<dyn Desk>,
+    api: Api,
+    token: SecretString,
+    answer_within: Duration,
+    tracker: TaskTracker,
+    stop: CancellationToken,
+    registered: AtomicBool,
+}
+
+#[serenity::async_trait]
+impl EventHandler for Handler {
+    async fn ready(&self, _: Context, ready: Ready) {
+        tracing::info!(bot = ready.user.name, "connected to Discord");
+        // Each shard and each new session says that it is ready; once a start is enough.
+        if !self.registered.swap(true, Ordering::Relaxed) {
+            let path = format!("/applications/{}/commands", ready.application.id);
+            self.stop.run_until_cancelled(self.register(&path)).await;
+        }
+    }
+
+    async fn interaction_create(&self, _: Context, interaction: Interaction) {
+        if let Interaction::Command(command) = interaction {
+            self.tracker.track_future(self.answer(&command)).await;
+        }
+    }
+}
+
+impl Handler {
+    /// Replaces all global commands at once (Bulk Overwrite Global Application Commands): what is no longer in the table
+    /// disappears, and the same table again changes nothing.
+    async fn register(&self, path: &str) {
+        let commands = commands();
+        for pause in pauses() {
+            let wait = match self.api.call(Method::PUT, path, Some(&self.token), &commands).await {
+                Ok(_) => return,
+                Err(SendError::RateLimited { retry_after }) => retry_after,
+                Err(error @ (SendError::Unreachable { .. } | SendError::Uncertain { .. })) => {
+                    tracing::warn!(%error, ?pause, "the commands could not be registered on Discord; trying again");
+                    pause
+                }
+                Err(error @ (SendError::Moved { .. } | SendError::Gone { .. } | SendError::Rejected { .. })) => {
+                    tracing::error!(%error, "Discord does not take the commands; old ones keep working");
+                    return;
+                }
+            };
+            sleep(wait).await;
+        }
+    }
+
+    async fn answer(&self, command: &CommandInteraction) {
+        let question = question(command);
+        let place = question.place.clone();
+        if let Err(error) = self.reply(command, question).await {
+            tracing::warn!(%place, command = command.data.name, %error, "a question on Discord was not answered whole");
+        }
+    }
+
+    /// Answers directly (callback type 4), or says first that an answer will come (type 5) and then edits that. Further
+    /// parts are follow-ups.
+    async fn reply(&self, command: &CommandInteraction, question: Question) -> Result<(), SendError> {
+        let callback = format!("/interactions/{}/{}/callback", command.id, command.token);
+        let webhook = format!("/webhooks/{}/{}", command.application_id, command.token);
+        let mut answering = self.desk.answer(question);
+        let (answer, deferred) = match timeout(self.answer_within, &mut answering).await {
+            Ok(answer) => (answer, false),
+            Err(_) => {
+                self.insist(Method::POST, &callback, &json!({ "type": 5 })).await?;
+                (answering.await, true)
+            }
+        };
+        let parts = markup::render(&answer.message);
+        let mut bodies = parts.iter().map(body);
+        let first = bodies.next().unwrap_or_default();
+        if deferred {
+            let original = format!("{webhook}/messages/@original");
+            self.insist(Method::PATCH, &original, &first).await?;
+        } else {
+            let reply = json!({ "type": 4, "data": first });
+            self.insist(Method::POST, &callback, &reply).await?;
+        }
+        for body in bodies {
+            self.insist(Method::POST, &webhook, &body).await?;
+        }
+        Ok(())
+    }
+
+    /// Repeats what was certainly not taken. Webhooks have no idempotency key, so a doubtful request is not repeated: a
+    /// part that is missing can be asked for again.
+    async fn insist(&self, method: Method, path: &str, body: &Value) -> Result<(), SendError> {
+        for _ in 1..TRIES {
+            match self.api.call(method.clone(), path, None, body).await {
+                Ok(_) => return Ok(()),
+                Err(SendError::RateLimited { retry_after }) => sleep(retry_after.min(LONGEST_PAUSE)).await,
+                Err(SendError::Unreachable { .. }) => sleep(Duration::from_millis(250)).await,
+                Err(
+                    error @ (SendError::Moved { .. }
+                    | SendError::Gone { .. }
+                    | SendError::Rejected { .. }
+                    | SendError::Uncertain { .. }),
+                ) => return Err(error),
+            }
+        }
+        self.api.call(method, path, None, body).await.map(|_| ())
+    }
+}
+
+/// What a webhook message and an interaction's answer have in common with Create Message.
+fn body(part: &Part) -> Value {
+    let mut body: Value = serde_json::from_str(&part.payload).unwrap_or_default();
+    if let Some(fields) = body.as_object_mut() {
+        fields.retain(|name, _| matches!(name.as_str(), "content" | "embeds" | "allowed_mentions" | "flags"));
+    }
+    body
+}
+
+/// The arguments stand in the table's order, whatever the order in which they were filled in. A thread is a channel of its
+/// own with an id of its own.
+fn question(command: &CommandInteraction) -> Question {
+    let name = &command.data.name;
+    let spec = TABLE.iter().find(|spec| spec.name == name);
+    let args: Vec<&str> = spec
+        .iter()
+        .flat_map(|spec| spec.args)
+        .filter_map(|arg| command.data.options.iter().find(|given| given.name == arg.name))
+        .filter_map(|given| given.value.as_str())
+        .collect();
+    Question {
+        command: parse_named(name, &args.join(" ")),
+        place: Place::discord(command.channel_id.get()),
+        reply_to: None,
+        fallback_lang: if command.locale.starts_with("zh") { Lang::Zh } else { Lang::En },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_command_of_the_table_is_registered_in_both_languages_within_discords_limits() {
+        let commands = commands();
+        let commands = commands.as_array().unwrap();
+        assert_eq!(commands.len(), TABLE.len());
+        for (command, spec) in commands.iter().zip(TABLE) {
+            assert_eq!(command["name"], spec.name);
+            assert_eq!(command["description"], spec.en);
+            assert_eq!(command["description_localizations"]["zh-CN"], spec.zh);
+            assert!([spec.en, spec.zh].iter().all(|text| (1..=100).contains(&text.encode_utf16().count())));
+            assert_eq!(command["options"].as_array().unwrap().len(), spec.args.len());
+            for (option, arg) in command["options"].as_array().unwrap().iter().zip(spec.args) {
+                assert_eq!((&option["type"], &option["required"]), (&json!(3), &json!(arg.required)));
+                assert!([arg.en, arg.zh].iter().all(|text| (1..=100).contains(&text.encode_utf16().count())));
+            }
+        }
+    }
+
+    #[test]
+    fn no_error_shows_the_address_in_which_an_interactions_token_stands() {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let api = Api::new(reqwest::Client::new(), "http://127.0.0.1:1");
+        let path = "/interactions/1/sesame/callback";
+        let error = runtime
+            .block_on(async { api.call(Method::POST, path, None, &json!({})).await })
+            .unwrap_err();
+        assert!(matches!(error, SendError::Unreachable { .. }), "{error:?}");
+        assert!(!format!("{error} {error:?}").contains("sesame"), "{error:?}");
+    }
+}
