@@ -109,8 +109,8 @@ pub struct App {
     base: Base,
     control: UnixListener,
     web: Option<(TcpListener, web::WebState)>,
-    telegram: Option<Arc<telegram::Sender>>,
-    discord: Option<(Arc<discord::Sender>, discord::Settings)>,
+    telegram: Option<Arc<telegram::sender::Sender>>,
+    discord: Option<discord::gateway::Settings>,
     outlets: Vec<Outlet>,
     inbox: Inbox,
     inbox_interval: Duration,
@@ -140,7 +140,7 @@ impl App {
         let telegram = match &config.telegram.token {
             Some(token) => {
                 let url = config.telegram.api_url.parse().context("telegram.api_url")?;
-                let sender = Arc::new(telegram::Sender::new(http.clone(), url, token.clone())?);
+                let sender = Arc::new(telegram::sender::Sender::new(http.clone(), url, token.clone())?);
                 outlets.push(Outlet {
                     messenger: sender.clone(),
                     limit: RateLimit::new(Limits::of(Platform::Telegram, config)),
@@ -153,14 +153,14 @@ impl App {
         let discord = match &config.discord.token {
             Some(token) => {
                 let base_url = config.discord.api_url.clone();
-                let sender = Arc::new(discord::Sender::new(http.clone(), &base_url, token.clone()));
+                let sender = Arc::new(discord::sender::Sender::new(http.clone(), &base_url, token.clone()));
                 outlets.push(Outlet {
-                    messenger: sender.clone(),
+                    messenger: sender,
                     limit: RateLimit::new(Limits::of(Platform::Discord, config)),
                     // A nonce with enforce_nonce makes sending again harmless.
                     policy: UncertainPolicy::Resend,
                 });
-                Some((sender, discord::Settings::new(base_url, token.clone())))
+                Some(discord::gateway::Settings::new(http.clone(), base_url, token.clone()))
             }
             None => None,
         };
@@ -232,11 +232,11 @@ impl App {
             tasks.spawn(async move { page.await.context("the web page stopped") });
         }
         if let Some(sender) = telegram {
-            let settings = telegram::Settings::default();
-            tasks.spawn(with(telegram::run(settings, Arc::clone(&desk), sender, stop.clone())));
+            let settings = telegram::updates::Settings::default();
+            tasks.spawn(with(telegram::updates::run(settings, Arc::clone(&desk), sender, stop.clone())));
         }
-        if let Some((_, settings)) = discord {
-            let gateway = discord::run(settings, Arc::clone(&desk), stop.clone());
+        if let Some(settings) = discord {
+            let gateway = discord::gateway::run(settings, Arc::clone(&desk), stop.clone());
             tasks.spawn(async move { gateway.await.context("the connection to Discord's gateway stopped") });
         }
         drop(desk);
