@@ -1,0 +1,551 @@
+//! Takes in what people write on Telegram and answers it. Long polling through teloxide's client; what is read of an
+//! update are the few fields below and not teloxide's types: those follow the Bot API with a delay, and one entity or
+//! content kind that they do not know yet would make the text of a command disappear.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use paperwire_core::channel::Place;
+use paperwire_core::command::{self, CommandError, Question};
+use paperwire_core::locale::Lang;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use teloxide::requests::{JsonRequest, Payload, Requester};
+use teloxide::{ApiError, Bot, RequestError};
+use tokio::sync::Semaphore;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tracing::{debug, error, info, warn};
+
+use super::sender::{BAD_TOKEN, Identity, Sender};
+use crate::desk::Desk;
+
+/// How many chats are answered at the same time.
+const CONCURRENCY: usize = 32;
+/// How many questions of one chat may wait. What exceeds it is dropped: nobody reads the answers to a flood.
+const WAITING_PER_CHAT: usize = 16;
+/// After a conflict, so many undisturbed polls in a row mean that the other copy is gone.
+const CALM_POLLS: u32 = 3;
+
+/// The pauses of the loop.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Settings {
+    /// How long Telegram holds a poll open while nothing happens; must be shorter than the HTTP client's timeout.
+    pub long_poll: Duration,
+    /// The pause after a first failed poll; doubles with each further one.
+    pub first_pause: Duration,
+    /// The longest such pause.
+    pub longest_pause: Duration,
+    /// The pause while another copy of the bot polls. Each poll of ours ends one of the other's.
+    pub conflict_pause: Duration,
+    /// How long a stop waits for answers that are being sent.
+    pub grace: Duration,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            long_poll: Duration::from_secs(10),
+            first_pause: Duration::from_secs(1),
+            longest_pause: Duration::from_secs(30),
+            conflict_pause: Duration::from_secs(5),
+            grace: Duration::from_secs(10),
+        }
+    }
+}
+
+/// getUpdates with updates as plain JSON.
+#[derive(Serialize)]
+struct Poll {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    offset: Option<i64>,
+    /// In seconds.
+    timeout: u64,
+    allowed_updates: [&'static str; 2],
+}
+
+impl Payload for Poll {
+    type Output = Vec<Value>;
+    const NAME: &'static str = "GetUpdates";
+}
+
+fn poll(bot: &Bot, offset: Option<i64>, timeout: Duration) -> JsonRequest<Poll> {
+    JsonRequest::new(
+        bot.clone(),
+        Poll {
+            offset,
+            timeout: timeout.as_secs(),
+            allowed_updates: ["message", "channel_post"],
+        },
+    )
+}
+
+/// What is read of a message (Bot API, Message).
+#[derive(Debug, Deserialize)]
+struct Incoming {
+    message_id: i64,
+    chat: Chat,
+    from: Option<User>,
+    text: Option<String>,
+    message_thread_id: Option<i32>,
+    #[serde(default)]
+    is_topic_message: bool,
+    reply_to_message: Option<Replied>,
+    migrate_to_chat_id: Option<i64>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Chat {
+    id: i64,
+    #[serde(rename = "type", default)]
+    kind: String,
+}
+
+#[derive(Debug, Deserialize)]
+struct User {
+    language_code: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Replied {
+    message_id: i64,
+}
+
+/// What a message asks of us.
+#[derive(Debug, PartialEq, Eq)]
+enum Task {
+    Answer { question: Question, message_id: i64 },
+    Move { from: Place, to: Place },
+}
+
+/// The task in a message; `None` for everything that is not meant for the bot.
+fn task(message: Incoming, bot_name: Option<&str>) -> Option<Task> {
+    if let Some(to) = message.migrate_to_chat_id {
+        return Some(Task::Move {
+            from: Place::telegram(message.chat.id, None),
+            to: Place::telegram(to, None),
+        });
+    }
+    let text = message.text?;
+    let command = command::parse(&text, bot_name)?;
+    let addressed = text.split_whitespace().next().is_some_and(|head| head.contains('@'));
+    if message.chat.kind != "private"
+        && !addressed
+        && matches!(command, Err(CommandError::Unknown { nearest: None, .. }))
+    {
+        // Other bots live in groups too, and `/ban` is theirs.
+        return None;
+    }
+    // Replies in groups without topics have a thread id as well; only a topic is a place of its own.
+    let topic = message.message_thread_id.filter(|_| message.is_topic_message);
+    let reply_to = message
+        .reply_to_message
+        .map(|replied| replied.message_id)
+        // In a topic every message formally replies to the one that opened it.
+        .filter(|&id| topic.is_none_or(|topic| id != i64::from(topic)));
+    let chinese = message
+        .from
+        .and_then(|user| user.language_code)
+        .is_some_and(|code| code.to_ascii_lowercase().starts_with("zh"));
+    Some(Task::Answer {
+        question: Question {
+            command,
+            place: Place::telegram(message.chat.id, topic),
+            reply_to: reply_to.map(|id| id.to_string()),
+            fallback_lang: if chinese { Lang::Zh } else { Lang::En },
+        },
+        message_id: message.message_id,
+    })
+}
+
+/// Answers people until `stop`: then no further update is taken in, the answers under way are finished, and Telegram is
+/// told what has been dealt with, so that a restart answers nothing twice.
+///
+/// A crash is different: questions that were taken in but not answered by then stay unanswered. People ask again; an
+/// answer that comes twice helps nobody.
+pub async fn run(settings: Settings, desk: Arc<dyn Desk>, sender: Arc<Sender>, stop: CancellationToken) {
+    let bot = sender.bot();
+    let Some(me) = stop.run_until_cancelled(introduce(&settings, &sender, &bot)).await else {
+        return;
+    };
+    let mut lanes = Lanes::new(desk, sender.clone());
+    let mut trouble = Trouble::default();
+    let mut offset = None;
+    loop {
+        let polled = tokio::select! {
+            biased;
+            () = stop.cancelled() => break,
+            polled = async { poll(&bot, offset, settings.long_poll).await } => polled,
+        };
+        match polled {
+            Ok(updates) => {
+                trouble.calm();
+                for update in updates {
+                    if let Some(id) = update.get("update_id").and_then(Value::as_i64) {
+                        offset = offset.max(Some(id + 1));
+                    }
+                    lanes.take(update, &me);
+                }
+                lanes.tidy();
+            }
+            Err(error) => {
+                let pause = trouble.pause(&error, &settings, &sender);
+                if is_webhook_conflict(&error) {
+                    remove_webhook(&bot, &sender).await;
+                }
+                if stop.run_until_cancelled(tokio::time::sleep(pause)).await.is_none() {
+                    break;
+                }
+            }
+        }
+    }
+    lanes.finish(settings.grace).await;
+    if offset.is_some() {
+        let confirmed = tokio::time::timeout(settings.grace, async { poll(&bot, offset, Duration::ZERO).await }).await;
+        if !matches!(confirmed, Ok(Ok(_))) {
+            warn!("Telegram could not be told which messages are dealt with; some may be answered again");
+        }
+    }
+}
+
+/// Learns the bot's name, however long it takes, and prepares what polling and people need.
+async fn introduce(settings: &Settings, sender: &Sender, bot: &Bot) -> Identity {
+    let mut trouble = Trouble::default();
+    let me = loop {
+        match sender.get_me().await {
+            Ok(me) => break me,
+            Err(error) => tokio::time::sleep(trouble.pause(&error, settings, sender)).await,
+        }
+    };
+    info!(name = me.username.as_deref().unwrap_or("without a name"), "on Telegram");
+    remove_webhook(bot, sender).await;
+    if let Err(error) = sender.set_my_commands().await {
+        warn!(
+            "the menu of commands on Telegram could not be set: {}",
+            describe(&error, sender)
+        );
+    }
+    me
+}
+
+/// While a webhook is set, Telegram refuses every poll. Messages that wait for it stay.
+async fn remove_webhook(bot: &Bot, sender: &Sender) {
+    if let Err(error) = bot.delete_webhook().await {
+        warn!(
+            "a webhook of this bot could not be removed: {}",
+            describe(&error, sender)
+        );
+    }
+}
+
+/// What went wrong, without the token and without the body of an answer.
+fn describe(error: &RequestError, sender: &Sender) -> String {
+    match error {
+        RequestError::Api(ApiError::InvalidToken) => BAD_TOKEN.to_owned(),
+        RequestError::InvalidJson { source, .. } => format!("the answer is not the Bot API's: {source}"),
+        RequestError::Network(source) => {
+            let mut text = "no connection".to_owned();
+            let mut cause = std::error::Error::source(source.as_ref());
+            while let Some(error) = cause {
+                text = format!("{text}: {error}");
+                cause = error.source();
+            }
+            sender.without_token(&text)
+        }
+        RequestError::Api(_) | RequestError::MigrateToChatId(_) | RequestError::RetryAfter(_) | RequestError::Io(_) => {
+            sender.without_token(&error.to_string())
+        }
+    }
+}
+
+fn is_conflict(error: &RequestError) -> bool {
+    matches!(error, RequestError::Api(error) if error.to_string().contains("Conflict")) && !is_webhook_conflict(error)
+}
+
+fn is_webhook_conflict(error: &RequestError) -> bool {
+    matches!(error, RequestError::Api(error) if error.to_string().contains("webhook"))
+}
+
+/// Failures in a row: how long to pause, and that the log says each trouble once and its end once.
+#[derive(Default)]
+struct Trouble {
+    failures: u32,
+    conflict: bool,
+    calm_polls: u32,
+}
+
+impl Trouble {
+    fn pause(&mut self, error: &RequestError, settings: &Settings, sender: &Sender) -> Duration {
+        self.calm_polls = 0;
+        let what = describe(error, sender);
+        if is_conflict(error) {
+            if self.conflict {
+                debug!("still: {what}");
+            } else {
+                self.conflict = true;
+                error!(
+                    "another program polls Telegram with this bot's token; stop one of the two. Telegram says: {what}"
+                );
+            }
+            return settings.conflict_pause;
+        }
+        self.failures = self.failures.saturating_add(1);
+        if self.failures == 1 {
+            warn!("Telegram cannot be asked for messages, trying again: {what}");
+        } else {
+            debug!(failures = self.failures, "still: {what}");
+        }
+        if let RequestError::RetryAfter(wait) = error {
+            return wait.duration();
+        }
+        let factor = 1_u32.checked_shl(self.failures - 1).unwrap_or(u32::MAX);
+        settings.first_pause.saturating_mul(factor).min(settings.longest_pause)
+    }
+
+    fn calm(&mut self) {
+        if self.failures > 0 {
+            info!("Telegram can be asked again");
+            self.failures = 0;
+        }
+        if self.conflict {
+            self.calm_polls += 1;
+            if self.calm_polls >= CALM_POLLS {
+                info!("this is the only program that polls Telegram again");
+                self.conflict = false;
+            }
+        }
+    }
+}
+
+/// One lane per chat: what is asked in a chat is answered in order, and no chat waits for another.
+struct Lanes {
+    desk: Arc<dyn Desk>,
+    sender: Arc<Sender>,
+    lanes: HashMap<i64, Lane>,
+    permits: Arc<Semaphore>,
+    tasks: TaskTracker,
+    abandon: CancellationToken,
+}
+
+struct Lane {
+    /// The latest question's task; the next one begins when it has ended.
+    last: JoinHandle<()>,
+    /// Every task holds a clone: the number of clones is that of the questions that wait.
+    tickets: Arc<()>,
+}
+
+impl Lanes {
+    fn new(desk: Arc<dyn Desk>, sender: Arc<Sender>) -> Self {
+        Self {
+            desk,
+            sender,
+            lanes: HashMap::new(),
+            permits: Arc::new(Semaphore::new(CONCURRENCY)),
+            tasks: TaskTracker::new(),
+            abandon: CancellationToken::new(),
+        }
+    }
+
+    fn take(&mut self, update: Value, me: &Identity) {
+        let id = update.get("update_id").and_then(Value::as_i64);
+        let Some(message) = update.get("message").or_else(|| update.get("channel_post")) else {
+            debug!(id, "an update of a kind that was not asked for");
+            return;
+        };
+        match Incoming::deserialize(message) {
+            Ok(message) => {
+                let chat = message.chat.id;
+                if let Some(task) = task(message, me.username.as_deref()) {
+                    self.enqueue(chat, task);
+                }
+            }
+            Err(error) => warn!(id, "a message from Telegram could not be read and is left out: {error}"),
+        }
+    }
+
+    fn enqueue(&mut self, chat: i64, task: Task) {
+        let waiting = self
+            .lanes
+            .get(&chat)
+            .map_or(0, |lane| Arc::strong_count(&lane.tickets) - 1);
+        if waiting >= WAITING_PER_CHAT && matches!(task, Task::Answer { .. }) {
+            warn!(chat, "too many questions at once; one is left out");
+            return;
+        }
+        let (previous, tickets) = match self.lanes.remove(&chat) {
+            Some(lane) => (Some(lane.last), lane.tickets),
+            None => (None, Arc::new(())),
+        };
+        let ticket = tickets.clone();
+        let permits = self.permits.clone();
+        let work = perform(task, self.desk.clone(), self.sender.clone());
+        let abandon = self.abandon.clone();
+        let last = self.tasks.spawn(async move {
+            let in_turn = async move {
+                if let Some(previous) = previous {
+                    // How the one before ended is its own affair.
+                    let _ = previous.await;
+                }
+                // The semaphore is never closed.
+                let _permit = permits.acquire().await;
+                work.await;
+            };
+            let _ = abandon.run_until_cancelled(in_turn).await;
+            drop(ticket);
+        });
+        self.lanes.insert(chat, Lane { last, tickets });
+    }
+
+    /// Forgets chats in which nothing is under way.
+    fn tidy(&mut self) {
+        self.lanes.retain(|_, lane| !lane.last.is_finished());
+    }
+
+    async fn finish(self, grace: Duration) {
+        self.tasks.close();
+        if tokio::time::timeout(grace, self.tasks.wait()).await.is_err() {
+            warn!(
+                answers = self.tasks.len(),
+                "stopping with answers on Telegram unfinished"
+            );
+            self.abandon.cancel();
+            self.tasks.wait().await;
+        }
+    }
+}
+
+async fn perform(task: Task, desk: Arc<dyn Desk>, sender: Arc<Sender>) {
+    match task {
+        Task::Move { from, to } => {
+            info!(%from, %to, "a group became a supergroup");
+            desk.moved(from, to).await;
+        }
+        Task::Answer { question, message_id } => {
+            let place = question.place.clone();
+            let answer = desk.answer(question).await;
+            if let Err(error) = sender.answer(&place, message_id, &answer.message).await {
+                warn!(%place, "a question stays without a whole answer: {error}");
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use paperwire_core::command::{Command, PaperQuery};
+    use serde_json::json;
+
+    use super::*;
+
+    fn read(message: Value) -> Option<Task> {
+        task(Incoming::deserialize(message).unwrap(), Some("paperwire_bot"))
+    }
+
+    fn question(message: Value) -> Question {
+        match read(message) {
+            Some(Task::Answer { question, .. }) => question,
+            other => panic!("a question and not {other:?}"),
+        }
+    }
+
+    fn group(text: &str) -> Value {
+        json!({"message_id": 50, "date": 0, "chat": {"id": -100, "type": "supergroup"}, "text": text})
+    }
+
+    fn with(mut message: Value, fields: Value) -> Value {
+        let fields = fields.as_object().unwrap().clone();
+        message.as_object_mut().unwrap().extend(fields);
+        message
+    }
+
+    #[test]
+    fn a_reply_to_a_digest_says_which_one_it_replies_to() {
+        let question = question(with(group("/paper 4"), json!({"reply_to_message": {"message_id": 31}})));
+        assert_eq!(question.command, Ok(Command::Paper(PaperQuery::Number(4))));
+        assert_eq!(question.reply_to.as_deref(), Some("31"));
+    }
+
+    #[test]
+    fn in_a_topic_only_a_reply_to_something_else_than_its_beginning_counts() {
+        let topic = |replied: i64| {
+            let fields = json!({
+                "message_thread_id": 7, "is_topic_message": true, "reply_to_message": {"message_id": replied},
+            });
+            question(with(group("/paper 4"), fields))
+        };
+        assert_eq!(topic(7).place, Place::telegram(-100, Some(7)));
+        assert_eq!(topic(7).reply_to, None);
+        assert_eq!(topic(31).reply_to.as_deref(), Some("31"));
+    }
+
+    #[test]
+    fn a_thread_of_replies_in_a_group_without_topics_is_no_place_of_its_own() {
+        let fields = json!({"message_thread_id": 7, "reply_to_message": {"message_id": 7}});
+        let question = question(with(group("/help"), fields));
+        assert_eq!(question.place, Place::telegram(-100, None));
+        assert_eq!(question.reply_to.as_deref(), Some("7"));
+    }
+
+    #[test]
+    fn a_person_whose_app_is_in_chinese_is_answered_in_chinese() {
+        let lang = |code: Value| {
+            question(with(group("/help"), json!({"from": {"id": 1, "language_code": code}}))).fallback_lang
+        };
+        assert_eq!(lang(json!("zh-hans")), Lang::Zh);
+        assert_eq!(lang(json!("de")), Lang::En);
+        assert_eq!(lang(Value::Null), Lang::En);
+    }
+
+    #[test]
+    fn another_bots_command_in_a_group_is_none_of_ours_but_a_misspelt_one_of_ours_is() {
+        assert_eq!(read(group("/ban")), None);
+        assert_eq!(read(group("/paper@other_bot 4")), None);
+        assert!(question(group("/ban@paperwire_bot")).command.is_err());
+        assert!(question(group("/papr 4")).command.is_err());
+        let private = json!({"chat": {"id": 5, "type": "private"}});
+        assert!(question(with(group("/ban"), private)).command.is_err());
+    }
+
+    #[test]
+    fn chatter_captions_and_pictures_ask_nothing() {
+        assert_eq!(read(group("see https://arxiv.org/abs/2510.09212")), None);
+        let mut picture = with(group(""), json!({"caption": "/paper 4", "photo": []}));
+        picture.as_object_mut().unwrap().remove("text");
+        assert_eq!(read(picture), None);
+    }
+
+    #[test]
+    fn an_entity_of_a_kind_that_is_yet_to_be_invented_hides_no_command() {
+        let entities = json!({"entities": [{"type": "hologram", "offset": 0, "length": 5}], "rich": {"blocks": []}});
+        assert_eq!(question(with(group("/help"), entities)).command, Ok(Command::Help));
+    }
+
+    #[test]
+    fn a_group_that_became_a_supergroup_has_moved() {
+        let moved = json!({"message_id": 1, "chat": {"id": -5, "type": "group"}, "migrate_to_chat_id": -1005});
+        let expected = Task::Move {
+            from: Place::telegram(-5, None),
+            to: Place::telegram(-1005, None),
+        };
+        assert_eq!(read(moved), Some(expected));
+    }
+
+    #[test]
+    fn trouble_is_waited_out_ever_longer_up_to_a_limit_and_a_flood_as_long_as_it_says() {
+        let http = reqwest::Client::new();
+        let sender = Sender::new(http, "http://127.0.0.1:1".parse().unwrap(), "t".into()).unwrap();
+        let settings = Settings::default();
+        let mut trouble = Trouble::default();
+        let mut pause = |error: &RequestError| trouble.pause(error, &settings, &sender).as_secs();
+        let down = RequestError::Api(ApiError::Unknown("Internal Server Error".into()));
+        let pauses: Vec<u64> = (0..40).map(|_| pause(&down)).collect();
+        assert_eq!(pauses[..7], [1, 2, 4, 8, 16, 30, 30]);
+        assert_eq!(pauses[39], 30);
+        assert_eq!(
+            pause(&RequestError::RetryAfter(teloxide::types::Seconds::from_seconds(77))),
+            77
+        );
+    }
+}

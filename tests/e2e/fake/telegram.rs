@@ -1,0 +1,478 @@
+//! A Telegram Bot API server: as strict as the real one, scriptable request by request, and open to inspection.
+
+use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::{Body, Bytes};
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use serde_json::{Value, json};
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+/// The token that the server knows.
+pub(crate) const TOKEN: &str = "4242424242:AAFakeFakeFakeFakeFakeFakeFakeFake-_";
+/// The bot's user name.
+pub(crate) const BOT: &str = "paperwire_bot";
+/// The longest that a test waits for anything.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// What happens to one request instead of its usual treatment.
+#[derive(Debug, Clone)]
+pub(crate) enum Fault {
+    /// Nothing: it is treated as usual.
+    Pass,
+    /// The Bot API refuses: `error_code` (also the HTTP status), `description`, `parameters`.
+    Refuse(u16, &'static str, Value),
+    /// Something before the Bot API answers: status and body.
+    Raw(u16, &'static str),
+    /// No answer, ever; it is not taken.
+    Hang,
+    /// It is taken, and no answer comes.
+    AcceptAndHang,
+    /// The connection closes; it is not taken.
+    Close,
+    /// It is taken, and the connection closes.
+    AcceptAndClose,
+    /// It is taken, and the connection closes within the answer.
+    AcceptAndCloseHalfway,
+    /// It is taken, and the answer is not the Bot API's.
+    AcceptAndBabble,
+}
+
+impl Fault {
+    /// 429 as the Bot API gives it.
+    pub(crate) fn flood(seconds: u64) -> Self {
+        Self::Refuse(429, "Too Many Requests: retry later", json!({"retry_after": seconds}))
+    }
+
+    /// A refusal without parameters.
+    pub(crate) fn refuse(code: u16, description: &'static str) -> Self {
+        Self::Refuse(code, description, Value::Null)
+    }
+}
+
+/// A message that the bot sent.
+#[derive(Debug, Clone)]
+pub(crate) struct Sent {
+    pub(crate) id: i64,
+    pub(crate) thread: Option<i64>,
+    pub(crate) text: String,
+    /// The whole request.
+    pub(crate) request: Value,
+}
+
+#[derive(Debug, Default)]
+struct Inside {
+    chats: BTreeMap<i64, Vec<Sent>>,
+    /// Per chat the latest message id, over people's and the bot's messages.
+    message_ids: HashMap<i64, i64>,
+    /// Updates that are not yet confirmed.
+    updates: VecDeque<Value>,
+    latest_update: i64,
+    /// The number of the getUpdates that came last: an older one that still waits has lost.
+    poll: u64,
+    conflicts: usize,
+    webhook: bool,
+    script: HashMap<String, VecDeque<Fault>>,
+    calls: Vec<(String, Value)>,
+}
+
+struct Shared {
+    inside: Mutex<Inside>,
+    changed: watch::Sender<()>,
+}
+
+impl Shared {
+    fn inside(&self) -> MutexGuard<'_, Inside> {
+        self.inside.lock().expect("no test thread has panicked in here")
+    }
+
+    fn change<T>(&self, change: impl FnOnce(&mut Inside) -> T) -> T {
+        let result = change(&mut self.inside());
+        self.changed.send_replace(());
+        result
+    }
+}
+
+/// The server; it ends with its value.
+pub(crate) struct FakeTelegram {
+    shared: Arc<Shared>,
+    url: String,
+    server: JoinHandle<()>,
+}
+
+impl fmt::Debug for FakeTelegram {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:#?}", self.shared.inside())
+    }
+}
+
+impl Drop for FakeTelegram {
+    fn drop(&mut self) {
+        self.server.abort();
+    }
+}
+
+impl FakeTelegram {
+    /// Starts it on a free port, with these chats in which the bot may write.
+    pub(crate) async fn start(chats: &[i64]) -> Self {
+        let shared = Arc::new(Shared {
+            inside: Mutex::default(),
+            changed: watch::Sender::new(()),
+        });
+        for &chat in chats {
+            shared.inside().chats.insert(chat, Vec::new());
+        }
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let router = Router::new()
+            .route("/{bot}/{method}", axum::routing::any(serve))
+            .with_state(shared.clone());
+        let server = tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
+        Self { shared, url, server }
+    }
+
+    /// `http://127.0.0.1:PORT`
+    pub(crate) fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// What happens to the next requests of a method, one after the other.
+    pub(crate) fn script(&self, method: &str, faults: impl IntoIterator<Item = Fault>) {
+        let mut inside = self.shared.inside();
+        inside.script.entry(method.to_lowercase()).or_default().extend(faults);
+    }
+
+    /// Somebody set a webhook for this bot.
+    pub(crate) fn set_webhook(&self) {
+        self.shared.inside().webhook = true;
+    }
+
+    /// A person writes into a chat. Returns the message's id.
+    pub(crate) fn push_text(&self, chat: i64, user: &str, text: &str) -> i64 {
+        self.push_message(chat, json!({"from": person(user), "text": text}))
+    }
+
+    /// A person writes into a topic of a forum.
+    pub(crate) fn push_text_in_topic(&self, chat: i64, topic: i64, user: &str, text: &str) -> i64 {
+        let fields = json!({
+            "from": person(user),
+            "text": text,
+            "message_thread_id": topic,
+            "is_topic_message": true,
+            // As the real server says of every message in a topic.
+            "reply_to_message": {"message_id": topic, "chat": {"id": chat}, "forum_topic_created": {"name": "t"}},
+        });
+        self.push_message(chat, fields)
+    }
+
+    /// Any message; `fields` are added to what every message has.
+    pub(crate) fn push_message(&self, chat: i64, fields: Value) -> i64 {
+        let id = self.shared.change(|inside| inside.next_message_id(chat));
+        let kind = if chat < 0 { "supergroup" } else { "private" };
+        let mut message = json!({"message_id": id, "date": 0, "chat": {"id": chat, "type": kind, "title": "t"}});
+        message
+            .as_object_mut()
+            .unwrap()
+            .extend(fields.as_object().unwrap().clone());
+        self.push_update(json!({ "message": message }));
+        id
+    }
+
+    /// Any update; it gets its id here.
+    pub(crate) fn push_update(&self, mut update: Value) {
+        self.shared.change(|inside| {
+            inside.latest_update += 1;
+            update["update_id"] = inside.latest_update.into();
+            inside.updates.push_back(update);
+        });
+    }
+
+    /// What the bot has sent to a chat.
+    pub(crate) fn messages(&self, chat: i64) -> Vec<Sent> {
+        self.shared.inside().chats.get(&chat).cloned().unwrap_or_default()
+    }
+
+    /// The bodies of all requests of a method.
+    pub(crate) fn calls(&self, method: &str) -> Vec<Value> {
+        let inside = self.shared.inside();
+        let calls = inside
+            .calls
+            .iter()
+            .filter(|(name, _)| name.eq_ignore_ascii_case(method));
+        calls.map(|(_, body)| body.clone()).collect()
+    }
+
+    /// How many updates the bot has not confirmed.
+    pub(crate) fn unconfirmed(&self) -> usize {
+        self.shared.inside().updates.len()
+    }
+
+    /// How many polls ended because another one began.
+    pub(crate) fn conflicts(&self) -> usize {
+        self.shared.inside().conflicts
+    }
+
+    /// Waits until the bot has sent so many messages to a chat.
+    pub(crate) async fn wait_for_messages(&self, chat: i64, count: usize) -> Vec<Sent> {
+        self.wait_until(&format!("{count} messages in {chat}"), || {
+            self.messages(chat).len() >= count
+        })
+        .await;
+        self.messages(chat)
+    }
+
+    /// Waits until `done`; looks again whenever something has changed here.
+    pub(crate) async fn wait_until(&self, what: &str, done: impl Fn() -> bool) {
+        let mut changed = self.shared.changed.subscribe();
+        let waiting = async {
+            while !done() {
+                changed.changed().await.unwrap();
+            }
+        };
+        let ended = tokio::time::timeout(PATIENCE, waiting).await;
+        assert!(ended.is_ok(), "waited in vain for {what}: {self:?}");
+    }
+}
+
+fn person(name: &str) -> Value {
+    json!({"id": 1001, "is_bot": false, "first_name": name, "language_code": "en"})
+}
+
+impl Inside {
+    fn next_message_id(&mut self, chat: i64) -> i64 {
+        let id = self.message_ids.entry(chat).or_insert(100);
+        *id += 1;
+        *id
+    }
+}
+
+/// What the Bot API says, before it is HTTP.
+type Said = Result<Value, (u16, String)>;
+
+fn refuse<T>(code: u16, description: &str) -> Result<T, (u16, String)> {
+    Err((code, description.to_owned()))
+}
+
+async fn serve(
+    State(shared): State<Arc<Shared>>,
+    Path((bot, method)): Path<(String, String)>,
+    body: Bytes,
+) -> Response {
+    if bot != format!("bot{TOKEN}") {
+        // The real server says 401 for a token of the right form, and 404 for anything else.
+        let well_formed = bot.starts_with("bot") && bot.contains(':');
+        return api(if well_formed {
+            refuse(401, "Unauthorized")
+        } else {
+            refuse(404, "Not Found")
+        });
+    }
+    // teloxide writes `GetMe`: the real server does not mind either.
+    let method = method.to_lowercase();
+    let request: Value = match serde_json::from_slice(&body) {
+        Ok(request) => request,
+        Err(_) if body.is_empty() => json!({}),
+        Err(_) => return api(refuse(400, "Bad Request: can't parse JSON object")),
+    };
+    let fault = shared.change(|inside| {
+        inside.calls.push((method.clone(), request.clone()));
+        inside.script.get_mut(&method).and_then(VecDeque::pop_front)
+    });
+    let usual = async { treat(&shared, &method, &request).await };
+    match fault.unwrap_or(Fault::Pass) {
+        Fault::Pass => api(usual.await),
+        Fault::Refuse(code, description, parameters) => {
+            refusal(code, description, Some(parameters).filter(|p| !p.is_null()))
+        }
+        Fault::Raw(status, body) => (StatusCode::from_u16(status).unwrap(), body).into_response(),
+        Fault::Hang => std::future::pending().await,
+        Fault::AcceptAndHang => {
+            usual.await.unwrap();
+            std::future::pending().await
+        }
+        Fault::Close => closing(""),
+        Fault::AcceptAndClose => {
+            usual.await.unwrap();
+            closing("")
+        }
+        Fault::AcceptAndCloseHalfway => {
+            usual.await.unwrap();
+            closing(r#"{"ok":true,"result":{"mess"#)
+        }
+        Fault::AcceptAndBabble => {
+            usual.await.unwrap();
+            "<html>Welcome to our wireless network</html>".into_response()
+        }
+    }
+}
+
+fn api(said: Said) -> Response {
+    match said {
+        Ok(result) => axum::Json(json!({"ok": true, "result": result})).into_response(),
+        Err((code, description)) => refusal(code, &description, None),
+    }
+}
+
+fn refusal(code: u16, description: &str, parameters: Option<Value>) -> Response {
+    let mut body = json!({"ok": false, "error_code": code, "description": description});
+    if let Some(parameters) = parameters {
+        body["parameters"] = parameters;
+    }
+    (StatusCode::from_u16(code).unwrap(), axum::Json(body)).into_response()
+}
+
+/// An answer that begins and ends with the connection.
+fn closing(begin: &'static str) -> Response {
+    let broken = Err(std::io::Error::other("scripted"));
+    let chunks = [Ok(Bytes::from_static(begin.as_bytes())), broken];
+    Body::from_stream(futures::stream::iter(chunks)).into_response()
+}
+
+async fn treat(shared: &Shared, method: &str, request: &Value) -> Said {
+    match method {
+        "getme" => Ok(json!({
+            "id": 4_242_424_242_u64, "is_bot": true, "first_name": "Paperwire", "username": BOT,
+            "can_join_groups": true, "can_read_all_group_messages": false, "supports_inline_queries": false,
+            "can_connect_to_business": false, "has_main_web_app": false,
+        })),
+        "getupdates" => get_updates(shared, request).await,
+        "sendmessage" => shared.change(|inside| send_message(inside, request)),
+        "editmessagetext" => shared.change(|inside| edit_message(inside, request)),
+        "setmycommands" => set_my_commands(request),
+        "deletewebhook" => {
+            shared.inside().webhook = false;
+            Ok(json!(true))
+        }
+        _ => refuse(404, "Not Found"),
+    }
+}
+
+async fn get_updates(shared: &Shared, request: &Value) -> Said {
+    let offset = request["offset"].as_i64().unwrap_or(0);
+    let limit = usize::try_from(request["limit"].as_u64().unwrap_or(100)).unwrap();
+    let timeout = Duration::from_secs(request["timeout"].as_u64().unwrap_or(0));
+    let mut changed = shared.changed.subscribe();
+    let me = shared.change(|inside| {
+        if inside.webhook {
+            return refuse(
+                409,
+                "Conflict: can't use getUpdates method while webhook is active; use deleteWebhook to delete the \
+                 webhook first",
+            );
+        }
+        inside.poll += 1;
+        inside
+            .updates
+            .retain(|update| update["update_id"].as_i64() >= Some(offset));
+        Ok(inside.poll)
+    })?;
+    let waiting = async {
+        loop {
+            {
+                let mut inside = shared.inside();
+                if inside.poll != me {
+                    inside.conflicts += 1;
+                    return refuse(
+                        409,
+                        "Conflict: terminated by other getUpdates request; make sure that only one bot instance is \
+                         running",
+                    );
+                }
+                if !inside.updates.is_empty() {
+                    return Ok(inside.updates.iter().take(limit).cloned().collect::<Value>());
+                }
+            }
+            changed.changed().await.unwrap();
+        }
+    };
+    let said = tokio::time::timeout(timeout, waiting).await.unwrap_or(Ok(json!([])));
+    shared.changed.send_replace(());
+    said
+}
+
+fn text_of(request: &Value) -> Result<String, (u16, String)> {
+    let text = request["text"].as_str().unwrap_or_default();
+    if text.trim().is_empty() {
+        return refuse(400, "Bad Request: message text is empty");
+    }
+    let units: Vec<u16> = text.encode_utf16().collect();
+    if units.len() > 4096 {
+        return refuse(400, "Bad Request: message is too long");
+    }
+    let entities = request["entities"].as_array().map_or(&[][..], Vec::as_slice);
+    if entities.len() > 100 {
+        return refuse(
+            400,
+            "Bad Request: too many entities (the real server drops what exceeds 100)",
+        );
+    }
+    for entity in entities {
+        let at = |field: &str| entity[field].as_u64().and_then(|n| usize::try_from(n).ok());
+        let covered = at("offset")
+            .zip(at("length"))
+            .filter(|&(_, length)| length > 0)
+            .and_then(|(offset, length)| units.get(offset..offset + length))
+            .and_then(|covered| String::from_utf16(covered).ok());
+        if covered.is_none_or(|covered| covered.trim() != covered) {
+            return refuse(400, &format!("Bad Request: can't parse entities: {entity}"));
+        }
+    }
+    if request.get("parse_mode").is_some() {
+        return refuse(400, "Bad Request: entities and parse_mode exclude each other");
+    }
+    Ok(text.to_owned())
+}
+
+fn send_message(inside: &mut Inside, request: &Value) -> Said {
+    let Some(chat) = request["chat_id"].as_i64() else {
+        return refuse(400, "Bad Request: chat_id is empty");
+    };
+    if !inside.chats.contains_key(&chat) {
+        return refuse(400, "Bad Request: chat not found");
+    }
+    let text = text_of(request)?;
+    let id = inside.next_message_id(chat);
+    let sent = Sent {
+        id,
+        thread: request["message_thread_id"].as_i64(),
+        text,
+        request: request.clone(),
+    };
+    inside.chats.entry(chat).or_default().push(sent);
+    Ok(json!({"message_id": id, "date": 0, "chat": {"id": chat, "type": "private"}, "text": request["text"]}))
+}
+
+fn edit_message(inside: &mut Inside, request: &Value) -> Said {
+    let text = text_of(request)?;
+    let chat = request["chat_id"].as_i64().and_then(|chat| inside.chats.get_mut(&chat));
+    let message = chat.and_then(|chat| chat.iter_mut().find(|m| Some(m.id) == request["message_id"].as_i64()));
+    let Some(message) = message else {
+        return refuse(400, "Bad Request: message to edit not found");
+    };
+    if message.text == text {
+        return refuse(400, "Bad Request: message is not modified");
+    }
+    message.text = text;
+    Ok(json!({"message_id": message.id, "date": 0, "text": message.text}))
+}
+
+fn set_my_commands(request: &Value) -> Said {
+    for command in request["commands"].as_array().map_or(&[][..], Vec::as_slice) {
+        let name = command["command"].as_str().unwrap_or_default();
+        let named = (1..=32).contains(&name.len())
+            && name
+                .chars()
+                .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_');
+        let described = (3..=256).contains(&command["description"].as_str().unwrap_or_default().chars().count());
+        if !named || !described {
+            return refuse(400, "Bad Request: BOT_COMMAND_INVALID");
+        }
+    }
+    Ok(json!(true))
+}

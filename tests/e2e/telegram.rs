@@ -1,0 +1,424 @@
+//! The Telegram adapter against the fake Bot API: through teloxide's client for what comes in, through the sender for
+//! what goes out.
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use futures::FutureExt as _;
+use futures::future::BoxFuture;
+use paperwire::desk::Desk;
+use paperwire::messenger::Messenger as _;
+use paperwire::telegram::markup::render;
+use paperwire::telegram::sender::Sender;
+use paperwire::telegram::updates::{Settings, run};
+use paperwire_core::channel::Place;
+use paperwire_core::command::{Answer, Command, Question};
+use paperwire_core::delivery::SendError;
+use paperwire_core::message::{Block, Message, plain};
+use serde_json::json;
+use tokio::sync::Semaphore;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+use crate::fake::telegram::{FakeTelegram, Fault, TOKEN};
+
+const CHAT: i64 = -100_123;
+const OTHER: i64 = 77;
+
+/// Says back what was asked, and keeps it. `/digest` is answered only with a permit.
+struct Echo {
+    asked: Mutex<Vec<Question>>,
+    moved: Mutex<Vec<(Place, Place)>>,
+    slow: Semaphore,
+}
+
+impl Echo {
+    fn new() -> Arc<Self> {
+        Arc::new(Self {
+            asked: Mutex::default(),
+            moved: Mutex::default(),
+            slow: Semaphore::new(0),
+        })
+    }
+}
+
+impl Desk for Echo {
+    fn answer(&self, question: Question) -> BoxFuture<'_, Answer> {
+        async move {
+            if matches!(question.command, Ok(Command::Digest { .. })) {
+                self.slow.acquire().await.unwrap().forget();
+            }
+            let message = match &question.command {
+                Ok(Command::Topics) => Message {
+                    running_title: "Topics".into(),
+                    blocks: (0..3)
+                        .map(|n| Block::Paragraph(plain(format!("{n}{}", "x".repeat(3_000)))))
+                        .collect(),
+                },
+                command => Message::sentence(format!("{command:?}")),
+            };
+            let lang = question.fallback_lang;
+            self.asked.lock().unwrap().push(question);
+            Answer { message, lang }
+        }
+        .boxed()
+    }
+
+    fn moved(&self, from: Place, to: Place) -> BoxFuture<'_, ()> {
+        async move { self.moved.lock().unwrap().push((from, to)) }.boxed()
+    }
+}
+
+fn http() -> reqwest::Client {
+    paperwire::http::client().unwrap()
+}
+
+fn sender(url: &str, token: &str) -> Sender {
+    Sender::new(http(), url.parse().unwrap(), token.into()).unwrap()
+}
+
+/// A running bot.
+struct Bot {
+    stop: CancellationToken,
+    task: JoinHandle<()>,
+}
+
+impl Bot {
+    fn start(fake: &FakeTelegram, desk: &Arc<Echo>) -> Self {
+        let settings = Settings {
+            first_pause: Duration::from_millis(20),
+            conflict_pause: Duration::from_millis(50),
+            ..Settings::default()
+        };
+        let stop = CancellationToken::new();
+        let sender = Arc::new(sender(fake.url(), TOKEN));
+        let task = tokio::spawn(run(settings, desk.clone(), sender, stop.clone()));
+        Self { stop, task }
+    }
+
+    async fn stop(self) {
+        self.stop.cancel();
+        let ended = tokio::time::timeout(Duration::from_secs(5), self.task).await;
+        ended.expect("a stop is quick").unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_command_that_names_the_bot_is_answered_in_the_group_and_another_bots_is_not() {
+    let fake = FakeTelegram::start(&[CHAT]).await;
+    let desk = Echo::new();
+    let bot = Bot::start(&fake, &desk);
+    fake.push_text(CHAT, "ada", "/paper@other_bot 3");
+    fake.push_text(CHAT, "ada", "what a paper");
+    let asked = fake.push_text(CHAT, "ada", "/paper@Paperwire_Bot 4");
+    let sent = fake.wait_for_messages(CHAT, 1).await;
+    bot.stop().await;
+    assert_eq!(sent[0].text, "Ok(Paper(Number(4)))");
+    assert_eq!(
+        sent[0].request["reply_parameters"],
+        json!({"message_id": asked, "allow_sending_without_reply": true})
+    );
+    assert_eq!(fake.messages(CHAT).len(), 1);
+}
+
+#[tokio::test]
+async fn a_command_in_a_topic_is_answered_in_that_topic_all_parts_in_order() {
+    let fake = FakeTelegram::start(&[CHAT]).await;
+    let desk = Echo::new();
+    let bot = Bot::start(&fake, &desk);
+    fake.push_text_in_topic(CHAT, 9, "ada", "/topics");
+    let sent = fake.wait_for_messages(CHAT, 3).await;
+    bot.stop().await;
+    let heads: Vec<&str> = sent.iter().map(|m| m.text.lines().next().unwrap()).collect();
+    assert_eq!(heads, ["Topics 1/3", "Topics 2/3", "Topics 3/3"]);
+    assert!(sent.iter().all(|m| m.thread == Some(9)));
+    let question = desk.asked.lock().unwrap()[0].clone();
+    assert_eq!(question.place, Place::telegram(CHAT, Some(9)));
+    assert_eq!(question.reply_to, None);
+}
+
+#[tokio::test]
+async fn a_slow_answer_holds_up_its_own_chat_and_no_other() {
+    let fake = FakeTelegram::start(&[CHAT, OTHER]).await;
+    let desk = Echo::new();
+    let bot = Bot::start(&fake, &desk);
+    fake.push_text(CHAT, "ada", "/digest");
+    fake.push_text(CHAT, "ada", "/help");
+    fake.push_text(OTHER, "bob", "/help");
+    fake.wait_for_messages(OTHER, 1).await;
+    assert_eq!(fake.messages(CHAT).len(), 0);
+    desk.slow.add_permits(1);
+    let sent = fake.wait_for_messages(CHAT, 2).await;
+    bot.stop().await;
+    assert!(
+        sent[0].text.contains("Digest") && sent[1].text.contains("Help"),
+        "{sent:?}"
+    );
+}
+
+#[tokio::test]
+async fn a_channels_post_is_answered_and_updates_that_nobody_knows_are_passed_over() {
+    let fake = FakeTelegram::start(&[CHAT]).await;
+    let desk = Echo::new();
+    let bot = Bot::start(&fake, &desk);
+    fake.push_update(json!({"telepathy": {"from": 1}}));
+    fake.push_update(json!({"message": {"no": "message"}}));
+    fake.push_update(json!({"edited_message": {"message_id": 1, "chat": {"id": CHAT}, "text": "/start"}}));
+    let chat = json!({"id": CHAT, "type": "channel"});
+    fake.push_update(json!({"channel_post": {"message_id": 5, "chat": chat, "text": "/help"}}));
+    let sent = fake.wait_for_messages(CHAT, 1).await;
+    bot.stop().await;
+    assert_eq!(sent[0].text, "Ok(Help)");
+    assert_eq!(fake.unconfirmed(), 0);
+}
+
+#[tokio::test]
+async fn a_group_that_became_a_supergroup_is_followed() {
+    let fake = FakeTelegram::start(&[CHAT]).await;
+    let desk = Echo::new();
+    let bot = Bot::start(&fake, &desk);
+    fake.push_message(-5, json!({"migrate_to_chat_id": CHAT}));
+    fake.push_text(CHAT, "ada", "/help");
+    fake.wait_for_messages(CHAT, 1).await;
+    bot.stop().await;
+    let expected = (Place::telegram(-5, None), Place::telegram(CHAT, None));
+    assert_eq!(*desk.moved.lock().unwrap(), [expected]);
+}
+
+#[tokio::test]
+async fn a_stop_finishes_the_answer_under_way_and_a_restart_does_not_answer_again() {
+    let fake = FakeTelegram::start(&[CHAT]).await;
+    let desk = Echo::new();
+    // The poll that would confirm the question never reaches Telegram.
+    fake.script("getUpdates", [Fault::Pass, Fault::Hang]);
+    fake.push_text(CHAT, "ada", "/digest");
+    let bot = Bot::start(&fake, &desk);
+    fake.wait_until("the second poll", || fake.calls("getUpdates").len() == 2)
+        .await;
+    bot.stop.cancel();
+    desk.slow.add_permits(1);
+    bot.stop().await;
+    assert_eq!(fake.messages(CHAT).len(), 1, "finished before the end");
+    assert_eq!(fake.unconfirmed(), 0);
+
+    let again = Bot::start(&fake, &desk);
+    fake.push_text(CHAT, "ada", "/help");
+    let sent = fake.wait_for_messages(CHAT, 2).await;
+    again.stop().await;
+    assert_eq!(sent[1].text, "Ok(Help)");
+}
+
+#[tokio::test]
+async fn two_copies_disturb_each_other_until_one_stops_and_the_other_recovers() {
+    let fake = FakeTelegram::start(&[CHAT]).await;
+    let desk = Echo::new();
+    let (first, second) = (Bot::start(&fake, &desk), Bot::start(&fake, &desk));
+    fake.wait_until("a conflict on either side", || fake.conflicts() >= 4)
+        .await;
+    first.stop().await;
+    fake.push_text(CHAT, "ada", "/help");
+    fake.wait_for_messages(CHAT, 1).await;
+    second.stop().await;
+    assert_eq!(fake.messages(CHAT).len(), 1);
+}
+
+#[tokio::test]
+async fn a_webhook_that_was_left_behind_is_removed() {
+    let fake = FakeTelegram::start(&[CHAT]).await;
+    fake.set_webhook();
+    // The first attempt to remove it fails, so that polling meets it.
+    fake.script("deleteWebhook", [Fault::refuse(400, "Bad Request: try later")]);
+    let desk = Echo::new();
+    let bot = Bot::start(&fake, &desk);
+    fake.push_text(CHAT, "ada", "/help");
+    fake.wait_for_messages(CHAT, 1).await;
+    bot.stop().await;
+}
+
+#[tokio::test]
+async fn the_menu_of_commands_is_set_in_both_languages() {
+    let fake = FakeTelegram::start(&[]).await;
+    sender(fake.url(), TOKEN).set_my_commands().await.unwrap();
+    let calls = fake.calls("setMyCommands");
+    let described = |call: usize| calls[call]["commands"][0]["description"].as_str().unwrap().to_owned();
+    assert_eq!(calls[0].get("language_code"), None);
+    assert!(described(0).starts_with("Open a paper"), "{calls:?}");
+    assert_eq!(calls[1]["language_code"], "zh");
+    assert!(described(1).starts_with("查看"), "{calls:?}");
+}
+
+#[tokio::test]
+async fn an_answer_waits_as_long_as_telegram_asks_and_follows_a_group_that_moves() {
+    let fake = FakeTelegram::start(&[CHAT]).await;
+    let moved = json!({ "migrate_to_chat_id": CHAT });
+    fake.script(
+        "sendMessage",
+        [
+            Fault::flood(1),
+            Fault::Refuse(400, "Bad Request: group chat was upgraded to a supergroup chat", moved),
+        ],
+    );
+    let sender = sender(fake.url(), TOKEN);
+    let ids = sender
+        .answer(&Place::telegram(-5, None), 3, &Message::sentence("hi"))
+        .await;
+    assert_eq!(ids, Ok(vec!["101".to_owned()]));
+    assert_eq!(fake.messages(CHAT)[0].text, "hi");
+}
+
+#[tokio::test]
+async fn an_answer_that_may_have_arrived_or_would_come_too_late_is_not_sent_again() {
+    let fake = FakeTelegram::start(&[CHAT]).await;
+    fake.script("sendMessage", [Fault::AcceptAndClose, Fault::flood(3_600)]);
+    let sender = sender(fake.url(), TOKEN);
+    for _ in 0..2 {
+        let answered = sender
+            .answer(&Place::telegram(CHAT, None), 3, &Message::sentence("hi"))
+            .await;
+        assert!(answered.is_err(), "{answered:?}");
+    }
+    assert_eq!(fake.calls("sendMessage").len(), 2);
+}
+
+/// The variant's name and the number or text that matters in it.
+fn class(error: &SendError) -> String {
+    match error {
+        SendError::RateLimited { retry_after } => format!("RateLimited {}", retry_after.as_secs()),
+        SendError::Moved { to } => format!("Moved {to}"),
+        SendError::Gone { reason } => format!("Gone {reason}"),
+        SendError::Rejected { reason } => format!("Rejected {reason}"),
+        SendError::Unreachable { .. } => "Unreachable".into(),
+        SendError::Uncertain { .. } => "Uncertain".into(),
+    }
+}
+
+#[tokio::test]
+async fn every_way_in_which_sending_can_fail_has_its_class() {
+    let fake = FakeTelegram::start(&[CHAT]).await;
+    let moved = json!({"migrate_to_chat_id": -1_009});
+    let html = "<html>Not found: /bot4242424242:AAFakeFakeFakeFakeFakeFakeFakeFake-_/sendMessage</html>";
+    let table = [
+        (Fault::flood(17), "RateLimited 17"),
+        (Fault::refuse(429, "Too Many Requests"), "RateLimited 30"),
+        (Fault::Raw(429, "slow down"), "RateLimited 30"),
+        (
+            Fault::Refuse(400, "Bad Request: group chat was upgraded to a supergroup chat", moved),
+            "Moved telegram:-1009",
+        ),
+        (
+            Fault::refuse(403, "Forbidden: bot was blocked by the user"),
+            "Gone Forbidden: bot was blocked by the user",
+        ),
+        (
+            Fault::refuse(403, "Forbidden: bot was kicked from the supergroup chat"),
+            "Gone Forbidden: bot was kicked from the supergroup chat",
+        ),
+        (
+            Fault::refuse(400, "Bad Request: not enough rights to send text messages to the chat"),
+            "Gone Bad Request: not enough rights to send text messages to the chat",
+        ),
+        (
+            Fault::refuse(400, "Bad Request: CHAT_WRITE_FORBIDDEN"),
+            "Gone Bad Request: CHAT_WRITE_FORBIDDEN",
+        ),
+        (
+            Fault::refuse(400, "Bad Request: message thread not found"),
+            "Gone Bad Request: message thread not found",
+        ),
+        (
+            Fault::refuse(400, "Bad Request: TOPIC_CLOSED"),
+            "Gone Bad Request: TOPIC_CLOSED",
+        ),
+        (
+            Fault::refuse(400, "Bad Request: message text is empty"),
+            "Rejected Bad Request: message text is empty",
+        ),
+        (
+            Fault::refuse(413, "Request Entity Too Large"),
+            "Rejected Request Entity Too Large",
+        ),
+        (Fault::refuse(401, "Unauthorized"), "Unreachable"),
+        (Fault::refuse(500, "Internal Server Error"), "Unreachable"),
+        (Fault::Raw(502, html), "Unreachable"),
+        (Fault::Raw(404, html), "Unreachable"),
+        (Fault::Raw(302, ""), "Unreachable"),
+        (Fault::Hang, "Uncertain"),
+        (Fault::AcceptAndHang, "Uncertain"),
+        (Fault::Close, "Uncertain"),
+        (Fault::AcceptAndClose, "Uncertain"),
+        (Fault::AcceptAndCloseHalfway, "Uncertain"),
+        (Fault::AcceptAndBabble, "Uncertain"),
+    ];
+    let http = reqwest::Client::builder()
+        .timeout(Duration::from_millis(500))
+        .redirect(reqwest::redirect::Policy::none())
+        .build()
+        .unwrap();
+    let sender = Sender::new(http, fake.url().parse().unwrap(), TOKEN.into()).unwrap();
+    let place = Place::telegram(CHAT, None);
+    let [part] = render(&Message::sentence("hello")).try_into().unwrap();
+    for (fault, expected) in table {
+        fake.script("sendMessage", [fault.clone()]);
+        let error = sender.send(&place, &part, "key").await.unwrap_err();
+        assert_eq!(class(&error), expected, "{fault:?}");
+        assert!(!format!("{error} {error:?}").contains("AAFake"), "{error}");
+    }
+    let unknown = Place::telegram(-1, None);
+    let error = sender.send(&unknown, &part, "key").await.unwrap_err();
+    assert_eq!(class(&error), "Gone Bad Request: chat not found");
+    let before = fake.messages(CHAT).len();
+    assert_eq!(before, 4, "what was taken without an answer");
+    let id = sender.send(&place, &part, "key").await;
+    assert_eq!(id, Ok((100 + 1 + i64::try_from(before).unwrap()).to_string()));
+}
+
+#[tokio::test]
+async fn a_server_that_is_not_there_was_certainly_not_reached_and_the_token_stays_hidden() {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    drop(listener);
+    let sender = sender(&url, TOKEN);
+    let [part] = render(&Message::sentence("hello")).try_into().unwrap();
+    let error = sender
+        .send(&Place::telegram(CHAT, None), &part, "key")
+        .await
+        .unwrap_err();
+    assert_eq!(class(&error), "Unreachable");
+    let me = sender.get_me().await.unwrap_err();
+    let shown = format!("{error} {error:?} {me} {me:?} {sender:?}");
+    assert!(shown.contains("refused") && !shown.contains("AAFake"), "{shown}");
+}
+
+#[tokio::test]
+async fn a_wrong_token_keeps_the_delivery_and_says_what_to_do() {
+    let fake = FakeTelegram::start(&[CHAT]).await;
+    for token in ["4242424242:AARevoked", "no-token"] {
+        let [part] = render(&Message::sentence("hello")).try_into().unwrap();
+        let error = sender(fake.url(), token)
+            .send(&Place::telegram(CHAT, None), &part, "key")
+            .await
+            .unwrap_err();
+        assert_eq!(class(&error), "Unreachable");
+        assert!(error.to_string().contains("@BotFather"), "{error}");
+        assert!(!error.to_string().contains(token), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn what_the_renderer_makes_of_a_large_message_is_what_telegram_takes() {
+    let fake = FakeTelegram::start(&[CHAT]).await;
+    let sender = sender(fake.url(), TOKEN);
+    let message = Message {
+        running_title: "𝛼 <b>title</b>".into(),
+        blocks: (0..60)
+            .map(|n| Block::Heading(format!(" {n} 👩‍👩‍👧‍👦 {}", "שלום ".repeat(40))))
+            .collect(),
+    };
+    let parts = render(&message);
+    for part in &parts {
+        sender.send(&Place::telegram(CHAT, None), part, "key").await.unwrap();
+    }
+    let sent = fake.messages(CHAT);
+    assert!(sent.len() > 1 && sent.len() == parts.len(), "{}", sent.len());
+    assert!(sent[1].request["disable_notification"].as_bool().unwrap());
+}
