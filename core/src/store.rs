@@ -5,7 +5,9 @@
 //! - a commit is atomic, and visible to the next read;
 //! - after [`Store::sync`] has returned, what was committed before survives a crash and a loss of power;
 //! - indices follow the records: there is no write for an index alone;
-//! - nothing needs repair by hand after a crash.
+//! - nothing needs repair by hand after a crash;
+//! - a record that cannot be read harms no other: asked for by its key it is named ([`StoreError::Damaged`]), a list
+//!   leaves it out, [`Store::damaged`] finds all of them, and writing it anew heals it.
 //!
 //! One thread writes at a time; the stages rely on nobody else writing between their reads and their commit.
 
@@ -45,6 +47,9 @@ pub enum StoreError {
     #[error("the store cannot be used any more: {0}")]
     Broken(String),
 }
+
+/// The most papers that [`Store::similar`] returns.
+const SIMILAR_MAX: usize = 50;
 
 /// Short for the store's results.
 pub type Result<T> = std::result::Result<T, StoreError>;
@@ -115,8 +120,9 @@ pub enum Write {
     /// Puts a paper under its id, and its fingerprints ([`crate::join::sketch`]) into the index behind
     /// [`Store::similar`]; fingerprints of the paper's earlier state go.
     Paper(Box<Paper>),
-    /// From now on `from` is another name of `to`: [`Store::paper`] follows it. The paper stored under `from`, if any,
-    /// is removed with its fingerprints.
+    /// From now on `from` is another name of `to`: [`Store::paper`] and [`Store::intake_of`] follow it. The paper stored
+    /// under `from`, if any, is removed with its fingerprints. Where `to` is already another name of `from`, nothing
+    /// happens: no name may lead back to itself.
     Alias {
         /// The old, provisional name.
         from: PaperId,
@@ -170,13 +176,13 @@ pub enum Write {
 pub trait Store: Send + Sync {
     /// The paper of this id, or of the id that replaced it.
     fn paper(&self, id: &PaperId) -> Result<Option<Paper>>;
-    /// Papers that share at least one fingerprint, those that share most first, at most 50.
+    /// Papers that share at least one fingerprint, those that share most first, then by id; at most 50.
     fn similar(&self, sketch: &[u64]) -> Result<Vec<PaperId>>;
     /// The last intake position given; 0 when there is none.
     fn head(&self) -> Result<Seq>;
     /// Intake positions with `after < seq <= upto`, ascending, at most `limit`.
     fn intake(&self, after: Seq, upto: Seq, limit: usize) -> Result<Vec<IntakeRecord>>;
-    /// The paper's intake position.
+    /// The paper's intake position, under whichever of its names it came in; the earliest if there are several.
     fn intake_of(&self, paper: &PaperId) -> Result<Option<IntakeRecord>>;
     /// The whole ledger, by source, then `from`, then `to`.
     fn windows(&self) -> Result<Vec<WindowRecord>>;
@@ -192,7 +198,7 @@ pub trait Store: Send + Sync {
     fn channel(&self, place: &Place) -> Result<Option<Channel>>;
     /// All channels, by place.
     fn channels(&self) -> Result<Vec<Channel>>;
-    /// Active channels whose `next_due` is not after `now`, most overdue first, at most `limit`.
+    /// Active channels whose `next_due` is not after `now`, most overdue first, then by place; at most `limit`.
     fn channels_due(&self, now: DateTime<Utc>, limit: usize) -> Result<Vec<Channel>>;
     /// When the next active channel is due.
     fn next_channel_due(&self) -> Result<Option<DateTime<Utc>>>;
@@ -206,16 +212,22 @@ pub trait Store: Send + Sync {
     fn delivery(&self, id: &DeliveryId) -> Result<Option<Delivery>>;
     /// A place's deliveries, latest occurrence first, at most `limit`, only those before `before` if given.
     fn deliveries(&self, place: &Place, before: Option<DigestId>, limit: usize) -> Result<Vec<Delivery>>;
-    /// Unfinished deliveries that are due at `now`, most overdue first, at most `limit`. Of one place only the one with
-    /// the earliest occurrence is ever returned, so that digests arrive in order.
+    /// Unfinished deliveries that are due at `now`, most overdue first, then by place; at most `limit`. Of one place only
+    /// the one with the earliest occurrence is ever returned, so that digests arrive in order: while it is leased or not
+    /// yet due, it blocks those behind it.
     fn due(&self, now: DateTime<Utc>, limit: usize) -> Result<Vec<Delivery>>;
     /// When the next unfinished delivery that [`Store::due`] could return is due.
     fn next_due(&self) -> Result<Option<DateTime<Utc>>>;
-    /// All unfinished deliveries, by place, at most `limit`.
+    /// All unfinished deliveries, by place, then earliest occurrence first; at most `limit`.
     fn unfinished(&self, limit: usize) -> Result<Vec<Delivery>>;
-    /// Which digest the message with this platform id in this place belongs to.
+    /// Which digest the message with this platform id in this place belongs to; the latest if there are several. The
+    /// empty id, of a part whose arrival nobody confirmed, belongs to none.
     fn digest_of_message(&self, place: &Place, message_id: &str) -> Result<Option<DigestId>>;
-    /// Applies all of `writes` or none.
+    /// Every record that cannot be read, by name. Reads everything: for a check-up on request.
+    fn damaged(&self) -> Result<Vec<StoreError>> {
+        Ok(Vec::new())
+    }
+    /// Applies all of `writes` or none, in their order.
     fn commit(&self, writes: Vec<Write>) -> Result<()>;
     /// Makes everything committed so far durable.
     fn sync(&self) -> Result<()>;

@@ -1,1 +1,853 @@
-//! x
+//! The promises of [`Store`], each as a check. Whoever writes another store runs [`exercise`] on it; a promise that is
+//! not checked here is none.
+#![allow(clippy::unwrap_used, reason = "a check fails by panicking")]
+
+use chrono::{DateTime, TimeDelta, Utc};
+
+use super::{ContentRecord, IntakeRecord, MatchRecord, Store, StoreError, WindowRecord, Write};
+use crate::channel::{Activity, Channel, Place, Platform, Seq, Settings, Style, WhenEmpty};
+use crate::delivery::{Delivery, DeliveryId, Discard, State};
+use crate::digest::{Digest, DigestId, Entry, RenderingId};
+use crate::join;
+use crate::locale::Lang;
+use crate::message::Part;
+use crate::paper::{Field, Paper, PaperId};
+use crate::source::{Announcement, SourceKind, Window};
+use crate::subscription::Subjects;
+use crate::topic::{Hit, Score, TopicId, Verdict};
+
+/// Runs every check, each on a fresh and empty store from `make`.
+///
+/// # Panics
+/// When a promise is broken; the function in the backtrace is the promise.
+pub fn exercise(make: &mut dyn FnMut() -> Box<dyn Store>) {
+    let checks: [fn(&dyn Store); 24] = [
+        an_empty_store_answers_everything_with_nothing,
+        a_commit_is_visible_to_the_next_read_and_sync_may_be_called_at_any_time,
+        later_writes_of_a_commit_see_the_earlier_ones,
+        a_paper_is_found_under_every_name_that_leads_to_it,
+        an_alias_that_would_lead_back_to_itself_changes_nothing,
+        similar_papers_come_with_the_most_shared_fingerprints_first,
+        fingerprints_of_an_earlier_state_are_gone,
+        the_intake_is_read_in_order_and_in_bounds,
+        a_position_is_found_under_every_name_of_its_paper,
+        a_position_given_to_another_paper_is_no_longer_the_first_ones,
+        windows_come_by_source_and_time,
+        a_content_is_known_by_its_hash_alone,
+        clearing_matches_leaves_earlier_ones_and_other_topics,
+        a_topics_fingerprint_is_remembered,
+        only_active_channels_are_due_most_overdue_first,
+        a_removed_channel_leaves_its_deliveries,
+        digests_come_latest_first,
+        a_shorter_rendering_leaves_no_parts_of_the_longer_one,
+        a_record_of_any_length_comes_back_whole,
+        the_earliest_unfinished_delivery_of_a_place_blocks_those_behind_it,
+        a_finished_delivery_lets_the_next_one_through,
+        due_deliveries_come_most_overdue_first_and_next_due_agrees,
+        a_moved_delivery_leaves_nothing_behind,
+        a_message_leads_to_its_digest_in_its_own_place_alone,
+    ];
+    for check in checks {
+        check(&*make());
+    }
+}
+
+fn at(minutes: i64) -> DateTime<Utc> {
+    DateTime::UNIX_EPOCH + TimeDelta::days(20_000) + TimeDelta::minutes(minutes)
+}
+
+fn place(text: &str) -> Place {
+    text.parse().unwrap()
+}
+
+fn arxiv(number: u32) -> PaperId {
+    PaperId::Arxiv(format!("2510.{number:05}"))
+}
+
+fn paper(id: PaperId, title: &str, abstract_text: &str) -> Paper {
+    let field = |text: &str| (!text.is_empty()).then(|| Field::new(text.to_owned(), SourceKind::ArxivMail));
+    Paper {
+        title: field(title),
+        abstract_text: field(abstract_text),
+        ..Paper::new(id)
+    }
+}
+
+fn put(paper: Paper) -> Write {
+    Write::Paper(Box::new(paper))
+}
+
+fn intake(seq: Seq, paper: PaperId) -> IntakeRecord {
+    IntakeRecord {
+        seq,
+        paper,
+        announcement: Announcement::New,
+        window: None,
+        taken_at: at(0),
+    }
+}
+
+fn matching(topic: &str, seq: Seq, points: u32) -> MatchRecord {
+    let hits = vec![Hit {
+        term: "kv cache".to_owned(),
+        points,
+        in_title: true,
+    }];
+    MatchRecord {
+        seq,
+        paper: arxiv(1),
+        score: Score {
+            topic: TopicId(topic.to_owned()),
+            points,
+            hits,
+            verdict: Verdict::Kept,
+        },
+    }
+}
+
+fn window(source: SourceKind, from: i64, to: i64, items: u32) -> WindowRecord {
+    WindowRecord {
+        window: Window {
+            source,
+            from: at(from),
+            to: at(to),
+        },
+        taken_at: at(to),
+        repeats: 0,
+        since: 0,
+        upto: 3,
+        items,
+        replacements: 1,
+    }
+}
+
+fn content(hash: &str, name: &str) -> ContentRecord {
+    ContentRecord {
+        hash: hash.to_owned(),
+        name: name.to_owned(),
+        source: SourceKind::Report,
+        taken_at: at(1),
+        repeats: vec![at(2)],
+    }
+}
+
+fn channel(at_place: &str, next_due: Option<i64>) -> Channel {
+    Channel {
+        place: place(at_place),
+        settings: Settings {
+            subjects: subjects(),
+            schedule: None,
+            timezone: chrono_tz::Asia::Shanghai,
+            language: Lang::Zh,
+            when_empty: WhenEmpty::Say,
+            style: Style::Compact,
+        },
+        cursor: 7,
+        last_fired: None,
+        next_due: next_due.map(at),
+        activity: Activity::Active,
+        added_at: at(0),
+    }
+}
+
+fn subjects() -> Subjects {
+    Subjects {
+        topics: vec![TopicId("inference".to_owned())],
+        keywords: vec!["kv cache".to_owned()],
+    }
+}
+
+fn digest_id(day: i64) -> DigestId {
+    DigestId {
+        set: 0x9f86_d081_884c_7d65,
+        occurrence: at(day * 24 * 60),
+    }
+}
+
+fn digest(id: DigestId, entries: u32) -> Digest {
+    let entry = |number| Entry {
+        number,
+        paper: arxiv(number),
+        title: format!("On the {number}th cache"),
+        briefs: Vec::new(),
+        institutions: vec!["清华大学".to_owned()],
+        author_count: Some(3),
+        points: 9,
+        topics: vec![TopicId("inference".to_owned())],
+        hits: Vec::new(),
+    };
+    Digest {
+        id,
+        subjects: subjects(),
+        since: 0,
+        upto: 40,
+        windows: vec![window(SourceKind::ArxivMail, 0, 60, 1).window],
+        considered: 40,
+        matched: entries,
+        entries: (1..=entries).map(entry).collect(),
+    }
+}
+
+fn rendering(digest: DigestId) -> RenderingId {
+    RenderingId {
+        digest,
+        platform: Platform::Telegram,
+        lang: Lang::Zh,
+        style: Style::Compact,
+        zone: chrono_tz::Asia::Shanghai,
+    }
+}
+
+fn parts(texts: &[&str]) -> Vec<Part> {
+    let part = |text: &&str| Part {
+        payload: (*text).to_owned(),
+    };
+    texts.iter().map(part).collect()
+}
+
+fn delivery(at_place: &str, digest: DigestId, state: State) -> Delivery {
+    let id = DeliveryId {
+        place: place(at_place),
+        digest,
+    };
+    Delivery {
+        state,
+        ..Delivery::new(id, rendering(digest), 2, at(0))
+    }
+}
+
+fn available(minute: i64) -> State {
+    State::Available { at: at(minute) }
+}
+
+fn send(delivery: &Delivery) -> Write {
+    Write::Delivery(Box::new(delivery.clone()))
+}
+
+fn an_empty_store_answers_everything_with_nothing(store: &dyn Store) {
+    let telegram = place("telegram:-1");
+    assert_eq!(store.paper(&arxiv(1)), Ok(None));
+    assert_eq!(store.similar(&[1, 2]), Ok(vec![]));
+    assert_eq!(store.head(), Ok(0));
+    assert_eq!(store.intake(0, Seq::MAX, 9), Ok(vec![]));
+    assert_eq!(store.intake_of(&arxiv(1)), Ok(None));
+    assert_eq!(store.windows(), Ok(vec![]));
+    assert_eq!(store.channels_due(at(9), 9), Ok(vec![]));
+    assert_eq!(store.next_channel_due(), Ok(None));
+    assert_eq!(store.digests(None, 9), Ok(vec![]));
+    assert_eq!(store.part(&rendering(digest_id(1)), 0), Ok(None));
+    assert_eq!(store.deliveries(&telegram, None, 9), Ok(vec![]));
+    assert_eq!(store.due(at(9), 9), Ok(vec![]));
+    assert_eq!(store.next_due(), Ok(None));
+    assert_eq!(store.digest_of_message(&telegram, "1"), Ok(None));
+    assert_eq!(store.damaged(), Ok(vec![]));
+}
+
+fn a_commit_is_visible_to_the_next_read_and_sync_may_be_called_at_any_time(store: &dyn Store) {
+    assert_eq!(store.sync(), Ok(()));
+    assert_eq!(store.commit(vec![]), Ok(()));
+    let known = paper(arxiv(1), "Paged attention", "");
+    assert_eq!(store.commit(vec![put(known.clone())]), Ok(()));
+    assert_eq!(store.paper(&arxiv(1)), Ok(Some(known.clone())));
+    assert_eq!((store.sync(), store.sync()), (Ok(()), Ok(())));
+    assert_eq!(store.paper(&arxiv(1)), Ok(Some(known)));
+}
+
+fn later_writes_of_a_commit_see_the_earlier_ones(store: &dyn Store) {
+    let telegram = "telegram:-1";
+    let first = delivery(telegram, digest_id(1), available(5));
+    let sent = delivery(telegram, digest_id(1), State::Sent { at: at(6) });
+    let second = delivery(telegram, digest_id(2), available(9));
+    let renamed = paper(arxiv(1), "Another title", "");
+    let writes = vec![
+        put(paper(arxiv(1), "A title", "")),
+        send(&second),
+        send(&first),
+        Write::Channel(Box::new(channel(telegram, Some(3)))),
+        Write::Match(Box::new(matching("kv", 1, 5))),
+        put(renamed.clone()),
+        send(&sent),
+        Write::Channel(Box::new(channel(telegram, Some(8)))),
+        Write::ClearMatches {
+            topic: TopicId("kv".to_owned()),
+            after: 0,
+        },
+    ];
+    store.commit(writes).unwrap();
+    assert_eq!(
+        store.similar(&join::sketch(&paper(arxiv(1), "A title", ""))),
+        Ok(vec![])
+    );
+    assert_eq!(store.similar(&join::sketch(&renamed)), Ok(vec![arxiv(1)]));
+    assert_eq!(store.unfinished(9), Ok(vec![second.clone()]));
+    assert_eq!(store.due(at(99), 9), Ok(vec![second]));
+    assert_eq!(store.next_channel_due(), Ok(Some(at(8))));
+    assert_eq!(store.channels_due(at(99), 9), Ok(vec![channel(telegram, Some(8))]));
+    assert_eq!(store.matches(&TopicId("kv".to_owned()), 0, 9), Ok(vec![]));
+}
+
+fn a_paper_is_found_under_every_name_that_leads_to_it(store: &dyn Store) {
+    let provisional = PaperId::provisional("a", "b");
+    let doi = PaperId::Doi("10.1000/182".to_owned());
+    let alias = |from: &PaperId, to: &PaperId| Write::Alias {
+        from: from.clone(),
+        to: to.clone(),
+    };
+    let old = paper(provisional.clone(), "Old", "");
+    let real = paper(arxiv(1), "Real", "");
+    store.commit(vec![put(old.clone())]).unwrap();
+    store.commit(vec![alias(&provisional, &doi)]).unwrap();
+    assert_eq!(store.paper(&provisional), Ok(None));
+    assert_eq!(store.similar(&join::sketch(&old)), Ok(vec![]));
+    store.commit(vec![alias(&doi, &arxiv(1)), put(real.clone())]).unwrap();
+    for name in [&provisional, &doi, &arxiv(1)] {
+        assert_eq!(store.paper(name), Ok(Some(real.clone())));
+    }
+}
+
+fn an_alias_that_would_lead_back_to_itself_changes_nothing(store: &dyn Store) {
+    let [a, b, c] = [arxiv(1), arxiv(2), arxiv(3)];
+    let alias = |from: &PaperId, to: &PaperId| Write::Alias {
+        from: from.clone(),
+        to: to.clone(),
+    };
+    let real = paper(c.clone(), "Real", "");
+    store
+        .commit(vec![put(real.clone()), alias(&a, &b), alias(&b, &c)])
+        .unwrap();
+    store.commit(vec![alias(&c, &a), alias(&c, &c), alias(&b, &a)]).unwrap();
+    for name in [&a, &b, &c] {
+        assert_eq!(store.paper(name), Ok(Some(real.clone())));
+    }
+}
+
+fn similar_papers_come_with_the_most_shared_fingerprints_first(store: &dyn Store) {
+    let wanted = paper(
+        arxiv(9),
+        "Speculative decoding with early exits",
+        "We decode faster by leaving early.",
+    );
+    let both = paper(arxiv(2), wanted.title(), wanted.abstract_text());
+    let one = paper(arxiv(1), wanted.title(), "");
+    let other = paper(arxiv(3), "Protein folding on a budget", "Nothing in common whatsoever.");
+    store.commit(vec![put(one), put(both), put(other)]).unwrap();
+    let sketch = join::sketch(&wanted);
+    assert_eq!(store.similar(&sketch), Ok(vec![arxiv(2), arxiv(1)]));
+    let twice: Vec<u64> = sketch.iter().chain(&sketch).copied().collect();
+    assert_eq!(store.similar(&twice), store.similar(&sketch));
+
+    let many = (100..200).map(|n| put(paper(arxiv(n), wanted.title(), ""))).collect();
+    store.commit(many).unwrap();
+    let found = store.similar(&sketch).unwrap();
+    assert_eq!((found.len(), found.first()), (50, Some(&arxiv(2))));
+}
+
+fn fingerprints_of_an_earlier_state_are_gone(store: &dyn Store) {
+    let before = paper(arxiv(1), "Draft of a scheduler", "");
+    let after = paper(arxiv(1), "Continuous batching", "");
+    store.commit(vec![put(before.clone())]).unwrap();
+    store.commit(vec![put(after.clone())]).unwrap();
+    assert_eq!(store.similar(&join::sketch(&before)), Ok(vec![]));
+    assert_eq!(store.similar(&join::sketch(&after)), Ok(vec![arxiv(1)]));
+}
+
+fn the_intake_is_read_in_order_and_in_bounds(store: &dyn Store) {
+    let records: Vec<_> = (1..=300).map(|seq| intake(seq, arxiv(seq as u32))).collect();
+    let backwards = records.iter().rev().cloned().map(Write::Intake);
+    store.commit(backwards.collect()).unwrap();
+    assert_eq!(store.head(), Ok(300));
+    assert_eq!(store.intake(254, 258, 9).unwrap(), records[254..258]);
+    assert_eq!(store.intake(0, Seq::MAX, 3).unwrap(), records[..3]);
+    assert_eq!(store.intake(5, 5, 9), Ok(vec![]));
+    assert_eq!(store.intake(9, 5, 9), Ok(vec![]));
+    assert_eq!(store.intake(Seq::MAX, Seq::MAX, 9), Ok(vec![]));
+}
+
+fn a_position_is_found_under_every_name_of_its_paper(store: &dyn Store) {
+    let provisional = PaperId::provisional("a", "b");
+    let came = intake(4, provisional.clone());
+    store
+        .commit(vec![put(Paper::new(provisional.clone())), Write::Intake(came.clone())])
+        .unwrap();
+    let real_name = Write::Alias {
+        from: provisional.clone(),
+        to: arxiv(1),
+    };
+    store.commit(vec![put(Paper::new(arxiv(1))), real_name]).unwrap();
+    assert_eq!(store.intake_of(&provisional), Ok(Some(came.clone())));
+    assert_eq!(store.intake_of(&arxiv(1)), Ok(Some(came.clone())));
+    store.commit(vec![Write::Intake(intake(7, arxiv(1)))]).unwrap();
+    assert_eq!(store.intake_of(&arxiv(1)), Ok(Some(came)));
+    assert_eq!(store.intake_of(&arxiv(2)), Ok(None));
+}
+
+fn a_position_given_to_another_paper_is_no_longer_the_first_ones(store: &dyn Store) {
+    store.commit(vec![Write::Intake(intake(1, arxiv(1)))]).unwrap();
+    store.commit(vec![Write::Intake(intake(1, arxiv(2)))]).unwrap();
+    assert_eq!(store.intake_of(&arxiv(1)), Ok(None));
+    assert_eq!(store.intake_of(&arxiv(2)), Ok(Some(intake(1, arxiv(2)))));
+}
+
+fn windows_come_by_source_and_time(store: &dyn Store) {
+    let ordered = [
+        window(SourceKind::ArxivMail, -90_000_000, 60, 1),
+        window(SourceKind::ArxivMail, 0, 60, 1),
+        window(SourceKind::ArxivMail, 0, 90, 1),
+        window(SourceKind::ArxivMail, 60, 70, 1),
+        window(SourceKind::Report, 0, 60, 1),
+    ];
+    let shuffled = [3, 0, 4, 2, 1].map(|i: usize| Write::Window(ordered[i].clone()));
+    store.commit(shuffled.to_vec()).unwrap();
+    assert_eq!(store.windows().unwrap(), ordered);
+    let again = window(SourceKind::ArxivMail, 0, 90, 8);
+    store.commit(vec![Write::Window(again.clone())]).unwrap();
+    assert_eq!(store.windows().unwrap().len(), ordered.len());
+    assert_eq!(store.window(&again.window), Ok(Some(again)));
+}
+
+fn a_content_is_known_by_its_hash_alone(store: &dyn Store) {
+    let records = [content("ab", "mail.txt"), content("abc", "mail.txt")];
+    store.commit(records.clone().map(Write::Content).to_vec()).unwrap();
+    assert_eq!(store.content("ab"), Ok(Some(records[0].clone())));
+    assert_eq!(store.content("abc"), Ok(Some(records[1].clone())));
+    assert_eq!(store.content("a"), Ok(None));
+}
+
+fn clearing_matches_leaves_earlier_ones_and_other_topics(store: &dyn Store) {
+    let topic = |name: &str| TopicId(name.to_owned());
+    let all: Vec<_> = ["kv", "kv-cache"]
+        .iter()
+        .flat_map(|name| (1..=4).map(|seq| Write::Match(Box::new(matching(name, seq, 3)))))
+        .collect();
+    store.commit(all).unwrap();
+    let clear = Write::ClearMatches {
+        topic: topic("kv"),
+        after: 2,
+    };
+    store
+        .commit(vec![clear, Write::Match(Box::new(matching("kv", 4, 6)))])
+        .unwrap();
+    let left = vec![matching("kv", 1, 3), matching("kv", 2, 3), matching("kv", 4, 6)];
+    assert_eq!(store.matches(&topic("kv"), 0, 9), Ok(left));
+    assert_eq!(store.matches(&topic("kv-cache"), 1, 3).unwrap().len(), 2);
+    assert_eq!(store.matches(&topic("k"), 0, Seq::MAX), Ok(vec![]));
+    assert_eq!(store.matches(&topic("kv"), 9, 0), Ok(vec![]));
+}
+
+fn a_topics_fingerprint_is_remembered(store: &dyn Store) {
+    let print = |fingerprint| Write::TopicFingerprint {
+        topic: TopicId("kv".to_owned()),
+        fingerprint,
+    };
+    store.commit(vec![print(1), print(u64::MAX)]).unwrap();
+    assert_eq!(store.topic_fingerprint(&TopicId("kv".to_owned())), Ok(Some(u64::MAX)));
+    assert_eq!(store.topic_fingerprint(&TopicId("k".to_owned())), Ok(None));
+}
+
+fn only_active_channels_are_due_most_overdue_first(store: &dyn Store) {
+    let paused = Channel {
+        activity: Activity::Paused {
+            reason: "kicked".to_owned(),
+            since: at(1),
+        },
+        ..channel("web:paused", Some(0))
+    };
+    let all = [
+        channel("telegram:-1/42", Some(5)),
+        channel("telegram:-1/4", Some(5)),
+        channel("telegram:-1", Some(9)),
+        channel("web:lobby", Some(3)),
+        channel("discord:123456789012345678", None),
+        paused.clone(),
+    ];
+    store
+        .commit(all.iter().cloned().map(|c| Write::Channel(Box::new(c))).collect())
+        .unwrap();
+    let due = |now, limit| store.channels_due(at(now), limit).unwrap();
+    assert_eq!(due(2, 9), []);
+    assert_eq!(due(5, 9), [all[3].clone(), all[1].clone(), all[0].clone()]);
+    assert_eq!(due(9, 2), [all[3].clone(), all[1].clone()]);
+    assert_eq!(store.next_channel_due(), Ok(Some(at(3))));
+
+    let resumed = channel("web:paused", Some(1));
+    store.commit(vec![Write::Channel(Box::new(resumed.clone()))]).unwrap();
+    assert_eq!(store.next_channel_due(), Ok(Some(at(1))));
+    store.commit(vec![Write::Channel(Box::new(paused.clone()))]).unwrap();
+    assert_eq!(store.next_channel_due(), Ok(Some(at(3))));
+    assert_eq!(store.channel(&paused.place), Ok(Some(paused)));
+    let order: Vec<_> = store.channels().unwrap().into_iter().map(|c| c.place).collect();
+    assert!(order.is_sorted() && order.len() == all.len(), "{order:?}");
+}
+
+fn a_removed_channel_leaves_its_deliveries(store: &dyn Store) {
+    let telegram = place("telegram:-1");
+    let waiting = delivery("telegram:-1", digest_id(1), available(5));
+    store
+        .commit(vec![
+            Write::Channel(Box::new(channel("telegram:-1", Some(1)))),
+            send(&waiting),
+        ])
+        .unwrap();
+    store.commit(vec![Write::RemoveChannel(telegram.clone())]).unwrap();
+    assert_eq!(store.channel(&telegram), Ok(None));
+    assert_eq!(store.next_channel_due(), Ok(None));
+    assert_eq!(store.due(at(5), 9), Ok(vec![waiting]));
+}
+
+fn digests_come_latest_first(store: &dyn Store) {
+    let other_set = DigestId { set: 1, ..digest_id(2) };
+    let ordered = [digest_id(3), digest_id(2), other_set, digest_id(-1)];
+    let writes = ordered.map(|id| Write::Digest(Box::new(digest(id, 2))));
+    store.commit(writes.to_vec()).unwrap();
+    assert_eq!(store.digests(None, 9).unwrap(), ordered);
+    assert_eq!(store.digests(Some(digest_id(2)), 1).unwrap(), [other_set]);
+    assert_eq!(store.digest(&other_set), Ok(Some(digest(other_set, 2))));
+}
+
+fn a_shorter_rendering_leaves_no_parts_of_the_longer_one(store: &dyn Store) {
+    let id = rendering(digest_id(1));
+    let put = |texts: &[&str]| Write::Rendering {
+        id: id.clone(),
+        parts: parts(texts),
+    };
+    let long = "x".repeat(50_000);
+    store.commit(vec![put(&["a", &long, "c"])]).unwrap();
+    store.commit(vec![put(&["d", "e"])]).unwrap();
+    let read = |index| store.part(&id, index).unwrap().map(|part| part.payload);
+    assert_eq!(
+        [read(0), read(1), read(2)],
+        [Some("d".to_owned()), Some("e".to_owned()), None]
+    );
+    let other = RenderingId {
+        lang: Lang::En,
+        ..id.clone()
+    };
+    assert_eq!(store.part(&other, 0), Ok(None));
+}
+
+fn a_record_of_any_length_comes_back_whole(store: &dyn Store) {
+    for entries in [0, 3000, 40, 41, 1000] {
+        let written = digest(digest_id(1), entries);
+        store.commit(vec![Write::Digest(Box::new(written.clone()))]).unwrap();
+        assert_eq!(store.digest(&digest_id(1)).unwrap(), Some(written));
+    }
+}
+
+fn the_earliest_unfinished_delivery_of_a_place_blocks_those_behind_it(store: &dyn Store) {
+    let second = delivery("telegram:-1", digest_id(2), available(1));
+    store.commit(vec![send(&second)]).unwrap();
+    assert_eq!(store.next_due(), Ok(Some(at(1))));
+    for blocking in [available(50), State::Leased { until: at(50) }] {
+        let first = delivery("telegram:-1", digest_id(1), blocking);
+        store.commit(vec![send(&first)]).unwrap();
+        assert_eq!(store.due(at(49), 9), Ok(vec![]));
+        assert_eq!(store.next_due(), Ok(Some(at(50))));
+        assert_eq!(store.due(at(50), 9), Ok(vec![first]));
+    }
+    let neighbour = delivery("telegram:-1/2", digest_id(3), available(2));
+    store.commit(vec![send(&neighbour)]).unwrap();
+    assert_eq!(store.due(at(49), 9), Ok(vec![neighbour]));
+    assert_eq!(store.unfinished(2).unwrap().len(), 2);
+}
+
+fn a_finished_delivery_lets_the_next_one_through(store: &dyn Store) {
+    let second = delivery("telegram:-1", digest_id(2), available(7));
+    let dropped = State::Discarded {
+        reason: Discard::Dropped,
+        at: at(3),
+    };
+    for finished in [State::Sent { at: at(3) }, dropped] {
+        let waiting = delivery("telegram:-1", digest_id(1), available(50));
+        store.commit(vec![send(&waiting), send(&second)]).unwrap();
+        let done = delivery("telegram:-1", digest_id(1), finished);
+        store.commit(vec![send(&done)]).unwrap();
+        assert_eq!(store.due(at(7), 9), Ok(vec![second.clone()]));
+        assert_eq!(store.next_due(), Ok(Some(at(7))));
+        assert_eq!(store.unfinished(9), Ok(vec![second.clone()]));
+        assert_eq!(
+            store.deliveries(&place("telegram:-1"), None, 9),
+            Ok(vec![second.clone(), done])
+        );
+    }
+}
+
+fn due_deliveries_come_most_overdue_first_and_next_due_agrees(store: &dyn Store) {
+    let places = ["telegram:-1/42", "telegram:-1/4", "web:a", "discord:123456789012345678"];
+    let minutes = [4, 4, 2, 9];
+    let all: Vec<_> = places
+        .iter()
+        .zip(minutes)
+        .map(|(place, minute)| delivery(place, digest_id(1), available(minute)))
+        .collect();
+    store.commit(all.iter().map(send).collect()).unwrap();
+    let ordered = [&all[2], &all[1], &all[0], &all[3]].map(Clone::clone);
+    assert_eq!(store.due(at(9), 9).unwrap(), ordered);
+    assert_eq!(store.due(at(9), 2).unwrap(), ordered[..2]);
+    let next = store.next_due().unwrap().unwrap();
+    assert_eq!(store.due(next, 9).unwrap(), ordered[..1]);
+    assert_eq!(store.due(next - TimeDelta::nanoseconds(1), 9), Ok(vec![]));
+}
+
+fn a_moved_delivery_leaves_nothing_behind(store: &dyn Store) {
+    let mut old = delivery("telegram:-1", digest_id(1), available(5));
+    old.message_ids = vec!["10".to_owned()];
+    store.commit(vec![send(&old)]).unwrap();
+    let mut new = old.clone();
+    new.id.place = place("telegram:-100");
+    store
+        .commit(vec![Write::RemoveDelivery(old.id.clone()), send(&new)])
+        .unwrap();
+    assert_eq!(store.delivery(&old.id), Ok(None));
+    assert_eq!(store.deliveries(&old.id.place, None, 9), Ok(vec![]));
+    assert_eq!(store.digest_of_message(&old.id.place, "10"), Ok(None));
+    assert_eq!(store.digest_of_message(&new.id.place, "10"), Ok(Some(digest_id(1))));
+    assert_eq!(store.due(at(5), 9), Ok(vec![new]));
+}
+
+fn a_message_leads_to_its_digest_in_its_own_place_alone(store: &dyn Store) {
+    let mut sent = delivery("telegram:-1/4", digest_id(1), State::Sent { at: at(5) });
+    sent.message_ids = vec!["10".to_owned(), String::new()];
+    let mut later = delivery("telegram:-1/4", digest_id(2), State::Sent { at: at(6) });
+    later.message_ids = vec!["101".to_owned(), String::new()];
+    store.commit(vec![send(&later), send(&sent)]).unwrap();
+    let digest_of = |at: &str, message| store.digest_of_message(&place(at), message).unwrap();
+    assert_eq!(digest_of("telegram:-1/4", "10"), Some(digest_id(1)));
+    assert_eq!(digest_of("telegram:-1/4", "101"), Some(digest_id(2)));
+    assert_eq!(digest_of("telegram:-1/4", "1"), None);
+    assert_eq!(digest_of("telegram:-1/4", ""), None);
+    assert_eq!(digest_of("telegram:-1/42", "10"), None);
+    assert_eq!(digest_of("telegram:-1", "10"), None);
+}
+
+/// Every read of the store over the names that the checks and [`tests`] use, to compare two stores with.
+#[cfg(test)]
+pub(super) fn reads(store: &dyn Store) -> Vec<(String, String)> {
+    let mut all = Vec::new();
+    let mut note = |question: String, answer: &dyn std::fmt::Debug| all.push((question, format!("{answer:?}")));
+    for id in tests::papers() {
+        note(format!("paper {id}"), &store.paper(&id));
+        note(format!("intake_of {id}"), &store.intake_of(&id));
+    }
+    let titles = tests::TITLES.iter().map(|t| join::sketch(&paper(arxiv(1), t, t)));
+    let every: Vec<u64> = titles.flatten().collect();
+    note("similar".to_owned(), &store.similar(&every));
+    note("head".to_owned(), &store.head());
+    note("windows".to_owned(), &store.windows());
+    note("channels".to_owned(), &store.channels());
+    note("next_channel_due".to_owned(), &store.next_channel_due());
+    note("next_due".to_owned(), &store.next_due());
+    note("damaged".to_owned(), &store.damaged());
+    for limit in [0, 2, usize::MAX] {
+        note(format!("intake {limit}"), &store.intake(1, 5, limit));
+        note(format!("unfinished {limit}"), &store.unfinished(limit));
+        for now in -1..6 {
+            note(format!("due {now} {limit}"), &store.due(at(now), limit));
+            note(
+                format!("channels_due {now} {limit}"),
+                &store.channels_due(at(now), limit),
+            );
+        }
+    }
+    for topic in tests::TOPICS.map(|t| TopicId(t.to_owned())) {
+        note(format!("matches {topic}"), &store.matches(&topic, 1, 5));
+        note(format!("fingerprint {topic}"), &store.topic_fingerprint(&topic));
+    }
+    for hash in tests::HASHES {
+        note(format!("content {hash}"), &store.content(hash));
+    }
+    for id in tests::digests() {
+        note(format!("digest {id}"), &store.digest(&id));
+        note(format!("digests {id}"), &store.digests(Some(id), 2));
+        for index in 0..3 {
+            note(format!("part {id} {index}"), &store.part(&rendering(id), index));
+        }
+        for at in tests::PLACES.map(place) {
+            note(format!("deliveries {at} {id}"), &store.deliveries(&at, Some(id), 2));
+            let delivery = DeliveryId { place: at, digest: id };
+            note(format!("delivery {delivery}"), &store.delivery(&delivery));
+        }
+    }
+    note("digests".to_owned(), &store.digests(None, 9));
+    for at in tests::PLACES.map(place) {
+        note(format!("channel {at}"), &store.channel(&at));
+        note(format!("deliveries {at}"), &store.deliveries(&at, None, 9));
+        for message in tests::MESSAGES {
+            note(
+                format!("message {at} {message}"),
+                &store.digest_of_message(&at, message),
+            );
+        }
+    }
+    all
+}
+
+/// What a store must say of a record that cannot be read; used by the stores' own tests, which know how to damage one.
+#[cfg(test)]
+pub(super) fn names_it<T: std::fmt::Debug>(answer: super::Result<T>, name: &str) {
+    match answer {
+        Err(StoreError::Damaged { key, .. }) => assert_eq!(key, name),
+        other => panic!("{name} should be named as damaged, but: {other:?}"),
+    }
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+    use proptest::sample::select;
+
+    use super::*;
+    use crate::store::{ModelStore, SledStore};
+
+    pub(super) const PLACES: [&str; 5] = [
+        "telegram:-1",
+        "telegram:-1/4",
+        "telegram:-1/42",
+        "telegram:-14",
+        "web:a",
+    ];
+    pub(super) const TITLES: [&str; 4] = [
+        "",
+        "Paged attention",
+        "Paged attention II",
+        "Speculative decoding at scale",
+    ];
+    pub(super) const TOPICS: [&str; 2] = ["kv", "kv-cache"];
+    pub(super) const HASHES: [&str; 3] = ["a", "ab", "a\0b"];
+    pub(super) const MESSAGES: [&str; 4] = ["", "1", "10", "1\0"];
+
+    pub(super) fn papers() -> [PaperId; 5] {
+        let url = |s: &str| PaperId::Url(format!("https://example.org/{s}"));
+        [
+            arxiv(1),
+            arxiv(10),
+            url("a"),
+            url("ab"),
+            PaperId::Doi("10.1000/182".to_owned()),
+        ]
+    }
+
+    pub(super) fn digests() -> [DigestId; 4] {
+        let other = |day| DigestId {
+            set: 0xFF,
+            ..digest_id(day)
+        };
+        [digest_id(-30_000), digest_id(1), other(1), digest_id(2)]
+    }
+
+    fn any_state() -> impl Strategy<Value = State> {
+        (0..6, 0..5_i64).prop_map(|(kind, minute)| match kind {
+            0 | 1 => available(minute),
+            2 | 3 => State::Leased { until: at(minute) },
+            4 => State::Sent { at: at(minute) },
+            _ => State::Discarded {
+                reason: Discard::Rejected("too long".to_owned()),
+                at: at(minute),
+            },
+        })
+    }
+
+    fn any_place() -> impl Strategy<Value = &'static str> {
+        select(PLACES.to_vec())
+    }
+
+    fn any_digest() -> impl Strategy<Value = DigestId> {
+        select(digests().to_vec())
+    }
+
+    fn any_paper() -> impl Strategy<Value = PaperId> {
+        select(papers().to_vec())
+    }
+
+    fn any_topic() -> impl Strategy<Value = &'static str> {
+        select(TOPICS.to_vec())
+    }
+
+    fn any_title() -> impl Strategy<Value = &'static str> {
+        select(TITLES.to_vec())
+    }
+
+    fn any_delivery() -> impl Strategy<Value = Delivery> {
+        let messages = vec(select(MESSAGES.to_vec()), 0..3);
+        (any_place(), any_digest(), any_state(), messages).prop_map(|(place, digest, state, messages)| Delivery {
+            message_ids: messages.into_iter().map(str::to_owned).collect(),
+            ..delivery(place, digest, state)
+        })
+    }
+
+    fn any_channel() -> impl Strategy<Value = Channel> {
+        (any_place(), proptest::option::of(0..5_i64), any::<bool>()).prop_map(|(place, due, active)| {
+            let paused = Activity::Paused {
+                reason: "kicked".to_owned(),
+                since: at(1),
+            };
+            Channel {
+                activity: if active { Activity::Active } else { paused },
+                ..channel(place, due)
+            }
+        })
+    }
+
+    fn any_write() -> impl Strategy<Value = Write> {
+        let sources = select(SourceKind::ALL.to_vec());
+        prop_oneof![
+            3 => (any_paper(), any_title(), any_title()).prop_map(|(id, title, text)| put(paper(id, title, text))),
+            2 => (any_paper(), any_paper()).prop_map(|(from, to)| Write::Alias { from, to }),
+            2 => (1..7_u64, any_paper()).prop_map(|(seq, paper)| Write::Intake(intake(seq, paper))),
+            1 => (sources, 0..3_i64, 3..5_i64, 0..9_u32).prop_map(|(s, from, to, n)| Write::Window(window(s, from, to, n))),
+            1 => (select(HASHES.to_vec()), any_title()).prop_map(|(hash, name)| Write::Content(content(hash, name))),
+            2 => (any_topic(), 1..7_u64, 1..9_u32)
+                .prop_map(|(topic, seq, points)| Write::Match(Box::new(matching(topic, seq, points)))),
+            1 => (any_topic(), 0..7_u64)
+                .prop_map(|(topic, after)| Write::ClearMatches { topic: TopicId(topic.to_owned()), after }),
+            1 => (any_topic(), any::<u64>())
+                .prop_map(|(topic, fingerprint)| Write::TopicFingerprint { topic: TopicId(topic.to_owned()), fingerprint }),
+            3 => any_channel().prop_map(|channel| Write::Channel(Box::new(channel))),
+            1 => any_place().prop_map(|at| Write::RemoveChannel(place(at))),
+            1 => (any_digest(), select(vec![0, 1, 200])).prop_map(|(id, n)| Write::Digest(Box::new(digest(id, n)))),
+            1 => (any_digest(), vec(select(vec!["a", "b"]), 0..4))
+                .prop_map(|(id, texts)| Write::Rendering { id: rendering(id), parts: parts(&texts) }),
+            8 => any_delivery().prop_map(|delivery| Write::Delivery(Box::new(delivery))),
+            2 => (any_place(), any_digest())
+                .prop_map(|(at, digest)| Write::RemoveDelivery(DeliveryId { place: place(at), digest })),
+        ]
+    }
+
+    fn any_commits() -> impl Strategy<Value = Vec<Vec<Write>>> {
+        vec(vec(any_write(), 0..14), 1..6)
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
+
+        #[test]
+        fn sled_answers_like_the_model_after_every_commit(commits in any_commits()) {
+            let dir = tempfile::tempdir().unwrap();
+            let sled = SledStore::open(dir.path()).unwrap();
+            let model = ModelStore::new();
+            for writes in commits {
+                sled.commit(writes.clone()).unwrap();
+                model.commit(writes).unwrap();
+                prop_assert_eq!(reads(&sled), reads(&model));
+            }
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 12, ..ProptestConfig::default() })]
+
+        #[test]
+        fn sled_answers_the_same_after_it_was_opened_anew(commits in any_commits()) {
+            let dir = tempfile::tempdir().unwrap();
+            let model = ModelStore::new();
+            for writes in commits {
+                let sled = SledStore::open(dir.path()).unwrap();
+                sled.commit(writes.clone()).unwrap();
+                sled.sync().unwrap();
+                model.commit(writes).unwrap();
+            }
+            let sled = SledStore::open(dir.path()).unwrap();
+            prop_assert_eq!(reads(&sled), reads(&model));
+        }
+    }
+}

@@ -1,5 +1,320 @@
-//! The store as plain maps: the model that the others are compared with, and what tests run on.
+//! The store as plain maps: the model that the others are compared with, and what tests run on. It keeps no index at
+//! all; every read is the sentence in the trait's documentation, written down as a filter and a sort.
 
-/// In memory.
+use std::collections::{BTreeMap, HashMap};
+use std::ops::Bound::{Excluded, Included};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use chrono::{DateTime, Utc};
+
+use super::{ContentRecord, IntakeRecord, MatchRecord, Result, Store, WindowRecord, Write};
+use crate::channel::{Activity, Channel, Place, Seq};
+use crate::delivery::{Delivery, DeliveryId};
+use crate::digest::{Digest, DigestId, RenderingId};
+use crate::join;
+use crate::message::Part;
+use crate::paper::{Paper, PaperId};
+use crate::source::Window;
+use crate::topic::TopicId;
+
+/// In memory. Nothing of it survives, so [`Store::sync`] has nothing to do.
 #[derive(Debug, Default)]
-pub struct ModelStore {}
+pub struct ModelStore {
+    state: Mutex<State>,
+}
+
+type WindowKey = (&'static str, DateTime<Utc>, DateTime<Utc>);
+
+#[derive(Debug, Default)]
+struct State {
+    papers: BTreeMap<PaperId, Paper>,
+    aliases: BTreeMap<PaperId, PaperId>,
+    intake: BTreeMap<Seq, IntakeRecord>,
+    windows: BTreeMap<WindowKey, WindowRecord>,
+    contents: BTreeMap<String, ContentRecord>,
+    matches: BTreeMap<TopicId, BTreeMap<Seq, MatchRecord>>,
+    fingerprints: BTreeMap<TopicId, u64>,
+    channels: BTreeMap<Place, Channel>,
+    digests: BTreeMap<DigestId, Digest>,
+    renderings: HashMap<RenderingId, Vec<Part>>,
+    deliveries: BTreeMap<Place, BTreeMap<DigestId, Delivery>>,
+}
+
+impl ModelStore {
+    /// An empty one.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        // A commit cannot panic half-way, so what a poisoned lock guards is still whole.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn window_key(window: &Window) -> WindowKey {
+    (window.source.name(), window.from, window.to)
+}
+
+fn range<T: Clone>(map: &BTreeMap<Seq, T>, after: Seq, upto: Seq, limit: usize) -> Vec<T> {
+    if after >= upto {
+        return Vec::new();
+    }
+    let found = map.range((Excluded(after), Included(upto)));
+    found.take(limit).map(|(_, record)| record.clone()).collect()
+}
+
+impl State {
+    fn real_name<'a>(&'a self, id: &'a PaperId) -> &'a PaperId {
+        // `alias` refuses what would close a circle.
+        let mut real = id;
+        while let Some(next) = self.aliases.get(real) {
+            real = next;
+        }
+        real
+    }
+
+    fn alias(&mut self, from: PaperId, to: PaperId) {
+        let mut name = Some(&to);
+        while let Some(n) = name {
+            if *n == from {
+                return;
+            }
+            name = self.aliases.get(n);
+        }
+        self.papers.remove(&from);
+        self.aliases.insert(from, to);
+    }
+
+    fn active_dues(&self) -> Vec<(DateTime<Utc>, &Channel)> {
+        let active = self.channels.values().filter(|c| c.activity == Activity::Active);
+        let mut dues: Vec<_> = active.filter_map(|c| Some((c.next_due?, c))).collect();
+        dues.sort_by_key(|(due, _)| *due);
+        dues
+    }
+
+    /// The earliest unfinished delivery of each place, most overdue first.
+    fn heads(&self) -> Vec<(DateTime<Utc>, &Delivery)> {
+        let places = self.deliveries.values();
+        let mut heads: Vec<_> = places
+            .filter_map(|of_place| of_place.values().find_map(|d| Some((d.state.due()?, d))))
+            .collect();
+        heads.sort_by_key(|(due, _)| *due);
+        heads
+    }
+
+    fn apply(&mut self, write: Write) {
+        match write {
+            Write::Paper(paper) => {
+                self.papers.insert(paper.id.clone(), *paper);
+            }
+            Write::Alias { from, to } => self.alias(from, to),
+            Write::Intake(record) => {
+                self.intake.insert(record.seq, record);
+            }
+            Write::Window(record) => {
+                self.windows.insert(window_key(&record.window), record);
+            }
+            Write::Content(record) => {
+                self.contents.insert(record.hash.clone(), record);
+            }
+            Write::Match(record) => {
+                let of_topic = self.matches.entry(record.score.topic.clone()).or_default();
+                of_topic.insert(record.seq, *record);
+            }
+            Write::ClearMatches { topic, after } => {
+                if let Some(of_topic) = self.matches.get_mut(&topic) {
+                    of_topic.retain(|seq, _| *seq <= after);
+                }
+            }
+            Write::TopicFingerprint { topic, fingerprint } => {
+                self.fingerprints.insert(topic, fingerprint);
+            }
+            Write::Channel(channel) => {
+                self.channels.insert(channel.place.clone(), *channel);
+            }
+            Write::RemoveChannel(place) => {
+                self.channels.remove(&place);
+            }
+            Write::Digest(digest) => {
+                self.digests.insert(digest.id, *digest);
+            }
+            Write::Rendering { id, parts } => {
+                self.renderings.insert(id, parts);
+            }
+            Write::Delivery(delivery) => {
+                let of_place = self.deliveries.entry(delivery.id.place.clone()).or_default();
+                of_place.insert(delivery.id.digest, *delivery);
+            }
+            Write::RemoveDelivery(id) => {
+                if let Some(of_place) = self.deliveries.get_mut(&id.place) {
+                    of_place.remove(&id.digest);
+                }
+            }
+        }
+    }
+}
+
+impl Store for ModelStore {
+    fn paper(&self, id: &PaperId) -> Result<Option<Paper>> {
+        let state = self.state();
+        let own = state.papers.get(id);
+        Ok(own.or_else(|| state.papers.get(state.real_name(id))).cloned())
+    }
+
+    fn similar(&self, sketch: &[u64]) -> Result<Vec<PaperId>> {
+        let state = self.state();
+        let mut found: Vec<_> = state
+            .papers
+            .values()
+            .map(|paper| {
+                let mut shared = join::sketch(paper);
+                shared.sort_unstable();
+                shared.dedup();
+                shared.retain(|print| sketch.contains(print));
+                (shared.len(), &paper.id)
+            })
+            .filter(|(shared, _)| *shared > 0)
+            .collect();
+        found.sort_by(|a, b| b.0.cmp(&a.0).then_with(|| a.1.cmp(b.1)));
+        Ok(found
+            .into_iter()
+            .take(super::SIMILAR_MAX)
+            .map(|(_, id)| id.clone())
+            .collect())
+    }
+
+    fn head(&self) -> Result<Seq> {
+        Ok(self.state().intake.keys().next_back().copied().unwrap_or(0))
+    }
+
+    fn intake(&self, after: Seq, upto: Seq, limit: usize) -> Result<Vec<IntakeRecord>> {
+        Ok(range(&self.state().intake, after, upto, limit))
+    }
+
+    fn intake_of(&self, paper: &PaperId) -> Result<Option<IntakeRecord>> {
+        let state = self.state();
+        let real = state.real_name(paper);
+        let mut records = state.intake.values();
+        Ok(records.find(|r| state.real_name(&r.paper) == real).cloned())
+    }
+
+    fn windows(&self) -> Result<Vec<WindowRecord>> {
+        Ok(self.state().windows.values().cloned().collect())
+    }
+
+    fn window(&self, window: &Window) -> Result<Option<WindowRecord>> {
+        Ok(self.state().windows.get(&window_key(window)).cloned())
+    }
+
+    fn content(&self, hash: &str) -> Result<Option<ContentRecord>> {
+        Ok(self.state().contents.get(hash).cloned())
+    }
+
+    fn matches(&self, topic: &TopicId, after: Seq, upto: Seq) -> Result<Vec<MatchRecord>> {
+        let state = self.state();
+        let of_topic = state.matches.get(topic);
+        Ok(of_topic.map_or_else(Vec::new, |records| range(records, after, upto, usize::MAX)))
+    }
+
+    fn topic_fingerprint(&self, topic: &TopicId) -> Result<Option<u64>> {
+        Ok(self.state().fingerprints.get(topic).copied())
+    }
+
+    fn channel(&self, place: &Place) -> Result<Option<Channel>> {
+        Ok(self.state().channels.get(place).cloned())
+    }
+
+    fn channels(&self) -> Result<Vec<Channel>> {
+        Ok(self.state().channels.values().cloned().collect())
+    }
+
+    fn channels_due(&self, now: DateTime<Utc>, limit: usize) -> Result<Vec<Channel>> {
+        let state = self.state();
+        let dues = state.active_dues().into_iter().take_while(|(due, _)| *due <= now);
+        Ok(dues.take(limit).map(|(_, channel)| channel.clone()).collect())
+    }
+
+    fn next_channel_due(&self) -> Result<Option<DateTime<Utc>>> {
+        Ok(self.state().active_dues().first().map(|(due, _)| *due))
+    }
+
+    fn digest(&self, id: &DigestId) -> Result<Option<Digest>> {
+        Ok(self.state().digests.get(id).cloned())
+    }
+
+    fn digests(&self, before: Option<DigestId>, limit: usize) -> Result<Vec<DigestId>> {
+        let state = self.state();
+        let ids = state.digests.keys().rev().copied();
+        let ids = ids.filter(|id| before.is_none_or(|before| *id < before));
+        Ok(ids.take(limit).collect())
+    }
+
+    fn part(&self, id: &RenderingId, index: u32) -> Result<Option<Part>> {
+        let state = self.state();
+        let parts = state.renderings.get(id);
+        Ok(usize::try_from(index).ok().and_then(|i| parts?.get(i)).cloned())
+    }
+
+    fn delivery(&self, id: &DeliveryId) -> Result<Option<Delivery>> {
+        let state = self.state();
+        Ok(state.deliveries.get(&id.place).and_then(|d| d.get(&id.digest)).cloned())
+    }
+
+    fn deliveries(&self, place: &Place, before: Option<DigestId>, limit: usize) -> Result<Vec<Delivery>> {
+        let state = self.state();
+        let latest_first = state.deliveries.get(place).into_iter().flat_map(|d| d.iter().rev());
+        let wanted = latest_first.filter(|(id, _)| before.is_none_or(|before| **id < before));
+        Ok(wanted.take(limit).map(|(_, delivery)| delivery.clone()).collect())
+    }
+
+    fn due(&self, now: DateTime<Utc>, limit: usize) -> Result<Vec<Delivery>> {
+        let state = self.state();
+        let due = state.heads().into_iter().take_while(|(due, _)| *due <= now);
+        Ok(due.take(limit).map(|(_, delivery)| delivery.clone()).collect())
+    }
+
+    fn next_due(&self) -> Result<Option<DateTime<Utc>>> {
+        Ok(self.state().heads().first().map(|(due, _)| *due))
+    }
+
+    fn unfinished(&self, limit: usize) -> Result<Vec<Delivery>> {
+        let state = self.state();
+        let all = state.deliveries.values().flat_map(BTreeMap::values);
+        Ok(all.filter(|d| !d.is_finished()).take(limit).cloned().collect())
+    }
+
+    fn digest_of_message(&self, place: &Place, message_id: &str) -> Result<Option<DigestId>> {
+        let state = self.state();
+        // A part that was taken as arrived without an answer has no id: an empty one belongs to nothing.
+        if message_id.is_empty() {
+            return Ok(None);
+        }
+        let mut latest_first = state.deliveries.get(place).into_iter().flat_map(|d| d.iter().rev());
+        Ok(latest_first
+            .find(|(_, delivery)| delivery.message_ids.iter().any(|id| id == message_id))
+            .map(|(digest, _)| *digest))
+    }
+
+    fn commit(&self, writes: Vec<Write>) -> Result<()> {
+        let mut state = self.state();
+        for write in writes {
+            state.apply(write);
+        }
+        Ok(())
+    }
+
+    fn sync(&self) -> Result<()> {
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_model_keeps_every_promise() {
+        super::super::exercise::exercise(&mut || Box::new(ModelStore::new()));
+    }
+}

@@ -1,1 +1,870 @@
-//! x
+//! What stands on disk, kept apart from the domain's types so that these can change without a word about old data.
+//!
+//! A record is `v`, its version, a space and JSON: `v1 {"id":"arxiv:2510.09212",…}`. Types that change with the domain
+//! (paper, channel, digest, delivery) have a stored form of their own, and the conversions take every field apart by
+//! name: a new field does not compile before somebody has said what an old record means for it. The rest is stored in
+//! its serde form.
+//!
+//! To change a form: add `…V2`, raise `VERSION`, let `load` still read version 1, and add a snapshot; the old one stays.
+
+use chrono::{DateTime, Utc};
+use chrono_tz::Tz;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use super::{ContentRecord, IntakeRecord, MatchRecord, WindowRecord};
+use crate::brief::Brief;
+use crate::channel::{Activity, Channel, Place, Platform, Seq, Settings, Style, WhenEmpty};
+use crate::delivery::{Delivery, DeliveryId, Discard, State};
+use crate::digest::{Digest, DigestId, Entry, EntryBrief, RenderingId};
+use crate::locale::Lang;
+use crate::message::Part;
+use crate::paper::{Field, Paper, PaperId};
+use crate::schedule::Schedule;
+use crate::source::Window;
+use crate::subscription::Subjects;
+use crate::topic::{Hit, TopicId};
+
+/// Something that has a stored form. Errors are reasons for people; the caller knows the key.
+pub(super) trait Record: Sized {
+    /// The version that is written.
+    const VERSION: u32;
+    /// The JSON of version [`Self::VERSION`].
+    fn save(self) -> serde_json::Result<Vec<u8>>;
+    /// Reads the JSON of any version from 1 to [`Self::VERSION`].
+    fn load(version: u32, json: &[u8]) -> Result<Self, String>;
+}
+
+/// The bytes of a record.
+pub(super) fn encode<R: Record>(record: R) -> Result<Vec<u8>, String> {
+    let mut bytes = format!("v{} ", R::VERSION).into_bytes();
+    bytes.extend(record.save().map_err(|e| format!("it cannot be written: {e}"))?);
+    Ok(bytes)
+}
+
+/// The record in these bytes.
+pub(super) fn decode<R: Record>(bytes: &[u8]) -> Result<R, String> {
+    let parse = || {
+        let end = bytes.iter().take(12).position(|&b| b == b' ')?;
+        let digits = std::str::from_utf8(bytes.get(..end)?).ok()?.strip_prefix('v')?;
+        Some((digits.parse::<u32>().ok()?, bytes.get(end + 1..)?))
+    };
+    let (version, json) = parse().ok_or("it does not begin with a version")?;
+    if version == 0 || version > R::VERSION {
+        return Err(format!(
+            "it has version {version}, and this program reads versions 1 to {}; use the program that wrote it",
+            R::VERSION
+        ));
+    }
+    R::load(version, json)
+}
+
+fn from_json<T: DeserializeOwned>(json: &[u8]) -> Result<T, String> {
+    serde_json::from_slice(json).map_err(|e| e.to_string())
+}
+
+macro_rules! stored_as_they_are {
+    ($($record:ty),+) => {$(
+        impl Record for $record {
+            const VERSION: u32 = 1;
+
+            fn save(self) -> serde_json::Result<Vec<u8>> {
+                serde_json::to_vec(&self)
+            }
+
+            fn load(_version: u32, json: &[u8]) -> Result<Self, String> {
+                from_json(json)
+            }
+        }
+    )+};
+}
+
+stored_as_they_are!(IntakeRecord, WindowRecord, ContentRecord, MatchRecord, Part);
+
+macro_rules! stored_as {
+    ($record:ty, $stored:ty) => {
+        impl Record for $record {
+            const VERSION: u32 = 1;
+
+            fn save(self) -> serde_json::Result<Vec<u8>> {
+                serde_json::to_vec(&<$stored>::from(self))
+            }
+
+            fn load(_version: u32, json: &[u8]) -> Result<Self, String> {
+                from_json::<$stored>(json)?.try_into().map_err(|e| format!("{e}"))
+            }
+        }
+    };
+}
+
+stored_as!(PaperRecord, PaperV1);
+stored_as!(Channel, ChannelV1);
+stored_as!(Digest, DigestV1);
+stored_as!(Delivery, DeliveryV1);
+
+/// A paper with the fingerprints under which it stands in the index, so that they are found again even after
+/// [`crate::join::sketch`] has changed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct PaperRecord {
+    pub(super) paper: Paper,
+    pub(super) sketch: Vec<u64>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct PaperV1 {
+    id: PaperId,
+    version: u16,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    title: Option<Field<String>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    authors: Option<Field<Vec<String>>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    author_count: Option<Field<u32>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    institutions: Option<Field<Vec<String>>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    categories: Option<Field<Vec<String>>>,
+    #[serde(rename = "abstract", skip_serializing_if = "Option::is_none")]
+    abstract_text: Option<Field<String>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    comments: Option<Field<String>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    doi: Option<Field<String>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    journal_ref: Option<Field<String>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    submitted: Option<DateTime<Utc>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    revised: Option<DateTime<Utc>>,
+    briefs: Vec<Brief>,
+    sketch: Vec<u64>,
+}
+
+impl From<PaperRecord> for PaperV1 {
+    fn from(PaperRecord { paper, sketch }: PaperRecord) -> Self {
+        let Paper {
+            id,
+            version,
+            title,
+            authors,
+            author_count,
+            institutions,
+            categories,
+            abstract_text,
+            comments,
+            doi,
+            journal_ref,
+            submitted,
+            revised,
+            briefs,
+        } = paper;
+        Self {
+            id,
+            version,
+            title,
+            authors,
+            author_count,
+            institutions,
+            categories,
+            abstract_text,
+            comments,
+            doi,
+            journal_ref,
+            submitted,
+            revised,
+            briefs,
+            sketch,
+        }
+    }
+}
+
+impl From<PaperV1> for PaperRecord {
+    fn from(stored: PaperV1) -> Self {
+        let PaperV1 {
+            id,
+            version,
+            title,
+            authors,
+            author_count,
+            institutions,
+            categories,
+            abstract_text,
+            comments,
+            doi,
+            journal_ref,
+            submitted,
+            revised,
+            briefs,
+            sketch,
+        } = stored;
+        let paper = Paper {
+            id,
+            version,
+            title,
+            authors,
+            author_count,
+            institutions,
+            categories,
+            abstract_text,
+            comments,
+            doi,
+            journal_ref,
+            submitted,
+            revised,
+            briefs,
+        };
+        Self { paper, sketch }
+    }
+}
+
+#[derive(Serialize, Deserialize)]
+struct ChannelV1 {
+    place: Place,
+    subjects: Subjects,
+    schedule: Option<String>,
+    timezone: Tz,
+    language: Lang,
+    when_empty: WhenEmpty,
+    style: Style,
+    cursor: Seq,
+    last_fired: Option<DateTime<Utc>>,
+    next_due: Option<DateTime<Utc>>,
+    paused: Option<PausedV1>,
+    added_at: DateTime<Utc>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct PausedV1 {
+    reason: String,
+    since: DateTime<Utc>,
+}
+
+impl From<Channel> for ChannelV1 {
+    fn from(channel: Channel) -> Self {
+        let Channel {
+            place,
+            settings,
+            cursor,
+            last_fired,
+            next_due,
+            activity,
+            added_at,
+        } = channel;
+        let Settings {
+            subjects,
+            schedule,
+            timezone,
+            language,
+            when_empty,
+            style,
+        } = settings;
+        let paused = match activity {
+            Activity::Active => None,
+            Activity::Paused { reason, since } => Some(PausedV1 { reason, since }),
+        };
+        Self {
+            place,
+            subjects,
+            schedule: schedule.map(String::from),
+            timezone,
+            language,
+            when_empty,
+            style,
+            cursor,
+            last_fired,
+            next_due,
+            paused,
+            added_at,
+        }
+    }
+}
+
+impl TryFrom<ChannelV1> for Channel {
+    type Error = crate::schedule::ScheduleError;
+
+    fn try_from(stored: ChannelV1) -> Result<Self, Self::Error> {
+        let ChannelV1 {
+            place,
+            subjects,
+            schedule,
+            timezone,
+            language,
+            when_empty,
+            style,
+            cursor,
+            last_fired,
+            next_due,
+            paused,
+            added_at,
+        } = stored;
+        Ok(Self {
+            place,
+            settings: Settings {
+                subjects,
+                schedule: schedule.map(Schedule::try_from).transpose()?,
+                timezone,
+                language,
+                when_empty,
+                style,
+            },
+            cursor,
+            last_fired,
+            next_due,
+            activity: paused.map_or(Activity::Active, |PausedV1 { reason, since }| Activity::Paused {
+                reason,
+                since,
+            }),
+            added_at,
+        })
+    }
+}
+
+#[derive(Serialize, Deserialize)]
+struct DigestV1 {
+    id: DigestId,
+    subjects: Subjects,
+    since: Seq,
+    upto: Seq,
+    windows: Vec<Window>,
+    considered: u32,
+    matched: u32,
+    entries: Vec<EntryV1>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct EntryV1 {
+    number: u32,
+    paper: PaperId,
+    title: String,
+    briefs: Vec<EntryBrief>,
+    institutions: Vec<String>,
+    author_count: Option<u32>,
+    points: u32,
+    topics: Vec<TopicId>,
+    hits: Vec<Hit>,
+}
+
+impl From<Digest> for DigestV1 {
+    fn from(digest: Digest) -> Self {
+        let Digest {
+            id,
+            subjects,
+            since,
+            upto,
+            windows,
+            considered,
+            matched,
+            entries,
+        } = digest;
+        Self {
+            id,
+            subjects,
+            since,
+            upto,
+            windows,
+            considered,
+            matched,
+            entries: entries.into_iter().map(EntryV1::from).collect(),
+        }
+    }
+}
+
+impl From<DigestV1> for Digest {
+    fn from(stored: DigestV1) -> Self {
+        let DigestV1 {
+            id,
+            subjects,
+            since,
+            upto,
+            windows,
+            considered,
+            matched,
+            entries,
+        } = stored;
+        Self {
+            id,
+            subjects,
+            since,
+            upto,
+            windows,
+            considered,
+            matched,
+            entries: entries.into_iter().map(Entry::from).collect(),
+        }
+    }
+}
+
+impl From<Entry> for EntryV1 {
+    fn from(entry: Entry) -> Self {
+        let Entry {
+            number,
+            paper,
+            title,
+            briefs,
+            institutions,
+            author_count,
+            points,
+            topics,
+            hits,
+        } = entry;
+        Self {
+            number,
+            paper,
+            title,
+            briefs,
+            institutions,
+            author_count,
+            points,
+            topics,
+            hits,
+        }
+    }
+}
+
+impl From<EntryV1> for Entry {
+    fn from(stored: EntryV1) -> Self {
+        let EntryV1 {
+            number,
+            paper,
+            title,
+            briefs,
+            institutions,
+            author_count,
+            points,
+            topics,
+            hits,
+        } = stored;
+        Self {
+            number,
+            paper,
+            title,
+            briefs,
+            institutions,
+            author_count,
+            points,
+            topics,
+            hits,
+        }
+    }
+}
+
+#[derive(Serialize, Deserialize)]
+struct DeliveryV1 {
+    place: Place,
+    digest: DigestId,
+    rendering: RenderingV1,
+    state: StateV1,
+    parts: u32,
+    message_ids: Vec<String>,
+    uncertain: bool,
+    attempts: u32,
+    last_error: Option<String>,
+    published_at: DateTime<Utc>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct RenderingV1 {
+    digest: DigestId,
+    platform: Platform,
+    lang: Lang,
+    style: Style,
+    zone: Tz,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum StateV1 {
+    Available { at: DateTime<Utc> },
+    Leased { until: DateTime<Utc> },
+    Sent { at: DateTime<Utc> },
+    Rejected { reason: String, at: DateTime<Utc> },
+    Gone { reason: String, at: DateTime<Utc> },
+    Dropped { at: DateTime<Utc> },
+}
+
+impl From<State> for StateV1 {
+    fn from(state: State) -> Self {
+        match state {
+            State::Available { at } => Self::Available { at },
+            State::Leased { until } => Self::Leased { until },
+            State::Sent { at } => Self::Sent { at },
+            State::Discarded { reason, at } => match reason {
+                Discard::Rejected(reason) => Self::Rejected { reason, at },
+                Discard::Gone(reason) => Self::Gone { reason, at },
+                Discard::Dropped => Self::Dropped { at },
+            },
+        }
+    }
+}
+
+impl From<StateV1> for State {
+    fn from(stored: StateV1) -> Self {
+        let discarded = |reason, at| Self::Discarded { reason, at };
+        match stored {
+            StateV1::Available { at } => Self::Available { at },
+            StateV1::Leased { until } => Self::Leased { until },
+            StateV1::Sent { at } => Self::Sent { at },
+            StateV1::Rejected { reason, at } => discarded(Discard::Rejected(reason), at),
+            StateV1::Gone { reason, at } => discarded(Discard::Gone(reason), at),
+            StateV1::Dropped { at } => discarded(Discard::Dropped, at),
+        }
+    }
+}
+
+impl From<Delivery> for DeliveryV1 {
+    fn from(delivery: Delivery) -> Self {
+        let Delivery {
+            id: DeliveryId { place, digest },
+            rendering,
+            state,
+            parts,
+            message_ids,
+            uncertain,
+            attempts,
+            last_error,
+            published_at,
+        } = delivery;
+        let RenderingId {
+            digest: rendered,
+            platform,
+            lang,
+            style,
+            zone,
+        } = rendering;
+        Self {
+            place,
+            digest,
+            rendering: RenderingV1 {
+                digest: rendered,
+                platform,
+                lang,
+                style,
+                zone,
+            },
+            state: state.into(),
+            parts,
+            message_ids,
+            uncertain,
+            attempts,
+            last_error,
+            published_at,
+        }
+    }
+}
+
+impl From<DeliveryV1> for Delivery {
+    fn from(stored: DeliveryV1) -> Self {
+        let DeliveryV1 {
+            place,
+            digest,
+            rendering,
+            state,
+            parts,
+            message_ids,
+            uncertain,
+            attempts,
+            last_error,
+            published_at,
+        } = stored;
+        let RenderingV1 {
+            digest: rendered,
+            platform,
+            lang,
+            style,
+            zone,
+        } = rendering;
+        Self {
+            id: DeliveryId { place, digest },
+            rendering: RenderingId {
+                digest: rendered,
+                platform,
+                lang,
+                style,
+                zone,
+            },
+            state: state.into(),
+            parts,
+            message_ids,
+            uncertain,
+            attempts,
+            last_error,
+            published_at,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fmt::Debug;
+
+    use super::*;
+    use crate::brief::Origin;
+    use crate::source::{Announcement, SourceKind};
+    use crate::topic::{Score, Verdict};
+
+    fn at(text: &str) -> DateTime<Utc> {
+        text.parse().unwrap()
+    }
+
+    fn brief() -> Brief {
+        Brief {
+            lang: Lang::Zh,
+            origin: Origin::Imported,
+            text: "某大学提出分页注意力。".to_owned(),
+        }
+    }
+
+    fn window() -> Window {
+        Window {
+            source: SourceKind::ArxivMail,
+            from: at("2025-10-08T18:00:00Z"),
+            to: at("2025-10-09T18:00:00Z"),
+        }
+    }
+
+    fn topic() -> TopicId {
+        TopicId("inference".to_owned())
+    }
+
+    fn hit() -> Hit {
+        Hit {
+            term: "KV cache".to_owned(),
+            points: 18,
+            in_title: true,
+        }
+    }
+
+    fn subjects() -> Subjects {
+        Subjects {
+            topics: vec![topic()],
+            keywords: vec!["kv cache".to_owned()],
+        }
+    }
+
+    fn digest_id() -> DigestId {
+        "9f86d081884c7d65@20251010T090000Z".parse().unwrap()
+    }
+
+    fn paper() -> PaperRecord {
+        fn field<T>(value: T) -> Option<Field<T>> {
+            Some(Field::new(value, SourceKind::ArxivMail))
+        }
+        let paper = Paper {
+            id: PaperId::Arxiv("2510.09212".to_owned()),
+            version: 2,
+            title: field("Paged “attention”".to_owned()),
+            authors: field(vec!["A. Estévez".to_owned(), "李雷".to_owned()]),
+            author_count: Some(Field::new(2, SourceKind::Report)),
+            institutions: Some(Field::new(vec!["清华大学".to_owned()], SourceKind::Report)),
+            categories: field(vec!["cs.LG".to_owned()]),
+            abstract_text: field("One.\nTwo.".to_owned()),
+            comments: field("12 pages".to_owned()),
+            doi: field("10.1000/182".to_owned()),
+            journal_ref: field("J. 1".to_owned()),
+            submitted: Some(at("2025-10-08T12:00:00Z")),
+            revised: Some(at("2025-10-09T12:00:00.5Z")),
+            briefs: vec![brief()],
+        };
+        PaperRecord {
+            paper,
+            sketch: vec![1, u64::MAX],
+        }
+    }
+
+    fn channel() -> Channel {
+        Channel {
+            place: Place::telegram(-1_001_234_567_890, Some(42)),
+            settings: Settings {
+                subjects: subjects(),
+                schedule: None,
+                timezone: chrono_tz::Asia::Shanghai,
+                language: Lang::Zh,
+                when_empty: WhenEmpty::Silent,
+                style: Style::Full,
+            },
+            cursor: 363,
+            last_fired: Some(at("2025-10-10T01:00:00Z")),
+            next_due: Some(at("2025-10-11T01:00:00Z")),
+            activity: Activity::Paused {
+                reason: "Forbidden: bot was kicked".to_owned(),
+                since: at("2025-10-10T02:00:00Z"),
+            },
+            added_at: at("2025-10-01T00:00:00Z"),
+        }
+    }
+
+    fn digest() -> Digest {
+        Digest {
+            id: digest_id(),
+            subjects: subjects(),
+            since: 0,
+            upto: 363,
+            windows: vec![window()],
+            considered: 363,
+            matched: 39,
+            entries: vec![Entry {
+                number: 1,
+                paper: PaperId::Doi("10.1000/182".to_owned()),
+                title: "Paged attention".to_owned(),
+                briefs: vec![EntryBrief {
+                    reader: Lang::En,
+                    brief: brief(),
+                }],
+                institutions: vec!["清华大学".to_owned()],
+                author_count: None,
+                points: 24,
+                topics: vec![topic()],
+                hits: vec![hit()],
+            }],
+        }
+    }
+
+    fn delivery(state: State) -> Delivery {
+        Delivery {
+            id: DeliveryId {
+                place: Place::discord(123_456_789_012_345_678),
+                digest: digest_id(),
+            },
+            rendering: RenderingId {
+                digest: digest_id(),
+                platform: Platform::Discord,
+                lang: Lang::En,
+                style: Style::Compact,
+                zone: chrono_tz::UTC,
+            },
+            state,
+            parts: 3,
+            message_ids: vec!["77".to_owned(), String::new()],
+            uncertain: true,
+            attempts: 4,
+            last_error: Some("not reached: reset".to_owned()),
+            published_at: at("2025-10-10T09:00:01Z"),
+        }
+    }
+
+    fn intake() -> IntakeRecord {
+        IntakeRecord {
+            seq: 7,
+            paper: PaperId::provisional("a", "b"),
+            announcement: Announcement::CrossList,
+            window: Some(window()),
+            taken_at: at("2025-10-09T20:00:00Z"),
+        }
+    }
+
+    fn ledger() -> WindowRecord {
+        WindowRecord {
+            window: window(),
+            taken_at: at("2025-10-09T20:00:00Z"),
+            repeats: 1,
+            since: 0,
+            upto: 363,
+            items: 600,
+            replacements: 237,
+        }
+    }
+
+    fn content() -> ContentRecord {
+        ContentRecord {
+            hash: "9f86d081".to_owned(),
+            name: "mail.txt".to_owned(),
+            source: SourceKind::ArxivMail,
+            taken_at: at("2025-10-09T20:00:00Z"),
+            repeats: vec![at("2025-10-10T20:00:00Z")],
+        }
+    }
+
+    fn matching() -> MatchRecord {
+        MatchRecord {
+            seq: 7,
+            paper: PaperId::Url("https://example.org/a".to_owned()),
+            score: Score {
+                topic: topic(),
+                points: 18,
+                hits: vec![hit()],
+                verdict: Verdict::ExcludedTerm("survey".to_owned()),
+            },
+        }
+    }
+
+    fn part() -> Part {
+        Part {
+            payload: r#"{"content":"今日论文"}"#.to_owned(),
+        }
+    }
+
+    /// The text of a snapshot file, without insta's own header.
+    fn text(snapshot: &str) -> &[u8] {
+        let body = snapshot.splitn(3, "---\n").nth(2).unwrap();
+        body.trim_end_matches('\n').as_bytes()
+    }
+
+    macro_rules! stored_forms {
+        ($($name:literal: $record:expr),+ $(,)?) => {
+            #[test]
+            fn the_stored_form_of_each_record_is_the_agreed_one() {
+                $(
+                    let bytes = encode($record).unwrap();
+                    insta::assert_snapshot!($name, String::from_utf8(bytes).unwrap());
+                )+
+            }
+
+            #[test]
+            fn a_record_of_version_1_still_reads() {
+                fn check<R: Record + PartialEq + Debug>(old: &str, expected: R) {
+                    assert_eq!(decode::<R>(text(old)), Ok(expected));
+                }
+                $(
+                    let file = concat!("snapshots/paperwire_core__store__record__tests__", $name, ".snap");
+                    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/src/store/");
+                    check(&std::fs::read_to_string(format!("{folder}{file}")).unwrap(), $record);
+                )+
+            }
+        };
+    }
+
+    stored_forms! {
+        "paper_v1": paper(),
+        "channel_v1": channel(),
+        "digest_v1": digest(),
+        "delivery_available_v1": delivery(State::Available { at: at("2025-10-10T09:00:00Z") }),
+        "delivery_leased_v1": delivery(State::Leased { until: at("2025-10-10T09:02:00Z") }),
+        "delivery_sent_v1": delivery(State::Sent { at: at("2025-10-10T09:00:00Z") }),
+        "delivery_rejected_v1": delivery(State::Discarded {
+            reason: Discard::Rejected("Bad Request".to_owned()),
+            at: at("2025-10-10T09:00:00Z"),
+        }),
+        "delivery_gone_v1": delivery(State::Discarded {
+            reason: Discard::Gone("blocked".to_owned()),
+            at: at("2025-10-10T09:00:00Z"),
+        }),
+        "delivery_dropped_v1": delivery(State::Discarded {
+            reason: Discard::Dropped,
+            at: at("2025-10-10T09:00:00Z"),
+        }),
+        "intake_v1": intake(),
+        "window_v1": ledger(),
+        "content_v1": content(),
+        "match_v1": matching(),
+        "part_v1": part(),
+    }
+
+    #[test]
+    fn a_record_of_a_newer_program_is_refused_with_its_version() {
+        let reason = decode::<Part>(br#"v2 {"payload":"x"}"#).unwrap_err();
+        assert!(reason.contains("version 2") && reason.contains("1 to 1"), "{reason}");
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn damaged_bytes_give_a_reason_or_a_record_that_is_written_alike(
+            bytes in proptest::collection::vec(proptest::prelude::any::<u8>(), 0..40),
+            cut in 0..200_usize,
+        ) {
+            proptest::prop_assert!(decode::<Channel>(&bytes).is_err());
+            let whole = encode(channel()).unwrap();
+            let part = whole.get(..cut).unwrap();
+            proptest::prop_assert!(decode::<Channel>(part).is_err());
+        }
+    }
+}

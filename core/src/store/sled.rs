@@ -1,9 +1,1480 @@
-//! The store over sled 0.34.
+//! The store over sled 0.34: one tree, whose keys' byte order is the order that is wanted, and one atomic batch for each
+//! commit, which carries the index entries along with the records.
+//!
+//! | key | value | for |
+//! |---|---|---|
+//! | `!format` | version of this table | refusing data of a newer program |
+//! | `a` name | real name | aliases |
+//! | `b` real name, name | name | aliases backwards |
+//! | `c` place | **channel** | |
+//! | `d` place, digest | **delivery** | |
+//! | `f` fingerprint, paper | paper | `similar` |
+//! | `g` digest | **digest** | |
+//! | `h` hash | **content** | |
+//! | `i` seq | **intake** | |
+//! | `j` paper, seq | | `intake_of` |
+//! | `k` place, message id, digest | | `digest_of_message` |
+//! | `m` topic, seq | **match** | |
+//! | `n` due, place | | `channels_due`: active channels |
+//! | `p` paper | **paper** | |
+//! | `q` due, place | digest | `due`: of each place the earliest unfinished delivery alone |
+//! | `r` digest, platform, language, style, zone, index | **part** | |
+//! | `t` topic | number | fingerprints of topics |
+//! | `u` place, digest | due | unfinished deliveries |
+//! | `w` source, from, to | **window** | |
+//! | `~` key, number | further bytes | the rest of a record that is longer than [`PIECE`] |
+//!
+//! How the parts of a key are written: a number big-endian; an instant as seconds with the sign flipped, then
+//! nanoseconds; a text with `00` as `00 FF` and closed by `00 01`, so that no text is the beginning of another
+//! (`telegram:-1/4`, `telegram:-1/42`) and the order is the texts' own; a place as platform, chat and thread; a digest
+//! as occurrence and set.
+//!
+//! What sled 0.34 needs so that the promises hold:
+//! - `flush` starts the writing but asks neither for metadata nor for the disk's own cache (sled #1351): [`Store::sync`]
+//!   ends with an fdatasync of the log on a descriptor of its own. `flush_async` hangs (sled #1241) and is not used.
+//! - a node beyond 128 KiB goes to a file of its own that nobody ever syncs, and a node has up to some 20 values. Hence
+//!   no value is longer than [`PIECE`].
+//! - a snapshot that was being written when the power went makes every later open fail (sled #1527): such remains are
+//!   removed first, and if that is not enough, all snapshots are put aside, which costs a scan of the log.
+//! - after a failed write the tree in memory may hold half a batch, and sled refuses to write ever after: the store
+//!   then refuses reads as well.
 
-/// Why it cannot be opened.
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::fmt;
+use std::fs::{self, File, TryLockError};
+use std::io;
+use std::ops::Bound::{Excluded, Included};
+use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, OnceLock, PoisonError, RwLock, RwLockReadGuard};
+use std::time::Duration;
+
+use ::sled::{Batch, Db, IVec};
+use chrono::{DateTime, Utc};
+
+use super::record::{self, PaperRecord, Record};
+use super::{ContentRecord, IntakeRecord, MatchRecord, Result, Store, StoreError, WindowRecord, Write};
+use crate::channel::{Activity, Channel, Place, Seq, Style};
+use crate::delivery::{Delivery, DeliveryId};
+use crate::digest::{Digest, DigestId, RenderingId};
+use crate::join;
+use crate::message::Part;
+use crate::paper::{Paper, PaperId};
+use crate::source::Window;
+use crate::topic::TopicId;
+
+/// The version of the key table. A program refuses a higher one than its own; raise it with every form of a record that
+/// older programs cannot read.
+const FORMAT: u64 = 1;
+const FORMAT_KEY: &[u8] = b"!format";
+
+/// The most bytes in one value: 20 of them stay below sled's limit for a node, a quarter of its 512 KiB segments.
+const PIECE: usize = 6 * 1024;
+
+/// sled counts bytes on disk; in memory it is several times as much (sled #986).
+const CACHE_BYTES: u64 = 64 * 1024 * 1024;
+
+/// sled's threads may hold the lock for a moment after a store was closed, also that of a process that just ended.
+const LOCK_TRIES: u32 = 25;
+const LOCK_PAUSE: Duration = Duration::from_millis(20);
+
+/// Why it cannot be opened. The texts are for people and say what to do.
 #[derive(Debug, thiserror::Error)]
-pub enum OpenError {}
+pub enum OpenError {
+    /// Somebody has it open.
+    #[error("the data folder {dir} is in use by another Paperwire; stop that one first")]
+    Locked {
+        /// The folder.
+        dir: String,
+    },
+    /// What is in it cannot be used.
+    #[error("the data folder {dir} cannot be used: {reason}; {advice}")]
+    Damaged {
+        /// The folder.
+        dir: String,
+        /// What is wrong with it.
+        reason: String,
+        /// What to do.
+        advice: &'static str,
+    },
+    /// The operating system refuses.
+    #[error("the data folder {dir} cannot be opened: {source}")]
+    Io {
+        /// The folder.
+        dir: String,
+        /// What it says.
+        source: io::Error,
+    },
+}
 
 /// On disk.
-#[derive(Debug)]
-pub struct SledStore {}
+pub struct SledStore {
+    db: Db,
+    log: File,
+    /// Readers never see half a commit, although sled applies a batch key by key.
+    gate: RwLock<()>,
+    broken: OnceLock<String>,
+    commits: AtomicU64,
+    synced: Mutex<u64>,
+}
+
+impl fmt::Debug for SledStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // sled's own form prints everything that is stored.
+        f.debug_struct("SledStore")
+            .field("broken", &self.broken.get())
+            .finish_non_exhaustive()
+    }
+}
+
+impl SledStore {
+    /// Opens the store in this folder, which is made if need be. After a crash it brings itself in order.
+    ///
+    /// # Errors
+    /// [`OpenError`]: it is in use, beyond repair, written by a newer program, or the system refuses.
+    pub fn open(dir: &Path) -> std::result::Result<Self, OpenError> {
+        let failed = |source| OpenError::Io {
+            dir: dir.display().to_string(),
+            source,
+        };
+        fs::create_dir_all(dir).map_err(failed)?;
+        lock(dir)?;
+        remove_unfinished_snapshots(dir).map_err(failed)?;
+        let db = match open_db(dir) {
+            Err(::sled::Error::Corruption { .. }) if put_snapshots_aside(dir).map_err(failed)? => open_db(dir),
+            other => other,
+        };
+        let db = db.map_err(|e| open_error(dir, e))?;
+        check_format(dir, &db)?;
+
+        // Whoever wrote what is there now may not have lived to sync it, and the files' names have to last as well.
+        let log = File::open(dir.join("db")).map_err(failed)?;
+        db.flush().map_err(|e| open_error(dir, e))?;
+        log.sync_all().map_err(failed)?;
+        File::open(dir).and_then(|d| d.sync_all()).map_err(failed)?;
+        Ok(Self {
+            db,
+            log,
+            gate: RwLock::new(()),
+            broken: OnceLock::new(),
+            commits: AtomicU64::new(0),
+            synced: Mutex::new(0),
+        })
+    }
+
+    fn usable(&self) -> Result<()> {
+        self.broken
+            .get()
+            .map_or(Ok(()), |why| Err(StoreError::Broken(why.clone())))
+    }
+
+    fn reading(&self) -> Result<RwLockReadGuard<'_, ()>> {
+        let guard = self.gate.read().unwrap_or_else(PoisonError::into_inner);
+        self.usable().map(|()| guard)
+    }
+
+    fn broke(&self, what: &dyn fmt::Display) -> StoreError {
+        let _ = self.broken.set(what.to_string());
+        StoreError::Broken(what.to_string())
+    }
+
+    fn get<R: Record>(&self, key: &Key) -> Result<Option<R>> {
+        let Some(bytes) = whole(&self.db, key.bytes())? else {
+            return Ok(None);
+        };
+        record::decode(&bytes)
+            .map(Some)
+            .map_err(|why| damaged(key.bytes(), why))
+    }
+
+    /// As [`Self::get`], for lists: one record that cannot be read does not keep the others away.
+    fn readable<R: Record>(&self, key: &Key) -> Result<Option<R>> {
+        match self.get(key) {
+            Err(StoreError::Damaged { .. }) => Ok(None),
+            other => other,
+        }
+    }
+
+    /// The readable records of these entries, at most `limit`.
+    fn list<R: Record>(
+        &self,
+        entries: impl Iterator<Item = ::sled::Result<(IVec, IVec)>>,
+        limit: usize,
+    ) -> Result<Vec<R>> {
+        let records = entries.filter_map(|entry| {
+            let read = || {
+                let (key, first) = entry.map_err(broken)?;
+                let bytes = joined(&key, &first, |piece| self.db.get(piece).map_err(broken))?;
+                Ok(record::decode(&bytes).ok())
+            };
+            read().transpose()
+        });
+        records.take(limit).collect()
+    }
+
+    fn real_name(&self, paper: &PaperId) -> Result<PaperId> {
+        let mut name = paper.clone();
+        while let Some(next) = self.alias_of(&name)? {
+            name = next;
+        }
+        Ok(name)
+    }
+
+    fn alias_of(&self, name: &PaperId) -> Result<Option<PaperId>> {
+        let found = self.db.get(Key::alias(name).bytes()).map_err(broken)?;
+        found.map(|to| paper_name(&to)).transpose()
+    }
+
+    /// The name itself and all that lead to it.
+    fn names(&self, real: PaperId) -> Result<Vec<PaperId>> {
+        let mut names = vec![real];
+        let mut at = 0;
+        while let Some(name) = names.get(at) {
+            let others = self.db.scan_prefix(Key::aliases_to(name).bytes());
+            for entry in others {
+                let (_, other) = entry.map_err(broken)?;
+                names.push(paper_name(&other)?);
+            }
+            at += 1;
+        }
+        Ok(names)
+    }
+
+    /// The readable heads of the queue that are due at the latest at `until`, most overdue first.
+    fn heads(&self, until: Option<DateTime<Utc>>) -> impl Iterator<Item = Result<(DateTime<Utc>, Delivery)>> {
+        let from = Key::new(b'q');
+        let to = until.map_or_else(|| from.clone(), |now| from.clone().time(now)).end();
+        self.db.range(from.0..to).filter_map(|entry| {
+            let read = || {
+                let (key, digest) = entry.map_err(broken)?;
+                let (due, place) = due_and_place(&key)?;
+                let delivery = self.readable(&Key::new(b'd').raw(place).raw(&digest))?;
+                Ok(delivery.map(|delivery| (due, delivery)))
+            };
+            read().transpose()
+        })
+    }
+
+    fn channels_by_due(&self, until: Option<DateTime<Utc>>) -> impl Iterator<Item = Result<(DateTime<Utc>, Channel)>> {
+        let from = Key::new(b'n');
+        let to = until.map_or_else(|| from.clone(), |now| from.clone().time(now)).end();
+        self.db.range(from.0..to).filter_map(|entry| {
+            let read = || {
+                let (key, _) = entry.map_err(broken)?;
+                let (due, place) = due_and_place(&key)?;
+                let channel = self.readable(&Key::new(b'c').raw(place))?;
+                Ok(channel.map(|channel| (due, channel)))
+            };
+            read().transpose()
+        })
+    }
+}
+
+impl Store for SledStore {
+    fn paper(&self, id: &PaperId) -> Result<Option<Paper>> {
+        let _gate = self.reading()?;
+        let own: Option<PaperRecord> = self.get(&Key::paper(id))?;
+        let found = match own {
+            Some(own) => Some(own),
+            None => match self.alias_of(id)? {
+                Some(next) => self.get(&Key::paper(&self.real_name(&next)?))?,
+                None => None,
+            },
+        };
+        Ok(found.map(|record| record.paper))
+    }
+
+    fn similar(&self, sketch: &[u64]) -> Result<Vec<PaperId>> {
+        let _gate = self.reading()?;
+        let prints: BTreeSet<u64> = sketch.iter().copied().collect();
+        let mut shared: HashMap<IVec, usize> = HashMap::new();
+        for print in prints {
+            for entry in self.db.scan_prefix(Key::new(b'f').num(print).bytes()) {
+                let (_, paper) = entry.map_err(broken)?;
+                *shared.entry(paper).or_default() += 1;
+            }
+        }
+        let mut found: Vec<_> = shared.into_iter().collect();
+        // The written form of a name has the order of the name itself.
+        found.sort_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
+        found
+            .iter()
+            .take(super::SIMILAR_MAX)
+            .map(|(paper, _)| paper_name(paper))
+            .collect()
+    }
+
+    fn head(&self) -> Result<Seq> {
+        let _gate = self.reading()?;
+        let last = self.db.scan_prefix(Key::new(b'i').bytes()).next_back();
+        let Some(entry) = last else { return Ok(0) };
+        let (key, _) = entry.map_err(broken)?;
+        last_number(&key)
+    }
+
+    fn intake(&self, after: Seq, upto: Seq, limit: usize) -> Result<Vec<IntakeRecord>> {
+        let _gate = self.reading()?;
+        if after >= upto {
+            return Ok(Vec::new());
+        }
+        let bounds = (Excluded(Key::intake(after).0), Included(Key::intake(upto).0));
+        self.list(self.db.range(bounds), limit)
+    }
+
+    fn intake_of(&self, paper: &PaperId) -> Result<Option<IntakeRecord>> {
+        let _gate = self.reading()?;
+        let mut earliest = None;
+        for name in self.names(self.real_name(paper)?)? {
+            let first = self.db.scan_prefix(Key::positions(&name).bytes()).next();
+            if let Some(entry) = first {
+                let (key, _) = entry.map_err(broken)?;
+                let seq = last_number(&key)?;
+                earliest = Some(earliest.map_or(seq, |other: Seq| other.min(seq)));
+            }
+        }
+        earliest.map_or(Ok(None), |seq| self.get(&Key::intake(seq)))
+    }
+
+    fn windows(&self) -> Result<Vec<WindowRecord>> {
+        let _gate = self.reading()?;
+        self.list(self.db.scan_prefix(Key::new(b'w').bytes()), usize::MAX)
+    }
+
+    fn window(&self, window: &Window) -> Result<Option<WindowRecord>> {
+        let _gate = self.reading()?;
+        self.get(&Key::window(window))
+    }
+
+    fn content(&self, hash: &str) -> Result<Option<ContentRecord>> {
+        let _gate = self.reading()?;
+        self.get(&Key::new(b'h').text(hash))
+    }
+
+    fn matches(&self, topic: &TopicId, after: Seq, upto: Seq) -> Result<Vec<MatchRecord>> {
+        let _gate = self.reading()?;
+        if after >= upto {
+            return Ok(Vec::new());
+        }
+        let bounds = (
+            Excluded(Key::matching(topic, after).0),
+            Included(Key::matching(topic, upto).0),
+        );
+        self.list(self.db.range(bounds), usize::MAX)
+    }
+
+    fn topic_fingerprint(&self, topic: &TopicId) -> Result<Option<u64>> {
+        let _gate = self.reading()?;
+        let key = Key::new(b't').text(&topic.0);
+        let found = self.db.get(key.bytes()).map_err(broken)?;
+        found
+            .map(|value| number(&value).ok_or_else(|| damaged(key.bytes(), NO_NUMBER.to_owned())))
+            .transpose()
+    }
+
+    fn channel(&self, place: &Place) -> Result<Option<Channel>> {
+        let _gate = self.reading()?;
+        self.get(&Key::new(b'c').place(place))
+    }
+
+    fn channels(&self) -> Result<Vec<Channel>> {
+        let _gate = self.reading()?;
+        self.list(self.db.scan_prefix(Key::new(b'c').bytes()), usize::MAX)
+    }
+
+    fn channels_due(&self, now: DateTime<Utc>, limit: usize) -> Result<Vec<Channel>> {
+        let _gate = self.reading()?;
+        let due = self.channels_by_due(Some(now)).take(limit);
+        due.map(|found| found.map(|(_, channel)| channel)).collect()
+    }
+
+    fn next_channel_due(&self) -> Result<Option<DateTime<Utc>>> {
+        let _gate = self.reading()?;
+        let first = self.channels_by_due(None).next().transpose()?;
+        Ok(first.map(|(due, _)| due))
+    }
+
+    fn digest(&self, id: &DigestId) -> Result<Option<Digest>> {
+        let _gate = self.reading()?;
+        self.get(&Key::new(b'g').digest(id))
+    }
+
+    fn digests(&self, before: Option<DigestId>, limit: usize) -> Result<Vec<DigestId>> {
+        let _gate = self.reading()?;
+        let from = Key::new(b'g');
+        let to = before.map_or_else(|| from.clone().end(), |id| from.clone().digest(&id).0);
+        let latest_first = self.db.range(from.0..to).rev().take(limit);
+        latest_first
+            .map(|entry| {
+                let (key, _) = entry.map_err(broken)?;
+                last_digest(&key)
+            })
+            .collect()
+    }
+
+    fn part(&self, id: &RenderingId, index: u32) -> Result<Option<Part>> {
+        let _gate = self.reading()?;
+        self.get(&Key::rendering(id).num32(index))
+    }
+
+    fn delivery(&self, id: &DeliveryId) -> Result<Option<Delivery>> {
+        let _gate = self.reading()?;
+        self.get(&Key::delivery(b'd', id))
+    }
+
+    fn deliveries(&self, place: &Place, before: Option<DigestId>, limit: usize) -> Result<Vec<Delivery>> {
+        let _gate = self.reading()?;
+        let from = Key::new(b'd').place(place);
+        let to = before.map_or_else(|| from.clone().end(), |id| from.clone().digest(&id).0);
+        self.list(self.db.range(from.0..to).rev(), limit)
+    }
+
+    fn due(&self, now: DateTime<Utc>, limit: usize) -> Result<Vec<Delivery>> {
+        let _gate = self.reading()?;
+        let due = self.heads(Some(now)).take(limit);
+        due.map(|found| found.map(|(_, delivery)| delivery)).collect()
+    }
+
+    fn next_due(&self) -> Result<Option<DateTime<Utc>>> {
+        let _gate = self.reading()?;
+        let first = self.heads(None).next().transpose()?;
+        Ok(first.map(|(due, _)| due))
+    }
+
+    fn unfinished(&self, limit: usize) -> Result<Vec<Delivery>> {
+        let _gate = self.reading()?;
+        let entries = self.db.scan_prefix(Key::new(b'u').bytes());
+        let records = entries.filter_map(|entry| {
+            let read = || {
+                let (key, _) = entry.map_err(broken)?;
+                self.readable(&Key::new(b'd').raw(key.get(1..).unwrap_or_default()))
+            };
+            read().transpose()
+        });
+        records.take(limit).collect()
+    }
+
+    fn digest_of_message(&self, place: &Place, message_id: &str) -> Result<Option<DigestId>> {
+        let _gate = self.reading()?;
+        let prefix = Key::new(b'k').place(place).text(message_id);
+        let latest = self.db.scan_prefix(prefix.bytes()).next_back();
+        latest
+            .map(|entry| {
+                let (key, _) = entry.map_err(broken)?;
+                last_digest(&key)
+            })
+            .transpose()
+    }
+
+    fn damaged(&self) -> Result<Vec<StoreError>> {
+        let _gate = self.reading()?;
+        let mut found = Vec::new();
+        for entry in &*self.db {
+            let (key, first) = entry.map_err(broken)?;
+            let bytes = |()| joined(&key, &first, |piece| self.db.get(piece).map_err(broken));
+            let outcome = match key.first().copied() {
+                Some(b'c') => record::decode::<Channel>(&bytes(())?).err(),
+                Some(b'd') => record::decode::<Delivery>(&bytes(())?).err(),
+                Some(b'g') => record::decode::<Digest>(&bytes(())?).err(),
+                Some(b'h') => record::decode::<ContentRecord>(&bytes(())?).err(),
+                Some(b'i') => record::decode::<IntakeRecord>(&bytes(())?).err(),
+                Some(b'm') => record::decode::<MatchRecord>(&bytes(())?).err(),
+                Some(b'p') => record::decode::<PaperRecord>(&bytes(())?).err(),
+                Some(b'r') => record::decode::<Part>(&bytes(())?).err(),
+                Some(b't') if number(&first).is_none() => Some(NO_NUMBER.to_owned()),
+                Some(b'w') => record::decode::<WindowRecord>(&bytes(())?).err(),
+                _ => None,
+            };
+            found.extend(outcome.map(|why| damaged(&key, why)));
+        }
+        Ok(found)
+    }
+
+    fn commit(&self, writes: Vec<Write>) -> Result<()> {
+        let _gate = self.gate.write().unwrap_or_else(PoisonError::into_inner);
+        self.usable()?;
+        let mut draft = Draft::new(&self.db);
+        for write in writes {
+            draft.write(write)?;
+        }
+        draft.place_heads()?;
+        if let Some(batch) = draft.finish() {
+            self.db.apply_batch(batch).map_err(|e| self.broke(&e))?;
+            self.commits.fetch_add(1, Ordering::SeqCst);
+        }
+        Ok(())
+    }
+
+    fn sync(&self) -> Result<()> {
+        let mut synced = self.synced.lock().unwrap_or_else(PoisonError::into_inner);
+        self.usable()?;
+        let commits = self.commits.load(Ordering::SeqCst);
+        if *synced == commits {
+            return Ok(());
+        }
+        self.db.flush().map_err(|e| self.broke(&e))?;
+        // A later attempt could succeed without having written what this one lost (fsync(2), EIO).
+        self.log.sync_data().map_err(|e| self.broke(&e))?;
+        *synced = commits;
+        Ok(())
+    }
+}
+
+/// A commit while it is put together: what the tree will say when it has been applied.
+struct Draft<'a> {
+    db: &'a Db,
+    changes: BTreeMap<Vec<u8>, Option<Vec<u8>>>,
+    /// Places (as written in keys) of whose unfinished deliveries something changed.
+    places: BTreeSet<Vec<u8>>,
+}
+
+impl<'a> Draft<'a> {
+    fn new(db: &'a Db) -> Self {
+        Self {
+            db,
+            changes: BTreeMap::new(),
+            places: BTreeSet::new(),
+        }
+    }
+
+    fn finish(self) -> Option<Batch> {
+        if self.changes.is_empty() {
+            return None;
+        }
+        let mut batch = Batch::default();
+        for (key, value) in self.changes {
+            match value {
+                Some(value) => batch.insert(key, value),
+                None => batch.remove(key),
+            }
+        }
+        Some(batch)
+    }
+
+    fn get(&self, key: &[u8]) -> Result<Option<IVec>> {
+        match self.changes.get(key) {
+            Some(value) => Ok(value.as_deref().map(IVec::from)),
+            None => self.db.get(key).map_err(broken),
+        }
+    }
+
+    fn put(&mut self, key: Key, value: &[u8]) {
+        self.changes.insert(key.0, Some(value.to_vec()));
+    }
+
+    fn remove(&mut self, key: Vec<u8>) {
+        self.changes.insert(key, None);
+    }
+
+    /// The keys that begin so, in order.
+    fn keys(&self, prefix: &Key) -> Result<Vec<Vec<u8>>> {
+        let mut keys = BTreeSet::new();
+        for key in self.db.scan_prefix(prefix.bytes()).keys() {
+            keys.insert(key.map_err(broken)?.to_vec());
+        }
+        for (key, value) in self.changed(prefix) {
+            match value {
+                Some(_) => keys.insert(key.clone()),
+                None => keys.remove(key),
+            };
+        }
+        Ok(keys.into_iter().collect())
+    }
+
+    /// The first entry whose key begins so.
+    fn first(&self, prefix: &Key) -> Result<Option<(Vec<u8>, Vec<u8>)>> {
+        let new = self
+            .changed(prefix)
+            .find_map(|(key, value)| Some((key.clone(), value.clone()?)));
+        for entry in self.db.scan_prefix(prefix.bytes()) {
+            let (key, value) = entry.map_err(broken)?;
+            if new.as_ref().is_some_and(|(new, _)| new.as_slice() <= &*key) {
+                break;
+            }
+            if !self.changes.contains_key(&*key) {
+                return Ok(Some((key.to_vec(), value.to_vec())));
+            }
+        }
+        Ok(new)
+    }
+
+    fn changed(&self, prefix: &Key) -> impl Iterator<Item = (&Vec<u8>, &Option<Vec<u8>>)> {
+        let changes = self.changes.range(prefix.0.clone()..);
+        let prefix = prefix.0.clone();
+        changes.take_while(move |(key, _)| key.starts_with(&prefix))
+    }
+
+    /// Takes a record out, with all its pieces, and says what it was. `Some(Err(()))` is a damaged one.
+    fn take<R: Record>(&mut self, key: &Key) -> Result<Option<std::result::Result<R, ()>>> {
+        let Some(first) = self.get(key.bytes())? else {
+            return Ok(None);
+        };
+        let bytes = joined(key.bytes(), &first, |piece| self.get(piece))?;
+        self.remove_whole(key.bytes().to_vec(), &first);
+        Ok(Some(record::decode(&bytes).map_err(|_| ())))
+    }
+
+    fn remove_record(&mut self, key: Vec<u8>) -> Result<()> {
+        if let Some(first) = self.get(&key)? {
+            self.remove_whole(key, &first);
+        }
+        Ok(())
+    }
+
+    fn remove_whole(&mut self, key: Vec<u8>, first: &[u8]) {
+        for number in 1..=further(first) {
+            self.remove(piece_key(&key, number));
+        }
+        self.remove(key);
+    }
+
+    /// Puts a record; what stood there before must have been taken out.
+    fn put_record<R: Record>(&mut self, key: Key, record: R) -> Result<()> {
+        let bytes = record::encode(record).map_err(|why| damaged(key.bytes(), why))?;
+        let mut pieces = bytes.chunks(PIECE);
+        let first = pieces.next().unwrap_or_default();
+        let count = u16::try_from(pieces.len())
+            .map_err(|_| damaged(key.bytes(), format!("it is too long ({} bytes)", bytes.len())))?;
+        for (number, piece) in (1..=count).zip(pieces) {
+            self.changes
+                .insert(piece_key(key.bytes(), number), Some(piece.to_vec()));
+        }
+        let mut value = Vec::with_capacity(2 + first.len());
+        value.extend(count.to_be_bytes());
+        value.extend(first);
+        self.changes.insert(key.0, Some(value));
+        Ok(())
+    }
+
+    fn replace_record<R: Record>(&mut self, key: Key, record: R) -> Result<()> {
+        self.remove_record(key.bytes().to_vec())?;
+        self.put_record(key, record)
+    }
+
+    /// Removes the index entries of a damaged record, which cannot say itself what they are.
+    fn purge(&mut self, prefix: &Key, suffix: &[u8]) -> Result<()> {
+        for key in self.keys(prefix)? {
+            if key.ends_with(suffix) {
+                self.remove(key);
+            }
+        }
+        Ok(())
+    }
+
+    fn write(&mut self, write: Write) -> Result<()> {
+        match write {
+            Write::Paper(paper) => self.paper(*paper),
+            Write::Alias { from, to } => self.alias(&from, &to),
+            Write::Intake(record) => self.intake(record),
+            Write::Window(record) => self.replace_record(Key::window(&record.window), record),
+            Write::Content(record) => self.replace_record(Key::new(b'h').text(&record.hash), record),
+            Write::Match(record) => self.replace_record(Key::matching(&record.score.topic, record.seq), *record),
+            Write::ClearMatches { topic, after } => self.clear_matches(&topic, after),
+            Write::TopicFingerprint { topic, fingerprint } => {
+                self.put(Key::new(b't').text(&topic.0), &fingerprint.to_be_bytes());
+                Ok(())
+            }
+            Write::Channel(channel) => self.channel(*channel),
+            Write::RemoveChannel(place) => self.forget_channel(&place),
+            Write::Digest(digest) => self.replace_record(Key::new(b'g').digest(&digest.id), *digest),
+            Write::Rendering { id, parts } => self.rendering(&id, parts),
+            Write::Delivery(delivery) => self.delivery(*delivery),
+            Write::RemoveDelivery(id) => self.forget_delivery(&id),
+        }
+    }
+
+    fn paper(&mut self, paper: Paper) -> Result<()> {
+        self.forget_paper(&paper.id)?;
+        let mut sketch = join::sketch(&paper);
+        sketch.sort_unstable();
+        sketch.dedup();
+        let name = paper.id.to_string();
+        for print in &sketch {
+            self.put(Key::new(b'f').num(*print).text(&name), name.as_bytes());
+        }
+        self.put_record(Key::paper(&paper.id), PaperRecord { paper, sketch })
+    }
+
+    fn forget_paper(&mut self, id: &PaperId) -> Result<()> {
+        let name = id.to_string();
+        match self.take::<PaperRecord>(&Key::paper(id))? {
+            Some(Ok(old)) => {
+                for print in old.sketch {
+                    self.remove(Key::new(b'f').num(print).text(&name).0);
+                }
+                Ok(())
+            }
+            Some(Err(())) => {
+                for key in self.keys(&Key::new(b'f'))? {
+                    // After the letter and the fingerprint only the name is left.
+                    if key.get(9..) == Some(Key(Vec::new()).text(&name).bytes()) {
+                        self.remove(key);
+                    }
+                }
+                Ok(())
+            }
+            None => Ok(()),
+        }
+    }
+
+    fn alias_of(&self, name: &PaperId) -> Result<Option<PaperId>> {
+        let found = self.get(Key::alias(name).bytes())?;
+        found.map(|to| paper_name(&to)).transpose()
+    }
+
+    fn alias(&mut self, from: &PaperId, to: &PaperId) -> Result<()> {
+        let mut name = Some(to.clone());
+        while let Some(n) = name {
+            if n == *from {
+                return Ok(());
+            }
+            name = self.alias_of(&n)?;
+        }
+        self.forget_paper(from)?;
+        let written = from.to_string();
+        if let Some(before) = self.alias_of(from)? {
+            self.remove(Key::aliases_to(&before).text(&written).0);
+        }
+        self.put(Key::alias(from), to.to_string().as_bytes());
+        self.put(Key::aliases_to(to).text(&written), written.as_bytes());
+        Ok(())
+    }
+
+    fn intake(&mut self, record: IntakeRecord) -> Result<()> {
+        let key = Key::intake(record.seq);
+        match self.take::<IntakeRecord>(&key)? {
+            Some(Ok(old)) => self.remove(Key::positions(&old.paper).num(old.seq).0),
+            Some(Err(())) => self.purge(&Key::new(b'j'), &record.seq.to_be_bytes())?,
+            None => {}
+        }
+        self.put(Key::positions(&record.paper).num(record.seq), &[]);
+        self.put_record(key, record)
+    }
+
+    fn clear_matches(&mut self, topic: &TopicId, after: Seq) -> Result<()> {
+        let last_kept = Key::matching(topic, after);
+        for key in self.keys(&Key::new(b'm').text(&topic.0))? {
+            if key.as_slice() > last_kept.bytes() {
+                self.remove_record(key)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn channel(&mut self, channel: Channel) -> Result<()> {
+        self.forget_channel(&channel.place)?;
+        if let (Activity::Active, Some(due)) = (&channel.activity, channel.next_due) {
+            self.put(Key::new(b'n').time(due).place(&channel.place), &[]);
+        }
+        self.put_record(Key::new(b'c').place(&channel.place), channel)
+    }
+
+    fn forget_channel(&mut self, place: &Place) -> Result<()> {
+        match self.take::<Channel>(&Key::new(b'c').place(place))? {
+            Some(Ok(old)) => {
+                if let Some(due) = old.next_due {
+                    self.remove(Key::new(b'n').time(due).place(place).0);
+                }
+                Ok(())
+            }
+            Some(Err(())) => self.purge(&Key::new(b'n'), Key(Vec::new()).place(place).bytes()),
+            None => Ok(()),
+        }
+    }
+
+    fn rendering(&mut self, id: &RenderingId, parts: Vec<Part>) -> Result<()> {
+        let key = Key::rendering(id);
+        for old in self.keys(&key)? {
+            self.remove_record(old)?;
+        }
+        for (index, part) in (0..).zip(parts) {
+            self.put_record(key.clone().num32(index), part)?;
+        }
+        Ok(())
+    }
+
+    fn delivery(&mut self, delivery: Delivery) -> Result<()> {
+        self.forget_delivery(&delivery.id)?;
+        let DeliveryId { place, digest } = &delivery.id;
+        for message in delivery.message_ids.iter().filter(|id| !id.is_empty()) {
+            self.put(Key::new(b'k').place(place).text(message).digest(digest), &[]);
+        }
+        if let Some(due) = delivery.state.due() {
+            self.put(Key::delivery(b'u', &delivery.id), Key(Vec::new()).time(due).bytes());
+        }
+        self.put_record(Key::delivery(b'd', &delivery.id), delivery)
+    }
+
+    fn forget_delivery(&mut self, id: &DeliveryId) -> Result<()> {
+        let DeliveryId { place, digest } = id;
+        self.places.insert(Key(Vec::new()).place(place).0);
+        match self.take::<Delivery>(&Key::delivery(b'd', id))? {
+            Some(Ok(old)) => {
+                for message in old.message_ids.iter().filter(|id| !id.is_empty()) {
+                    self.remove(Key::new(b'k').place(place).text(message).digest(digest).0);
+                }
+            }
+            Some(Err(())) => {
+                let suffix = Key(Vec::new()).digest(digest);
+                self.purge(&Key::new(b'k').place(place), suffix.bytes())?;
+            }
+            None => return Ok(()),
+        }
+        self.remove(Key::delivery(b'u', id).0);
+        Ok(())
+    }
+
+    /// Puts the earliest unfinished delivery of each place that was touched into the queue, and no other.
+    fn place_heads(&mut self) -> Result<()> {
+        for place in std::mem::take(&mut self.places) {
+            let queue = Key::new(b'u').raw(&place);
+            let before = self.db.scan_prefix(queue.bytes()).next().transpose().map_err(broken)?;
+            if let Some((_, due)) = before {
+                self.remove(Key::new(b'q').raw(&due).raw(&place).0);
+            }
+            if let Some((key, due)) = self.first(&queue)? {
+                let digest = key.get(queue.bytes().len()..).unwrap_or_default();
+                self.put(Key::new(b'q').raw(&due).raw(&place), digest);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A key in the making, see the table at the top.
+#[derive(Debug, Clone)]
+struct Key(Vec<u8>);
+
+impl Key {
+    fn new(table: u8) -> Self {
+        let mut key = Vec::with_capacity(64);
+        key.push(table);
+        Self(key)
+    }
+
+    fn paper(id: &PaperId) -> Self {
+        Self::new(b'p').text(&id.to_string())
+    }
+
+    fn alias(name: &PaperId) -> Self {
+        Self::new(b'a').text(&name.to_string())
+    }
+
+    fn aliases_to(real: &PaperId) -> Self {
+        Self::new(b'b').text(&real.to_string())
+    }
+
+    fn intake(seq: Seq) -> Self {
+        Self::new(b'i').num(seq)
+    }
+
+    fn positions(paper: &PaperId) -> Self {
+        Self::new(b'j').text(&paper.to_string())
+    }
+
+    fn matching(topic: &TopicId, seq: Seq) -> Self {
+        Self::new(b'm').text(&topic.0).num(seq)
+    }
+
+    fn window(window: &Window) -> Self {
+        Self::new(b'w')
+            .text(window.source.name())
+            .time(window.from)
+            .time(window.to)
+    }
+
+    fn delivery(table: u8, id: &DeliveryId) -> Self {
+        Self::new(table).place(&id.place).digest(&id.digest)
+    }
+
+    fn rendering(id: &RenderingId) -> Self {
+        let style = match id.style {
+            Style::Compact => "compact",
+            Style::Full => "full",
+        };
+        Self::new(b'r')
+            .digest(&id.digest)
+            .text(id.platform.name())
+            .text(id.lang.code())
+            .text(style)
+            .text(id.zone.name())
+    }
+
+    fn raw(mut self, bytes: &[u8]) -> Self {
+        self.0.extend(bytes);
+        self
+    }
+
+    fn num(self, number: u64) -> Self {
+        self.raw(&number.to_be_bytes())
+    }
+
+    fn num32(self, number: u32) -> Self {
+        self.raw(&number.to_be_bytes())
+    }
+
+    fn text(mut self, text: &str) -> Self {
+        for &byte in text.as_bytes() {
+            self.0.push(byte);
+            if byte == 0 {
+                self.0.push(0xFF);
+            }
+        }
+        self.raw(&[0, 1])
+    }
+
+    fn time(self, at: DateTime<Utc>) -> Self {
+        self.num(at.timestamp().cast_unsigned() ^ SIGN)
+            .num32(at.timestamp_subsec_nanos())
+    }
+
+    fn digest(self, id: &DigestId) -> Self {
+        self.time(id.occurrence).num(id.set)
+    }
+
+    fn place(self, place: &Place) -> Self {
+        let key = self.text(place.platform().name()).text(place.chat());
+        match place.thread() {
+            None => key.raw(&[0]),
+            Some(thread) => key.raw(&[1]).num32(thread.cast_unsigned() ^ (1 << 31)),
+        }
+    }
+
+    fn bytes(&self) -> &[u8] {
+        &self.0
+    }
+
+    /// The first key after all that begin with this one.
+    fn end(mut self) -> Vec<u8> {
+        while let Some(last) = self.0.pop() {
+            if let Some(next) = last.checked_add(1) {
+                self.0.push(next);
+                break;
+            }
+        }
+        self.0
+    }
+}
+
+const NO_NUMBER: &str = "it is not a number of eight bytes";
+const SIGN: u64 = 1 << 63;
+
+/// Reads what [`Key`] has written.
+struct Reader<'a>(&'a [u8]);
+
+impl Reader<'_> {
+    fn take<const N: usize>(&mut self) -> Option<[u8; N]> {
+        let (head, rest) = self.0.split_first_chunk::<N>()?;
+        self.0 = rest;
+        Some(*head)
+    }
+
+    fn num(&mut self) -> Option<u64> {
+        self.take().map(u64::from_be_bytes)
+    }
+
+    fn num32(&mut self) -> Option<u32> {
+        self.take().map(u32::from_be_bytes)
+    }
+
+    fn time(&mut self) -> Option<DateTime<Utc>> {
+        let seconds = (self.num()? ^ SIGN).cast_signed();
+        DateTime::from_timestamp(seconds, self.num32()?)
+    }
+
+    fn digest(&mut self) -> Option<DigestId> {
+        let occurrence = self.time()?;
+        let set = self.num()?;
+        Some(DigestId { set, occurrence })
+    }
+
+    fn text(&mut self) -> Option<String> {
+        let mut bytes = Vec::new();
+        loop {
+            match self.take()? {
+                [0] => match self.take()? {
+                    [0xFF] => bytes.push(0),
+                    [_] => return String::from_utf8(bytes).ok(),
+                },
+                [byte] => bytes.push(byte),
+            }
+        }
+    }
+
+    fn place(&mut self) -> Option<String> {
+        let place = format!("{}:{}", self.text()?, self.text()?);
+        match self.take()? {
+            [0] => Some(place),
+            [_] => Some(format!("{place}/{}", (self.num32()? ^ (1 << 31)).cast_signed())),
+        }
+    }
+}
+
+/// A record's key as people would say it.
+fn readable_key(key: &[u8]) -> String {
+    let (table, rest) = key.split_first().map_or((0, key), |(t, rest)| (*t, rest));
+    let mut r = Reader(rest);
+    let mut read = || {
+        Some(match table {
+            b'c' => format!("channel {}", r.place()?),
+            b'd' => {
+                let place = r.place()?;
+                format!("delivery {} → {place}", r.digest()?)
+            }
+            b'g' => format!("digest {}", r.digest()?),
+            b'h' => format!("content {}", r.text()?),
+            b'i' => format!("intake {}", r.num()?),
+            b'm' => format!("match {} {}", r.text()?, r.num()?),
+            b'p' => format!("paper {}", r.text()?),
+            b'r' => {
+                let (digest, platform, lang, style, zone) = (r.digest()?, r.text()?, r.text()?, r.text()?, r.text()?);
+                format!(
+                    "part {} of {digest}|{platform}|{lang}|{style}|{zone}",
+                    u64::from(r.num32()?) + 1
+                )
+            }
+            b't' => format!("topic fingerprint {}", r.text()?),
+            b'w' => {
+                let (source, from, to) = (r.text()?, r.time()?, r.time()?);
+                format!("window {source} {} – {}", from.to_rfc3339(), to.to_rfc3339())
+            }
+            _ => return None,
+        })
+    };
+    read().unwrap_or_else(|| key.escape_ascii().to_string())
+}
+
+fn damaged(key: &[u8], reason: String) -> StoreError {
+    StoreError::Damaged {
+        key: readable_key(key),
+        reason,
+    }
+}
+
+fn broken(error: ::sled::Error) -> StoreError {
+    StoreError::Broken(error.to_string())
+}
+
+fn number(bytes: &[u8]) -> Option<u64> {
+    bytes.try_into().ok().map(u64::from_be_bytes)
+}
+
+fn last_number(key: &[u8]) -> Result<u64> {
+    let found = key.last_chunk().map(|bytes| u64::from_be_bytes(*bytes));
+    found.ok_or_else(|| bad_key(key))
+}
+
+fn last_digest(key: &[u8]) -> Result<DigestId> {
+    let found = key.last_chunk::<20>().and_then(|bytes| Reader(bytes).digest());
+    found.ok_or_else(|| bad_key(key))
+}
+
+/// Of a key of the tables `n` and `q`: the instant, and the place as it is written.
+fn due_and_place(key: &[u8]) -> Result<(DateTime<Utc>, &[u8])> {
+    let mut reader = Reader(key.get(1..).unwrap_or_default());
+    let due = reader.time().ok_or_else(|| bad_key(key))?;
+    Ok((due, reader.0))
+}
+
+fn bad_key(key: &[u8]) -> StoreError {
+    damaged(key, "its key has not the form of its kind".to_owned())
+}
+
+fn paper_name(written: &[u8]) -> Result<PaperId> {
+    let parsed = std::str::from_utf8(written)
+        .ok()
+        .and_then(|name| PaperId::try_from(name.to_owned()).ok());
+    parsed.ok_or_else(|| StoreError::Damaged {
+        key: format!("name {}", written.escape_ascii()),
+        reason: "it is no paper's name".to_owned(),
+    })
+}
+
+/// How many pieces follow the one that stands under the record's own key: its first two bytes say.
+fn further(first: &[u8]) -> u16 {
+    first.first_chunk().map_or(0, |bytes| u16::from_be_bytes(*bytes))
+}
+
+fn piece_key(key: &[u8], number: u16) -> Vec<u8> {
+    let mut piece = Vec::with_capacity(key.len() + 3);
+    piece.push(b'~');
+    piece.extend(key);
+    piece.extend(number.to_be_bytes());
+    piece
+}
+
+/// A record's bytes. Where a piece is missing, the rest will not parse, and the record is named as damaged.
+fn joined(key: &[u8], first: &[u8], get: impl Fn(&[u8]) -> Result<Option<IVec>>) -> Result<Vec<u8>> {
+    let mut bytes = first.get(2..).unwrap_or_default().to_vec();
+    for number in 1..=further(first) {
+        let piece = get(&piece_key(key, number))?;
+        bytes.extend_from_slice(piece.as_deref().unwrap_or_default());
+    }
+    Ok(bytes)
+}
+
+fn whole(db: &Db, key: &[u8]) -> Result<Option<Vec<u8>>> {
+    let get = |key: &[u8]| db.get(key).map_err(broken);
+    get(key)?.map(|first| joined(key, &first, get)).transpose()
+}
+
+fn open_db(dir: &Path) -> ::sled::Result<Db> {
+    ::sled::Config::new().path(dir).cache_capacity(CACHE_BYTES).open()
+}
+
+/// Waits for the lock and gives it back: sled takes it itself, but nothing may be removed under the hands of somebody
+/// who has it.
+fn lock(dir: &Path) -> std::result::Result<(), OpenError> {
+    let failed = |source| OpenError::Io {
+        dir: dir.display().to_string(),
+        source,
+    };
+    let log = match File::open(dir.join("db")) {
+        Ok(log) => log,
+        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(e) => return Err(failed(e)),
+    };
+    for _ in 0..LOCK_TRIES {
+        match log.try_lock() {
+            Ok(()) => return log.unlock().map_err(failed),
+            Err(TryLockError::WouldBlock) => std::thread::sleep(LOCK_PAUSE),
+            Err(TryLockError::Error(e)) => return Err(failed(e)),
+        }
+    }
+    Err(OpenError::Locked {
+        dir: dir.display().to_string(),
+    })
+}
+
+fn snapshots(dir: &Path) -> io::Result<Vec<std::path::PathBuf>> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(dir)? {
+        let entry = entry?;
+        if entry.file_name().to_string_lossy().starts_with("snap.") {
+            found.push(entry.path());
+        }
+    }
+    Ok(found)
+}
+
+fn remove_unfinished_snapshots(dir: &Path) -> io::Result<()> {
+    let unfinished = |path: &std::path::PathBuf| path.extension().is_some_and(|e| e == "generating");
+    snapshots(dir)?
+        .iter()
+        .filter(|p| unfinished(p))
+        .try_for_each(fs::remove_file)
+}
+
+/// Returns whether there were any.
+fn put_snapshots_aside(dir: &Path) -> io::Result<bool> {
+    let found = snapshots(dir)?;
+    for path in &found {
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        fs::rename(path, dir.join(format!("aside.{name}")))?;
+    }
+    Ok(!found.is_empty())
+}
+
+fn check_format(dir: &Path, db: &Db) -> std::result::Result<(), OpenError> {
+    let refuse = |reason: String, advice| {
+        Err(OpenError::Damaged {
+            dir: dir.display().to_string(),
+            reason,
+            advice,
+        })
+    };
+    match db.get(FORMAT_KEY).map_err(|e| open_error(dir, e))? {
+        Some(found) => match number(&found) {
+            Some(1..=FORMAT) => Ok(()),
+            Some(newer) => refuse(
+                format!("its format is {newer}, and this program knows those up to {FORMAT}"),
+                "start the newer version of Paperwire that wrote it",
+            ),
+            None => refuse("its format is not a number".to_owned(), RESTORE),
+        },
+        None if db.is_empty() => {
+            let written = db.insert(FORMAT_KEY, &FORMAT.to_be_bytes());
+            written.map(|_| ()).map_err(|e| open_error(dir, e))
+        }
+        None => refuse(
+            "it is a sled database of another program".to_owned(),
+            "name another folder",
+        ),
+    }
+}
+
+const RESTORE: &str = "put a backup in its place, or move it away to begin anew; do not delete it before";
+
+fn open_error(dir: &Path, error: ::sled::Error) -> OpenError {
+    let dir = dir.display().to_string();
+    match error {
+        // sled says it in words alone.
+        ::sled::Error::Io(e) if e.to_string().contains("could not acquire lock") => OpenError::Locked { dir },
+        ::sled::Error::Io(source) => OpenError::Io { dir, source },
+        other @ (::sled::Error::Corruption { .. }
+        | ::sled::Error::CollectionNotFound(_)
+        | ::sled::Error::Unsupported(_)
+        | ::sled::Error::ReportableBug(_)) => OpenError::Damaged {
+            dir,
+            reason: other.to_string(),
+            advice: RESTORE,
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::AtomicUsize;
+
+    use super::super::exercise::{exercise, names_it};
+    use super::*;
+    use crate::channel::{Platform, Settings, WhenEmpty};
+    use crate::delivery::State;
+    use crate::locale::Lang;
+    use crate::paper::Field;
+    use crate::source::SourceKind;
+    use crate::subscription::Subjects;
+
+    fn at(minute: i64) -> DateTime<Utc> {
+        DateTime::from_timestamp(1_760_000_000 + minute * 60, 0).unwrap()
+    }
+
+    fn channel(place: &str, due: i64) -> Channel {
+        Channel {
+            place: place.parse().unwrap(),
+            settings: Settings {
+                subjects: Subjects::default(),
+                schedule: None,
+                timezone: chrono_tz::UTC,
+                language: Lang::En,
+                when_empty: WhenEmpty::Say,
+                style: Style::Compact,
+            },
+            cursor: 0,
+            last_fired: None,
+            next_due: Some(at(due)),
+            activity: Activity::Active,
+            added_at: at(0),
+        }
+    }
+
+    fn delivery(chat: i64, day: i64) -> Delivery {
+        let digest = DigestId {
+            set: 1,
+            occurrence: at(day * 1440),
+        };
+        let rendering = RenderingId {
+            digest,
+            platform: Platform::Telegram,
+            lang: Lang::En,
+            style: Style::Compact,
+            zone: chrono_tz::UTC,
+        };
+        let place = Place::telegram(chat, None);
+        Delivery::new(DeliveryId { place, digest }, rendering, 1, at(day))
+    }
+
+    fn send(delivery: Delivery) -> Write {
+        Write::Delivery(Box::new(delivery))
+    }
+
+    fn put(channel: Channel) -> Write {
+        Write::Channel(Box::new(channel))
+    }
+
+    fn spoil(store: &SledStore, key: &Key) {
+        assert!(store.db.insert(key.bytes(), b"\0\0v1 {\"pla").unwrap().is_some());
+    }
+
+    #[test]
+    fn sled_keeps_every_promise() {
+        let root = tempfile::tempdir().unwrap();
+        let number = AtomicUsize::new(0);
+        exercise(&mut || {
+            let name = number.fetch_add(1, Ordering::Relaxed).to_string();
+            Box::new(SledStore::open(&root.path().join(name)).unwrap())
+        });
+    }
+
+    #[test]
+    fn a_second_open_of_the_same_folder_says_that_it_is_in_use() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = SledStore::open(dir.path()).unwrap();
+        let second = SledStore::open(dir.path());
+        assert!(matches!(second, Err(OpenError::Locked { .. })), "{second:?}");
+        store.commit(vec![put(channel("web:a", 1))]).unwrap();
+        drop(store);
+        let third = SledStore::open(dir.path()).unwrap();
+        assert_eq!(third.channels().unwrap(), [channel("web:a", 1)]);
+    }
+
+    #[test]
+    fn what_is_left_of_an_unfinished_snapshot_does_not_prevent_opening() {
+        for remains in [&b""[..], b"\x01\x02\x03"] {
+            for name in ["snap.123.generating", "snap.00000000000000FF"] {
+                let dir = tempfile::tempdir().unwrap();
+                let store = SledStore::open(dir.path()).unwrap();
+                store.commit(vec![put(channel("web:a", 1))]).unwrap();
+                drop(store);
+                fs::write(dir.path().join(name), remains).unwrap();
+                let store = SledStore::open(dir.path()).unwrap();
+                assert_eq!(store.channels().unwrap(), [channel("web:a", 1)]);
+            }
+        }
+    }
+
+    #[test]
+    fn data_of_a_newer_program_or_of_another_one_is_left_alone() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = SledStore::open(dir.path()).unwrap();
+        store.db.insert(FORMAT_KEY, &(FORMAT + 1).to_be_bytes()).unwrap();
+        drop(store);
+        let newer = SledStore::open(dir.path()).unwrap_err();
+        assert!(newer.to_string().contains("start the newer version"), "{newer}");
+
+        let dir = tempfile::tempdir().unwrap();
+        let foreign = ::sled::open(dir.path()).unwrap();
+        foreign.insert("theirs", "data").unwrap();
+        drop(foreign);
+        let foreign = SledStore::open(dir.path()).unwrap_err();
+        assert!(foreign.to_string().contains("another program"), "{foreign}");
+    }
+
+    #[test]
+    fn a_damaged_record_is_named_and_harms_no_other() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = SledStore::open(dir.path()).unwrap();
+        let [first, second] = [channel("telegram:-1/4", 1), channel("telegram:-1/42", 2)];
+        let [blocked, behind, other] = [delivery(-1, 1), delivery(-1, 2), delivery(-2, 3)];
+        let sick = Paper {
+            title: Some(Field::new("Paged attention".to_owned(), SourceKind::Report)),
+            ..Paper::new(PaperId::Arxiv("2510.00001".to_owned()))
+        };
+        let mut writes = vec![
+            put(first.clone()),
+            put(second.clone()),
+            Write::Paper(Box::new(sick.clone())),
+        ];
+        writes.extend([&blocked, &behind, &other].map(|d| send(d.clone())));
+        store.commit(writes).unwrap();
+
+        spoil(&store, &Key::new(b'c').place(&first.place));
+        spoil(&store, &Key::delivery(b'd', &blocked.id));
+        spoil(&store, &Key::paper(&sick.id));
+        names_it(store.channel(&first.place), "channel telegram:-1/4");
+        names_it(store.delivery(&blocked.id), &format!("delivery {}", blocked.id));
+        names_it(store.paper(&sick.id), "paper arxiv:2510.00001");
+        assert_eq!(store.damaged().unwrap().len(), 3);
+        assert_eq!(store.channels().unwrap(), [second.clone()]);
+        assert_eq!(store.next_channel_due().unwrap(), second.next_due);
+        assert_eq!(store.due(at(9), 9).unwrap(), [other.clone()]);
+        assert_eq!(store.next_due().unwrap(), other.state.due());
+        assert_eq!(store.unfinished(9).unwrap(), [behind.clone(), other.clone()]);
+
+        let sent = Delivery {
+            state: State::Sent { at: at(5) },
+            ..blocked
+        };
+        let well = Paper {
+            title: None,
+            ..sick.clone()
+        };
+        let later = channel("telegram:-1/4", 7);
+        store
+            .commit(vec![
+                put(later.clone()),
+                send(sent),
+                Write::Paper(Box::new(well.clone())),
+            ])
+            .unwrap();
+        assert_eq!(store.damaged().unwrap(), []);
+        assert_eq!(store.channels_due(at(9), 9).unwrap(), [second, later]);
+        assert_eq!(store.due(at(9), 9).unwrap(), [behind, other]);
+        assert_eq!(store.similar(&join::sketch(&sick)).unwrap(), []);
+        assert_eq!(store.paper(&sick.id).unwrap(), Some(well));
+    }
+
+    #[test]
+    fn a_broken_store_neither_writes_nor_reads() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = SledStore::open(dir.path()).unwrap();
+        let said = store.broke(&"disk full");
+        assert_eq!(said, StoreError::Broken("disk full".to_owned()));
+        assert_eq!(store.commit(vec![]), Err(said.clone()));
+        assert_eq!(store.sync(), Err(said.clone()));
+        assert_eq!(store.channels(), Err(said));
+    }
+
+    #[test]
+    fn nothing_is_ever_kept_outside_the_synced_log() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = SledStore::open(dir.path()).unwrap();
+        let id = delivery(1, 1).rendering;
+        for round in 0..4 {
+            let part = |n: usize| Part {
+                payload: "界".repeat(5_000 + n + round),
+            };
+            let parts: Vec<_> = (0..60).map(part).collect();
+            let write = Write::Rendering { id: id.clone(), parts };
+            store.commit(vec![write]).unwrap();
+            store.sync().unwrap();
+        }
+        assert_eq!(store.part(&id, 59).unwrap().map(|p| p.payload.len()), Some(3 * 5_062));
+        assert_eq!(fs::read_dir(dir.path().join("blobs")).unwrap().count(), 0);
+    }
+
+    /// What the operating system has of the folder at this moment is what survives a kill.
+    fn copy(from: &Path, to: &Path) {
+        fs::create_dir_all(to).unwrap();
+        for entry in fs::read_dir(from).unwrap() {
+            let entry = entry.unwrap();
+            let target = to.join(entry.file_name());
+            if entry.file_type().unwrap().is_dir() {
+                copy(&entry.path(), &target);
+            } else {
+                fs::copy(entry.path(), target).unwrap();
+            }
+        }
+    }
+
+    #[test]
+    fn a_crash_keeps_what_was_synced_and_never_half_a_commit() {
+        const CHATS: i64 = 30;
+        let root = tempfile::tempdir().unwrap();
+        let store = SledStore::open(&root.path().join("live")).unwrap();
+        let mut synced = 0;
+        let mut lost_some = false;
+        for day in 1..=24_i64 {
+            let mut writes = vec![put(channel("web:a", day))];
+            writes.extend((1..=CHATS).map(|chat| {
+                let mut delivery = delivery(chat, day);
+                delivery.last_error = Some("x".repeat(2_000));
+                send(delivery)
+            }));
+            store.commit(writes).unwrap();
+            if day % 7 == 0 {
+                store.sync().unwrap();
+                synced = day;
+            }
+            if day % 3 != 0 {
+                continue;
+            }
+            let crashed = root.path().join(day.to_string());
+            copy(&root.path().join("live"), &crashed);
+            let found = SledStore::open(&crashed).unwrap();
+            let days = i64::try_from(found.unfinished(usize::MAX).unwrap().len()).unwrap() / CHATS;
+            assert!((synced..=day).contains(&days), "{synced} ≤ {days} ≤ {day}");
+            lost_some |= days < day;
+            for chat in 1..=CHATS {
+                let of_chat = found
+                    .deliveries(&Place::telegram(chat, None), None, usize::MAX)
+                    .unwrap();
+                assert_eq!(i64::try_from(of_chat.len()).unwrap(), days);
+            }
+            let heads = found.due(at(99), usize::MAX).unwrap();
+            assert_eq!(i64::try_from(heads.len()).unwrap(), if days > 0 { CHATS } else { 0 });
+            let due = (days > 0).then(|| at(days));
+            assert_eq!(found.next_channel_due().unwrap(), due);
+        }
+        assert!(lost_some, "no copy lacked a commit: this test no longer sees a crash");
+    }
+}
