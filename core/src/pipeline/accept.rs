@@ -307,7 +307,8 @@ impl<'a> Intake<'a> {
         for id in &self.changed {
             let Some(paper) = self.papers.get(id) else { continue };
             if let Some(record) = self.positions.get(id) {
-                writes.extend(matches(&self.matcher, record.seq, paper));
+                let stale = record.seq <= self.since;
+                writes.extend(matches(&self.matcher, record.seq, paper, stale));
             }
             writes.push(Write::Paper(Box::new(paper.clone())));
         }
@@ -315,15 +316,15 @@ impl<'a> Intake<'a> {
     }
 }
 
-/// The matches of one paper as they are now; those that it had before go.
-fn matches(matcher: &Matcher, seq: Seq, paper: &Paper) -> Vec<Write> {
+/// The matches of one paper as they are now; with `stale`, those that it had before go.
+fn matches(matcher: &Matcher, seq: Seq, paper: &Paper, stale: bool) -> Vec<Write> {
     let mut writes = Vec::new();
     for score in matcher.score(paper) {
-        writes.push(Write::ClearMatches {
-            topic: score.topic.clone(),
-            after: seq.saturating_sub(1),
-            upto: seq,
-        });
+        if stale {
+            let topic = score.topic.clone();
+            let after = seq.saturating_sub(1);
+            writes.push(Write::ClearMatches { topic, after, upto: seq });
+        }
         if score.verdict == Verdict::Kept {
             writes.push(Write::Match(Box::new(MatchRecord {
                 seq,

@@ -147,6 +147,7 @@ fn channel(at_place: &str, next_due: Option<i64>) -> Channel {
         next_due: next_due.map(at),
         activity: Activity::Active,
         added_at: at(0),
+        configured: true,
     }
 }
 
@@ -271,6 +272,7 @@ fn later_writes_of_a_commit_see_the_earlier_ones(store: &dyn Store) {
         Write::ClearMatches {
             topic: TopicId("kv".to_owned()),
             after: 0,
+            upto: 100,
         },
     ];
     store.commit(writes).unwrap();
@@ -423,11 +425,12 @@ fn clearing_matches_leaves_earlier_ones_and_other_topics(store: &dyn Store) {
     let clear = Write::ClearMatches {
         topic: topic("kv"),
         after: 2,
+        upto: 3,
     };
     store
-        .commit(vec![clear, Write::Match(Box::new(matching("kv", 4, 6)))])
+        .commit(vec![clear, Write::Match(Box::new(matching("kv", 3, 6)))])
         .unwrap();
-    let left = vec![matching("kv", 1, 3), matching("kv", 2, 3), matching("kv", 4, 6)];
+    let left = vec![matching("kv", 1, 3), matching("kv", 2, 3), matching("kv", 3, 6), matching("kv", 4, 3)];
     assert_eq!(store.matches(&topic("kv"), 0, 9), Ok(left));
     assert_eq!(store.matches(&topic("kv-cache"), 1, 3).unwrap().len(), 2);
     assert_eq!(store.matches(&topic("k"), 0, Seq::MAX), Ok(vec![]));
@@ -798,8 +801,8 @@ pub(super) mod tests {
             1 => (select(HASHES.to_vec()), any_title()).prop_map(|(hash, name)| Write::Content(content(hash, name))),
             2 => (any_topic(), 1..7_u64, 1..9_u32)
                 .prop_map(|(topic, seq, points)| Write::Match(Box::new(matching(topic, seq, points)))),
-            1 => (any_topic(), 0..7_u64)
-                .prop_map(|(topic, after)| Write::ClearMatches { topic: TopicId(topic.to_owned()), after }),
+            1 => (any_topic(), 0..7_u64, 0..9_u64)
+                .prop_map(|(topic, after, upto)| Write::ClearMatches { topic: TopicId(topic.to_owned()), after, upto }),
             1 => (any_topic(), any::<u64>())
                 .prop_map(|(topic, fingerprint)| Write::TopicFingerprint { topic: TopicId(topic.to_owned()), fingerprint }),
             3 => any_channel().prop_map(|channel| Write::Channel(Box::new(channel))),

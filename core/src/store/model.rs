@@ -122,9 +122,9 @@ impl State {
                 let of_topic = self.matches.entry(record.score.topic.clone()).or_default();
                 of_topic.insert(record.seq, *record);
             }
-            Write::ClearMatches { topic, after } => {
+            Write::ClearMatches { topic, after, upto } => {
                 if let Some(of_topic) = self.matches.get_mut(&topic) {
-                    of_topic.retain(|seq, _| *seq <= after);
+                    of_topic.retain(|seq, _| *seq <= after || *seq > upto);
                 }
             }
             Write::TopicFingerprint { topic, fingerprint } => {

@@ -231,6 +231,7 @@ struct ChannelV1 {
     next_due: Option<DateTime<Utc>>,
     paused: Option<PausedV1>,
     added_at: DateTime<Utc>,
+    configured: bool,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -249,6 +250,7 @@ impl From<Channel> for ChannelV1 {
             next_due,
             activity,
             added_at,
+            configured,
         } = channel;
         let Settings {
             subjects,
@@ -275,6 +277,7 @@ impl From<Channel> for ChannelV1 {
             next_due,
             paused,
             added_at,
+            configured,
         }
     }
 }
@@ -296,6 +299,7 @@ impl TryFrom<ChannelV1> for Channel {
             next_due,
             paused,
             added_at,
+            configured,
         } = stored;
         Ok(Self {
             place,
@@ -315,6 +319,7 @@ impl TryFrom<ChannelV1> for Channel {
                 since,
             }),
             added_at,
+            configured,
         })
     }
 }
@@ -690,6 +695,7 @@ mod tests {
                 since: at("2025-10-10T02:00:00Z"),
             },
             added_at: at("2025-10-01T00:00:00Z"),
+            configured: true,
         }
     }
 

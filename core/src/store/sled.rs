@@ -580,6 +580,21 @@ impl<'a> Draft<'a> {
         Ok(keys.into_iter().collect())
     }
 
+    /// The keys from `first` to `last`, both included, in order.
+    fn keys_between(&self, first: &Key, last: &Key) -> Result<Vec<Vec<u8>>> {
+        let mut keys = BTreeSet::new();
+        for key in self.db.range(first.bytes()..=last.bytes()).keys() {
+            keys.insert(key.map_err(broken)?.to_vec());
+        }
+        for (key, value) in self.changes.range(first.bytes().to_vec()..=last.bytes().to_vec()) {
+            match value {
+                Some(_) => keys.insert(key.clone()),
+                None => keys.remove(key),
+            };
+        }
+        Ok(keys.into_iter().collect())
+    }
+
     /// The first entry whose key begins so.
     fn first(&self, prefix: &Key) -> Result<Option<(Vec<u8>, Vec<u8>)>> {
         let new = self
@@ -668,7 +683,7 @@ impl<'a> Draft<'a> {
             Write::Window(record) => self.replace_record(Key::window(&record.window), record),
             Write::Content(record) => self.replace_record(Key::new(b'h').text(&record.hash), record),
             Write::Match(record) => self.replace_record(Key::matching(&record.score.topic, record.seq), *record),
-            Write::ClearMatches { topic, after } => self.clear_matches(&topic, after),
+            Write::ClearMatches { topic, after, upto } => self.clear_matches(&topic, after, upto),
             Write::TopicFingerprint { topic, fingerprint } => {
                 self.put(Key::new(b't').text(&topic.0), &fingerprint.to_be_bytes());
                 Ok(())
@@ -750,12 +765,13 @@ impl<'a> Draft<'a> {
         self.put_record(key, record)
     }
 
-    fn clear_matches(&mut self, topic: &TopicId, after: Seq) -> Result<()> {
-        let last_kept = Key::matching(topic, after);
-        for key in self.keys(&Key::new(b'm').text(&topic.0))? {
-            if key.as_slice() > last_kept.bytes() {
-                self.remove_record(key)?;
-            }
+    fn clear_matches(&mut self, topic: &TopicId, after: Seq, upto: Seq) -> Result<()> {
+        if upto <= after {
+            return Ok(());
+        }
+        let (first, last) = (Key::matching(topic, after + 1), Key::matching(topic, upto));
+        for key in self.keys_between(&first, &last)? {
+            self.remove_record(key)?;
         }
         Ok(())
     }
@@ -1254,6 +1270,7 @@ mod tests {
             next_due: Some(at(due)),
             activity: Activity::Active,
             added_at: at(0),
+            configured: false,
         }
     }
 
