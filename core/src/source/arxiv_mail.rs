@@ -1180,7 +1180,7 @@ Categories: cs.LG
     }
 
     proptest! {
-        #![proptest_config(ProptestConfig::with_cases(64))]
+        #![proptest_config(ProptestConfig::with_cases(32))]
 
         #[test]
         fn what_was_printed_is_read_back_however_it_was_saved(samples in prop::collection::vec(sample(), 0..6)) {
