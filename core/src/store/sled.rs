@@ -74,6 +74,9 @@ const PIECE: usize = 6 * 1024;
 /// sled counts bytes on disk; in memory it is several times as much (sled #986).
 const CACHE_BYTES: u64 = 64 * 1024 * 1024;
 
+/// sled's own thread flushes so often, and gathers garbage on the way, which nothing else does. No promise rests on it.
+const FLUSH_MS: u64 = 500;
+
 /// sled's threads may hold the lock for a moment after a store was closed, also that of a process that just ended.
 const LOCK_TRIES: u32 = 25;
 const LOCK_PAUSE: Duration = Duration::from_millis(20);
@@ -133,6 +136,10 @@ impl SledStore {
     /// # Errors
     /// [`OpenError`]: it is in use, beyond repair, written by a newer program, or the system refuses.
     pub fn open(dir: &Path) -> std::result::Result<Self, OpenError> {
+        Self::open_flushing(dir, Some(FLUSH_MS))
+    }
+
+    fn open_flushing(dir: &Path, every_ms: Option<u64>) -> std::result::Result<Self, OpenError> {
         let failed = |source| OpenError::Io {
             dir: dir.display().to_string(),
             source,
@@ -140,8 +147,10 @@ impl SledStore {
         fs::create_dir_all(dir).map_err(failed)?;
         lock(dir)?;
         remove_unfinished_snapshots(dir).map_err(failed)?;
-        let db = match open_db(dir) {
-            Err(::sled::Error::Corruption { .. }) if put_snapshots_aside(dir).map_err(failed)? => open_db(dir),
+        let db = match open_db(dir, every_ms) {
+            Err(::sled::Error::Corruption { .. }) if put_snapshots_aside(dir).map_err(failed)? => {
+                open_db(dir, every_ms)
+            }
             other => other,
         };
         let db = db.map_err(|e| open_error(dir, e))?;
@@ -1133,8 +1142,12 @@ fn whole(db: &Db, key: &[u8]) -> Result<Option<Vec<u8>>> {
     get(key)?.map(|first| joined(key, &first, get)).transpose()
 }
 
-fn open_db(dir: &Path) -> ::sled::Result<Db> {
-    ::sled::Config::new().path(dir).cache_capacity(CACHE_BYTES).open()
+fn open_db(dir: &Path, flush_every_ms: Option<u64>) -> ::sled::Result<Db> {
+    ::sled::Config::new()
+        .path(dir)
+        .cache_capacity(CACHE_BYTES)
+        .flush_every_ms(flush_every_ms)
+        .open()
 }
 
 /// Waits for the lock and gives it back: sled takes it itself, but nothing may be removed under the hands of somebody
@@ -1381,9 +1394,9 @@ mod tests {
         names_it(store.delivery(&blocked.id), &format!("delivery {}", blocked.id));
         names_it(store.paper(&sick.id), "paper arxiv:2510.00001");
         assert_eq!(store.damaged().unwrap().len(), 3);
-        assert_eq!(store.channels().unwrap(), [second.clone()]);
+        assert_eq!(store.channels().unwrap(), std::slice::from_ref(&second));
         assert_eq!(store.next_channel_due().unwrap(), second.next_due);
-        assert_eq!(store.due(at(9), 9).unwrap(), [other.clone()]);
+        assert_eq!(store.due(at(9), 9).unwrap(), std::slice::from_ref(&other));
         assert_eq!(store.next_due().unwrap(), other.state.due());
         assert_eq!(store.unfinished(9).unwrap(), [behind.clone(), other.clone()]);
 
@@ -1457,7 +1470,7 @@ mod tests {
     fn a_crash_keeps_what_was_synced_and_never_half_a_commit() {
         const CHATS: i64 = 30;
         let root = tempfile::tempdir().unwrap();
-        let store = SledStore::open(&root.path().join("live")).unwrap();
+        let store = SledStore::open_flushing(&root.path().join("live"), None).unwrap();
         let mut synced = 0;
         let mut lost_some = false;
         for day in 1..=24_i64 {
