@@ -1,0 +1,203 @@
+//! What the pages show, read from the store in one place. Each function is one job of the storage thread. A damaged
+//! record costs its own line on a page, never the page.
+
+use chrono::{DateTime, Utc};
+use chrono_tz::Tz;
+use paperwire_core::brief::Brief;
+use paperwire_core::channel::{Activity, Channel, Place, Platform};
+use paperwire_core::delivery::Delivery;
+use paperwire_core::digest::{Digest, DigestId, Entry};
+use paperwire_core::locale::Lang;
+use paperwire_core::message::Message;
+use paperwire_core::paper::{Paper, PaperId};
+use paperwire_core::store::{Result, Store, StoreError};
+use paperwire_core::subscription::Subjects;
+
+use super::markup;
+
+/// Digests in a channel's view.
+const POSTS: usize = 10;
+/// Digests on a page of the archive.
+pub(super) const PAGE: usize = 20;
+/// How many of the latest digests are searched for a paper; there is no index from papers to digests.
+const SEARCHED: usize = 40;
+
+/// A channel of the page.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct ChannelView {
+    pub name: String,
+    pub lang: Lang,
+    pub zone: Tz,
+    pub subjects: Subjects,
+    pub next_due: Option<DateTime<Utc>>,
+    pub paused: bool,
+    /// Oldest first.
+    pub posts: Vec<PostView>,
+    /// Whether there are older ones.
+    pub more: bool,
+}
+
+/// One delivered digest.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct PostView {
+    /// The message id.
+    pub key: String,
+    pub digest: Option<DigestId>,
+    pub lang: Lang,
+    pub at: DateTime<Utc>,
+    pub zone: Tz,
+    /// `None` when its record is damaged.
+    pub message: Option<Message>,
+}
+
+/// A digest in the archive.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct DigestLine {
+    pub id: DigestId,
+    pub subjects: Subjects,
+    pub papers: usize,
+    /// The titles of the first papers.
+    pub first: Vec<String>,
+}
+
+/// A page of the archive.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct ArchiveView {
+    /// Newest first.
+    pub digests: Vec<DigestLine>,
+    /// Where the next page begins.
+    pub next: Option<DigestId>,
+}
+
+/// A digest with all its papers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct DigestView {
+    pub digest: Digest,
+    /// Abstracts, one for each entry, possibly empty.
+    pub abstracts: Vec<String>,
+}
+
+/// A paper and where it appeared.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct PaperView {
+    pub paper: Paper,
+    /// Newest first, with its number there.
+    pub digests: Vec<(DigestId, u32)>,
+}
+
+/// The brief of an entry for a reader.
+pub(super) fn brief_for(entry: &Entry, reader: Lang) -> Option<&Brief> {
+    let own = entry.briefs.iter().find(|b| b.reader == reader);
+    own.or_else(|| entry.briefs.first()).map(|b| &b.brief)
+}
+
+/// A damaged record counts as absent, and the log says which.
+fn whole<T>(read: Result<Option<T>>) -> Result<Option<T>> {
+    match read {
+        Err(error @ StoreError::Damaged { .. }) => {
+            tracing::warn!(%error, "a page leaves a damaged record out");
+            Ok(None)
+        }
+        other => other,
+    }
+}
+
+/// The names of the web channels.
+pub(super) fn channel_names(store: &dyn Store) -> Result<Vec<String>> {
+    let mut channels = store.channels()?;
+    channels.retain(|c| c.place.platform() == Platform::Web);
+    Ok(channels.into_iter().map(|c| c.place.chat().to_owned()).collect())
+}
+
+/// A channel with its latest posts.
+pub(super) fn channel(store: &dyn Store, place: &Place) -> Result<Option<ChannelView>> {
+    let Some(channel) = store.channel(place)? else {
+        return Ok(None);
+    };
+    let mut deliveries = store.deliveries(place, None, POSTS + 1)?;
+    let more = deliveries.len() > POSTS;
+    deliveries.truncate(POSTS);
+    let mut posts = Vec::new();
+    for delivery in deliveries.iter().rev() {
+        posts.extend(post(store, delivery)?);
+    }
+    let Channel {
+        settings,
+        next_due,
+        activity,
+        ..
+    } = channel;
+    Ok(Some(ChannelView {
+        name: place.chat().to_owned(),
+        lang: settings.language,
+        zone: settings.timezone,
+        subjects: settings.subjects,
+        next_due,
+        paused: matches!(activity, Activity::Paused { .. }),
+        posts,
+        more,
+    }))
+}
+
+/// What a delivery shows; nothing before its part is sent. The page has one part to a message.
+fn post(store: &dyn Store, delivery: &Delivery) -> Result<Option<PostView>> {
+    let Some(key) = delivery.message_ids.first() else {
+        return Ok(None);
+    };
+    let part = whole(store.part(&delivery.rendering, 0))?;
+    Ok(Some(PostView {
+        key: key.clone(),
+        digest: Some(delivery.id.digest),
+        lang: delivery.rendering.lang,
+        at: delivery.published_at,
+        zone: delivery.rendering.zone,
+        message: part.as_ref().and_then(markup::read),
+    }))
+}
+
+/// A page of the archive.
+pub(super) fn archive(store: &dyn Store, before: Option<DigestId>) -> Result<ArchiveView> {
+    let mut ids = store.digests(before, PAGE + 1)?;
+    let more = ids.len() > PAGE;
+    ids.truncate(PAGE);
+    let next = ids.last().copied().filter(|_| more);
+    let mut digests = Vec::new();
+    for id in ids {
+        digests.extend(whole(store.digest(&id))?.map(|digest| DigestLine {
+            id,
+            papers: digest.entries.len(),
+            first: digest.entries.into_iter().take(3).map(|e| e.title).collect(),
+            subjects: digest.subjects,
+        }));
+    }
+    Ok(ArchiveView { digests, next })
+}
+
+/// A digest with the abstracts of its papers.
+pub(super) fn digest(store: &dyn Store, id: &DigestId) -> Result<Option<DigestView>> {
+    let Some(digest) = store.digest(id)? else {
+        return Ok(None);
+    };
+    let mut abstracts = Vec::with_capacity(digest.entries.len());
+    for entry in &digest.entries {
+        let paper = whole(store.paper(&entry.paper))?;
+        abstracts.push(paper.map(|p| p.abstract_text().to_owned()).unwrap_or_default());
+    }
+    Ok(Some(DigestView { digest, abstracts }))
+}
+
+/// A paper, and which of the latest digests had it.
+pub(super) fn paper(store: &dyn Store, id: &PaperId) -> Result<Option<PaperView>> {
+    let Some(paper) = store.paper(id)? else {
+        return Ok(None);
+    };
+    let mut digests = Vec::new();
+    for digest_id in store.digests(None, SEARCHED)? {
+        if let Some(digest) = whole(store.digest(&digest_id))? {
+            // An older digest may know the paper under the name that it had then.
+            let entry = digest.entries.iter().find(|e| e.paper == paper.id || e.paper == *id);
+            digests.extend(entry.map(|e| (digest_id, e.number)));
+        }
+    }
+    Ok(Some(PaperView { paper, digests }))
+}

@@ -1,0 +1,146 @@
+//! The page as a platform: sending a part means telling whoever looks at the channel just now. What is shown later comes
+//! from the store, so nothing is kept here but the last few posts, for the moment between “sent” and “settled” in which
+//! the store does not say yet that a post was sent.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use chrono::{DateTime, Utc};
+use futures::future::BoxFuture;
+use paperwire_core::channel::{Place, Platform};
+use paperwire_core::delivery::SendError;
+use paperwire_core::message::{Message, Part};
+use tokio::sync::broadcast;
+
+use super::markup;
+use crate::messenger::Messenger;
+
+/// Posts that a slow reader may be behind; beyond that its stream ends, and it comes back and is told what it missed.
+const BEHIND: usize = 64;
+/// Posts kept for readers that come between “sent” and “settled”.
+const RECENT: usize = 16;
+
+/// A post that was just sent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Post {
+    /// The channel.
+    pub place: Place,
+    /// The message id: the delivery's idempotency key, so that a part sent twice is one post.
+    pub key: String,
+    /// When it was sent.
+    pub at: DateTime<Utc>,
+    /// What it says.
+    pub message: Message,
+}
+
+/// Where posts are announced to those who look; cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Live {
+    announce: broadcast::Sender<Arc<Post>>,
+    recent: Arc<Mutex<VecDeque<Arc<Post>>>>,
+}
+
+impl Default for Live {
+    fn default() -> Self {
+        Self {
+            announce: broadcast::Sender::new(BEHIND),
+            recent: Arc::default(),
+        }
+    }
+}
+
+impl Live {
+    /// Announces a post.
+    pub fn publish(&self, post: Post) {
+        let post = Arc::new(post);
+        let mut recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
+        if recent.len() >= RECENT {
+            recent.pop_front();
+        }
+        recent.push_back(Arc::clone(&post));
+        // Fails only when nobody looks, and then nobody misses it.
+        let _ = self.announce.send(post);
+    }
+
+    /// The last posts and, without a gap between the two, those to come.
+    pub(super) fn listen(&self) -> (Vec<Arc<Post>>, broadcast::Receiver<Arc<Post>>) {
+        // Under the lock, so that a post is in the one or in the other.
+        let recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
+        (recent.iter().cloned().collect(), self.announce.subscribe())
+    }
+}
+
+/// The local page's messenger.
+#[derive(Debug, Clone)]
+pub struct Sender {
+    live: Live,
+}
+
+impl Sender {
+    /// Sends to those who look through `live`.
+    pub fn new(live: Live) -> Self {
+        Self { live }
+    }
+}
+
+impl Messenger for Sender {
+    fn platform(&self) -> Platform {
+        Platform::Web
+    }
+
+    fn send<'a>(&'a self, place: &'a Place, part: &'a Part, key: &'a str) -> BoxFuture<'a, Result<String, SendError>> {
+        let result = match markup::read(part) {
+            Some(message) => {
+                self.live.publish(Post {
+                    place: place.clone(),
+                    key: key.to_owned(),
+                    at: crate::clock::now(),
+                    message,
+                });
+                Ok(key.to_owned())
+            }
+            None => Err(SendError::Rejected {
+                reason: "the part is no message of the web page".to_owned(),
+            }),
+        };
+        Box::pin(std::future::ready(result))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn lobby() -> Place {
+        Place::web("lobby").unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_sent_part_is_announced_and_its_key_is_the_message_id() {
+        let live = Live::default();
+        let (_, mut posts) = live.listen();
+        let message = Message::sentence("hello");
+        let part = markup::render(&message).remove(0);
+        assert_eq!(Sender::new(live).send(&lobby(), &part, "k1").await, Ok("k1".to_owned()));
+        let post = posts.recv().await.unwrap();
+        assert_eq!((post.key.as_str(), &post.message), ("k1", &message));
+    }
+
+    #[tokio::test]
+    async fn a_part_that_is_no_message_is_refused_for_good() {
+        let part = Part {
+            payload: "{\"content\":1}".into(),
+        };
+        let sent = Sender::new(Live::default()).send(&lobby(), &part, "k").await;
+        assert!(matches!(sent, Err(SendError::Rejected { .. })), "{sent:?}");
+    }
+
+    #[tokio::test]
+    async fn whoever_comes_just_after_a_post_still_hears_of_it() {
+        let live = Live::default();
+        let part = markup::render(&Message::sentence("early")).remove(0);
+        Sender::new(live.clone()).send(&lobby(), &part, "k").await.unwrap();
+        let (recent, _) = live.listen();
+        assert_eq!(recent.iter().map(|p| p.key.as_str()).collect::<Vec<_>>(), ["k"]);
+    }
+}
