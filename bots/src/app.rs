@@ -71,7 +71,15 @@ impl Base {
             Arc::clone(&queued),
             Arc::clone(&channels_changed),
         );
-        Ok(Self { folder, storage, thread, service, topics, queued, channels_changed })
+        Ok(Self {
+            folder,
+            storage,
+            thread,
+            service,
+            topics,
+            queued,
+            channels_changed,
+        })
     }
 
     /// What serves requests.
@@ -84,7 +92,13 @@ impl Base {
     /// # Errors
     /// When the storage thread panicked.
     pub async fn close(self) -> anyhow::Result<()> {
-        let Self { folder, storage, thread, service, .. } = self;
+        let Self {
+            folder,
+            storage,
+            thread,
+            service,
+            ..
+        } = self;
         drop((storage, service));
         let joined = tokio::task::spawn_blocking(move || thread.join()).await?;
         drop(folder);
@@ -98,9 +112,15 @@ fn wanted(config: &Config) -> anyhow::Result<Vec<Wanted>> {
     if config.channels.is_empty() && config.web.enabled {
         let subjects = Subjects::new(config.topics.iter().map(|t| t.id.clone()), []);
         let settings = config.defaults.clone().settings(subjects);
-        return Ok(vec![Wanted { place: Place::web("lobby")?, settings }]);
+        return Ok(vec![Wanted {
+            place: Place::web("lobby")?,
+            settings,
+        }]);
     }
-    let wanted = |channel: &ChannelConfig| Wanted { place: channel.place.clone(), settings: channel.settings.clone() };
+    let wanted = |channel: &ChannelConfig| Wanted {
+        place: channel.place.clone(),
+        settings: channel.settings.clone(),
+    };
     Ok(config.channels.iter().map(wanted).collect())
 }
 
@@ -184,7 +204,16 @@ impl App {
             };
             (listener, state)
         });
-        Ok(Self { base, control, web, telegram, discord, outlets, inbox, inbox_interval: inbox::INTERVAL })
+        Ok(Self {
+            base,
+            control,
+            web,
+            telegram,
+            discord,
+            outlets,
+            inbox,
+            inbox_interval: inbox::INTERVAL,
+        })
     }
 
     /// Looks into the inbox so often.
@@ -209,7 +238,16 @@ impl App {
     /// # Errors
     /// What could not go on.
     pub async fn run_until(self, stop: CancellationToken) -> anyhow::Result<()> {
-        let Self { base, control, web, telegram, discord, outlets, inbox, inbox_interval } = self;
+        let Self {
+            base,
+            control,
+            web,
+            telegram,
+            discord,
+            outlets,
+            inbox,
+            inbox_interval,
+        } = self;
         // Questions, sources and schedules end before the worker; the store outlives them all.
         let stop = stop.child_token();
         let desk: Arc<dyn Desk> = Arc::new(base.service.clone());
@@ -233,7 +271,12 @@ impl App {
         }
         if let Some(sender) = telegram {
             let settings = telegram::updates::Settings::default();
-            tasks.spawn(with(telegram::updates::run(settings, Arc::clone(&desk), sender, stop.clone())));
+            tasks.spawn(with(telegram::updates::run(
+                settings,
+                Arc::clone(&desk),
+                sender,
+                stop.clone(),
+            )));
         }
         if let Some(settings) = discord {
             let gateway = discord::gateway::run(settings, Arc::clone(&desk), stop.clone());
@@ -262,7 +305,10 @@ impl App {
             }
         });
         if drained.await.is_err() {
-            tracing::warn!("some tasks did not end within {} s; what they held is available again later", GRACE.as_secs());
+            tracing::warn!(
+                "some tasks did not end within {} s; what they held is available again later",
+                GRACE.as_secs()
+            );
             tasks.shutdown().await;
         }
         base.close().await?;

@@ -28,7 +28,7 @@ use tokio_util::sync::CancellationToken;
 use crate::app::{App, Base};
 use crate::folder::{Folder, FolderError};
 use crate::service::{Ledger, Preview, Request, Response};
-use crate::{clock, control, demo, inbox, web};
+use crate::{control, demo, inbox, web};
 
 /// How long to wait for a command that holds the data folder without serving it, such as another `ingest`.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -52,7 +52,13 @@ struct Common {
     #[arg(long, global = true, value_name = "DIR", env = "PAPERWIRE_DATA")]
     data: Option<PathBuf>,
     /// What is logged to stderr: error, warn, info, debug, or a filter such as paperwire=debug.
-    #[arg(long, global = true, value_name = "FILTER", env = "PAPERWIRE_LOG", default_value = "info")]
+    #[arg(
+        long,
+        global = true,
+        value_name = "FILTER",
+        env = "PAPERWIRE_LOG",
+        default_value = "info"
+    )]
     log: String,
 }
 
@@ -206,7 +212,10 @@ fn start_log(filter: &str) {
         .try_init();
 }
 
-#[expect(clippy::print_stderr, reason = "why a command failed is said to the person who typed it")]
+#[expect(
+    clippy::print_stderr,
+    reason = "why a command failed is said to the person who typed it"
+)]
 fn end(result: Result<(), Failure>) -> ExitCode {
     match result {
         Ok(()) => ExitCode::SUCCESS,
@@ -216,7 +225,9 @@ fn end(result: Result<(), Failure>) -> ExitCode {
         }
         Err(Failure::Failed(error)) => {
             // A reader that closed the pipe has seen enough.
-            let closed = error.downcast_ref::<std::io::Error>().is_some_and(|e| e.kind() == std::io::ErrorKind::BrokenPipe);
+            let closed = error
+                .downcast_ref::<std::io::Error>()
+                .is_some_and(|e| e.kind() == std::io::ErrorKind::BrokenPipe);
             if closed {
                 return ExitCode::SUCCESS;
             }
@@ -236,7 +247,10 @@ async fn run(cli: Cli) -> Result<(), Failure> {
             if let Some(address) = app.web_address() {
                 tracing::info!("the web page is at http://{address}/");
             }
-            let platforms = [("Telegram", config.telegram.token.is_some()), ("Discord", config.discord.token.is_some())];
+            let platforms = [
+                ("Telegram", config.telegram.token.is_some()),
+                ("Discord", config.discord.token.is_some()),
+            ];
             for (platform, present) in platforms {
                 if !present {
                     tracing::info!("{platform} has no token and is left out");
@@ -247,11 +261,19 @@ async fn run(cli: Cli) -> Result<(), Failure> {
         Action::Ingest { files, json } => ingest(&common, &files, json).await,
         Action::Windows { json } => windows(&common, json).await,
         Action::Post { channels } => post(&common, channels).await,
-        Action::Digest { topic, date, format, explain, lang } => {
+        Action::Digest {
+            topic,
+            date,
+            format,
+            explain,
+            lang,
+        } => {
             let (config, _) = config(&common)?;
             let topic = TopicId(topic);
             let response = ask(&common, vec![Request::Digest { topic, day: date }]).await?;
-            let Some(Response::Digest(preview)) = response.into_iter().next() else { return Err(unexpected()) };
+            let Some(Response::Digest(preview)) = response.into_iter().next() else {
+                return Err(unexpected());
+            };
             Ok(print(&digest(&preview, &config.topics, format, explain, lang)?)?)
         }
         Action::Convert { file, to } => Ok(print(&convert(&file, to)?)?),
@@ -275,13 +297,18 @@ async fn run(cli: Cli) -> Result<(), Failure> {
 }
 
 fn unexpected() -> Failure {
-    Failure::Failed(anyhow!("the running Paperwire answered something else; are both of the same version?"))
+    Failure::Failed(anyhow!(
+        "the running Paperwire answered something else; are both of the same version?"
+    ))
 }
 
 /// The configuration, and the data folder that is in force.
 fn config(common: &Common) -> Result<(Config, PathBuf), Failure> {
     let fallback = Path::new("paperwire.toml");
-    let file = common.config.as_deref().or_else(|| fallback.exists().then_some(fallback));
+    let file = common
+        .config
+        .as_deref()
+        .or_else(|| fallback.exists().then_some(fallback));
     let mut config = Config::load(file, &paperwire_config::environment())?;
     if let Some(data) = &common.data {
         config.data.clone_from(data);
@@ -320,7 +347,9 @@ where
             Ok(done) => return Ok(done),
             Err(error) => error,
         };
-        let Some(FolderError::Owned { owner, .. }) = error.downcast_ref::<FolderError>() else { return Err(error) };
+        let Some(FolderError::Owned { owner, .. }) = error.downcast_ref::<FolderError>() else {
+            return Err(error);
+        };
         let serves = tokio::net::UnixStream::connect(&owner.socket).await.is_ok();
         if serves || waited >= PATIENCE {
             return Err(error);
@@ -438,14 +467,19 @@ async fn ingest(common: &Common, files: &[PathBuf], json: bool) -> Result<(), Fa
         print(&lines)?;
     }
     if failed > 0 {
-        return Err(Failure::Failed(anyhow!("{failed} of {} files were not taken in", files.len())));
+        return Err(Failure::Failed(anyhow!(
+            "{failed} of {} files were not taken in",
+            files.len()
+        )));
     }
     Ok(())
 }
 
 async fn windows(common: &Common, json: bool) -> Result<(), Failure> {
     let response = ask(common, vec![Request::Windows]).await?;
-    let Some(Response::Windows(ledger)) = response.into_iter().next() else { return Err(unexpected()) };
+    let Some(Response::Windows(ledger)) = response.into_iter().next() else {
+        return Err(unexpected());
+    };
     if json {
         let text = serde_json::to_string_pretty(&ledger).map_err(anyhow::Error::from)?;
         return Ok(print(&(text + "\n"))?);
@@ -453,10 +487,20 @@ async fn windows(common: &Common, json: bool) -> Result<(), Failure> {
     let Ledger { windows, gaps, repeats } = ledger;
     let mut out = String::new();
     let span = |w: &source::Window| {
-        format!("{:<11} {} – {}", w.source.name(), w.from.format("%Y-%m-%d %H:%M"), w.to.format("%Y-%m-%d %H:%M UTC"))
+        format!(
+            "{:<11} {} – {}",
+            w.source.name(),
+            w.from.format("%Y-%m-%d %H:%M"),
+            w.to.format("%Y-%m-%d %H:%M UTC")
+        )
     };
     for window in &windows {
-        out += &format!("{}  {} new of {} items\n", span(&window.window), window.papers_new, window.items);
+        out += &format!(
+            "{}  {} new of {} items\n",
+            span(&window.window),
+            window.papers_new,
+            window.items
+        );
     }
     for gap in &gaps {
         out += &format!("gap:    {}\n", span(gap));
@@ -472,7 +516,9 @@ async fn windows(common: &Common, json: bool) -> Result<(), Failure> {
 
 async fn post(common: &Common, places: Vec<Place>) -> Result<(), Failure> {
     let response = ask(common, vec![Request::Post { places }]).await?;
-    let Some(Response::Posted(posted)) = response.into_iter().next() else { return Err(unexpected()) };
+    let Some(Response::Posted(posted)) = response.into_iter().next() else {
+        return Err(unexpected());
+    };
     let mut out = String::new();
     for (place, papers) in posted {
         out += &match papers {
@@ -490,7 +536,9 @@ async fn status(common: &Common, json: bool) -> Result<(), Failure> {
         Err(error @ FolderError::Io { .. }) => return Err(anyhow::Error::from(error).into()),
         Ok(_) => return Err(Failure::Failed(anyhow!("no Paperwire runs on {}", data.display()))),
     };
-    let Response::Status(status) = control::ask(&socket, &Request::Status).await? else { return Err(unexpected()) };
+    let Response::Status(status) = control::ask(&socket, &Request::Status).await? else {
+        return Err(unexpected());
+    };
     if json {
         let text = serde_json::to_string_pretty(&status).map_err(anyhow::Error::from)?;
         return Ok(print(&(text + "\n"))?);
@@ -511,17 +559,29 @@ async fn status(common: &Common, json: bool) -> Result<(), Failure> {
 
 /// A preview in the wanted form.
 fn digest(preview: &Preview, topics: &[Topic], format: Format, explain: bool, lang: Lang) -> anyhow::Result<String> {
-    let Preview { digest, papers, explained } = preview;
+    let Preview {
+        digest,
+        papers,
+        explained,
+    } = preview;
     let mut out = match format {
         Format::Report => {
-            let name = digest.subjects.topics.first().and_then(|id| topics.iter().find(|t| t.id == *id));
+            let name = digest
+                .subjects
+                .topics
+                .first()
+                .and_then(|id| topics.iter().find(|t| t.id == *id));
             let name = name.map_or("论文", |t| t.name_zh.as_str());
             let entries = digest
                 .entries
                 .iter()
                 .map(|entry| {
                     let paper = papers.iter().find(|p| p.id == entry.paper);
-                    let brief = entry.briefs.iter().find(|b| b.reader == Lang::Zh).map(|b| b.brief.text.clone());
+                    let brief = entry
+                        .briefs
+                        .iter()
+                        .find(|b| b.reader == Lang::Zh)
+                        .map(|b| b.brief.text.clone());
                     report::Entry {
                         title: entry.title.clone(),
                         brief: brief.unwrap_or_default(),
@@ -544,11 +604,19 @@ fn digest(preview: &Preview, topics: &[Topic], format: Format, explain: bool, la
             return Ok(serde_json::to_string_pretty(&value)? + "\n");
         }
         Format::Html => {
-            let view = View { lang, zone: chrono_tz::UTC, style: Style::Full, topics };
-            let abstract_of = |id: &paperwire_core::paper::PaperId| {
-                papers.iter().find(|p| p.id == *id).map(|p| p.abstract_text().to_owned())
+            let view = View {
+                lang,
+                zone: chrono_tz::UTC,
+                style: Style::Full,
+                topics,
             };
-            web::standalone(&view.message(digest, &abstract_of), lang)
+            let abstract_of = |id: &paperwire_core::paper::PaperId| {
+                papers
+                    .iter()
+                    .find(|p| p.id == *id)
+                    .map(|p| p.abstract_text().to_owned())
+            };
+            web::markup::standalone(&view.message(digest, &abstract_of), lang)
         }
         Format::Bibtex => bibtex::write(papers),
     };
@@ -578,9 +646,22 @@ fn explanation(item: &crate::service::Explained) -> String {
         .score
         .hits
         .iter()
-        .map(|hit| format!("{}{} {}", hit.term, if hit.in_title { " (title)" } else { "" }, hit.points))
+        .map(|hit| {
+            format!(
+                "{}{} {}",
+                hit.term,
+                if hit.in_title { " (title)" } else { "" },
+                hit.points
+            )
+        })
         .collect();
-    format!("{:>4} {verdict}: {} {} [{}]", item.score.points, item.intake.paper, item.title, terms.join(", "))
+    format!(
+        "{:>4} {verdict}: {} {} [{}]",
+        item.score.points,
+        item.intake.paper,
+        item.title,
+        terms.join(", ")
+    )
 }
 
 fn convert(file: &Path, to: ConvertTo) -> anyhow::Result<String> {
@@ -600,15 +681,25 @@ fn convert(file: &Path, to: ConvertTo) -> anyhow::Result<String> {
         for rejected in &parsed.rejected {
             tracing::warn!("{name}: {rejected}");
         }
-        let generated = parsed.window.map(|w| w.to.format("%Y-%m-%d %H:%M:%S").to_string()).unwrap_or_default();
-        let papers: Vec<Paper> =
-            parsed.items.into_iter().filter(|i| i.announcement.is_candidate()).map(|i| i.paper).collect();
+        let generated = parsed
+            .window
+            .map(|w| w.to.format("%Y-%m-%d %H:%M:%S").to_string())
+            .unwrap_or_default();
+        let papers: Vec<Paper> = parsed
+            .items
+            .into_iter()
+            .filter(|i| i.announcement.is_candidate())
+            .map(|i| i.paper)
+            .collect();
         let title = match parsed.source {
             SourceKind::ArxivMail => "arXiv 新论文",
             SourceKind::Report => "论文分析报告",
         };
         let report = Report::new(title, &generated, papers.iter().map(entry_of).collect());
-        Converted { report, papers: Some(papers) }
+        Converted {
+            report,
+            papers: Some(papers),
+        }
     };
     Ok(match to {
         ConvertTo::Report => report::write(&parsed.report),
@@ -643,7 +734,9 @@ fn entry_of(paper: &Paper) -> report::Entry {
 fn read(file: &Path) -> anyhow::Result<Vec<u8>> {
     if file == Path::new("-") {
         let mut bytes = Vec::new();
-        std::io::stdin().read_to_end(&mut bytes).context("standard input cannot be read")?;
+        std::io::stdin()
+            .read_to_end(&mut bytes)
+            .context("standard input cannot be read")?;
         return Ok(bytes);
     }
     if file.is_dir() {

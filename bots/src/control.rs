@@ -75,7 +75,9 @@ async fn converse(stream: UnixStream, service: &Service) -> io::Result<()> {
 /// # Errors
 /// When nobody listens there, or the answer cannot be read.
 pub async fn ask(socket: &Path, request: &Request) -> anyhow::Result<Response> {
-    let stream = UnixStream::connect(socket).await.with_context(|| format!("nobody listens at {}", socket.display()))?;
+    let stream = UnixStream::connect(socket)
+        .await
+        .with_context(|| format!("nobody listens at {}", socket.display()))?;
     let (read, mut write) = stream.into_split();
     let mut line = serde_json::to_vec(request)?;
     line.push(b'\n');

@@ -78,11 +78,20 @@ async fn run_in(config: &Config, data: std::path::PathBuf, stop: CancellationTok
 }
 
 async fn take_in(service: &Service, name: &str, bytes: &[u8]) -> anyhow::Result<()> {
-    service.ingest(name, bytes.to_vec()).await.map(|_| ()).map_err(anyhow::Error::msg)
+    service
+        .ingest(name, bytes.to_vec())
+        .await
+        .map(|_| ())
+        .map_err(anyhow::Error::msg)
 }
 
 async fn post(service: &Service) -> anyhow::Result<()> {
-    match service.handle(Request::Post { places: vec![Place::web("lobby")?] }).await {
+    match service
+        .handle(Request::Post {
+            places: vec![Place::web("lobby")?],
+        })
+        .await
+    {
         Response::Failed(why) => anyhow::bail!(why),
         Response::Ingested(_)
         | Response::Windows(_)

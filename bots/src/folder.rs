@@ -54,7 +54,10 @@ impl Folder {
     /// # Errors
     /// [`FolderError::Owned`] with the owner's pid, or what the system says.
     pub fn own(path: &Path) -> Result<Self, FolderError> {
-        let io = |error| FolderError::Io { folder: path.to_owned(), error };
+        let io = |error| FolderError::Io {
+            folder: path.to_owned(),
+            error,
+        };
         std::fs::create_dir_all(path).map_err(io)?;
         let path = path.canonicalize().map_err(io)?;
         let mut lock = OpenOptions::new()
@@ -67,21 +70,34 @@ impl Folder {
         match lock.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
-                let owner = read_owner(&mut lock).unwrap_or(Owner { pid: 0, socket: socket_path(&path) });
+                let owner = read_owner(&mut lock).unwrap_or(Owner {
+                    pid: 0,
+                    socket: socket_path(&path),
+                });
                 return Err(FolderError::Owned { folder: path, owner });
             }
             Err(TryLockError::Error(error)) => return Err(io(error)),
         }
-        let owner = Owner { pid: std::process::id(), socket: socket_path(&path) };
+        let owner = Owner {
+            pid: std::process::id(),
+            socket: socket_path(&path),
+        };
         let text = serde_json::to_vec(&owner).map_err(|error| io(error.into()))?;
-        lock.set_len(0).and_then(|()| lock.rewind()).and_then(|()| lock.write_all(&text)).map_err(io)?;
+        lock.set_len(0)
+            .and_then(|()| lock.rewind())
+            .and_then(|()| lock.write_all(&text))
+            .map_err(io)?;
         // What a dead owner left would keep the new one from listening.
         if let Err(error) = std::fs::remove_file(&owner.socket)
             && error.kind() != std::io::ErrorKind::NotFound
         {
             return Err(io(error));
         }
-        Ok(Self { path, owner, _lock: lock })
+        Ok(Self {
+            path,
+            owner,
+            _lock: lock,
+        })
     }
 
     /// The folder, absolute.
@@ -126,7 +142,10 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let first = Folder::own(dir.path()).unwrap();
         let refused = Folder::own(dir.path()).unwrap_err();
-        assert!(refused.to_string().contains(&format!("pid {}", std::process::id())), "{refused}");
+        assert!(
+            refused.to_string().contains(&format!("pid {}", std::process::id())),
+            "{refused}"
+        );
         drop(first);
         Folder::own(dir.path()).unwrap();
     }

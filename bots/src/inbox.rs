@@ -63,7 +63,9 @@ impl Inbox {
         while let Some(entry) = entries.next_entry().await? {
             let path = entry.path();
             let name = entry.file_name().to_string_lossy().into_owned();
-            let partial = [".part", ".tmp", ".crdownload", ".swp"].iter().any(|ending| name.ends_with(ending));
+            let partial = [".part", ".tmp", ".crdownload", ".swp"]
+                .iter()
+                .any(|ending| name.ends_with(ending));
             let Ok(metadata) = entry.metadata().await else { continue };
             if !metadata.is_file() || name.starts_with('.') || partial {
                 continue;
@@ -85,7 +87,10 @@ impl Inbox {
 
     async fn take(&self, service: &Service, path: &Path, name: &str, size: u64) {
         let outcome = if size > LARGEST {
-            Err(format!("{name}: {} MB is too large for a mailing; at most 60 MB are taken in", size >> 20))
+            Err(format!(
+                "{name}: {} MB is too large for a mailing; at most 60 MB are taken in",
+                size >> 20
+            ))
         } else {
             match tokio::fs::read(path).await {
                 Ok(bytes) => service.ingest(name, bytes).await,
@@ -125,7 +130,14 @@ pub fn sentence(name: &str, accepted: &Accepted) -> String {
             at.format("%Y-%m-%d %H:%M UTC")
         );
     }
-    let Accepted { papers_new, papers_known, papers_updated, papers_rejected, replacements, .. } = accepted;
+    let Accepted {
+        papers_new,
+        papers_known,
+        papers_updated,
+        papers_rejected,
+        replacements,
+        ..
+    } = accepted;
     format!(
         "{name}: {papers_new} new papers, {papers_known} known, {papers_updated} updated, {replacements} replacements, {papers_rejected} rejected"
     )
@@ -143,6 +155,11 @@ fn free_name(folder: &Path, name: &str) -> PathBuf {
     if !plain.exists() {
         return plain;
     }
-    let (stem, ending) = name.rsplit_once('.').map_or((name, String::new()), |(stem, end)| (stem, format!(".{end}")));
-    (2_u32..).map(|n| folder.join(format!("{stem}-{n}{ending}"))).find(|path| !path.exists()).unwrap_or(plain)
+    let (stem, ending) = name
+        .rsplit_once('.')
+        .map_or((name, String::new()), |(stem, end)| (stem, format!(".{end}")));
+    (2_u32..)
+        .map(|n| folder.join(format!("{stem}-{n}{ending}")))
+        .find(|path| !path.exists())
+        .unwrap_or(plain)
 }

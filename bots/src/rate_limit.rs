@@ -49,7 +49,11 @@ impl Limits {
                 chat: vec![window(5, 5)],
                 group: Vec::new(),
             },
-            Platform::Web => Self { interval: Duration::ZERO, chat: Vec::new(), group: Vec::new() },
+            Platform::Web => Self {
+                interval: Duration::ZERO,
+                chat: Vec::new(),
+                group: Vec::new(),
+            },
         }
     }
 }
@@ -73,7 +77,11 @@ struct Chat {
 impl RateLimit {
     /// Nothing sent yet.
     pub fn new(limits: Limits) -> Self {
-        Self { limits, next_slot: None, chats: HashMap::new() }
+        Self {
+            limits,
+            next_slot: None,
+            chats: HashMap::new(),
+        }
     }
 
     /// Takes the next permit for a message to `place` if it comes within `patience`: wait so long, then send. Otherwise
@@ -83,13 +91,21 @@ impl RateLimit {
     /// How long to leave the chat alone.
     pub fn reserve(&mut self, place: &Place, now: Instant, patience: Duration) -> Result<Duration, Duration> {
         let is_group = place.platform() == Platform::Telegram && place.chat().starts_with('-');
-        let windows = self.limits.chat.iter().chain(if is_group { self.limits.group.as_slice() } else { &[] });
+        let windows = self
+            .limits
+            .chat
+            .iter()
+            .chain(if is_group { self.limits.group.as_slice() } else { &[] });
         let chat = self.chats.entry(place.chat().to_owned()).or_default();
         let mut open = chat.closed_until.map_or(now, |until| until.max(now));
         let mut widest = 0;
         for window in windows {
             widest = widest.max(window.messages);
-            let nth_last = chat.sent.len().checked_sub(window.messages).and_then(|i| chat.sent.get(i));
+            let nth_last = chat
+                .sent
+                .len()
+                .checked_sub(window.messages)
+                .and_then(|i| chat.sent.get(i));
             open = nth_last.map_or(open, |&at| open.max(at + window.per));
         }
         if open.duration_since(now) > patience {
@@ -121,7 +137,14 @@ impl RateLimit {
         if self.chats.len() < MANY {
             return;
         }
-        let widest = self.limits.chat.iter().chain(&self.limits.group).map(|w| w.per).max().unwrap_or_default();
+        let widest = self
+            .limits
+            .chat
+            .iter()
+            .chain(&self.limits.group)
+            .map(|w| w.per)
+            .max()
+            .unwrap_or_default();
         self.chats.retain(|_, chat| {
             chat.sent.back().is_some_and(|&at| at + widest > now) || chat.closed_until.is_some_and(|until| until > now)
         });
@@ -133,8 +156,15 @@ mod tests {
     use super::*;
 
     fn limits() -> Limits {
-        let window = |messages, seconds| Window { messages, per: Duration::from_secs(seconds) };
-        Limits { interval: Duration::from_millis(100), chat: vec![window(1, 1)], group: vec![window(3, 60)] }
+        let window = |messages, seconds| Window {
+            messages,
+            per: Duration::from_secs(seconds),
+        };
+        Limits {
+            interval: Duration::from_millis(100),
+            chat: vec![window(1, 1)],
+            group: vec![window(3, 60)],
+        }
     }
 
     const PATIENT: Duration = Duration::from_secs(600);
@@ -143,8 +173,14 @@ mod tests {
     fn the_bot_as_a_whole_keeps_its_pace() {
         let mut limit = RateLimit::new(limits());
         let now = Instant::now();
-        let waits: Vec<_> =
-            (1..=3).map(|chat| limit.reserve(&Place::telegram(chat, None), now, PATIENT).unwrap().as_millis()).collect();
+        let waits: Vec<_> = (1..=3)
+            .map(|chat| {
+                limit
+                    .reserve(&Place::telegram(chat, None), now, PATIENT)
+                    .unwrap()
+                    .as_millis()
+            })
+            .collect();
         assert_eq!(waits, [0, 100, 200]);
     }
 
@@ -153,7 +189,9 @@ mod tests {
         let mut limit = RateLimit::new(limits());
         let group = Place::telegram(-1, None);
         let now = Instant::now();
-        let waits: Vec<_> = (0..5).map(|_| limit.reserve(&group, now, PATIENT).unwrap().as_secs()).collect();
+        let waits: Vec<_> = (0..5)
+            .map(|_| limit.reserve(&group, now, PATIENT).unwrap().as_secs())
+            .collect();
         assert_eq!(waits, [0, 1, 2, 60, 61]);
     }
 
@@ -161,8 +199,14 @@ mod tests {
     fn topics_of_one_forum_share_the_forums_limit() {
         let mut limit = RateLimit::new(limits());
         let now = Instant::now();
-        assert_eq!(limit.reserve(&Place::telegram(-1, Some(7)), now, PATIENT), Ok(Duration::ZERO));
-        assert_eq!(limit.reserve(&Place::telegram(-1, Some(8)), now, PATIENT), Ok(Duration::from_secs(1)));
+        assert_eq!(
+            limit.reserve(&Place::telegram(-1, Some(7)), now, PATIENT),
+            Ok(Duration::ZERO)
+        );
+        assert_eq!(
+            limit.reserve(&Place::telegram(-1, Some(8)), now, PATIENT),
+            Ok(Duration::from_secs(1))
+        );
     }
 
     #[test]
@@ -171,9 +215,15 @@ mod tests {
         let place = Place::telegram(5, None);
         let now = Instant::now();
         limit.close(&place, now, Duration::from_secs(30));
-        assert_eq!(limit.reserve(&place, now, Duration::from_secs(2)), Err(Duration::from_secs(30)));
+        assert_eq!(
+            limit.reserve(&place, now, Duration::from_secs(2)),
+            Err(Duration::from_secs(30))
+        );
         let other = Place::telegram(6, None);
         assert_eq!(limit.reserve(&other, now, Duration::from_secs(2)), Ok(Duration::ZERO));
-        assert_eq!(limit.reserve(&place, now + Duration::from_secs(30), Duration::ZERO), Ok(Duration::ZERO));
+        assert_eq!(
+            limit.reserve(&place, now + Duration::from_secs(30), Duration::ZERO),
+            Ok(Duration::ZERO)
+        );
     }
 }

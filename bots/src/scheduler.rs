@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use paperwire_core::pipeline::{self, Published};
-use paperwire_core::store::Store;
 use paperwire_core::topic::Topic;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;

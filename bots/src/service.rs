@@ -65,7 +65,10 @@ pub enum Request {
 impl Request {
     /// A request to take in a file.
     pub fn ingest(name: impl Into<String>, bytes: &[u8]) -> Self {
-        Self::Ingest { name: name.into(), bytes: BASE64_STANDARD.encode(bytes) }
+        Self::Ingest {
+            name: name.into(),
+            bytes: BASE64_STANDARD.encode(bytes),
+        }
     }
 }
 
@@ -194,13 +197,13 @@ type Failure = String;
 
 impl Service {
     /// `queued` is notified when there is something to deliver, `channels_changed` when a channel is due at another time.
-    pub fn new(
-        storage: Storage,
-        topics: Arc<[Topic]>,
-        queued: Arc<Notify>,
-        channels_changed: Arc<Notify>,
-    ) -> Self {
-        Self { storage, topics, queued, channels_changed }
+    pub fn new(storage: Storage, topics: Arc<[Topic]>, queued: Arc<Notify>, channels_changed: Arc<Notify>) -> Self {
+        Self {
+            storage,
+            topics,
+            queued,
+            channels_changed,
+        }
     }
 
     /// Does what is asked.
@@ -224,7 +227,10 @@ impl Service {
         T: Send + 'static,
         F: FnOnce(&dyn Store) -> Result<T, StoreError> + Send + 'static,
     {
-        self.storage.run(job).await.map_err(|error: StorageError| error.to_string())
+        self.storage
+            .run(job)
+            .await
+            .map_err(|error: StorageError| error.to_string())
     }
 
     /// Takes a file in.
@@ -238,14 +244,20 @@ impl Service {
         let parsed = parsed.map_err(|error| format!("{name}: {error}"))?;
         let topics = Arc::clone(&self.topics);
         let label = name.to_owned();
-        self.run(move |store| pipeline::accept(store, &topics, &label, &bytes, parsed, clock::now())).await
+        self.run(move |store| pipeline::accept(store, &topics, &label, &bytes, parsed, clock::now()))
+            .await
     }
 
     async fn ledger(&self) -> Result<Ledger, Failure> {
         let records = self.run(|store| store.windows()).await?;
         let windows: Vec<Window> = records.iter().map(|r| r.window).collect();
-        let again = records.iter().filter(|r| r.repeats > 0).map(|r| Repeat { window: r.window, times: r.repeats + 1 });
-        let overlaps = source::overlaps(&windows).into_iter().map(|window| Repeat { window, times: 2 });
+        let again = records.iter().filter(|r| r.repeats > 0).map(|r| Repeat {
+            window: r.window,
+            times: r.repeats + 1,
+        });
+        let overlaps = source::overlaps(&windows)
+            .into_iter()
+            .map(|window| Repeat { window, times: 2 });
         let mut repeats: Vec<Repeat> = again.chain(overlaps).collect();
         repeats.sort_by_key(|r| r.window);
         Ok(Ledger {
@@ -279,7 +291,9 @@ impl Service {
                             Activity::Active => chosen.push(channel),
                             Activity::Paused { reason, .. } => wrong.push(format!("{place} is paused: {reason}")),
                         },
-                        None => wrong.push(format!("{place} is no channel; add it to the configuration as [[channel]]")),
+                        None => wrong.push(format!(
+                            "{place} is no channel; add it to the configuration as [[channel]]"
+                        )),
                     }
                 }
                 if !wrong.is_empty() {
@@ -324,10 +338,17 @@ impl Service {
                 }
                 let mut explained = Vec::new();
                 for (intake, score) in scores {
-                    let title = store.paper(&intake.paper)?.map(|p| p.title().to_owned()).unwrap_or_default();
+                    let title = store
+                        .paper(&intake.paper)?
+                        .map(|p| p.title().to_owned())
+                        .unwrap_or_default();
                     explained.push(Explained { intake, title, score });
                 }
-                Ok(Some(Preview { digest, papers, explained }))
+                Ok(Some(Preview {
+                    digest,
+                    papers,
+                    explained,
+                }))
             })
             .await?;
         preview.ok_or_else(|| match day {
@@ -338,7 +359,9 @@ impl Service {
 
     async fn paper(&self, query: String, lang: Lang) -> Result<Message, Failure> {
         let command = command::parse_named("paper", &query).map_err(|error| command::refusal(&error, lang))?;
-        let Command::Paper(query) = command else { return Err(lang.which_paper().to_owned()) };
+        let Command::Paper(query) = command else {
+            return Err(lang.which_paper().to_owned());
+        };
         let topics = Arc::clone(&self.topics);
         let found = self.run(move |store| find_paper(store, &topics, &query, lang)).await?;
         found.map_err(|sentence| sentence)
@@ -374,7 +397,12 @@ fn find_paper(
     query: &PaperQuery,
     lang: Lang,
 ) -> Result<Result<Message, Failure>, StoreError> {
-    let view = View { lang, zone: chrono_tz::UTC, style: Style::Compact, topics };
+    let view = View {
+        lang,
+        zone: chrono_tz::UTC,
+        style: Style::Compact,
+        topics,
+    };
     let (digest, number) = match query {
         PaperQuery::Id(id) => {
             return Ok(match store.paper(id)? {
@@ -390,7 +418,9 @@ fn find_paper(
             (latest_digest(store, of_day)?, *n)
         }
     };
-    let Some(digest) = digest else { return Ok(Err(lang.no_digest_yet().to_owned())) };
+    let Some(digest) = digest else {
+        return Ok(Err(lang.no_digest_yet().to_owned()));
+    };
     let Some(entry) = digest.entry(number) else {
         let date = lang.date(view.day(&digest));
         return Ok(Err(lang.no_such_number(number, &date, digest.entries.len())));
@@ -400,7 +430,6 @@ fn find_paper(
         None => Err(lang.unknown_paper(entry.paper.bare(), None)),
     })
 }
-
 
 fn latest_digest(store: &dyn Store, wanted: impl Fn(&Digest) -> bool) -> Result<Option<Digest>, StoreError> {
     for id in store.digests(None, 1_000)? {
@@ -417,27 +446,39 @@ impl Desk for Service {
             let lang = question.fallback_lang;
             let topics = Arc::clone(&self.topics);
             let changed = Arc::clone(&self.channels_changed);
-            let answer = self
-                .storage
-                .run(move |store| {
-                    let now = clock::now();
-                    let resumed = match question.command {
-                        Ok(Command::Start) => pipeline::resume_channel(store, &question.place, now)?,
-                        Ok(Command::Paper(_) | Command::Digest { .. } | Command::Topics | Command::Help) | Err(_) => {
-                            false
+            let answer =
+                self.storage
+                    .run(move |store| {
+                        let now = clock::now();
+                        let resumed = match question.command {
+                            Ok(Command::Start) => pipeline::resume_channel(store, &question.place, now)?,
+                            Ok(Command::Paper(_) | Command::Digest { .. } | Command::Topics | Command::Help)
+                            | Err(_) => false,
+                        };
+                        let mut answer = command::answer(
+                            &question,
+                            &Context {
+                                store,
+                                topics: &topics,
+                                now,
+                            },
+                        )?;
+                        if resumed {
+                            changed.notify_one();
+                            answer
+                                .message
+                                .blocks
+                                .extend(Message::sentence(answer.lang.resumed()).blocks);
                         }
-                    };
-                    let mut answer = command::answer(&question, &Context { store, topics: &topics, now })?;
-                    if resumed {
-                        changed.notify_one();
-                        answer.message.blocks.extend(Message::sentence(answer.lang.resumed()).blocks);
-                    }
-                    Ok(answer)
-                })
-                .await;
+                        Ok(answer)
+                    })
+                    .await;
             answer.unwrap_or_else(|error| {
                 tracing::error!(%error, "a question could not be answered");
-                Answer { message: Message::sentence(lang.trouble()), lang }
+                Answer {
+                    message: Message::sentence(lang.trouble()),
+                    lang,
+                }
             })
         }
         .boxed()
@@ -445,7 +486,10 @@ impl Desk for Service {
 
     fn moved(&self, from: Place, to: Place) -> BoxFuture<'_, ()> {
         async move {
-            let moving = self.storage.run(move |store| pipeline::move_channel(store, &from, &to)).await;
+            let moving = self
+                .storage
+                .run(move |store| pipeline::move_channel(store, &from, &to))
+                .await;
             match moving {
                 Ok(()) => self.channels_changed.notify_one(),
                 Err(error) => tracing::error!(%error, "a chat moved and its channel could not be moved with it"),

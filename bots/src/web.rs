@@ -35,7 +35,7 @@ use paperwire_core::locale::Lang;
 use paperwire_core::message::Message;
 use paperwire_core::paper::PaperId;
 use paperwire_core::store::{Result as StoreResult, Store};
-use paperwire_core::topic::TopicId;
+use paperwire_core::topic::{Topic, TopicId};
 use serde::Deserialize;
 use serde_json::json;
 use tokio::net::TcpListener;
@@ -64,6 +64,17 @@ pub struct TopicName {
     pub zh: String,
     /// What people read, in English.
     pub en: String,
+}
+
+impl TopicName {
+    /// That of `topic`.
+    pub fn of(topic: &Topic) -> Self {
+        Self {
+            id: topic.id.clone(),
+            zh: topic.name_zh.clone(),
+            en: topic.name_en.clone(),
+        }
+    }
 }
 
 /// What the page needs.

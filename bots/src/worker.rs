@@ -9,7 +9,6 @@ use paperwire_core::channel::Platform;
 use paperwire_core::delivery::{ChannelEffect, DeliveryId, SendError, Settled, State, UncertainPolicy};
 use paperwire_core::message::Part;
 use paperwire_core::pipeline::{self, Claimed};
-use paperwire_core::store::Store;
 use tokio::sync::{Notify, Semaphore};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -55,9 +54,22 @@ impl Worker {
     pub fn new(storage: Storage, outlets: Vec<Outlet>, nudge: Arc<Notify>) -> Self {
         let lines = outlets
             .into_iter()
-            .map(|Outlet { messenger, limit, policy }| {
-                (messenger.platform(), Line { messenger, limit: Mutex::new(limit), policy })
-            })
+            .map(
+                |Outlet {
+                     messenger,
+                     limit,
+                     policy,
+                 }| {
+                    (
+                        messenger.platform(),
+                        Line {
+                            messenger,
+                            limit: Mutex::new(limit),
+                            policy,
+                        },
+                    )
+                },
+            )
             .collect();
         Self { storage, lines, nudge }
     }
@@ -87,7 +99,9 @@ impl Worker {
             };
             let idle = claimed.is_empty();
             for claimed in claimed {
-                let Ok(permit) = room.clone().acquire_owned().await else { break };
+                let Ok(permit) = room.clone().acquire_owned().await else {
+                    break;
+                };
                 let (worker, stop, broken) = (Arc::clone(&worker), stop.clone(), broken.clone());
                 tasks.spawn(async move {
                     if let Err(error) = worker.deliver(claimed, &stop).await {
@@ -113,10 +127,7 @@ impl Worker {
         result
     }
 
-    async fn claim(
-        &self,
-        limit: usize,
-    ) -> Result<(Vec<Claimed>, Option<chrono::DateTime<chrono::Utc>>), StorageError> {
+    async fn claim(&self, limit: usize) -> Result<(Vec<Claimed>, Option<chrono::DateTime<chrono::Utc>>), StorageError> {
         self.storage
             .run(move |store| {
                 let claimed = pipeline::claim(store, clock::now(), limit)?;
@@ -132,14 +143,20 @@ impl Worker {
         loop {
             if stop.is_cancelled() {
                 let id = delivery.id.clone();
-                return self.storage.run(move |store| pipeline::release(store, &id, clock::now())).await;
+                return self
+                    .storage
+                    .run(move |store| pipeline::release(store, &id, clock::now()))
+                    .await;
             }
             let key = delivery.idempotency_key();
-            let policy = self.lines.get(&delivery.id.place.platform()).map_or(UncertainPolicy::Resend, |l| l.policy);
+            let policy = self
+                .lines
+                .get(&delivery.id.place.platform())
+                .map_or(UncertainPolicy::Resend, |l| l.policy);
             let outcome = match (delivery.uncertain, policy) {
-                (true, UncertainPolicy::Skip) => {
-                    Err(SendError::Uncertain { reason: "the last attempt was not answered".to_owned() })
-                }
+                (true, UncertainPolicy::Skip) => Err(SendError::Uncertain {
+                    reason: "the last attempt was not answered".to_owned(),
+                }),
                 (true, UncertainPolicy::Resend) | (false, _) => {
                     match self.send(&delivery.id, &part, &key, stop).await {
                         Some(outcome) => outcome,
@@ -148,8 +165,10 @@ impl Worker {
                 }
             };
             let id = delivery.id.clone();
-            let settled =
-                self.storage.run(move |store| pipeline::settle(store, &id, outcome, policy, clock::now())).await?;
+            let settled = self
+                .storage
+                .run(move |store| pipeline::settle(store, &id, outcome, policy, clock::now()))
+                .await?;
             let Some((settled, next)) = settled else { return Ok(()) };
             log(&settled);
             match next {
@@ -196,7 +215,9 @@ fn lock(limit: &Mutex<RateLimit>) -> std::sync::MutexGuard<'_, RateLimit> {
 
 /// How long to sleep until `due`, never longer than [`NAP`].
 pub(crate) fn nap(due: Option<chrono::DateTime<chrono::Utc>>) -> Duration {
-    due.map_or(NAP, |due| (due - clock::now()).to_std().unwrap_or(Duration::ZERO).min(NAP))
+    due.map_or(NAP, |due| {
+        (due - clock::now()).to_std().unwrap_or(Duration::ZERO).min(NAP)
+    })
 }
 
 fn log(settled: &Settled) {
@@ -206,7 +227,11 @@ fn log(settled: &Settled) {
     match &settled.channel {
         ChannelEffect::None => {}
         ChannelEffect::Pause { reason, .. } => {
-            tracing::warn!(place, reason, "the channel is paused; /start there, or a restart, makes it active again");
+            tracing::warn!(
+                place,
+                reason,
+                "the channel is paused; /start there, or a restart, makes it active again"
+            );
         }
         ChannelEffect::Move { to } => tracing::info!(place, to = %to, "the chat moved; its channel moved with it"),
     }
@@ -214,6 +239,8 @@ fn log(settled: &Settled) {
         State::Sent { .. } => tracing::info!(place, digest = %delivery.id.digest, parts = delivery.parts, "delivered"),
         State::Leased { .. } => tracing::debug!(place, part = delivery.next_part(), "part delivered"),
         State::Available { at } => tracing::info!(place, again_at = %at, error, "not delivered yet"),
-        State::Discarded { reason, .. } => tracing::error!(place, digest = %delivery.id.digest, ?reason, "not delivered"),
+        State::Discarded { reason, .. } => {
+            tracing::error!(place, digest = %delivery.id.digest, ?reason, "not delivered")
+        }
     }
 }

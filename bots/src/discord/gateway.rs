@@ -83,7 +83,10 @@ pub enum GatewayError {
 /// Only what trying again cannot mend.
 pub async fn run(settings: Settings, desk: Arc<dyn Desk>, stop: CancellationToken) -> Result<(), GatewayError> {
     let tracker = TaskTracker::new();
-    let result = match stop.run_until_cancelled(connect(&settings, desk, &tracker, &stop)).await {
+    let result = match stop
+        .run_until_cancelled(connect(&settings, desk, &tracker, &stop))
+        .await
+    {
         None => return Ok(()),
         Some(Err(error)) => return Err(error),
         Some(Ok((mut client, shards))) => {
@@ -151,7 +154,11 @@ async fn gateway(http: &Http) -> Result<BotGateway, GatewayError> {
             }
             Err(error) if is_token(&error) => return Err(GatewayError::Token),
             Err(error) => {
-                tracing::warn!(reason = describe(error), ?pause, "Discord cannot be reached; trying again");
+                tracing::warn!(
+                    reason = describe(error),
+                    ?pause,
+                    "Discord cannot be reached; trying again"
+                );
                 pause
             }
         };
@@ -162,7 +169,9 @@ async fn gateway(http: &Http) -> Result<BotGateway, GatewayError> {
 
 /// One second, doubling up to a minute, without end.
 fn pauses() -> impl Iterator<Item = Duration> {
-    std::iter::successors(Some(Duration::from_secs(1)), |pause| Some((*pause * 2).min(LONGEST_PAUSE)))
+    std::iter::successors(Some(Duration::from_secs(1)), |pause| {
+        Some((*pause * 2).min(LONGEST_PAUSE))
+    })
 }
 
 fn is_token(error: &serenity::Error) -> bool {
@@ -227,7 +236,10 @@ impl RawEventHandler for Unreadable {
             && unknown.kind == "INTERACTION_CREATE"
         {
             let count = self.count.fetch_add(1, Ordering::Relaxed) + 1;
-            tracing::error!(count, "a question on Discord has a form that this version cannot read; is there an update?");
+            tracing::error!(
+                count,
+                "a question on Discord has a form that this version cannot read; is there an update?"
+            );
         }
     }
 }
@@ -363,7 +375,11 @@ fn question(command: &CommandInteraction) -> Question {
         command: parse_named(name, &args.join(" ")),
         place: Place::discord(command.channel_id.get()),
         reply_to: None,
-        fallback_lang: if command.locale.starts_with("zh") { Lang::Zh } else { Lang::En },
+        fallback_lang: if command.locale.starts_with("zh") {
+            Lang::Zh
+        } else {
+            Lang::En
+        },
     }
 }
 
@@ -380,18 +396,32 @@ mod tests {
             assert_eq!(command["name"], spec.name);
             assert_eq!(command["description"], spec.en);
             assert_eq!(command["description_localizations"]["zh-CN"], spec.zh);
-            assert!([spec.en, spec.zh].iter().all(|text| (1..=100).contains(&text.encode_utf16().count())));
+            assert!(
+                [spec.en, spec.zh]
+                    .iter()
+                    .all(|text| (1..=100).contains(&text.encode_utf16().count()))
+            );
             assert_eq!(command["options"].as_array().unwrap().len(), spec.args.len());
             for (option, arg) in command["options"].as_array().unwrap().iter().zip(spec.args) {
-                assert_eq!((&option["type"], &option["required"]), (&json!(3), &json!(arg.required)));
-                assert!([arg.en, arg.zh].iter().all(|text| (1..=100).contains(&text.encode_utf16().count())));
+                assert_eq!(
+                    (&option["type"], &option["required"]),
+                    (&json!(3), &json!(arg.required))
+                );
+                assert!(
+                    [arg.en, arg.zh]
+                        .iter()
+                        .all(|text| (1..=100).contains(&text.encode_utf16().count()))
+                );
             }
         }
     }
 
     #[test]
     fn no_error_shows_the_address_in_which_an_interactions_token_stands() {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .unwrap();
         let api = Api::new(reqwest::Client::new(), "http://127.0.0.1:1");
         let path = "/interactions/1/sesame/callback";
         let error = runtime

@@ -617,7 +617,11 @@ mod tests {
     #[test]
     fn marks_in_a_papers_text_mean_only_themselves() {
         let title = "*A* _b_ ~~c~~ ||d|| `e` [x](http://y.org) <@1> #f";
-        let body = &bodies(&message(vec![entry(1, title, "# not a heading\n- no list\n12. nor this")]))[0];
+        let body = &bodies(&message(vec![entry(
+            1,
+            title,
+            "# not a heading\n- no list\n12. nor this",
+        )]))[0];
         assert_eq!(
             text(&list(body)[0], "title"),
             r"1. \*A\* \_b\_ \~\~c\~\~ \|\|d\|\| \`e\` \[x\](http\://y.org) \<@1> #f"
@@ -720,7 +724,11 @@ mod tests {
 
     #[test]
     fn a_message_of_nothing_still_says_something() {
-        for blocks in [vec![], vec![Block::Paragraph(vec![])], vec![Block::Entry(Entry::default())]] {
+        for blocks in [
+            vec![],
+            vec![Block::Paragraph(vec![])],
+            vec![Block::Entry(Entry::default())],
+        ] {
             let rendered = bodies(&Message {
                 running_title: String::new(),
                 blocks,

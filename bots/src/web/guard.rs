@@ -45,15 +45,16 @@ fn name_of(authority: &str) -> String {
     name.trim_end_matches('.').to_ascii_lowercase()
 }
 
-/// Whether the page answers to this name: the machine itself, or what the configuration allows.
+/// Whether the page answers to this name: an address, which nobody can point elsewhere, the machine itself, or what the
+/// configuration allows.
 pub(super) fn host_allowed(name: &str, allowed: &[String]) -> bool {
-    let loopback = name.parse::<IpAddr>().is_ok_and(|address| address.is_loopback());
+    let address = name.parse::<IpAddr>().is_ok();
     let listed = || {
         allowed
             .iter()
             .any(|host| host.eq_ignore_ascii_case(name) || name_of(host) == name)
     };
-    !name.is_empty() && (loopback || name == "localhost" || listed())
+    !name.is_empty() && (address || name == "localhost" || listed())
 }
 
 /// Whether a request may change anything: reading always may; else the browser must say that the page itself sent it. A
@@ -95,18 +96,13 @@ mod tests {
             "127.0.0.1",
             "127.8.8.8:1",
             "[::1]:8787",
+            "192.168.1.20:8787",
             "papers.example.:80",
             "nas",
         ] {
             assert!(host_allowed(&name_of(good), &listed), "{good}");
         }
-        for bad in [
-            "evil.example",
-            "localhost.evil.example",
-            "127.0.0.1.evil.example",
-            "10.0.0.1",
-            "",
-        ] {
+        for bad in ["evil.example", "localhost.evil.example", "127.0.0.1.evil.example", ""] {
             assert!(!host_allowed(&name_of(bad), &listed), "{bad}");
         }
     }

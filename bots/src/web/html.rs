@@ -5,6 +5,7 @@
 #[derive(Debug, Default)]
 pub(super) struct Html {
     out: String,
+    alone: bool,
 }
 
 /// Attributes: names are the program's, values are anybody's.
@@ -15,7 +16,28 @@ impl Html {
     pub(super) fn document() -> Self {
         Self {
             out: "<!doctype html>".to_owned(),
+            alone: false,
         }
+    }
+
+    /// The beginning of a document that is read as a file: nothing of the web page is beside it.
+    pub(super) fn alone() -> Self {
+        Self {
+            alone: true,
+            ..Self::document()
+        }
+    }
+
+    /// Whether the pages of papers can be linked to.
+    pub(super) fn has_pages(&self) -> bool {
+        !self.alone
+    }
+
+    /// The style sheet of a document that is read as a file.
+    pub(super) fn style(&mut self, css: &'static str) {
+        self.out.push_str("<style>");
+        self.out.push_str(css);
+        self.out.push_str("</style>");
     }
 
     /// An element with what `inside` writes.

@@ -27,6 +27,25 @@ pub fn html(message: &Message, reader: Lang) -> String {
     h.finish()
 }
 
+/// The message as a document of its own, to be kept as a file.
+pub fn standalone(message: &Message, reader: Lang) -> String {
+    let mut h = Html::alone();
+    h.el("html", &[("lang", super::pages::code(reader))], |h| {
+        h.el("head", &[], |h| {
+            h.tag("meta", &[("charset", "utf-8")]);
+            let viewport = [("name", "viewport"), ("content", "width=device-width, initial-scale=1")];
+            h.tag("meta", &viewport);
+            h.tag("meta", &[("name", "color-scheme"), ("content", "light dark")]);
+            h.leaf("title", &[], &message.running_title);
+            h.style(super::assets::STYLE.body);
+        });
+        h.el("body", &[], |h| {
+            h.el("main", &[], |h| write(h, &message.blocks, reader))
+        });
+    });
+    h.finish()
+}
+
 /// What heads a message (its own heading, else its running title), and what follows.
 pub(super) fn split(message: &Message) -> (&str, &[Block]) {
     match message.blocks.split_first() {
@@ -88,7 +107,7 @@ fn title(h: &mut Html, entry: &Entry) {
         return h.text(&entry.title);
     };
     match link.parse::<PaperId>() {
-        Ok(id) if entry.number.is_some() => {
+        Ok(id) if entry.number.is_some() && h.has_pages() => {
             h.leaf("a", &[("href", &path("/paper/", &id.to_string()))], &entry.title);
         }
         Ok(_) | Err(_) => h.link_out("out", &entry.title, link),

@@ -323,7 +323,11 @@ fn matches(matcher: &Matcher, seq: Seq, paper: &Paper, stale: bool) -> Vec<Write
         if stale {
             let topic = score.topic.clone();
             let after = seq.saturating_sub(1);
-            writes.push(Write::ClearMatches { topic, after, upto: seq });
+            writes.push(Write::ClearMatches {
+                topic,
+                after,
+                upto: seq,
+            });
         }
         if score.verdict == Verdict::Kept {
             writes.push(Write::Match(Box::new(MatchRecord {

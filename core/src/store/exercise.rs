@@ -440,7 +440,12 @@ fn clearing_matches_leaves_earlier_ones_and_other_topics(store: &dyn Store) {
     store
         .commit(vec![clear, Write::Match(Box::new(matching("kv", 3, 6)))])
         .unwrap();
-    let left = vec![matching("kv", 1, 3), matching("kv", 2, 3), matching("kv", 3, 6), matching("kv", 4, 3)];
+    let left = vec![
+        matching("kv", 1, 3),
+        matching("kv", 2, 3),
+        matching("kv", 3, 6),
+        matching("kv", 4, 3),
+    ];
     assert_eq!(store.matches(&topic("kv"), 0, 9), Ok(left));
     assert_eq!(store.matches(&topic("kv-cache"), 1, 3).unwrap().len(), 2);
     assert_eq!(store.matches(&topic("k"), 0, Seq::MAX), Ok(vec![]));
