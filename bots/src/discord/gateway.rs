@@ -11,7 +11,7 @@ use paperwire_core::command::{ArgKind, Question, TABLE, parse_named};
 use paperwire_core::delivery::SendError;
 use paperwire_core::locale::Lang;
 use paperwire_core::message::Part;
-use reqwest::Method;
+use reqwest::{Method, StatusCode};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Value, json};
 use serenity::builder::{CreateCommand, CreateCommandOption};
@@ -83,7 +83,10 @@ pub enum GatewayError {
 /// Only what trying again cannot mend.
 pub async fn run(settings: Settings, desk: Arc<dyn Desk>, stop: CancellationToken) -> Result<(), GatewayError> {
     let tracker = TaskTracker::new();
-    let result = match stop.run_until_cancelled(connect(&settings, desk, &tracker, &stop)).await {
+    let result = match stop
+        .run_until_cancelled(connect(&settings, desk, &tracker, &stop))
+        .await
+    {
         None => return Ok(()),
         Some(Err(error)) => return Err(error),
         Some(Ok((mut client, shards))) => {
@@ -151,7 +154,11 @@ async fn gateway(http: &Http) -> Result<BotGateway, GatewayError> {
             }
             Err(error) if is_token(&error) => return Err(GatewayError::Token),
             Err(error) => {
-                tracing::warn!(reason = describe(error), ?pause, "Discord cannot be reached; trying again");
+                tracing::warn!(
+                    reason = describe(error),
+                    ?pause,
+                    "Discord's gateway cannot be reached; trying again"
+                );
                 pause
             }
         };
@@ -162,16 +169,20 @@ async fn gateway(http: &Http) -> Result<BotGateway, GatewayError> {
 
 /// One second, doubling up to a minute, without end.
 fn pauses() -> impl Iterator<Item = Duration> {
-    std::iter::successors(Some(Duration::from_secs(1)), |pause| Some((*pause * 2).min(LONGEST_PAUSE)))
+    std::iter::successors(Some(Duration::from_secs(1)), |pause| {
+        Some((*pause * 2).min(LONGEST_PAUSE))
+    })
 }
 
 fn is_token(error: &serenity::Error) -> bool {
-    match error {
-        serenity::Error::Http(HttpError::UnsuccessfulRequest(said)) => said.status_code.as_u16() == 401,
-        serenity::Error::Http(HttpError::InvalidHeader(_))
-        | serenity::Error::Gateway(Closed::InvalidAuthentication | Closed::NoAuthentication) => true,
-        _ => false,
+    if let serenity::Error::Http(HttpError::UnsuccessfulRequest(said)) = error {
+        return said.status_code == StatusCode::UNAUTHORIZED;
     }
+    matches!(
+        error,
+        serenity::Error::Http(HttpError::InvalidHeader(_))
+            | serenity::Error::Gateway(Closed::InvalidAuthentication | Closed::NoAuthentication)
+    )
 }
 
 fn fatal(error: serenity::Error) -> GatewayError {
@@ -184,10 +195,10 @@ fn fatal(error: serenity::Error) -> GatewayError {
 
 /// What happened, without the address, in which an interaction's token may stand.
 fn describe(error: serenity::Error) -> String {
-    match error {
-        serenity::Error::Http(HttpError::Request(error)) => chain(&error.without_url()),
-        other => other.to_string(),
+    if let serenity::Error::Http(HttpError::Request(error)) = error {
+        return chain(&error.without_url());
     }
+    error.to_string()
 }
 
 /// The table of commands as Discord wants it: English by default, Chinese for whoever uses Discord in Chinese.
@@ -227,7 +238,10 @@ impl RawEventHandler for Unreadable {
             && unknown.kind == "INTERACTION_CREATE"
         {
             let count = self.count.fetch_add(1, Ordering::Relaxed) + 1;
-            tracing::error!(count, "a question on Discord has a form that this version cannot read; is there an update?");
+            tracing::error!(
+                count,
+                "a question on Discord has a form that this version cannot read; is there an update?"
+            );
         }
     }
 }
@@ -286,7 +300,15 @@ impl Handler {
         let question = question(command);
         let place = question.place.clone();
         if let Err(error) = self.reply(command, question).await {
-            tracing::warn!(%place, command = command.data.name, %error, "a question on Discord was not answered whole");
+            // Not the error's own text: that speaks of channels, and here it is the interaction that may be gone.
+            let reason = match error {
+                SendError::Gone { reason }
+                | SendError::Rejected { reason }
+                | SendError::Unreachable { reason }
+                | SendError::Uncertain { reason } => reason,
+                error @ (SendError::RateLimited { .. } | SendError::Moved { .. }) => error.to_string(),
+            };
+            tracing::warn!(%place, command = command.data.name, reason, "a question on Discord was not answered whole");
         }
     }
 
@@ -363,7 +385,11 @@ fn question(command: &CommandInteraction) -> Question {
         command: parse_named(name, &args.join(" ")),
         place: Place::discord(command.channel_id.get()),
         reply_to: None,
-        fallback_lang: if command.locale.starts_with("zh") { Lang::Zh } else { Lang::En },
+        fallback_lang: if command.locale.starts_with("zh") {
+            Lang::Zh
+        } else {
+            Lang::En
+        },
     }
 }
 
@@ -380,18 +406,32 @@ mod tests {
             assert_eq!(command["name"], spec.name);
             assert_eq!(command["description"], spec.en);
             assert_eq!(command["description_localizations"]["zh-CN"], spec.zh);
-            assert!([spec.en, spec.zh].iter().all(|text| (1..=100).contains(&text.encode_utf16().count())));
+            assert!(
+                [spec.en, spec.zh]
+                    .iter()
+                    .all(|text| (1..=100).contains(&text.encode_utf16().count()))
+            );
             assert_eq!(command["options"].as_array().unwrap().len(), spec.args.len());
             for (option, arg) in command["options"].as_array().unwrap().iter().zip(spec.args) {
-                assert_eq!((&option["type"], &option["required"]), (&json!(3), &json!(arg.required)));
-                assert!([arg.en, arg.zh].iter().all(|text| (1..=100).contains(&text.encode_utf16().count())));
+                assert_eq!(
+                    (&option["type"], &option["required"]),
+                    (&json!(3), &json!(arg.required))
+                );
+                assert!(
+                    [arg.en, arg.zh]
+                        .iter()
+                        .all(|text| (1..=100).contains(&text.encode_utf16().count()))
+                );
             }
         }
     }
 
     #[test]
     fn no_error_shows_the_address_in_which_an_interactions_token_stands() {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .unwrap();
         let api = Api::new(reqwest::Client::new(), "http://127.0.0.1:1");
         let path = "/interactions/1/sesame/callback";
         let error = runtime

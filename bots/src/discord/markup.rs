@@ -617,7 +617,11 @@ mod tests {
     #[test]
     fn marks_in_a_papers_text_mean_only_themselves() {
         let title = "*A* _b_ ~~c~~ ||d|| `e` [x](http://y.org) <@1> #f";
-        let body = &bodies(&message(vec![entry(1, title, "# not a heading\n- no list\n12. nor this")]))[0];
+        let body = &bodies(&message(vec![entry(
+            1,
+            title,
+            "# not a heading\n- no list\n12. nor this",
+        )]))[0];
         assert_eq!(
             text(&list(body)[0], "title"),
             r"1. \*A\* \_b\_ \~\~c\~\~ \|\|d\|\| \`e\` \[x\](http\://y.org) \<@1> #f"
@@ -720,7 +724,11 @@ mod tests {
 
     #[test]
     fn a_message_of_nothing_still_says_something() {
-        for blocks in [vec![], vec![Block::Paragraph(vec![])], vec![Block::Entry(Entry::default())]] {
+        for blocks in [
+            vec![],
+            vec![Block::Paragraph(vec![])],
+            vec![Block::Entry(Entry::default())],
+        ] {
             let rendered = bodies(&Message {
                 running_title: String::new(),
                 blocks,
@@ -741,7 +749,8 @@ mod tests {
         bodies(&message(blocks)).iter().for_each(assert_acceptable);
     }
 
-    fn hostile(max: usize) -> impl Strategy<Value = String> {
+    /// Few pieces, possibly many times: long texts are slow to invent.
+    fn hostile(times: usize) -> impl Strategy<Value = String> {
         let piece = prop_oneof![
             4 => "\\PC{1,8}",
             2 => "[a-z ]{1,9}",
@@ -751,11 +760,11 @@ mod tests {
             1 => Just("https://x.org/a_b".to_owned()),
             1 => Just("👍🏽𝛼".to_owned()),
         ];
-        prop::collection::vec(piece, 0..max).prop_map(|pieces| pieces.concat())
+        (prop::collection::vec(piece, 0..10), 1..=times).prop_map(|(pieces, times)| pieces.concat().repeat(times))
     }
 
     fn any_line() -> impl Strategy<Value = Line> {
-        let span = (0..5_u8, hostile(12)).prop_map(|(kind, text)| match kind {
+        let span = (0..5_u8, hostile(2)).prop_map(|(kind, text)| match kind {
             0 => Span::Plain(text),
             1 => Span::Bold(text),
             2 => Span::Dim(text),
@@ -770,9 +779,9 @@ mod tests {
 
     fn any_block() -> impl Strategy<Value = Block> {
         prop_oneof![
-            1 => hostile(60).prop_map(Block::Heading),
+            1 => hostile(12).prop_map(Block::Heading),
             2 => any_line().prop_map(Block::Paragraph),
-            6 => (hostile(80), prop::collection::vec(any_line(), 0..4), prop::option::of(hostile(900)))
+            6 => (hostile(12), prop::collection::vec(any_line(), 0..4), prop::option::of(hostile(150)))
                 .prop_map(|(title, lines, quote)| Block::Entry(Entry { number: None, title, link: None, lines, quote })),
         ]
     }
@@ -782,8 +791,8 @@ mod tests {
 
         #[test]
         fn any_message_keeps_every_limit_pings_nobody_and_has_its_entries_whole_and_in_order(
-            running_title in hostile(40),
-            mut blocks in prop::collection::vec(any_block(), 0..30),
+            running_title in hostile(8),
+            mut blocks in prop::collection::vec(any_block(), 0..20),
         ) {
             let mut count = 0;
             for block in &mut blocks {

@@ -118,7 +118,8 @@ impl Api {
 fn authorization(token: &SecretString) -> Result<HeaderValue, SendError> {
     let mut value =
         HeaderValue::try_from(format!("Bot {}", token.expose_secret().trim())).map_err(|_| SendError::Unreachable {
-            reason: "the Discord token has characters that no token has; copy it again from the developer portal".into(),
+            reason: "the Discord token has characters that no token has; copy it again from the developer portal"
+                .into(),
         })?;
     value.set_sensitive(true);
     Ok(value)
@@ -218,7 +219,11 @@ mod tests {
     use super::*;
 
     fn refusal(status: u16, body: &str) -> SendError {
-        refused(StatusCode::from_u16(status).unwrap(), &HeaderMap::new(), body.as_bytes())
+        refused(
+            StatusCode::from_u16(status).unwrap(),
+            &HeaderMap::new(),
+            body.as_bytes(),
+        )
     }
 
     #[test]
@@ -231,7 +236,10 @@ mod tests {
             (302, ""),
         ] {
             let error = refusal(status, body);
-            assert!(matches!(error, SendError::Unreachable { .. }), "{status} {body}: {error:?}");
+            assert!(
+                matches!(error, SendError::Unreachable { .. }),
+                "{status} {body}: {error:?}"
+            );
         }
     }
 
@@ -259,6 +267,9 @@ mod tests {
     fn the_token_stands_in_no_debug_text() {
         let sender = Sender::new(reqwest::Client::new(), "http://127.0.0.1:1/", "sesame".into());
         let shown = format!("{sender:?}");
-        assert!(shown.contains("127.0.0.1:1/api/v10") && !shown.contains("sesame"), "{shown}");
+        assert!(
+            shown.contains("127.0.0.1:1/api/v10") && !shown.contains("sesame"),
+            "{shown}"
+        );
     }
 }

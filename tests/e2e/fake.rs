@@ -1,0 +1,3 @@
+//! The platforms as plain structs that speak HTTP on loopback.
+
+pub(crate) mod discord;
