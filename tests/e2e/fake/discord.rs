@@ -79,6 +79,7 @@ struct World {
     events: Vec<(&'static str, Value)>,
     identified: usize,
     resumed: usize,
+    sockets: usize,
     /// Sockets of an earlier generation are dropped.
     generation: usize,
     refuse_identify: bool,
@@ -206,6 +207,17 @@ impl FakeDiscord {
             (world.identified > 0 && !world.registrations.is_empty()).then_some(())
         })
         .await;
+    }
+
+    /// Waits until the bot has left the gateway.
+    pub(crate) async fn left(&self) {
+        self.until("goodbye", |world| (world.sockets == 0).then_some(())).await;
+    }
+
+    /// Says READY once more, as to a further shard or after a session was lost.
+    pub(crate) fn ready_again(&self) {
+        let event = ("READY", ready(self.shared.address));
+        self.shared.change(|world| world.events.push(event));
     }
 
     /// Drops every gateway socket without a close frame.
@@ -503,8 +515,10 @@ async fn follow_up(
 
 async fn connect(State(fake): Fake, upgrade: WebSocketUpgrade) -> Response {
     upgrade.on_upgrade(move |socket| async move {
+        fake.change(|world| world.sockets += 1);
         // An error is a socket that the bot has closed.
         let _ = serve_socket(&fake, socket).await;
+        fake.change(|world| world.sockets -= 1);
     })
 }
 
@@ -553,15 +567,8 @@ async fn serve_socket(fake: &Shared, mut socket: WebSocket) -> Result<(), axum::
                 let events = fake.change(|world| {
                     world.identified += 1;
                     position = Some(world.events.len());
-                    world.events.push((
-                        "READY",
-                        json!({
-                            "v": 10, "user": user(APPLICATION), "guilds": [], "session_id": "s1",
-                            "resume_gateway_url": format!("ws://{}", fake.address), "shard": [0, 1],
-                            "application": { "id": APPLICATION.to_string(), "flags": 0 },
-                        }),
-                    ));
-                    vec![world.events[world.events.len() - 1].clone()]
+                    world.events.push(("READY", ready(fake.address)));
+                    world.events.last().cloned().into_iter().collect()
                 });
                 send_events(&mut socket, &mut position, events).await?;
             }
@@ -578,6 +585,18 @@ async fn serve_socket(fake: &Shared, mut socket: WebSocket) -> Result<(), axum::
             _ => {}
         }
     }
+}
+
+fn ready(address: SocketAddr) -> Value {
+    json!({
+        "v": 10,
+        "user": user(APPLICATION),
+        "guilds": [],
+        "session_id": "s1",
+        "resume_gateway_url": format!("ws://{address}"),
+        "shard": [0, 1],
+        "application": { "id": APPLICATION.to_string(), "flags": 0 },
+    })
 }
 
 async fn send_events(
