@@ -197,13 +197,17 @@ pub fn main() -> ExitCode {
         Ok(runtime) => runtime,
         Err(error) => return end(Err(Failure::Failed(anyhow!(error).context("the runtime cannot start")))),
     };
-    end(runtime.block_on(run(cli)))
+    let result = runtime.block_on(run(cli));
+    // A socket of a library that ended at the wrong moment can keep a task turning; the program ends all the same.
+    runtime.shutdown_timeout(Duration::from_secs(2));
+    end(result)
 }
 
 fn start_log(filter: &str) {
     use tracing_subscriber::EnvFilter;
-    // The libraries below log their own retries; what matters of them is logged by us.
-    let quiet = format!("{filter},serenity=warn,teloxide=warn,hyper=warn,reqwest=warn,sled=warn,rustls=warn");
+    // The libraries below log their own retries; what matters of them is logged by us. Serenity's warnings may hold an
+    // event with the token of an interaction.
+    let quiet = format!("{filter},serenity=error,teloxide=warn,hyper=warn,reqwest=warn,sled=warn,rustls=warn");
     let filter = EnvFilter::try_new(quiet).unwrap_or_else(|_| EnvFilter::new("info"));
     let _ = tracing_subscriber::fmt()
         .with_env_filter(filter)

@@ -1,3 +1,4 @@
-//! Fake platforms: plain structs that speak the platform's protocol on a port of their own.
+//! Fake platforms: plain structs that speak the platform's protocol on a loopback port of their own.
 
+pub(crate) mod discord;
 pub(crate) mod telegram;

@@ -11,7 +11,7 @@ use paperwire_core::command::{ArgKind, Question, TABLE, parse_named};
 use paperwire_core::delivery::SendError;
 use paperwire_core::locale::Lang;
 use paperwire_core::message::Part;
-use reqwest::Method;
+use reqwest::{Method, StatusCode};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Value, json};
 use serenity::builder::{CreateCommand, CreateCommandOption};
@@ -157,7 +157,7 @@ async fn gateway(http: &Http) -> Result<BotGateway, GatewayError> {
                 tracing::warn!(
                     reason = describe(error),
                     ?pause,
-                    "Discord cannot be reached; trying again"
+                    "Discord's gateway cannot be reached; trying again"
                 );
                 pause
             }
@@ -175,12 +175,14 @@ fn pauses() -> impl Iterator<Item = Duration> {
 }
 
 fn is_token(error: &serenity::Error) -> bool {
-    match error {
-        serenity::Error::Http(HttpError::UnsuccessfulRequest(said)) => said.status_code.as_u16() == 401,
-        serenity::Error::Http(HttpError::InvalidHeader(_))
-        | serenity::Error::Gateway(Closed::InvalidAuthentication | Closed::NoAuthentication) => true,
-        _ => false,
+    if let serenity::Error::Http(HttpError::UnsuccessfulRequest(said)) = error {
+        return said.status_code == StatusCode::UNAUTHORIZED;
     }
+    matches!(
+        error,
+        serenity::Error::Http(HttpError::InvalidHeader(_))
+            | serenity::Error::Gateway(Closed::InvalidAuthentication | Closed::NoAuthentication)
+    )
 }
 
 fn fatal(error: serenity::Error) -> GatewayError {
@@ -193,10 +195,10 @@ fn fatal(error: serenity::Error) -> GatewayError {
 
 /// What happened, without the address, in which an interaction's token may stand.
 fn describe(error: serenity::Error) -> String {
-    match error {
-        serenity::Error::Http(HttpError::Request(error)) => chain(&error.without_url()),
-        other => other.to_string(),
+    if let serenity::Error::Http(HttpError::Request(error)) = error {
+        return chain(&error.without_url());
     }
+    error.to_string()
 }
 
 /// The table of commands as Discord wants it: English by default, Chinese for whoever uses Discord in Chinese.
@@ -298,7 +300,15 @@ impl Handler {
         let question = question(command);
         let place = question.place.clone();
         if let Err(error) = self.reply(command, question).await {
-            tracing::warn!(%place, command = command.data.name, %error, "a question on Discord was not answered whole");
+            // Not the error's own text: that speaks of channels, and here it is the interaction that may be gone.
+            let reason = match error {
+                SendError::Gone { reason }
+                | SendError::Rejected { reason }
+                | SendError::Unreachable { reason }
+                | SendError::Uncertain { reason } => reason,
+                error @ (SendError::RateLimited { .. } | SendError::Moved { .. }) => error.to_string(),
+            };
+            tracing::warn!(%place, command = command.data.name, reason, "a question on Discord was not answered whole");
         }
     }
 
