@@ -434,7 +434,11 @@ async fn ingest(common: &Common, files: &[PathBuf], json: bool) -> Result<(), Fa
             Ok(bytes) => match asked.one(Request::ingest(name.clone(), &bytes)).await? {
                 Response::Ingested(accepted) => Ok(accepted),
                 Response::Failed(why) => Err(why),
-                _ => return Err(unexpected()),
+                Response::Windows(_)
+                | Response::Posted(_)
+                | Response::Digest(_)
+                | Response::Paper(_)
+                | Response::Status(_) => return Err(unexpected()),
             },
             Err(error) => Err(format!("{error:#}")),
         };

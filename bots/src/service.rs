@@ -363,8 +363,7 @@ impl Service {
             return Err(lang.which_paper().to_owned());
         };
         let topics = Arc::clone(&self.topics);
-        let found = self.run(move |store| find_paper(store, &topics, &query, lang)).await?;
-        found.map_err(|sentence| sentence)
+        self.run(move |store| find_paper(store, &topics, &query, lang)).await?
     }
 
     async fn status(&self) -> Result<Status, Failure> {

@@ -285,6 +285,9 @@ fn windows_between(store: &dyn Store, since: Seq, upto: Seq) -> Result<Vec<Windo
     Ok(windows)
 }
 
+/// A candidate with its score.
+pub type Scored = (IntakeRecord, Score);
+
 /// The digest of one topic over the windows that end on `day` (in UTC), or over the latest one; nothing is written.
 /// Every candidate of those windows is scored anew; the second value is the scores of all of them, best first, for an
 /// explanation. `None` when the ledger has no such window.
@@ -296,7 +299,7 @@ pub fn draft_of_window(
     topic: &Topic,
     day: Option<NaiveDate>,
     now: DateTime<Utc>,
-) -> Result<Option<(Digest, Vec<(IntakeRecord, Score)>)>> {
+) -> Result<Option<(Digest, Vec<Scored>)>> {
     let ledger = store.windows()?;
     let day = match day.or_else(|| ledger.iter().map(|w| w.window.to.date_naive()).max()) {
         Some(day) => day,
