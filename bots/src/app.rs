@@ -96,10 +96,9 @@ impl Base {
             folder,
             storage,
             thread,
-            service,
             ..
         } = self;
-        drop((storage, service));
+        storage.close();
         let joined = tokio::task::spawn_blocking(move || thread.join()).await?;
         drop(folder);
         joined.map_err(|_| anyhow!("the storage thread panicked"))

@@ -539,6 +539,9 @@ async fn post(common: &Common, places: Vec<Place>) -> Result<(), Failure> {
 
 async fn status(common: &Common, json: bool) -> Result<(), Failure> {
     let (_, data) = config(common)?;
+    if !data.exists() {
+        return Err(Failure::Failed(anyhow!("no Paperwire runs on {}", data.display())));
+    }
     let socket = match Folder::own(&data) {
         Err(FolderError::Owned { owner, .. }) => owner.socket,
         Err(error @ FolderError::Io { .. }) => return Err(anyhow::Error::from(error).into()),

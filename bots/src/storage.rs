@@ -12,7 +12,12 @@ use tokio::sync::oneshot;
 /// The most jobs that share one sync.
 const TURN: usize = 1_000;
 
-type Job = Box<dyn FnOnce(&dyn Store) -> Answer + Send>;
+enum Job {
+    Run(Work),
+    Close,
+}
+
+type Work = Box<dyn FnOnce(&dyn Store) -> Answer + Send>;
 /// Called after the sync with its result.
 type Answer = Box<dyn FnOnce(Result<(), StoreError>) + Send>;
 
@@ -40,7 +45,8 @@ impl std::fmt::Debug for Storage {
 }
 
 impl Storage {
-    /// Starts the thread. It ends when the last handle is gone; join the returned handle to know that it has.
+    /// Starts the thread. It ends with [`Storage::close`], or when the last handle is gone; join the returned handle to
+    /// know that it has.
     ///
     /// # Errors
     /// When the system gives no thread.
@@ -50,6 +56,12 @@ impl Storage {
             .name("storage".into())
             .spawn(move || serve(&*store, &queue))?;
         Ok((Self { jobs }, thread))
+    }
+
+    /// Has the thread end after the jobs that wait now. Handles that are still around then get [`StorageError::Closed`].
+    pub fn close(&self) {
+        // A thread that has ended already is closed.
+        let _ = self.jobs.send(Job::Close);
     }
 
     /// Runs `job` on the storage thread and waits until what it committed is durable.
@@ -62,29 +74,73 @@ impl Storage {
         F: FnOnce(&dyn Store) -> Result<T, StoreError> + Send + 'static,
     {
         let (answer, answered) = oneshot::channel();
-        let boxed: Job = Box::new(move |store| {
+        let work: Work = Box::new(move |store| {
             let result = job(store);
             Box::new(move |synced| {
                 // The asker may have gone away; then nobody misses the answer.
                 let _ = answer.send(synced.and(result));
             })
         });
-        self.jobs.send(boxed).map_err(|_| StorageError::Closed)?;
+        self.jobs.send(Job::Run(work)).map_err(|_| StorageError::Closed)?;
         Ok(answered.await.map_err(|_| StorageError::Closed)??)
     }
 }
 
 fn serve(store: &dyn Store, queue: &Receiver<Job>) {
-    while let Ok(first) = queue.recv() {
-        let mut answers = vec![first(store)];
-        while answers.len() < TURN
-            && let Ok(next) = queue.try_recv()
-        {
-            answers.push(next(store));
+    let mut closing = false;
+    while !closing && let Ok(first) = queue.recv() {
+        let mut next = Some(first);
+        let mut answers = Vec::new();
+        while let Some(job) = next {
+            match job {
+                Job::Run(work) => answers.push(work(store)),
+                Job::Close => closing = true,
+            }
+            next = if closing || answers.len() >= TURN {
+                None
+            } else {
+                queue.try_recv().ok()
+            };
         }
         let synced = store.sync();
         for answer in answers {
             answer(synced.clone());
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use paperwire_core::paper::{Paper, PaperId};
+    use paperwire_core::store::{ModelStore, Write};
+
+    use super::*;
+
+    fn put(n: u32) -> impl FnOnce(&dyn Store) -> Result<(), StoreError> + Send + 'static {
+        move |store| {
+            let paper = Paper::new(PaperId::Arxiv(format!("2602.9{n:04}")));
+            store.commit(vec![Write::Paper(Box::new(paper))])
+        }
+    }
+
+    #[tokio::test]
+    async fn closing_does_what_waits_and_ends_the_thread_although_handles_are_left() {
+        let (storage, thread) = Storage::start(Arc::new(ModelStore::default())).unwrap();
+        let handle = storage.clone();
+        let waiting = tokio::spawn(async move { handle.run(put(1)).await });
+        waiting.await.unwrap().unwrap();
+        storage.close();
+        thread.join().unwrap();
+        assert_eq!(storage.run(put(2)).await, Err(StorageError::Closed));
+    }
+
+    #[tokio::test]
+    async fn a_job_sees_what_the_job_before_it_committed() {
+        let (storage, _thread) = Storage::start(Arc::new(ModelStore::default())).unwrap();
+        let written = storage.run(put(1));
+        let read = storage.run(|store| store.paper(&PaperId::Arxiv("2602.90001".to_owned())));
+        let (written, read) = tokio::join!(written, read);
+        assert_eq!(written, Ok(()));
+        assert!(read.unwrap().is_some());
     }
 }

@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, NaiveDate, Utc};
 use chrono_tz::Tz;
-use paperwire_core::brief::{Brief, Origin};
+use paperwire_core::brief::{self, Brief, Origin};
 use paperwire_core::command::{Answer, TABLE};
 use paperwire_core::digest::{DigestId, Entry};
 use paperwire_core::locale::Lang;
@@ -373,7 +373,10 @@ impl Frame<'_> {
                         }
                     });
                 }
-                self.briefs(h, &paper.briefs);
+                if let Some(brief) = brief::compose(paper, lang) {
+                    h.leaf("h2", &[], words::brief(lang));
+                    write_brief(h, &brief, lang);
+                }
                 h.leaf("h2", &[], words::abstract_(lang));
                 if paper.abstract_text().is_empty() {
                     h.leaf("p", &[("class", "dim")], words::no_abstract(lang));
@@ -385,19 +388,6 @@ impl Frame<'_> {
                 self.paper_facts(h, view);
             });
         })
-    }
-
-    /// The reader's own language first; one in another language is better than none.
-    fn briefs(&self, h: &mut Html, briefs: &[Brief]) {
-        let own: Vec<_> = briefs.iter().filter(|b| b.lang == self.lang).collect();
-        let shown = if own.is_empty() { briefs.iter().collect() } else { own };
-        if shown.is_empty() {
-            return;
-        }
-        h.leaf("h2", &[], words::brief(self.lang));
-        for brief in shown {
-            write_brief(h, brief, self.lang);
-        }
     }
 
     fn paper_facts(&self, h: &mut Html, view: &PaperView) {
