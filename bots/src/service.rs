@@ -450,7 +450,10 @@ impl Desk for Service {
                     .run(move |store| {
                         let now = clock::now();
                         let resumed = match question.command {
-                            Ok(Command::Start) => pipeline::resume_channel(store, &question.place, now)?,
+                            Ok(Command::Start) => match command::channel_of(&question, store)? {
+                                Some(channel) => pipeline::resume_channel(store, &channel.place, now)?,
+                                None => false,
+                            },
                             Ok(Command::Paper(_) | Command::Digest { .. } | Command::Topics | Command::Help)
                             | Err(_) => false,
                         };

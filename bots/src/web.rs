@@ -314,6 +314,7 @@ async fn ask(
                     let question = Question {
                         command,
                         place,
+                        parent: None,
                         reply_to: None,
                         fallback_lang: lang,
                     };

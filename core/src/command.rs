@@ -5,7 +5,7 @@ mod answer;
 
 use chrono::NaiveDate;
 
-pub use self::answer::{Context, answer, paper_message, refusal};
+pub use self::answer::{Context, answer, channel_of, paper_message, refusal};
 use crate::channel::Place;
 use crate::locale::Lang;
 use crate::message::Message;
@@ -154,6 +154,9 @@ pub struct Question {
     pub command: Result<Command, CommandError>,
     /// Where.
     pub place: Place,
+    /// The chat or channel around that place, where it is a topic or a thread: its digests are meant when the place itself
+    /// has none.
+    pub parent: Option<Place>,
     /// The platform's id of the message that it replies to.
     pub reply_to: Option<String>,
     /// The asker's language where the place has no channel's setting.

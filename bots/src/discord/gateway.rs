@@ -371,7 +371,7 @@ fn body(part: &Part) -> Value {
 }
 
 /// The arguments stand in the table's order, whatever the order in which they were filled in. A thread is a channel of its
-/// own with an id of its own.
+/// own with an id of its own, inside of another.
 fn question(command: &CommandInteraction) -> Question {
     let name = &command.data.name;
     let spec = TABLE.iter().find(|spec| spec.name == name);
@@ -384,6 +384,12 @@ fn question(command: &CommandInteraction) -> Question {
     Question {
         command: parse_named(name, &args.join(" ")),
         place: Place::discord(command.channel_id.get()),
+        parent: command
+            .channel
+            .as_ref()
+            .filter(|channel| channel.thread_metadata.is_some())
+            .and_then(|channel| channel.parent_id)
+            .map(|parent| Place::discord(parent.get())),
         reply_to: None,
         fallback_lang: if command.locale.starts_with("zh") {
             Lang::Zh

@@ -153,6 +153,7 @@ fn task(message: Incoming, bot_name: Option<&str>) -> Option<Task> {
         question: Question {
             command,
             place: Place::telegram(message.chat.id, topic),
+            parent: topic.map(|_| Place::telegram(message.chat.id, None)),
             reply_to: reply_to.map(|id| id.to_string()),
             fallback_lang: if chinese { Lang::Zh } else { Lang::En },
         },

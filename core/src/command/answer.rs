@@ -41,10 +41,10 @@ impl std::fmt::Debug for Context<'_> {
 /// # Errors
 /// Only when the store cannot be read.
 pub fn answer(question: &Question, context: &Context<'_>) -> Result<Answer> {
-    let channel = context.store.channel(&question.place)?;
+    let channel = channel_of(question, context.store)?;
     let asked = Asked {
         context,
-        place: &question.place,
+        place: channel.as_ref().map_or(&question.place, |c| &c.place),
         lang: channel.as_ref().map_or(question.fallback_lang, |c| c.settings.language),
         channel: channel.as_ref(),
     };
@@ -60,6 +60,18 @@ pub fn answer(question: &Question, context: &Context<'_>) -> Result<Answer> {
         message,
         lang: asked.lang,
     })
+}
+
+/// The channel that a question is about: that of its place, else that of the chat around it.
+///
+/// # Errors
+/// Only when the store cannot be read.
+pub fn channel_of(question: &Question, store: &dyn Store) -> Result<Option<Channel>> {
+    let own = store.channel(&question.place)?;
+    match (own, &question.parent) {
+        (None, Some(parent)) => store.channel(parent),
+        (own, _) => Ok(own),
+    }
 }
 
 /// Why a command was not understood, in words.
