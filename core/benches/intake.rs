@@ -5,8 +5,11 @@
 use std::fmt::Write as _;
 use std::hint::black_box;
 
-use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use chrono::DateTime;
+use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
+use paperwire_core::pipeline;
 use paperwire_core::source::arxiv_mail;
+use paperwire_core::store::{SledStore, Store as _};
 use paperwire_core::tex;
 
 const PAPERS: usize = 600;
@@ -52,6 +55,31 @@ fn intake(c: &mut Criterion) {
         group.throughput(throughput);
         group.bench_function(name, |b| b.iter(|| arxiv_mail::parse(black_box(mailing.as_bytes()))));
     }
+    group.finish();
+
+    // The whole intake: parsed, joined, written to a fresh store and made durable.
+    let mut group = c.benchmark_group("accept");
+    group.sample_size(20).throughput(Throughput::Elements(PAPERS as u64));
+    let bytes = mailing.as_bytes();
+    group.bench_function("papers", |b| {
+        b.iter_batched(
+            || {
+                let dir = tempfile::tempdir().ok();
+                let store = dir.as_ref().and_then(|dir| SledStore::open(dir.path()).ok());
+                (store, dir)
+            },
+            |(store, dir)| {
+                let (Some(store), Ok(parsed)) = (store, arxiv_mail::parse(bytes)) else {
+                    return None;
+                };
+                let accepted = pipeline::accept(&store, &[], "mail", bytes, parsed, DateTime::default()).ok();
+                store.sync().ok();
+                assert!(accepted.is_some_and(|a| usize::try_from(a.papers_new) == Ok(PAPERS)));
+                Some((store, dir))
+            },
+            BatchSize::PerIteration,
+        );
+    });
     group.finish();
 
     let mut group = c.benchmark_group("tex");
