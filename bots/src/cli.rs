@@ -190,7 +190,9 @@ impl From<ConfigErrors> for Failure {
 /// Runs the program.
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
-    start_log(&cli.common.log);
+    if let Err(message) = start_log(&cli.common.log) {
+        return end(Err(Failure::Usage(message)));
+    }
     // One provider, chosen once: a later dependency that brings another cannot make TLS fail at run time.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
@@ -203,17 +205,22 @@ pub fn main() -> ExitCode {
     end(result)
 }
 
-fn start_log(filter: &str) {
+fn start_log(filter: &str) -> Result<(), String> {
     use tracing_subscriber::EnvFilter;
     // The libraries below log their own retries; what matters of them is logged by us. Serenity's warnings may hold an
-    // event with the token of an interaction.
-    let quiet = format!("{filter},serenity=error,teloxide=warn,hyper=warn,reqwest=warn,sled=warn,rustls=warn");
-    let filter = EnvFilter::try_new(quiet).unwrap_or_else(|_| EnvFilter::new("info"));
+    // event with the token of an interaction, and tungstenite's traces the frame with the bot's.
+    const QUIET: &str = "serenity=error,tungstenite=warn,tokio_tungstenite=warn,teloxide=warn,teloxide_core=warn,\
+                         hyper=warn,hyper_util=warn,h2=warn,reqwest=warn,sled=warn,rustls=warn";
+    let filter = EnvFilter::try_new(format!("{filter},{QUIET}")).map_err(|error| {
+        format!("--log (or PAPERWIRE_LOG) “{filter}” is no filter: {error}; write error, warn, info, debug or paperwire=debug")
+    })?;
+    // A test may have set another subscriber in this process.
     let _ = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)
         .with_ansi(std::io::stderr().is_terminal())
         .try_init();
+    Ok(())
 }
 
 #[expect(
@@ -228,13 +235,6 @@ fn end(result: Result<(), Failure>) -> ExitCode {
             ExitCode::from(2)
         }
         Err(Failure::Failed(error)) => {
-            // A reader that closed the pipe has seen enough.
-            let closed = error
-                .downcast_ref::<std::io::Error>()
-                .is_some_and(|e| e.kind() == std::io::ErrorKind::BrokenPipe);
-            if closed {
-                return ExitCode::SUCCESS;
-            }
             eprintln!("paperwire: {error:#}");
             ExitCode::FAILURE
         }
@@ -758,6 +758,9 @@ fn read(file: &Path) -> anyhow::Result<Vec<u8>> {
 
 fn print(text: &str) -> anyhow::Result<()> {
     let mut out = std::io::stdout().lock();
-    out.write_all(text.as_bytes())?;
-    Ok(out.flush()?)
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        // A reader that closed the pipe has seen enough.
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
+        written => written.context("standard output cannot be written"),
+    }
 }

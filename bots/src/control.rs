@@ -6,16 +6,18 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::time::Duration;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::{UnixListener, UnixStream};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::service::{Request, Response, Service};
+use crate::service::{LARGEST_FILE, Request, Response, Service};
 
-/// The longest request: a mailing of 60 MB in base64.
-const LONGEST: u64 = 80 << 20;
+/// The longest request, in bytes: the largest file that is taken in, in base64, and a little more.
+const LONGEST: u64 = (LARGEST_FILE / 3 + 1) * 4 + (64 << 10);
+/// How long a command line may take to say what it wants.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Listens at `socket`, readable by its owner only.
 ///
@@ -37,9 +39,9 @@ pub async fn serve(listener: UnixListener, service: Service, stop: CancellationT
         };
         match accepted {
             Ok((stream, _)) => {
-                let service = service.clone();
+                let (service, stop) = (service.clone(), stop.clone());
                 tasks.spawn(async move {
-                    if let Err(error) = converse(stream, &service).await {
+                    if let Err(error) = converse(stream, &service, &stop).await {
                         tracing::debug!(%error, "a command line went away before its answer");
                     }
                 });
@@ -54,10 +56,15 @@ pub async fn serve(listener: UnixListener, service: Service, stop: CancellationT
     tasks.wait().await;
 }
 
-async fn converse(stream: UnixStream, service: &Service) -> io::Result<()> {
+async fn converse(stream: UnixStream, service: &Service, stop: &CancellationToken) -> io::Result<()> {
     let (read, mut write) = stream.into_split();
     let mut line = String::new();
-    BufReader::new(read.take(LONGEST)).read_line(&mut line).await?;
+    let mut read = BufReader::new(read.take(LONGEST));
+    // A connection that says nothing must not keep the program from ending.
+    tokio::select! {
+        () = stop.cancelled() => return Ok(()),
+        read = tokio::time::timeout(PATIENCE, read.read_line(&mut line)) => read.map_err(io::Error::from)??,
+    };
     let response = match serde_json::from_str::<Request>(&line) {
         Ok(request) => service.handle(request).await,
         Err(error) => Response::Failed(format!(
@@ -70,6 +77,9 @@ async fn converse(stream: UnixStream, service: &Service) -> io::Result<()> {
     write.shutdown().await
 }
 
+/// What the command line says when the other side went away.
+const GONE: &str = "the running Paperwire ended before it answered; what it did of this request is not known";
+
 /// Asks the process that listens at `socket`.
 ///
 /// # Errors
@@ -81,8 +91,17 @@ pub async fn ask(socket: &Path, request: &Request) -> anyhow::Result<Response> {
     let (read, mut write) = stream.into_split();
     let mut line = serde_json::to_vec(request)?;
     line.push(b'\n');
-    write.write_all(&line).await?;
+    if u64::try_from(line.len()).is_ok_and(|length| length > LONGEST) {
+        bail!(
+            "the request is too large; files of at most {} MB are taken in",
+            LARGEST_FILE >> 20
+        );
+    }
+    write.write_all(&line).await.context(GONE)?;
     let mut answer = String::new();
-    BufReader::new(read).read_line(&mut answer).await?;
+    let length = BufReader::new(read).read_line(&mut answer).await.context(GONE)?;
+    if length == 0 {
+        bail!(GONE);
+    }
     serde_json::from_str(&answer).context("the running Paperwire answered in a way that this version does not know")
 }

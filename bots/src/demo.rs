@@ -82,7 +82,7 @@ async fn take_in(service: &Service, name: &str, bytes: &[u8]) -> anyhow::Result<
         .ingest(name, bytes.to_vec())
         .await
         .map(|_| ())
-        .map_err(anyhow::Error::msg)
+        .map_err(anyhow::Error::from)
 }
 
 async fn post(service: &Service) -> anyhow::Result<()> {

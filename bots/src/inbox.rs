@@ -8,12 +8,13 @@ use std::time::{Duration, SystemTime};
 use paperwire_core::pipeline::Accepted;
 use tokio_util::sync::CancellationToken;
 
-use crate::service::Service;
+use crate::service::{IngestError, LARGEST_FILE, Service};
 
 /// How often the folder is looked at. Looking is what works on every file system; notifications do not.
 pub const INTERVAL: Duration = Duration::from_secs(2);
-/// A larger file is not a mailing.
-const LARGEST: u64 = 60 << 20;
+
+/// Size and time of change: while they differ between two looks, the file is still being written.
+type FileState = (u64, Option<SystemTime>);
 
 /// The three folders below the data folder.
 #[derive(Debug, Clone)]
@@ -21,7 +22,8 @@ pub struct Inbox {
     inbox: PathBuf,
     done: PathBuf,
     rejected: PathBuf,
-    seen: HashMap<PathBuf, (u64, Option<SystemTime>)>,
+    seen: HashMap<PathBuf, FileState>,
+    stuck: HashMap<PathBuf, FileState>,
 }
 
 impl Inbox {
@@ -39,13 +41,14 @@ impl Inbox {
             done: folder("done")?,
             rejected: folder("rejected")?,
             seen: HashMap::new(),
+            stuck: HashMap::new(),
         })
     }
 
     /// Looks every `interval` until `stop`.
     pub async fn watch(mut self, service: Service, interval: Duration, stop: CancellationToken) {
         loop {
-            if let Err(error) = self.look(&service).await {
+            if let Err(error) = self.look(&service, &stop).await {
                 tracing::warn!(folder = %self.inbox.display(), %error, "the inbox cannot be read; trying again");
             }
             tokio::select! {
@@ -56,7 +59,7 @@ impl Inbox {
     }
 
     /// Takes in the files that have not changed since the last look.
-    async fn look(&mut self, service: &Service) -> std::io::Result<()> {
+    async fn look(&mut self, service: &Service, stop: &CancellationToken) -> std::io::Result<()> {
         let mut present = HashMap::new();
         let mut ready = Vec::new();
         let mut entries = tokio::fs::read_dir(&self.inbox).await?;
@@ -71,30 +74,50 @@ impl Inbox {
                 continue;
             }
             let state = (metadata.len(), metadata.modified().ok());
-            if self.seen.get(&path) == Some(&state) {
-                ready.push((path, name, metadata.len()));
+            if self.stuck.get(&path) == Some(&state) {
+                present.insert(path, state);
+            } else if self.seen.get(&path) == Some(&state) {
+                ready.push((path, name, state));
             } else {
                 present.insert(path, state);
             }
         }
+        self.stuck.retain(|path, _| present.contains_key(path));
         self.seen = present;
         ready.sort();
-        for (path, name, size) in ready {
-            self.take(service, &path, &name, size).await;
+        for (path, name, state) in ready {
+            if stop.is_cancelled() {
+                break;
+            }
+            if !self.take(service, &path, &name, state.0).await {
+                // It cannot be moved away: it waits until somebody changes it, instead of being taken in every time.
+                self.stuck.insert(path, state);
+            }
         }
         Ok(())
     }
 
-    async fn take(&self, service: &Service, path: &Path, name: &str, size: u64) {
-        let outcome = if size > LARGEST {
+    /// Takes a file in and moves it away. `false` when it stays although it is dealt with.
+    async fn take(&self, service: &Service, path: &Path, name: &str, size: u64) -> bool {
+        let outcome = if size > LARGEST_FILE {
+            let (size, most) = (size >> 20, LARGEST_FILE >> 20);
             Err(format!(
-                "{name}: {} MB is too large for a mailing; at most 60 MB are taken in",
-                size >> 20
+                "{name}: {size} MB is too large for a mailing; at most {most} MB are taken in"
             ))
         } else {
             match tokio::fs::read(path).await {
-                Ok(bytes) => service.ingest(name, bytes).await,
-                Err(error) => Err(format!("{name}: it cannot be read: {error}")),
+                Ok(bytes) => match service.ingest(name, bytes).await {
+                    Ok(accepted) => Ok(accepted),
+                    Err(IngestError::Refused(why)) => Err(why),
+                    Err(error @ IngestError::Store { .. }) => {
+                        tracing::error!(%error, "the file stays in the inbox");
+                        return true;
+                    }
+                },
+                Err(error) => {
+                    tracing::error!(file = %path.display(), %error, "the file cannot be read and stays in the inbox");
+                    return false;
+                }
             }
         };
         let (folder, note) = match &outcome {
@@ -106,11 +129,9 @@ impl Inbox {
             Err(why) => tracing::warn!("not taken in, moved to rejected/: {why}"),
         }
         let target = free_name(folder, name);
-        let moved = tokio::fs::rename(path, &target).await;
-        if let Err(error) = moved {
-            // It stays and is taken in again, which changes nothing.
-            tracing::error!(file = %path.display(), %error, "the file cannot be moved out of the inbox");
-            return;
+        if let Err(error) = tokio::fs::rename(path, &target).await {
+            tracing::error!(file = %path.display(), %error, "the file is dealt with but cannot be moved out of the inbox");
+            return false;
         }
         if let Some(note) = note {
             let mut beside = target.into_os_string();
@@ -119,6 +140,7 @@ impl Inbox {
                 tracing::error!(%error, "the note beside a file cannot be written");
             }
         }
+        true
     }
 }
 

@@ -26,6 +26,25 @@ use crate::desk::Desk;
 use crate::render::Renderers;
 use crate::storage::{Storage, StorageError};
 
+/// The largest file that is taken in, in bytes; a larger one is no mailing.
+pub const LARGEST_FILE: u64 = 60 << 20;
+
+/// Why a file was not taken in; a sentence for people that names it.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum IngestError {
+    /// The file cannot be used, now or later.
+    #[error("{0}")]
+    Refused(String),
+    /// The store cannot be used; the file may be good.
+    #[error("{name}: {error}")]
+    Store {
+        /// The file.
+        name: String,
+        /// What the store said.
+        error: StorageError,
+    },
+}
+
 /// One request of an operator.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -210,7 +229,11 @@ impl Service {
     pub async fn handle(&self, request: Request) -> Response {
         let result = match request {
             Request::Ingest { name, bytes } => match BASE64_STANDARD.decode(bytes) {
-                Ok(bytes) => self.ingest(&name, bytes).await.map(Response::Ingested),
+                Ok(bytes) => self
+                    .ingest(&name, bytes)
+                    .await
+                    .map(Response::Ingested)
+                    .map_err(|error| error.to_string()),
                 Err(error) => Err(format!("{name}: the request is damaged: {error}")),
             },
             Request::Windows => self.ledger().await.map(Response::Windows),
@@ -237,15 +260,28 @@ impl Service {
     ///
     /// # Errors
     /// A sentence that names the file and says why not.
-    pub async fn ingest(&self, name: &str, bytes: Vec<u8>) -> Result<Accepted, Failure> {
+    pub async fn ingest(&self, name: &str, bytes: Vec<u8>) -> Result<Accepted, IngestError> {
+        let refused = |why: &dyn std::fmt::Display| IngestError::Refused(format!("{name}: {why}"));
+        let size = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
+        if size > LARGEST_FILE {
+            let (size, most) = (size >> 20, LARGEST_FILE >> 20);
+            return Err(refused(&format!(
+                "{size} MB is too large for a mailing; at most {most} MB are taken in"
+            )));
+        }
         let (parsed, bytes) = tokio::task::spawn_blocking(move || (source::parse(&bytes), bytes))
             .await
-            .map_err(|error| format!("{name}: reading it failed: {error}"))?;
-        let parsed = parsed.map_err(|error| format!("{name}: {error}"))?;
+            .map_err(|error| refused(&format!("reading it failed: {error}")))?;
+        let parsed = parsed.map_err(|error| refused(&error))?;
         let topics = Arc::clone(&self.topics);
         let label = name.to_owned();
-        self.run(move |store| pipeline::accept(store, &topics, &label, &bytes, parsed, clock::now()))
+        self.storage
+            .run(move |store| pipeline::accept(store, &topics, &label, &bytes, parsed, clock::now()))
             .await
+            .map_err(|error| IngestError::Store {
+                name: name.to_owned(),
+                error,
+            })
     }
 
     async fn ledger(&self) -> Result<Ledger, Failure> {
