@@ -32,11 +32,18 @@ pub fn configure_channels(store: &dyn Store, wanted: &[Wanted], now: DateTime<Ut
         let channel = match store.channel(&wanted.place)? {
             Some(known) if known.settings == settings && known.configured => continue,
             Some(known) => {
-                let base = known.last_fired.unwrap_or(known.added_at).max(now);
-                let next_due = settings
-                    .schedule
-                    .as_ref()
-                    .and_then(|s| s.next_after(settings.timezone, base));
+                let same_times =
+                    known.settings.schedule == settings.schedule && known.settings.timezone == settings.timezone;
+                let next_due = if same_times {
+                    // An occurrence that was missed before the start stays due.
+                    known.next_due
+                } else {
+                    let base = known.last_fired.unwrap_or(known.added_at).max(now);
+                    settings
+                        .schedule
+                        .as_ref()
+                        .and_then(|s| s.next_after(settings.timezone, base))
+                };
                 Channel {
                     settings,
                     next_due,
