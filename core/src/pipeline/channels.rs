@@ -90,8 +90,8 @@ fn latest_window_start(store: &dyn Store) -> Result<Seq> {
     Ok(latest.map_or(0, |window| window.since))
 }
 
-/// Gives a channel a new place; settings, position, history and waiting digests go with it. Nothing happens when there
-/// is no such channel, or when the new place is a channel already: then only the old one is removed.
+/// Gives a channel a new place; settings, position, history and waiting digests go with it. A new place that is a channel
+/// already keeps its own settings and position, and a digest that it has itself is not brought a second time.
 ///
 /// # Errors
 /// Only when the store fails.
@@ -117,7 +117,10 @@ pub fn move_channel(store: &dyn Store, from: &Place, to: &Place) -> Result<()> {
         let mut writes = Vec::with_capacity(page.len() * 2);
         for delivery in page {
             writes.push(Write::RemoveDelivery(delivery.id.clone()));
-            writes.push(Write::Delivery(Box::new(moved(delivery, to))));
+            let moved = moved(delivery, to);
+            if store.delivery(&moved.id)?.is_none() {
+                writes.push(Write::Delivery(Box::new(moved)));
+            }
         }
         store.commit(writes)?;
     }
