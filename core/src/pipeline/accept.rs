@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
+use super::readable;
 use crate::channel::Seq;
 use crate::join;
 use crate::paper::{Paper, PaperId};
@@ -220,21 +221,22 @@ impl<'a> Intake<'a> {
         if let Some(paper) = self.papers.get(id) {
             return Ok(Some(paper.clone()));
         }
-        if let Some(paper) = self.store.paper(id)? {
+        // A record that cannot be read is healed by writing the paper anew.
+        if let Some(paper) = readable(self.store.paper(id))? {
             // A paper that was renamed in this file is known under its new name.
             return Ok(Some(self.papers.get(&paper.id).cloned().unwrap_or(paper)));
         }
         let provisional = paper.id.is_provisional();
         let mut candidates = Vec::new();
         for id in self.store.similar(&join::sketch(paper))? {
-            if (provisional || id.is_provisional())
-                && let Some(candidate) = self
-                    .papers
-                    .get(&id)
-                    .cloned()
-                    .map_or_else(|| self.store.paper(&id), |p| Ok(Some(p)))?
-            {
-                candidates.push(candidate);
+            // What this file has given its real name is known under that name, and no stand-in any more.
+            let id = self.aliases.get(&id).cloned().unwrap_or(id);
+            if !provisional && !id.is_provisional() {
+                continue;
+            }
+            match self.papers.get(&id) {
+                Some(known) => candidates.push(known.clone()),
+                None => candidates.extend(readable(self.store.paper(&id))?),
             }
         }
         Ok(join::best(paper, &candidates).and_then(|i| candidates.into_iter().nth(i)))
@@ -367,7 +369,7 @@ pub fn refresh_topics(store: &dyn Store, topics: &[Topic]) -> Result<Vec<crate::
         })
         .collect();
     for record in store.intake(after, head, usize::try_from(REFRESH).unwrap_or(usize::MAX))? {
-        if let Some(paper) = store.paper(&record.paper)? {
+        if let Some(paper) = readable(store.paper(&record.paper))? {
             for score in matcher.score(&paper).into_iter().filter(|s| s.verdict == Verdict::Kept) {
                 writes.push(Write::Match(Box::new(MatchRecord {
                     seq: record.seq,
