@@ -93,10 +93,7 @@ pub fn accept(
     let mut writes = intake.finish();
     if let Some(window) = parsed.window {
         let record = match store.window(&window)? {
-            Some(known) => WindowRecord {
-                repeats: known.repeats + 1,
-                ..known
-            },
+            Some(known) => repeated(known, since, upto, items),
             None => {
                 report.windows = 1;
                 let replacements = report.replacements;
@@ -122,6 +119,27 @@ pub fn accept(
     }));
     store.commit(writes)?;
     Ok(report)
+}
+
+/// The ledger's record of a window that came again, in other bytes: usually it brings nothing, but the first file can
+/// have been cut short.
+fn repeated(known: WindowRecord, since: Seq, upto: Seq, items: u32) -> WindowRecord {
+    let repeats = known.repeats + 1;
+    let items = items.max(known.items);
+    if upto == since {
+        return WindowRecord {
+            repeats,
+            items,
+            ..known
+        };
+    }
+    WindowRecord {
+        repeats,
+        items,
+        since: if known.upto > known.since { known.since } else { since },
+        upto,
+        ..known
+    }
 }
 
 /// The same content again changes nothing but the ledger, which remembers that it came.
