@@ -218,13 +218,11 @@ impl<'a> Intake<'a> {
                 if before.id != old {
                     self.rename(&old, &before.id)?;
                 }
-                if changed {
+                let placed = self.position(&before.id, announcement)?;
+                if changed || placed {
                     self.put(before, announcement)?;
-                    Outcome::Updated
-                } else {
-                    self.position(&before.id, announcement)?;
-                    Outcome::Known
                 }
+                if changed { Outcome::Updated } else { Outcome::Known }
             }
         };
         Ok(match announcement {
@@ -265,16 +263,18 @@ impl<'a> Intake<'a> {
         if self.papers.insert(id.clone(), paper).is_none() {
             self.changed.push(id.clone());
         }
-        self.position(&id, announcement)
+        self.position(&id, announcement).map(|_| ())
     }
 
-    /// Gives a candidate its place in the order of intake, unless it has one.
-    fn position(&mut self, id: &PaperId, announcement: Announcement) -> Result<()> {
-        if !announcement.is_candidate() || self.positions.contains_key(id) {
-            return Ok(());
+    /// Looks up the paper's place in the order of intake, and gives a candidate one that has none. Returns whether it did.
+    fn position(&mut self, id: &PaperId, announcement: Announcement) -> Result<bool> {
+        if self.positions.contains_key(id) {
+            return Ok(false);
         }
+        let head = self.seq;
         let record = match self.store.intake_of(id)? {
             Some(record) => record,
+            None if !announcement.is_candidate() => return Ok(false),
             None => {
                 self.seq += 1;
                 self.fresh.push(id.clone());
@@ -289,7 +289,7 @@ impl<'a> Intake<'a> {
             }
         };
         self.positions.insert(id.clone(), record);
-        Ok(())
+        Ok(self.seq > head)
     }
 
     fn rename(&mut self, old: &PaperId, new: &PaperId) -> Result<()> {
