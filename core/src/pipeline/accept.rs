@@ -12,7 +12,7 @@ use crate::paper::{Paper, PaperId};
 use crate::source::{Announcement, Item, Parsed, RejectedItem, Window};
 use crate::store::{ContentRecord, IntakeRecord, MatchRecord, Result, Store, WindowRecord, Write};
 use crate::text;
-use crate::topic::{Matcher, Topic, Verdict};
+use crate::topic::{Matcher, Topic, TopicId, Verdict};
 
 /// How far back a changed topic is matched anew: more than a fortnight of a large mailing.
 const REFRESH: Seq = 10_000;
@@ -360,19 +360,26 @@ fn matches(matcher: &Matcher, seq: Seq, paper: &Paper, stale: bool) -> Vec<Write
     writes
 }
 
-/// Matches the latest papers anew where a topic's profile is another than the one that its stored matches come from.
-/// Returns the topics concerned.
+/// Matches the latest papers anew where a topic's profile is another than the one that its stored matches come from; all
+/// topics when the list of them has changed, since one that was away has missed what came meanwhile. Returns the topics
+/// concerned.
 ///
 /// # Errors
 /// Only when the store fails.
-pub fn refresh_topics(store: &dyn Store, topics: &[Topic]) -> Result<Vec<crate::topic::TopicId>> {
+pub fn refresh_topics(store: &dyn Store, topics: &[Topic]) -> Result<Vec<TopicId>> {
+    // No topic's name: kept beside the topics' fingerprints as the list's own.
+    let list = TopicId("*".to_owned());
+    let mut names: Vec<&str> = topics.iter().map(|t| t.id.0.as_str()).collect();
+    names.sort_unstable();
+    let listed = text::hash64(&names);
+    let same_list = store.topic_fingerprint(&list)? == Some(listed);
     let mut stale = Vec::new();
     for topic in topics {
-        if store.topic_fingerprint(&topic.id)? != Some(topic.fingerprint()) {
+        if !same_list || store.topic_fingerprint(&topic.id)? != Some(topic.fingerprint()) {
             stale.push(topic.clone());
         }
     }
-    if stale.is_empty() {
+    if same_list && stale.is_empty() {
         return Ok(Vec::new());
     }
     let head = store.head()?;
@@ -401,6 +408,10 @@ pub fn refresh_topics(store: &dyn Store, topics: &[Topic]) -> Result<Vec<crate::
         topic: t.id.clone(),
         fingerprint: t.fingerprint(),
     }));
+    writes.push(Write::TopicFingerprint {
+        topic: list,
+        fingerprint: listed,
+    });
     store.commit(writes)?;
     Ok(stale.into_iter().map(|t| t.id).collect())
 }
