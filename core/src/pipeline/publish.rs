@@ -5,6 +5,7 @@ use std::collections::HashMap;
 
 use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 
+use super::readable;
 use crate::channel::{Activity, Channel, Place, Seq, WhenEmpty};
 use crate::delivery::{Delivery, DeliveryId};
 use crate::digest::{Candidate, Digest, DigestId, Draft, RenderingId, View, compose};
@@ -142,8 +143,12 @@ fn publish_group(
                 style: settings.style,
                 zone: settings.timezone,
             };
-            let parts = match parts_of.get(&rendering) {
-                Some(parts) => *parts,
+            let known = match parts_of.get(&rendering) {
+                Some(parts) => Some(*parts),
+                None => stored_parts(store, &rendering)?,
+            };
+            let parts = match known {
+                Some(parts) => parts,
                 None => {
                     let view = View {
                         lang: rendering.lang,
@@ -158,10 +163,10 @@ fn publish_group(
                         id: rendering.clone(),
                         parts,
                     });
-                    parts_of.insert(rendering.clone(), count);
                     count
                 }
             };
+            parts_of.insert(rendering.clone(), parts);
             writes.push(Write::Delivery(Box::new(Delivery::new(
                 delivery.clone(),
                 rendering,
@@ -178,6 +183,19 @@ fn publish_group(
         ))));
     }
     store.commit(writes)
+}
+
+/// How many parts a rendering has that an earlier batch of channels wrote. It is not rendered again: a paper may have
+/// changed since, and some of its parts are sent already.
+fn stored_parts(store: &dyn Store, id: &RenderingId) -> Result<Option<u32>> {
+    let mut count = 0;
+    loop {
+        match store.part(id, count) {
+            Ok(Some(_)) | Err(StoreError::Damaged { .. }) => count += 1,
+            Ok(None) => return Ok((count > 0).then_some(count)),
+            Err(error @ StoreError::Broken(_)) => return Err(error),
+        }
+    }
 }
 
 fn abstract_of(store: &dyn Store, id: &PaperId) -> Option<String> {
