@@ -9,6 +9,9 @@ mod channels;
 mod deliver;
 mod publish;
 
+#[cfg(test)]
+pub(crate) mod fixture;
+
 pub use self::accept::{Accepted, accept, refresh_topics};
 pub use self::channels::{Wanted, configure_channels, move_channel, resume_channel};
 pub use self::deliver::{Claimed, claim, release, settle};
