@@ -132,7 +132,10 @@ impl FromStr for Place {
                 Ok(Self::telegram(chat, thread))
             }
             "discord" => {
-                let digits = (15..=20).contains(&rest.len()) && rest.bytes().all(|b| b.is_ascii_digit());
+                // A leading zero would be lost, and with it the way back from the stored text.
+                let digits = (15..=20).contains(&rest.len())
+                    && rest.bytes().all(|b| b.is_ascii_digit())
+                    && !rest.starts_with('0');
                 let id = rest
                     .parse::<u64>()
                     .ok()
@@ -255,4 +258,61 @@ pub struct Channel {
     pub added_at: DateTime<Utc>,
     /// Whether the configuration file has it: then the file decides its settings, and whether it stays.
     pub configured: bool,
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn a_place_is_written_as_it_is_read() {
+        for text in [
+            "telegram:-1001234567890",
+            "telegram:42",
+            "telegram:-1001234567890/42",
+            "discord:123456789012345678",
+            "discord:18446744073709551615",
+            "web:lobby-2",
+        ] {
+            let place: Place = text.parse().unwrap();
+            assert_eq!(place.to_string(), text);
+        }
+        let topic: Place = " telegram:-100/7 ".parse().unwrap();
+        assert_eq!(topic, Place::telegram(-100, Some(7)));
+        assert_eq!((topic.chat(), topic.thread()), ("-100", Some(7)));
+    }
+
+    #[test]
+    fn what_is_no_place_is_refused_with_what_its_platform_wants() {
+        for (text, wants) in [
+            ("lobby", "telegram:CHAT_ID"),
+            ("irc:lobby", "telegram:CHAT_ID"),
+            ("telegram:@channel", "whole number"),
+            ("telegram:0", "whole number"),
+            ("telegram:-100/0", "positive"),
+            ("telegram:-100/x", "positive"),
+            ("discord:12345", "15 to 20 digits"),
+            ("discord:99999999999999999999", "15 to 20 digits"),
+            ("discord:000000000000000123", "15 to 20 digits"),
+            ("web:Lobby", "lower-case"),
+            ("web:", "lower-case"),
+            ("web:../secrets", "lower-case"),
+        ] {
+            let error = text.parse::<Place>().unwrap_err().to_string();
+            assert!(error.contains(wants) && error.contains(text), "{error}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn every_text_that_is_a_place_leads_back_to_it(
+            text in r"(telegram|discord|web):([-+]?[0-9]{1,3}|0{0,19}[0-9]{1,20}|[a-z0-9-]{1,33})(/[-+]?[0-9]{1,3})?",
+        ) {
+            if let Ok(place) = text.parse::<Place>() {
+                prop_assert_eq!(place.to_string().parse(), Ok(place));
+            }
+        }
+    }
 }

@@ -78,6 +78,9 @@ pub struct CommandSpec {
     parse: fn(&str) -> Result<Command, CommandError>,
 }
 
+/// How many characters of a command's name are looked at.
+const NAME_MAX: usize = 32;
+
 /// The table.
 pub const TABLE: &[CommandSpec] = &[
     CommandSpec {
@@ -190,16 +193,17 @@ pub fn parse(text: &str, bot_name: Option<&str>) -> Option<Result<Command, Comma
 /// # Errors
 /// [`CommandError`] says what was not understood.
 pub fn parse_named(name: &str, args: &str) -> Result<Command, CommandError> {
+    // Nothing longer is a command, and comparing costs memory by its length.
+    let name: String = name.chars().take(NAME_MAX).collect();
     let folded = name.to_lowercase();
     match TABLE.iter().find(|spec| spec.name == folded) {
         Some(spec) => (spec.parse)(args.trim()),
         None => {
-            let name: String = name.chars().take(32).collect();
             let nearest = TABLE
                 .iter()
                 .map(|spec| (strsim::damerau_levenshtein(spec.name, &folded), spec.name))
-                .min()
                 .filter(|&(distance, name)| distance <= name.len() / 2)
+                .min()
                 .map(|(_, name)| name);
             Err(CommandError::Unknown { name, nearest })
         }
@@ -231,10 +235,12 @@ fn parse_digest(args: &str) -> Result<Command, CommandError> {
     Ok(Command::Digest { day: Some(day) })
 }
 
-/// `4`, `#4`, `4.`, full-width `４`. Numbers beyond `u32` are capped, so that the answer can say which exist.
+/// `4`, `#4`, `4.`, `第4篇`, full-width `４`. Numbers beyond `u32` are capped, so that the answer can say which exist.
 fn number(word: &str) -> Option<u32> {
     let folded = crate::text::fold(word);
-    let digits = folded.trim_start_matches('#').trim_end_matches(['.', ',', '。', '篇']);
+    let digits = folded
+        .trim_start_matches(['#', '第'])
+        .trim_end_matches(['.', ',', '。', '篇']);
     let all_digits = !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit());
     all_digits.then(|| digits.parse().unwrap_or(u32::MAX))
 }

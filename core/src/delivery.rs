@@ -25,6 +25,8 @@ pub const LEASE: TimeDelta = TimeDelta::seconds(120);
 const BACKOFF_BASE: TimeDelta = TimeDelta::seconds(2);
 /// The longest pause.
 const BACKOFF_CAP: TimeDelta = TimeDelta::minutes(30);
+/// The longest wait that a platform is granted before it is asked again; more is a mistake or beyond the calendar.
+const SNOOZE_CAP: TimeDelta = TimeDelta::days(1);
 
 /// One digest for one channel.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -224,11 +226,11 @@ pub enum ChannelEffect {
     /// Nothing.
     None,
     /// It cannot be written to: pause it. With `rewind` its cursor goes back to before this digest, of which nothing
-    /// arrived, so that a merged one follows when access returns.
+    /// is known to have arrived, so that a merged one follows when access returns.
     Pause {
         /// What the platform said.
         reason: String,
-        /// Whether nothing of this digest arrived.
+        /// Whether the digest shall come again.
         rewind: bool,
     },
     /// It has a new place; everything goes with it.
@@ -267,16 +269,20 @@ pub fn settle(
             delivery.last_error = Some(error.to_string());
             match error {
                 SendError::RateLimited { retry_after } => {
-                    let wait = TimeDelta::from_std(retry_after).unwrap_or(BACKOFF_CAP);
+                    let wait = TimeDelta::from_std(retry_after).map_or(SNOOZE_CAP, |wait| wait.min(SNOOZE_CAP));
                     delivery.state = State::Available { at: now + wait };
                 }
+                // Following it to where it is would be a loop without a pause.
+                SendError::Moved { to } if to == delivery.id.place => retry(&mut delivery, now),
                 SendError::Moved { to } => {
                     delivery.state = State::Available { at: now };
                     delivery.id.place = to.clone();
                     channel = ChannelEffect::Move { to };
                 }
                 SendError::Gone { reason } => {
-                    let rewind = delivery.message_ids.is_empty() && !delivery.uncertain;
+                    // Where twice is better than lost, a first part in doubt does not keep the digest from coming again.
+                    let may_repeat = !delivery.uncertain || policy == UncertainPolicy::Resend;
+                    let rewind = delivery.message_ids.is_empty() && may_repeat;
                     delivery.state = State::Discarded {
                         reason: Discard::Gone(reason.clone()),
                         at: now,
@@ -340,4 +346,249 @@ fn backoff(key: &str, attempt: u32) -> TimeDelta {
     let half_ms = full.num_milliseconds() / 2;
     let jitter = text::hash64(&["backoff", key, &attempt.to_string()]) % u64::try_from(half_ms.max(1)).unwrap_or(1);
     TimeDelta::milliseconds(half_ms + i64::try_from(jitter).unwrap_or(0))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::channel::{Platform, Style};
+    use crate::digest::RenderingId;
+    use crate::locale::Lang;
+
+    fn at(seconds: i64) -> DateTime<Utc> {
+        DateTime::UNIX_EPOCH + TimeDelta::days(20_000) + TimeDelta::seconds(seconds)
+    }
+
+    fn place(chat: i64) -> Place {
+        Place::telegram(chat, None)
+    }
+
+    fn delivery(parts: u32) -> Delivery {
+        let digest = DigestId {
+            set: 7,
+            occurrence: at(0),
+        };
+        let rendering = RenderingId {
+            digest,
+            platform: Platform::Telegram,
+            lang: Lang::Zh,
+            style: Style::Compact,
+            zone: chrono_tz::UTC,
+        };
+        let id = DeliveryId {
+            place: place(-5),
+            digest,
+        };
+        Delivery::new(id, rendering, parts, at(0))
+    }
+
+    /// In the middle of three parts, claimed, after one failed attempt.
+    fn half_way() -> Delivery {
+        Delivery {
+            message_ids: vec!["10".to_owned()],
+            attempts: 1,
+            ..delivery(3).claim(at(0))
+        }
+    }
+
+    fn errors() -> [SendError; 6] {
+        let reason = || "because".to_owned();
+        [
+            SendError::RateLimited {
+                retry_after: Duration::from_millis(1_500),
+            },
+            SendError::Moved { to: place(-100) },
+            SendError::Gone { reason: reason() },
+            SendError::Rejected { reason: reason() },
+            SendError::Unreachable { reason: reason() },
+            SendError::Uncertain { reason: reason() },
+        ]
+    }
+
+    #[test]
+    fn every_outcome_has_the_consequence_that_the_table_says() {
+        use UncertainPolicy::{Resend, Skip};
+        let reason = || "because".to_owned();
+        let pause = || ChannelEffect::Pause {
+            reason: reason(),
+            rewind: false,
+        };
+        let wait = |attempts| State::Available {
+            at: at(1) + backoff(&half_way().idempotency_key(), attempts),
+        };
+        let discarded = |reason| State::Discarded { reason, at: at(1) };
+        let [limited, moved, gone, rejected, unreachable, uncertain] = errors();
+        #[rustfmt::skip]
+        let both = [
+            (limited, State::Available { at: at(1) + TimeDelta::milliseconds(1_500) }, 1, ChannelEffect::None, false),
+            (moved, State::Available { at: at(1) }, 1, ChannelEffect::Move { to: place(-100) }, false),
+            (gone, discarded(Discard::Gone(reason())), 1, pause(), true),
+            (rejected, discarded(Discard::Rejected(reason())), 1, ChannelEffect::None, true),
+            (unreachable, wait(2), 2, ChannelEffect::None, false),
+        ];
+        for (error, state, attempts, channel, tell) in both {
+            for policy in [Resend, Skip] {
+                let said = error.to_string();
+                let settled = settle(half_way(), Err(error.clone()), policy, at(1));
+                assert_eq!(settled.delivery.state, state, "{said}");
+                assert_eq!(settled.delivery.attempts, attempts, "{said}");
+                assert_eq!(settled.delivery.last_error, Some(said));
+                assert_eq!(settled.delivery.message_ids, ["10"]);
+                assert!(!settled.delivery.uncertain);
+                assert_eq!((settled.channel, settled.tell_operator), (channel.clone(), tell));
+            }
+        }
+        let resend = settle(half_way(), Err(uncertain.clone()), Resend, at(1));
+        assert_eq!((&resend.delivery.state, resend.delivery.attempts), (&wait(2), 2));
+        assert_eq!((resend.delivery.uncertain, resend.tell_operator), (true, false));
+        let skip = settle(half_way(), Err(uncertain), Skip, at(1));
+        assert_eq!(skip.delivery.state, State::Leased { until: at(1) + LEASE });
+        assert_eq!(skip.delivery.message_ids, ["10", ""]);
+        assert_eq!((skip.delivery.uncertain, skip.tell_operator), (false, true));
+        assert_eq!(
+            (resend.channel, skip.channel),
+            (ChannelEffect::None, ChannelEffect::None)
+        );
+    }
+
+    #[test]
+    fn an_accepted_part_keeps_the_lease_and_the_last_one_ends_it() {
+        let doubtful = Delivery {
+            uncertain: true,
+            ..half_way()
+        };
+        let second = settle(doubtful, Ok("11".to_owned()), UncertainPolicy::Resend, at(9)).delivery;
+        assert_eq!(second.state, State::Leased { until: at(9) + LEASE });
+        assert_eq!((second.next_part(), second.attempts, second.uncertain), (2, 0, false));
+        let third = settle(second, Ok("12".to_owned()), UncertainPolicy::Resend, at(10)).delivery;
+        assert_eq!(third.state, State::Sent { at: at(10) });
+        assert_eq!(third.message_ids, ["10", "11", "12"]);
+        assert!(third.is_finished());
+    }
+
+    #[test]
+    fn a_moved_delivery_goes_to_the_new_place_and_one_that_has_not_moved_waits() {
+        let [_, moved, ..] = errors();
+        let settled = settle(half_way(), Err(moved.clone()), UncertainPolicy::Resend, at(1)).delivery;
+        assert_eq!(settled.id.place, place(-100));
+        let again = settle(settled.claim(at(1)), Err(moved), UncertainPolicy::Resend, at(1));
+        assert_eq!(again.channel, ChannelEffect::None);
+        assert_eq!(again.delivery.attempts, 2);
+        assert!(again.delivery.state.due() > Some(at(1)));
+    }
+
+    #[test]
+    fn a_digest_comes_again_after_access_returns_unless_some_of_it_is_there() {
+        let [_, _, gone, ..] = errors();
+        let rewinds = |delivery: Delivery, policy| {
+            let settled = settle(delivery.claim(at(0)), Err(gone.clone()), policy, at(1));
+            matches!(settled.channel, ChannelEffect::Pause { rewind: true, .. })
+        };
+        let doubtful = || Delivery {
+            uncertain: true,
+            ..delivery(2)
+        };
+        assert!(rewinds(delivery(2), UncertainPolicy::Skip));
+        assert!(!rewinds(half_way(), UncertainPolicy::Resend));
+        assert!(rewinds(doubtful(), UncertainPolicy::Resend));
+        assert!(!rewinds(doubtful(), UncertainPolicy::Skip));
+    }
+
+    #[test]
+    fn a_wait_beyond_the_calendar_is_a_day() {
+        for retry_after in [Duration::MAX, Duration::from_secs(u64::from(u32::MAX) * 2_000_000)] {
+            let error = SendError::RateLimited { retry_after };
+            let settled = settle(half_way(), Err(error), UncertainPolicy::Resend, at(0));
+            let tomorrow = at(0) + TimeDelta::days(1);
+            assert_eq!(settled.delivery.state, State::Available { at: tomorrow });
+        }
+    }
+
+    #[test]
+    fn a_released_claim_is_available_at_once_and_what_is_finished_stays_so() {
+        let released = half_way().release(at(3));
+        assert_eq!(released.state, State::Available { at: at(3) });
+        assert_eq!((released.attempts, released.uncertain), (1, false));
+        let sent = Delivery {
+            state: State::Sent { at: at(2) },
+            ..half_way()
+        };
+        assert_eq!(sent.clone().release(at(3)), sent);
+    }
+
+    #[test]
+    fn every_part_in_every_place_has_a_key_of_its_own_that_discord_accepts() {
+        let mut keys = std::collections::BTreeSet::new();
+        for chat in -3..0 {
+            let mut delivery = delivery(4);
+            delivery.id.place = place(chat);
+            for part in 0..4 {
+                let key = delivery.idempotency_key();
+                assert_eq!(key.len(), 22);
+                assert_eq!(key, delivery.clone().claim(at(9)).idempotency_key());
+                keys.insert(key);
+                delivery.message_ids.push(part.to_string());
+            }
+        }
+        assert_eq!(keys.len(), 12);
+        // It outlives a restart with another version of the program.
+        assert_eq!(delivery(1).idempotency_key(), "e73aa823d3ca36bd56f2ed");
+    }
+
+    #[test]
+    fn backoff_grows_to_its_cap_and_a_replay_waits_as_long() {
+        let waits: Vec<TimeDelta> = (1..=20).map(|attempt| backoff("key", attempt)).collect();
+        assert!(waits.iter().take(10).is_sorted_by(|a, b| a < b), "{waits:?}");
+        assert!(waits.iter().all(|w| (TimeDelta::seconds(1)..BACKOFF_CAP).contains(w)));
+        assert!(waits.iter().skip(10).all(|w| *w >= BACKOFF_CAP / 2));
+        assert_eq!(backoff("key", u32::MAX), backoff("key", u32::MAX));
+        assert_ne!(backoff("key", 30), backoff("other key", 30));
+    }
+
+    /// What the platform does with one attempt.
+    fn outcome() -> impl Strategy<Value = Option<SendError>> {
+        let [limited, moved, _, _, unreachable, uncertain] = errors();
+        prop_oneof![
+            3 => Just(None),
+            1 => Just(Some(limited)),
+            1 => Just(Some(moved)),
+            1 => Just(Some(unreachable)),
+            1 => Just(Some(uncertain)),
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn every_part_is_sent_in_order_and_again_only_after_an_attempt_that_failed(
+            parts in 1_u32..6,
+            outcomes in prop::collection::vec(outcome(), 0..30),
+            skip: bool,
+        ) {
+            let policy = if skip { UncertainPolicy::Skip } else { UncertainPolicy::Resend };
+            let (mut delivery, mut now) = (delivery(parts), at(0));
+            let mut attempts: Vec<(u32, bool)> = Vec::new();
+            for outcome in outcomes.into_iter().chain(std::iter::repeat_n(None, 6)) {
+                let Some(due) = delivery.state.due() else { break };
+                if !matches!(delivery.state, State::Leased { .. }) {
+                    prop_assert!(due >= now);
+                    now = due;
+                    delivery = delivery.claim(now);
+                }
+                let part = delivery.next_part();
+                let taken = outcome.is_none() || (skip && matches!(outcome, Some(SendError::Uncertain { .. })));
+                attempts.push((part, taken));
+                let result = outcome.map_or_else(|| Ok(format!("m{part}")), Err);
+                delivery = settle(delivery, result, policy, now).delivery;
+                prop_assert_eq!(delivery.next_part(), part + u32::from(taken));
+            }
+            prop_assert!(matches!(delivery.state, State::Sent { .. }), "{:?}", delivery.state);
+            let taken: Vec<u32> = attempts.iter().filter(|(_, taken)| *taken).map(|(part, _)| *part).collect();
+            prop_assert_eq!(taken, (0..parts).collect::<Vec<_>>());
+            for pair in attempts.windows(2) {
+                prop_assert_eq!(pair[1].0, pair[0].0 + u32::from(pair[0].1));
+            }
+        }
+    }
 }

@@ -351,6 +351,14 @@ impl Lang {
         self.pick("本频道没有定时发布。", "Nothing is scheduled here.")
     }
 
+    /// A channel that the platform refused.
+    pub fn paused(self) -> &'static str {
+        self.pick(
+            "本频道已暂停，因为之前无法在这里发消息。发送 /start 恢复。",
+            "This channel is paused, since posting here was refused. /start makes it active again.",
+        )
+    }
+
     /// A place that is no channel of this bot.
     pub fn not_a_channel(self, place: &str) -> String {
         self.pick(

@@ -2,12 +2,25 @@
 //! its input, and ends in one commit; loops and sockets are elsewhere. The brief is written while a digest is composed
 //! ([`crate::digest::compose`]), for only then is it known which papers need one.
 
+use crate::store::{Result, StoreError};
+
 mod accept;
 mod channels;
 mod deliver;
 mod publish;
 
+#[cfg(test)]
+pub(crate) mod fixture;
+
 pub use self::accept::{Accepted, accept, refresh_topics};
 pub use self::channels::{Wanted, configure_channels, move_channel, resume_channel};
 pub use self::deliver::{Claimed, claim, release, settle};
 pub use self::publish::{Published, Scored, draft_of_window, publish_due, publish_now};
+
+/// A damaged record as one that is not there: it is set aside, and whatever else the stage does goes on.
+fn readable<T>(read: Result<Option<T>>) -> Result<Option<T>> {
+    match read {
+        Err(StoreError::Damaged { .. }) => Ok(None),
+        Ok(_) | Err(StoreError::Broken(_)) => read,
+    }
+}

@@ -205,3 +205,74 @@ fn walk(windows: &[Window], found: impl Fn(DateTime<Utc>, &Window) -> Option<Win
     }
     out
 }
+
+#[cfg(test)]
+mod tests {
+    use chrono::TimeDelta;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn window(source: SourceKind, from: i64, to: i64) -> Window {
+        let at = |hour| DateTime::UNIX_EPOCH + TimeDelta::hours(hour);
+        Window {
+            source,
+            from: at(from),
+            to: at(to),
+        }
+    }
+
+    fn mail(from: i64, to: i64) -> Window {
+        window(SourceKind::ArxivMail, from, to)
+    }
+
+    #[test]
+    fn a_gap_is_what_no_window_of_its_source_covers() {
+        let report = |from, to| window(SourceKind::Report, from, to);
+        let windows = [mail(30, 40), report(0, 5), mail(0, 20), mail(10, 12), report(50, 60)];
+        assert_eq!(gaps(&windows), [mail(20, 30), report(5, 50)]);
+        assert_eq!(gaps(&[mail(0, 5), mail(5, 9)]), []);
+        assert_eq!(gaps(&[]), []);
+    }
+
+    #[test]
+    fn an_overlap_is_what_two_windows_of_one_source_cover() {
+        let other = window(SourceKind::Report, 0, 100);
+        let windows = [mail(0, 20), mail(15, 30), mail(16, 18), other];
+        assert_eq!(overlaps(&windows), [mail(15, 20), mail(16, 18)]);
+        assert_eq!(overlaps(&[mail(0, 5), mail(5, 9)]), []);
+    }
+
+    #[test]
+    fn a_file_of_no_source_is_refused_with_a_sentence() {
+        assert_eq!(parse(b" \n\t"), Err(SourceError::Empty));
+        assert_eq!(parse(b"Dear all,\nlunch is at noon."), Err(SourceError::Unrecognised));
+        for kind in SourceKind::ALL {
+            assert_eq!(kind.name().parse(), Ok(kind));
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn windows_and_gaps_cover_their_span_and_overlaps_are_covered_twice(
+            spans in prop::collection::vec((0_i64..40, 1_i64..10), 1..12),
+        ) {
+            let windows: Vec<Window> = spans.iter().map(|&(from, length)| mail(from, from + length)).collect();
+            let first = spans.iter().map(|(from, _)| *from).min().unwrap();
+            let last = spans.iter().map(|(from, length)| from + length).max().unwrap();
+            let (gaps, overlaps) = (gaps(&windows), overlaps(&windows));
+            let covering = |set: &[Window], hour| {
+                let hour = mail(hour, hour + 1);
+                set.iter().filter(|w| w.from <= hour.from && hour.to <= w.to).count()
+            };
+            for hour in first..last {
+                let covered = covering(&windows, hour);
+                prop_assert_eq!(covering(&gaps, hour), usize::from(covered == 0));
+                prop_assert_eq!(covering(&overlaps, hour) > 0, covered > 1);
+            }
+            for found in gaps.iter().chain(&overlaps) {
+                prop_assert!(found.from < found.to && mail(first, last).from <= found.from && found.to <= mail(first, last).to);
+            }
+        }
+    }
+}

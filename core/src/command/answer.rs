@@ -3,7 +3,7 @@
 use chrono::{DateTime, NaiveDate, Utc};
 
 use super::{Answer, Command, CommandError, PaperQuery, Question, TABLE};
-use crate::channel::{Channel, Place, Style};
+use crate::channel::{Activity, Channel, Place, Style};
 use crate::digest::{Digest, Entry, View};
 use crate::locale::Lang;
 use crate::message::{self, Block, Line, Message, Span, plain};
@@ -247,6 +247,9 @@ impl Asked<'_> {
         let Some(channel) = self.channel else {
             return plain(lang.not_a_channel(&self.place.to_string()));
         };
+        if matches!(channel.activity, Activity::Paused { .. }) {
+            return plain(lang.paused());
+        }
         match channel.next_due {
             Some(at) => {
                 let zone = channel.settings.timezone;

@@ -5,13 +5,14 @@ use std::collections::HashMap;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
+use super::readable;
 use crate::channel::Seq;
 use crate::join;
 use crate::paper::{Paper, PaperId};
 use crate::source::{Announcement, Item, Parsed, RejectedItem, Window};
 use crate::store::{ContentRecord, IntakeRecord, MatchRecord, Result, Store, WindowRecord, Write};
 use crate::text;
-use crate::topic::{Matcher, Topic, Verdict};
+use crate::topic::{Matcher, Topic, TopicId, Verdict};
 
 /// How far back a changed topic is matched anew: more than a fortnight of a large mailing.
 const REFRESH: Seq = 10_000;
@@ -92,10 +93,7 @@ pub fn accept(
     let mut writes = intake.finish();
     if let Some(window) = parsed.window {
         let record = match store.window(&window)? {
-            Some(known) => WindowRecord {
-                repeats: known.repeats + 1,
-                ..known
-            },
+            Some(known) => repeated(known, since, upto, items),
             None => {
                 report.windows = 1;
                 let replacements = report.replacements;
@@ -121,6 +119,27 @@ pub fn accept(
     }));
     store.commit(writes)?;
     Ok(report)
+}
+
+/// The ledger's record of a window that came again, in other bytes: usually it brings nothing, but the first file can
+/// have been cut short.
+fn repeated(known: WindowRecord, since: Seq, upto: Seq, items: u32) -> WindowRecord {
+    let repeats = known.repeats + 1;
+    let items = items.max(known.items);
+    if upto == since {
+        return WindowRecord {
+            repeats,
+            items,
+            ..known
+        };
+    }
+    WindowRecord {
+        repeats,
+        items,
+        since: if known.upto > known.since { known.since } else { since },
+        upto,
+        ..known
+    }
 }
 
 /// The same content again changes nothing but the ledger, which remembers that it came.
@@ -199,13 +218,11 @@ impl<'a> Intake<'a> {
                 if before.id != old {
                     self.rename(&old, &before.id)?;
                 }
-                if changed {
+                let placed = self.position(&before.id, announcement)?;
+                if changed || placed {
                     self.put(before, announcement)?;
-                    Outcome::Updated
-                } else {
-                    self.position(&before.id, announcement)?;
-                    Outcome::Known
                 }
+                if changed { Outcome::Updated } else { Outcome::Known }
             }
         };
         Ok(match announcement {
@@ -220,21 +237,22 @@ impl<'a> Intake<'a> {
         if let Some(paper) = self.papers.get(id) {
             return Ok(Some(paper.clone()));
         }
-        if let Some(paper) = self.store.paper(id)? {
+        // A record that cannot be read is healed by writing the paper anew.
+        if let Some(paper) = readable(self.store.paper(id))? {
             // A paper that was renamed in this file is known under its new name.
             return Ok(Some(self.papers.get(&paper.id).cloned().unwrap_or(paper)));
         }
         let provisional = paper.id.is_provisional();
         let mut candidates = Vec::new();
         for id in self.store.similar(&join::sketch(paper))? {
-            if (provisional || id.is_provisional())
-                && let Some(candidate) = self
-                    .papers
-                    .get(&id)
-                    .cloned()
-                    .map_or_else(|| self.store.paper(&id), |p| Ok(Some(p)))?
-            {
-                candidates.push(candidate);
+            // What this file has given its real name is known under that name, and no stand-in any more.
+            let id = self.aliases.get(&id).cloned().unwrap_or(id);
+            if !provisional && !id.is_provisional() {
+                continue;
+            }
+            match self.papers.get(&id) {
+                Some(known) => candidates.push(known.clone()),
+                None => candidates.extend(readable(self.store.paper(&id))?),
             }
         }
         Ok(join::best(paper, &candidates).and_then(|i| candidates.into_iter().nth(i)))
@@ -245,16 +263,18 @@ impl<'a> Intake<'a> {
         if self.papers.insert(id.clone(), paper).is_none() {
             self.changed.push(id.clone());
         }
-        self.position(&id, announcement)
+        self.position(&id, announcement).map(|_| ())
     }
 
-    /// Gives a candidate its place in the order of intake, unless it has one.
-    fn position(&mut self, id: &PaperId, announcement: Announcement) -> Result<()> {
-        if !announcement.is_candidate() || self.positions.contains_key(id) {
-            return Ok(());
+    /// Looks up the paper's place in the order of intake, and gives a candidate one that has none. Returns whether it did.
+    fn position(&mut self, id: &PaperId, announcement: Announcement) -> Result<bool> {
+        if self.positions.contains_key(id) {
+            return Ok(false);
         }
+        let head = self.seq;
         let record = match self.store.intake_of(id)? {
             Some(record) => record,
+            None if !announcement.is_candidate() => return Ok(false),
             None => {
                 self.seq += 1;
                 self.fresh.push(id.clone());
@@ -269,7 +289,7 @@ impl<'a> Intake<'a> {
             }
         };
         self.positions.insert(id.clone(), record);
-        Ok(())
+        Ok(self.seq > head)
     }
 
     fn rename(&mut self, old: &PaperId, new: &PaperId) -> Result<()> {
@@ -340,19 +360,26 @@ fn matches(matcher: &Matcher, seq: Seq, paper: &Paper, stale: bool) -> Vec<Write
     writes
 }
 
-/// Matches the latest papers anew where a topic's profile is another than the one that its stored matches come from.
-/// Returns the topics concerned.
+/// Matches the latest papers anew where a topic's profile is another than the one that its stored matches come from; all
+/// topics when the list of them has changed, since one that was away has missed what came meanwhile. Returns the topics
+/// concerned.
 ///
 /// # Errors
 /// Only when the store fails.
-pub fn refresh_topics(store: &dyn Store, topics: &[Topic]) -> Result<Vec<crate::topic::TopicId>> {
+pub fn refresh_topics(store: &dyn Store, topics: &[Topic]) -> Result<Vec<TopicId>> {
+    // No topic's name: kept beside the topics' fingerprints as the list's own.
+    let list = TopicId("*".to_owned());
+    let mut names: Vec<&str> = topics.iter().map(|t| t.id.0.as_str()).collect();
+    names.sort_unstable();
+    let listed = text::hash64(&names);
+    let same_list = store.topic_fingerprint(&list)? == Some(listed);
     let mut stale = Vec::new();
     for topic in topics {
-        if store.topic_fingerprint(&topic.id)? != Some(topic.fingerprint()) {
+        if !same_list || store.topic_fingerprint(&topic.id)? != Some(topic.fingerprint()) {
             stale.push(topic.clone());
         }
     }
-    if stale.is_empty() {
+    if same_list && stale.is_empty() {
         return Ok(Vec::new());
     }
     let head = store.head()?;
@@ -367,7 +394,7 @@ pub fn refresh_topics(store: &dyn Store, topics: &[Topic]) -> Result<Vec<crate::
         })
         .collect();
     for record in store.intake(after, head, usize::try_from(REFRESH).unwrap_or(usize::MAX))? {
-        if let Some(paper) = store.paper(&record.paper)? {
+        if let Some(paper) = readable(store.paper(&record.paper))? {
             for score in matcher.score(&paper).into_iter().filter(|s| s.verdict == Verdict::Kept) {
                 writes.push(Write::Match(Box::new(MatchRecord {
                     seq: record.seq,
@@ -381,10 +408,395 @@ pub fn refresh_topics(store: &dyn Store, topics: &[Topic]) -> Result<Vec<crate::
         topic: t.id.clone(),
         fingerprint: t.fingerprint(),
     }));
+    writes.push(Write::TopicFingerprint {
+        topic: list,
+        fingerprint: listed,
+    });
     store.commit(writes)?;
     Ok(stale.into_iter().map(|t| t.id).collect())
 }
 
 fn count(n: usize) -> u32 {
     u32::try_from(n).unwrap_or(u32::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::super::fixture::{Spoiled, arxiv, mailing, news, october, paper, report, reported, take, topic, window};
+    use super::*;
+    use crate::brief::{Brief, Origin};
+    use crate::locale::Lang;
+    use crate::source::{self, Announcement::*};
+    use crate::store::ModelStore;
+
+    const TITLE: &str = "StrataKV: A KV Cache That Evicts by Layer";
+    const ABSTRACT: &str = "Long prompts fill the memory of accelerators. We present StrataKV, which gives every layer \
+        a KV cache of the size that its attention needs and evicts by age within it. On six benchmarks it halves \
+        the memory and keeps the quality.";
+
+    /// Positions, names and points of all that the topic keeps.
+    fn kept(store: &dyn Store) -> Vec<(Seq, PaperId, u32)> {
+        let found = store.matches(&topic().id, 0, Seq::MAX).unwrap();
+        found.into_iter().map(|m| (m.seq, m.paper, m.score.points)).collect()
+    }
+
+    fn order(store: &dyn Store) -> Vec<PaperId> {
+        let records = store.intake(0, Seq::MAX, 99).unwrap();
+        assert!(records.iter().zip(1..).all(|(record, seq)| record.seq == seq));
+        records.into_iter().map(|record| record.paper).collect()
+    }
+
+    fn briefed(mut paper: Paper) -> Paper {
+        paper.briefs.push(Brief {
+            lang: Lang::Zh,
+            origin: Origin::Imported,
+            text: "某团队发布了StrataKV".to_owned(),
+        });
+        paper
+    }
+
+    #[test]
+    fn every_item_is_counted_once_and_replacements_are_no_candidates() {
+        let store = ModelStore::new();
+        take(
+            &store,
+            "a",
+            news(9, vec![paper(1, TITLE, ABSTRACT), paper(2, "Old", "")]),
+            october(9, 20),
+        );
+        let mut second = mailing(
+            10,
+            vec![
+                (New, paper(3, "Pruning once more", "")),
+                (CrossList, paper(4, "On weather", "")),
+                (CrossList, paper(3, "Pruning once more", "")),
+                (New, paper(1, TITLE, ABSTRACT)),
+                (New, paper(2, "Older and longer", "")),
+                (Replacement, paper(5, "Pruning, revised", "")),
+                (Replacement, paper(1, TITLE, ABSTRACT)),
+            ],
+        );
+        second.rejected.push(RejectedItem {
+            line: 7,
+            item: "2510.00009".to_owned(),
+            reason: "it has no title".to_owned(),
+        });
+        let taken = take(&store, "b", second, october(10, 20));
+        let counts = (
+            taken.papers_new,
+            taken.papers_known,
+            taken.papers_updated,
+            taken.replacements,
+        );
+        assert_eq!(counts, (2, 2, 1, 2));
+        assert_eq!((taken.papers_rejected, taken.rejected.len(), taken.windows), (1, 1, 1));
+        assert_eq!(order(&store), [arxiv(1), arxiv(2), arxiv(3), arxiv(4)]);
+        assert_eq!(kept(&store), [(1, arxiv(1), 15), (3, arxiv(3), 9)]);
+        assert!(store.paper(&arxiv(5)).unwrap().is_some());
+        let record = store.window(&window(10)).unwrap().unwrap();
+        assert_eq!(
+            (record.since, record.upto, record.items, record.replacements),
+            (2, 4, 7, 2)
+        );
+    }
+
+    #[test]
+    fn the_same_content_again_changes_only_the_ledger() {
+        let store = ModelStore::new();
+        take(&store, "a", news(9, vec![paper(1, TITLE, ABSTRACT)]), october(9, 20));
+        // Even if it were read otherwise by now.
+        let again = take(&store, "a", news(9, vec![paper(2, TITLE, ABSTRACT)]), october(10, 20));
+        let first = (october(9, 20), "a".to_owned());
+        let nothing = Accepted {
+            duplicates: 1,
+            first_taken: Some(first),
+            ..Accepted::default()
+        };
+        assert_eq!(again, nothing);
+        assert_eq!((order(&store), store.paper(&arxiv(2))), (vec![arxiv(1)], Ok(None)));
+        assert_eq!(store.window(&window(9)).unwrap().unwrap().repeats, 1);
+        let content = store.content(&text::content_hash(b"a")).unwrap().unwrap();
+        assert_eq!(
+            (content.taken_at, content.repeats),
+            (october(9, 20), vec![october(10, 20)])
+        );
+    }
+
+    #[test]
+    fn the_same_mailing_with_other_line_ends_brings_nothing_new() {
+        let mail = format!(
+            "received from  Wed  8 Oct 25 18:00:00 GMT  to  Thu  9 Oct 25 18:00:00 GMT\n\n\
+             {rule}\n\\\\\narXiv:2510.00001\nDate: Wed, 8 Oct 2025 20:00:00 GMT   (10kb)\n\n\
+             Title: {TITLE}\nAuthors: Ada Lund, Bo Chen\nCategories: cs.LG\n\\\\\n  {ABSTRACT}\n\
+             \\\\ ( https://arxiv.org/abs/2510.00001 ,  10kb)\n{rule}\n",
+            rule = "-".repeat(78)
+        );
+        let store = ModelStore::new();
+        let take_in = |text: &str| {
+            let parsed = source::parse(text.as_bytes()).unwrap();
+            accept(&store, &[topic()], "mail", text.as_bytes(), parsed, october(9, 20)).unwrap()
+        };
+        let first = take_in(&mail);
+        assert_eq!((first.papers_new, first.windows), (1, 1));
+        let before = (kept(&store), store.paper(&arxiv(1)));
+        let again = take_in(&mail.replace('\n', "\r\n"));
+        assert_eq!((again.papers_known, again.papers_new, again.papers_updated), (1, 0, 0));
+        assert_eq!((again.windows, again.duplicates), (0, 0));
+        assert_eq!((kept(&store), store.paper(&arxiv(1))), before);
+        assert_eq!(store.window(&window(9)).unwrap().unwrap().repeats, 1);
+    }
+
+    #[test]
+    fn a_window_that_comes_again_with_more_grows() {
+        let store = ModelStore::new();
+        take(
+            &store,
+            "cut short",
+            news(9, vec![paper(1, TITLE, ABSTRACT)]),
+            october(9, 20),
+        );
+        take(
+            &store,
+            "between",
+            news(10, vec![paper(2, "Pruning", "")]),
+            october(10, 20),
+        );
+        let whole = news(9, vec![paper(1, TITLE, ABSTRACT), paper(3, "Pruning", "")]);
+        let taken = take(&store, "whole", whole, october(11, 20));
+        assert_eq!((taken.papers_new, taken.papers_known, taken.windows), (1, 1, 0));
+        let record = store.window(&window(9)).unwrap().unwrap();
+        assert_eq!((record.since, record.upto, record.items, record.repeats), (0, 3, 2, 1));
+        assert_eq!(record.taken_at, october(9, 20));
+    }
+
+    #[test]
+    fn report_and_mailing_give_the_same_papers_in_either_order() {
+        // As a PDF gives it: shouted, and without its hyphens.
+        let entry = || {
+            briefed(reported(
+                &TITLE.to_uppercase(),
+                &ABSTRACT.replace("We present", "Wepresent"),
+            ))
+        };
+        let listed = || news(9, vec![paper(7, "On weather", ""), paper(1, TITLE, ABSTRACT)]);
+        let (one, two) = (ModelStore::new(), ModelStore::new());
+        take(&one, "mail", listed(), october(9, 20));
+        let joined = take(&one, "report", report(vec![entry()]), october(9, 21));
+        assert_eq!((joined.papers_new, joined.papers_updated), (0, 1));
+
+        take(&two, "report", report(vec![entry()]), october(9, 20));
+        let provisional = entry().id;
+        assert_eq!(kept(&two), [(1, provisional.clone(), 15)]);
+        let joined = take(&two, "mail", listed(), october(9, 21));
+        assert_eq!((joined.papers_new, joined.papers_updated), (1, 1));
+
+        assert_eq!(one.paper(&arxiv(1)), two.paper(&arxiv(1)));
+        assert_eq!(two.paper(&provisional), two.paper(&arxiv(1)));
+        assert_eq!(kept(&one), [(2, arxiv(1), 15)]);
+        // The place in the order stays, under the paper's own name.
+        assert_eq!(kept(&two), [(1, arxiv(1), 15)]);
+        assert_eq!(order(&two), [arxiv(1), arxiv(7)]);
+        let known = take(&two, "another report", report(vec![entry()]), october(10, 20));
+        assert_eq!((known.papers_known, two.head()), (1, Ok(2)));
+    }
+
+    #[test]
+    fn two_papers_like_one_report_entry_do_not_share_its_place() {
+        let store = ModelStore::new();
+        take(
+            &store,
+            "report",
+            report(vec![reported(TITLE, ABSTRACT)]),
+            october(9, 20),
+        );
+        let twins = vec![paper(1, TITLE, ABSTRACT), paper(2, TITLE, ABSTRACT)];
+        let taken = take(&store, "mail", news(9, twins), october(9, 21));
+        assert_eq!((taken.papers_updated, taken.papers_new), (1, 1));
+        assert_eq!(order(&store), [arxiv(1), arxiv(2)]);
+        assert_eq!(kept(&store), [(1, arxiv(1), 15), (2, arxiv(2), 15)]);
+    }
+
+    #[test]
+    fn a_paper_first_known_as_a_replacement_becomes_a_candidate_when_it_is_listed() {
+        let store = ModelStore::new();
+        take(
+            &store,
+            "a",
+            mailing(9, vec![(Replacement, paper(1, TITLE, ABSTRACT))]),
+            october(9, 20),
+        );
+        assert_eq!((order(&store), kept(&store)), (vec![], vec![]));
+        let listed = take(
+            &store,
+            "b",
+            mailing(10, vec![(CrossList, paper(1, TITLE, ABSTRACT))]),
+            october(10, 20),
+        );
+        assert_eq!((listed.papers_new, listed.papers_known), (0, 1));
+        assert_eq!((order(&store), kept(&store)), (vec![arxiv(1)], vec![(1, arxiv(1), 15)]));
+    }
+
+    #[test]
+    fn matches_follow_the_paper_as_it_is_now() {
+        let store = ModelStore::new();
+        let old = |id, title: &str| {
+            let mut paper = paper(id, title, "");
+            paper.title = paper
+                .title
+                .map(|f| crate::paper::Field::as_of(f.value, f.source, Some(october(1, 0))));
+            paper
+        };
+        take(
+            &store,
+            "a",
+            news(9, vec![old(1, "On pruning"), old(2, "On pruning")]),
+            october(9, 20),
+        );
+        assert_eq!(kept(&store), [(1, arxiv(1), 9), (2, arxiv(2), 9)]);
+        let newer = |id, title: &str| {
+            let mut paper = old(id, title);
+            paper.title = paper
+                .title
+                .map(|f| crate::paper::Field::as_of(f.value, f.source, Some(october(2, 0))));
+            paper
+        };
+        let second = mailing(
+            10,
+            vec![
+                (New, newer(1, "On the KV cache")),
+                (Replacement, newer(2, "On weather")),
+            ],
+        );
+        take(&store, "b", second, october(10, 20));
+        assert_eq!(kept(&store), [(1, arxiv(1), 15)]);
+    }
+
+    #[test]
+    fn a_changed_profile_and_a_changed_list_of_topics_match_the_latest_papers_anew() {
+        let store = ModelStore::new();
+        let other = || Topic {
+            id: TopicId("other".to_owned()),
+            ..topic()
+        };
+        assert_eq!(refresh_topics(&store, &[topic()]), Ok(vec![topic().id]));
+        assert_eq!(refresh_topics(&store, &[topic()]), Ok(vec![]));
+        take(
+            &store,
+            "a",
+            news(9, vec![paper(1, "On pruning", ""), paper(2, "GPUs", "")]),
+            october(9, 20),
+        );
+        let lenient = || Topic {
+            threshold: 1,
+            ..topic()
+        };
+        assert_eq!(
+            refresh_topics(&store, &[lenient(), other()]),
+            Ok(vec![topic().id, other().id])
+        );
+        assert_eq!(kept(&store), [(1, arxiv(1), 9), (2, arxiv(2), 3)]);
+        // Away for one mailing, and back.
+        refresh_topics(&store, &[other()]).unwrap();
+        accept(
+            &store,
+            &[other()],
+            "b",
+            b"b",
+            news(10, vec![paper(3, "Pruning", "")]),
+            october(10, 20),
+        )
+        .unwrap();
+        refresh_topics(&store, &[lenient(), other()]).unwrap();
+        assert_eq!(kept(&store), [(1, arxiv(1), 9), (2, arxiv(2), 3), (3, arxiv(3), 9)]);
+        assert_eq!(refresh_topics(&store, &[other(), lenient()]), Ok(vec![]));
+    }
+
+    #[test]
+    fn a_damaged_paper_is_written_anew_and_stops_no_file() {
+        let whole = ModelStore::new();
+        take(
+            &whole,
+            "a",
+            news(9, vec![paper(1, TITLE, ABSTRACT), paper(2, "Pruning", "")]),
+            october(9, 20),
+        );
+        let spoiled = Spoiled {
+            whole: &whole,
+            papers: vec![arxiv(1)],
+            parts: Vec::new(),
+        };
+        let lenient = Topic {
+            threshold: 1,
+            ..topic()
+        };
+        refresh_topics(&spoiled, &[lenient]).unwrap();
+        assert_eq!(kept(&whole), [(2, arxiv(2), 9)]);
+        take(
+            &spoiled,
+            "b",
+            news(10, vec![paper(1, "KV cache, whole again", "")]),
+            october(10, 20),
+        );
+        assert_eq!(
+            whole.paper(&arxiv(1)).unwrap().unwrap().title(),
+            "KV cache, whole again"
+        );
+        assert_eq!(kept(&whole), [(1, arxiv(1), 15), (2, arxiv(2), 9)]);
+        assert_eq!(whole.head(), Ok(2));
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+
+        #[test]
+        fn any_files_in_any_order_count_each_item_once_and_leave_the_same_papers(
+            files in prop::collection::vec(
+                prop::collection::vec((0_u8..3, 1_u64..6, 0_usize..3), 0..6), 1..4,
+            ),
+        ) {
+            const TITLES: [&str; 3] = ["On pruning", "On weather", "A KV cache for weather"];
+            let parsed = |at: usize| {
+                let items = files[at].iter().map(|&(how, id, title)| {
+                    let how = [New, CrossList, Replacement][usize::from(how)];
+                    (how, paper(id, TITLES[title], ""))
+                });
+                mailing(i64::try_from(at).unwrap() + 2, items.collect())
+            };
+            let run = |order: &mut dyn Iterator<Item = usize>| {
+                let store = ModelStore::new();
+                for at in order {
+                    let head = store.head().unwrap();
+                    let taken = take(&store, &at.to_string(), parsed(at), october(9, 20));
+                    let sum = taken.papers_new + taken.papers_known + taken.papers_updated + taken.replacements;
+                    assert_eq!(usize::try_from(sum).unwrap(), files[at].len());
+                    assert!(store.head().unwrap() - head >= u64::from(taken.papers_new));
+                }
+                store
+            };
+            let (one, two) = (run(&mut (0..files.len())), run(&mut (0..files.len()).rev()));
+            for id in 1..6 {
+                prop_assert_eq!(one.paper(&arxiv(id)), two.paper(&arxiv(id)));
+            }
+            for store in [&one, &two] {
+                let listed = order(store);
+                let matcher = Matcher::new(&[topic()]);
+                let mut expected = Vec::new();
+                for (seq, id) in (1..).zip(listed) {
+                    let score = matcher.score(&store.paper(&id).unwrap().unwrap()).remove(0);
+                    if score.verdict == Verdict::Kept {
+                        expected.push((seq, id, score.points));
+                    }
+                }
+                prop_assert_eq!(kept(store), expected);
+            }
+            let sorted = |store| {
+                let mut listed = order(store);
+                listed.sort();
+                listed
+            };
+            prop_assert_eq!(sorted(&one), sorted(&two));
+        }
+    }
 }

@@ -32,11 +32,18 @@ pub fn configure_channels(store: &dyn Store, wanted: &[Wanted], now: DateTime<Ut
         let channel = match store.channel(&wanted.place)? {
             Some(known) if known.settings == settings && known.configured => continue,
             Some(known) => {
-                let base = known.last_fired.unwrap_or(known.added_at).max(now);
-                let next_due = settings
-                    .schedule
-                    .as_ref()
-                    .and_then(|s| s.next_after(settings.timezone, base));
+                let same_times =
+                    known.settings.schedule == settings.schedule && known.settings.timezone == settings.timezone;
+                let next_due = if same_times {
+                    // An occurrence that was missed before the start stays due.
+                    known.next_due
+                } else {
+                    let base = known.last_fired.unwrap_or(known.added_at).max(now);
+                    settings
+                        .schedule
+                        .as_ref()
+                        .and_then(|s| s.next_after(settings.timezone, base))
+                };
                 Channel {
                     settings,
                     next_due,
@@ -83,8 +90,8 @@ fn latest_window_start(store: &dyn Store) -> Result<Seq> {
     Ok(latest.map_or(0, |window| window.since))
 }
 
-/// Gives a channel a new place; settings, position, history and waiting digests go with it. Nothing happens when there
-/// is no such channel, or when the new place is a channel already: then only the old one is removed.
+/// Gives a channel a new place; settings, position, history and waiting digests go with it. A new place that is a channel
+/// already keeps its own settings and position, and a digest that it has itself is not brought a second time.
 ///
 /// # Errors
 /// Only when the store fails.
@@ -110,7 +117,10 @@ pub fn move_channel(store: &dyn Store, from: &Place, to: &Place) -> Result<()> {
         let mut writes = Vec::with_capacity(page.len() * 2);
         for delivery in page {
             writes.push(Write::RemoveDelivery(delivery.id.clone()));
-            writes.push(Write::Delivery(Box::new(moved(delivery, to))));
+            let moved = moved(delivery, to);
+            if store.delivery(&moved.id)?.is_none() {
+                writes.push(Write::Delivery(Box::new(moved)));
+            }
         }
         store.commit(writes)?;
     }
@@ -141,5 +151,219 @@ pub fn resume_channel(store: &dyn Store, place: &Place, now: DateTime<Utc>) -> R
             }))])?;
             Ok(true)
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::fixture::{
+        Counting, channel, news, october, paper, report, reported, settings, take, topic, wanted,
+    };
+    use super::super::publish_now;
+    use super::*;
+    use crate::locale::Lang;
+    use crate::schedule::Schedule;
+    use crate::store::ModelStore;
+
+    const HERE: &str = "telegram:-5";
+    const THERE: &str = "telegram:-1005";
+
+    fn place(text: &str) -> Place {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn a_new_channel_begins_with_the_latest_mailing() {
+        let store = ModelStore::new();
+        take(&store, "r", report(vec![reported("On pruning", "")]), october(8, 20));
+        configure_channels(&store, &[wanted("web:early", settings())], october(8, 21)).unwrap();
+        take(
+            &store,
+            "a",
+            news(9, vec![paper(1, "A", ""), paper(2, "B", "")]),
+            october(9, 20),
+        );
+        take(&store, "b", news(10, vec![paper(3, "C", "")]), october(10, 20));
+        take(
+            &store,
+            "nothing new",
+            news(11, vec![paper(3, "C", "")]),
+            october(11, 20),
+        );
+        configure_channels(
+            &store,
+            &[wanted("web:early", settings()), wanted(HERE, settings())],
+            october(12, 0),
+        )
+        .unwrap();
+        assert_eq!(channel(&store, "web:early").cursor, 0);
+        let new = channel(&store, HERE);
+        assert_eq!(
+            (new.cursor, new.last_fired, new.next_due),
+            (3, None, Some(october(12, 9)))
+        );
+        assert!(new.configured && new.activity == Activity::Active);
+    }
+
+    #[test]
+    fn new_settings_keep_the_position_and_what_is_due() {
+        let store = ModelStore::new();
+        configure_channels(&store, &[wanted(HERE, settings())], october(9, 0)).unwrap();
+        let read = Channel {
+            cursor: 7,
+            last_fired: Some(october(9, 9)),
+            next_due: Some(october(10, 9)),
+            ..channel(&store, HERE)
+        };
+        store.commit(vec![Write::Channel(Box::new(read.clone()))]).unwrap();
+        let chinese = Settings {
+            language: Lang::Zh,
+            ..settings()
+        };
+        // It was off at nine: still due.
+        configure_channels(&store, &[wanted(HERE, chinese.clone())], october(10, 12)).unwrap();
+        let changed = channel(&store, HERE);
+        assert_eq!((changed.cursor, changed.last_fired), (7, Some(october(9, 9))));
+        assert_eq!(
+            (changed.next_due, changed.settings.language),
+            (Some(october(10, 9)), Lang::Zh)
+        );
+        let later = Settings {
+            schedule: Some(Schedule::parse("0 10 * * *").unwrap()),
+            ..chinese
+        };
+        configure_channels(&store, &[wanted(HERE, later.clone())], october(10, 12)).unwrap();
+        assert_eq!(channel(&store, HERE).next_due, Some(october(11, 10)));
+        let never = Settings {
+            schedule: None,
+            ..later
+        };
+        configure_channels(&store, &[wanted(HERE, never)], october(10, 12)).unwrap();
+        assert_eq!(
+            (channel(&store, HERE).next_due, channel(&store, HERE).cursor),
+            (None, 7)
+        );
+    }
+
+    #[test]
+    fn only_channels_of_the_file_leave_with_it() {
+        let store = ModelStore::new();
+        configure_channels(
+            &store,
+            &[wanted(HERE, settings()), wanted("web:lobby", settings())],
+            october(9, 0),
+        )
+        .unwrap();
+        let by_command = Channel {
+            configured: false,
+            ..channel(&store, HERE)
+        };
+        store
+            .commit(vec![Write::Channel(Box::new(by_command.clone()))])
+            .unwrap();
+        configure_channels(&store, &[], october(9, 1)).unwrap();
+        assert_eq!(store.channels(), Ok(vec![by_command]));
+        configure_channels(&store, &[wanted(HERE, settings())], october(9, 2)).unwrap();
+        assert!(channel(&store, HERE).configured);
+        configure_channels(&store, &[], october(9, 3)).unwrap();
+        assert_eq!(store.channels(), Ok(vec![]));
+    }
+
+    /// A channel with one sent and one waiting digest.
+    fn with_history(store: &ModelStore, at_place: &str) {
+        for (day, id) in [(9, 1), (10, 2)] {
+            take(
+                store,
+                &format!("{day}"),
+                news(day, vec![paper(id, "On pruning", "")]),
+                october(day, 20),
+            );
+            let reader = channel(store, at_place);
+            publish_now(store, &[topic()], &Counting::default(), vec![reader], october(day, 21)).unwrap();
+        }
+        let mut deliveries = store.deliveries(&place(at_place), None, 9).unwrap();
+        let sent = deliveries.pop().unwrap().claim(october(9, 21));
+        let sent = crate::delivery::settle(
+            sent,
+            Ok("71".to_owned()),
+            crate::delivery::UncertainPolicy::Skip,
+            october(9, 22),
+        );
+        store.commit(vec![Write::Delivery(Box::new(sent.delivery))]).unwrap();
+    }
+
+    #[test]
+    fn a_channel_moves_with_all_it_has() {
+        let store = ModelStore::new();
+        configure_channels(&store, &[wanted(HERE, settings())], october(9, 0)).unwrap();
+        with_history(&store, HERE);
+        let (before, of_before) = (channel(&store, HERE), store.deliveries(&place(HERE), None, 9).unwrap());
+        move_channel(&store, &place(HERE), &place(THERE)).unwrap();
+        let expected = Channel {
+            place: place(THERE),
+            ..before
+        };
+        assert_eq!(store.channels(), Ok(vec![expected]));
+        let moved: Vec<Delivery> = of_before.into_iter().map(|d| moved(d, &place(THERE))).collect();
+        assert_eq!(store.deliveries(&place(THERE), None, 9), Ok(moved.clone()));
+        assert_eq!(store.deliveries(&place(HERE), None, 9), Ok(vec![]));
+        assert_eq!(
+            store.digest_of_message(&place(THERE), "71"),
+            Ok(Some(moved[1].id.digest))
+        );
+        assert_eq!(store.due(october(30, 0), 9), Ok(vec![moved[0].clone()]));
+        let all = store.channels();
+        move_channel(&store, &place(THERE), &place(THERE)).unwrap();
+        move_channel(&store, &place("web:nowhere"), &place(THERE)).unwrap();
+        assert_eq!(store.channels(), all);
+    }
+
+    #[test]
+    fn a_place_that_is_a_channel_already_keeps_its_own_and_posts_nothing_twice() {
+        let store = ModelStore::new();
+        configure_channels(
+            &store,
+            &[wanted(HERE, settings()), wanted(THERE, settings())],
+            october(9, 0),
+        )
+        .unwrap();
+        let both = |store: &ModelStore| vec![channel(store, HERE), channel(store, THERE)];
+        take(&store, "a", news(9, vec![paper(1, "On pruning", "")]), october(9, 20));
+        publish_now(&store, &[topic()], &Counting::default(), both(&store), october(9, 21)).unwrap();
+        let [own] = store.deliveries(&place(THERE), None, 9).unwrap().try_into().unwrap();
+        let own = Delivery {
+            state: crate::delivery::State::Sent { at: october(9, 22) },
+            message_ids: vec!["71".to_owned()],
+            ..own
+        };
+        let there = channel(&store, THERE);
+        store.commit(vec![Write::Delivery(Box::new(own.clone()))]).unwrap();
+        move_channel(&store, &place(HERE), &place(THERE)).unwrap();
+        assert_eq!(store.channels(), Ok(vec![there]));
+        assert_eq!(store.deliveries(&place(THERE), None, 9), Ok(vec![own]));
+        assert_eq!(store.unfinished(9), Ok(vec![]));
+    }
+
+    #[test]
+    fn resuming_is_for_paused_channels_alone() {
+        let store = ModelStore::new();
+        assert_eq!(resume_channel(&store, &place(HERE), october(9, 0)), Ok(false));
+        configure_channels(&store, &[wanted(HERE, settings())], october(9, 0)).unwrap();
+        let active = channel(&store, HERE);
+        assert_eq!(resume_channel(&store, &place(HERE), october(12, 0)), Ok(false));
+        let paused = Channel {
+            activity: Activity::Paused {
+                reason: "kicked".to_owned(),
+                since: october(9, 9),
+            },
+            ..active.clone()
+        };
+        store.commit(vec![Write::Channel(Box::new(paused))]).unwrap();
+        assert_eq!(resume_channel(&store, &place(HERE), october(12, 10)), Ok(true));
+        let resumed = Channel {
+            next_due: Some(october(13, 9)),
+            ..active
+        };
+        assert_eq!(channel(&store, HERE), resumed);
     }
 }

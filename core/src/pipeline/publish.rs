@@ -5,6 +5,7 @@ use std::collections::HashMap;
 
 use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 
+use super::readable;
 use crate::channel::{Activity, Channel, Place, Seq, WhenEmpty};
 use crate::delivery::{Delivery, DeliveryId};
 use crate::digest::{Candidate, Digest, DigestId, Draft, RenderingId, View, compose};
@@ -111,14 +112,7 @@ fn publish_group(
     let digest = match store.digest(&id)? {
         Some(digest) => digest,
         None => {
-            let digest = draft(
-                store,
-                topics,
-                id,
-                &first.settings.subjects,
-                first.cursor,
-                &mut published.damaged,
-            )?;
+            let digest = draft(store, topics, id, first, &mut published.damaged)?;
             writes.push(Write::Digest(Box::new(digest.clone())));
             published.digests.push((id, digest.entries.len()));
             digest
@@ -142,8 +136,12 @@ fn publish_group(
                 style: settings.style,
                 zone: settings.timezone,
             };
-            let parts = match parts_of.get(&rendering) {
-                Some(parts) => *parts,
+            let known = match parts_of.get(&rendering) {
+                Some(parts) => Some(*parts),
+                None => stored_parts(store, &rendering)?,
+            };
+            let parts = match known {
+                Some(parts) => parts,
                 None => {
                     let view = View {
                         lang: rendering.lang,
@@ -158,10 +156,10 @@ fn publish_group(
                         id: rendering.clone(),
                         parts,
                     });
-                    parts_of.insert(rendering.clone(), count);
                     count
                 }
             };
+            parts_of.insert(rendering.clone(), parts);
             writes.push(Write::Delivery(Box::new(Delivery::new(
                 delivery.clone(),
                 rendering,
@@ -178,6 +176,19 @@ fn publish_group(
         ))));
     }
     store.commit(writes)
+}
+
+/// How many parts a rendering has that an earlier batch of channels wrote. It is not rendered again: a paper may have
+/// changed since, and some of its parts are sent already.
+fn stored_parts(store: &dyn Store, id: &RenderingId) -> Result<Option<u32>> {
+    let mut count = 0;
+    loop {
+        match store.part(id, count) {
+            Ok(Some(_)) | Err(StoreError::Damaged { .. }) => count += 1,
+            Ok(None) => return Ok((count > 0).then_some(count)),
+            Err(error @ StoreError::Broken(_)) => return Err(error),
+        }
+    }
 }
 
 fn abstract_of(store: &dyn Store, id: &PaperId) -> Option<String> {
@@ -211,19 +222,20 @@ fn fired(channel: Channel, at: Option<DateTime<Utc>>, upto: Option<Seq>, now: Da
     }
 }
 
-/// What `subjects` bring of everything after `since`.
+/// What the subjects of `channel` bring of everything after its position.
 fn draft(
     store: &dyn Store,
     topics: &[Topic],
     id: DigestId,
-    subjects: &Subjects,
-    since: Seq,
+    channel: &Channel,
     damaged: &mut Vec<StoreError>,
 ) -> Result<Digest> {
+    let (subjects, since) = (&channel.settings.subjects, channel.cursor);
     let upto = store.head()?;
     let first = since.max(upto.saturating_sub(u64::try_from(MOST_PAPERS).unwrap_or(u64::MAX)));
     let records = store.intake(first, upto, MOST_PAPERS)?;
-    let windows = windows_between(store, since, upto)?;
+    let last = channel.last_fired.unwrap_or(channel.added_at);
+    let windows = windows_between(store, since, upto, last)?;
     let mut scores: HashMap<Seq, Vec<Score>> = HashMap::new();
     for topic in &subjects.topics {
         for found in store.matches(topic, first, upto)? {
@@ -266,9 +278,9 @@ fn draft(
     Ok(compose(draft, candidates, topics))
 }
 
-/// The windows that brought what lies between two positions. One that brought nothing new counts as long as it lies
-/// at the end, where nothing else came after it.
-fn windows_between(store: &dyn Store, since: Seq, upto: Seq) -> Result<Vec<Window>> {
+/// The windows that brought what lies between two positions. One that brought nothing new has a position too; where that
+/// is the first one itself, it counts if it came after the last digest.
+fn windows_between(store: &dyn Store, since: Seq, upto: Seq, last: DateTime<Utc>) -> Result<Vec<Window>> {
     let mut windows: Vec<Window> = store
         .windows()?
         .into_iter()
@@ -276,7 +288,7 @@ fn windows_between(store: &dyn Store, since: Seq, upto: Seq) -> Result<Vec<Windo
             if w.upto > w.since {
                 w.upto > since && w.since < upto
             } else {
-                w.since > since && w.since <= upto
+                (w.since > since && w.since <= upto) || (w.since == since && w.taken_at > last)
             }
         })
         .map(|w| w.window)
@@ -318,7 +330,11 @@ pub fn draft_of_window(
         let inside = record
             .window
             .is_some_and(|w| of_day.iter().any(|known| known.window == w));
-        let Some(paper) = (if inside { store.paper(&record.paper)? } else { None }) else {
+        let Some(paper) = (if inside {
+            readable(store.paper(&record.paper))?
+        } else {
+            None
+        }) else {
             continue;
         };
         let scores = matcher.score(&paper);

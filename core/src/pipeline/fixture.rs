@@ -1,0 +1,297 @@
+//! A small newsroom for tests: one topic, invented papers, mailings, a channel, and a renderer that counts its work.
+
+use std::cell::Cell;
+
+use chrono::{DateTime, TimeDelta, Utc};
+
+use super::{Accepted, Wanted, accept, configure_channels};
+use crate::channel::{Channel, Place, Platform, Seq, Settings, Style, WhenEmpty};
+use crate::delivery::{Delivery, DeliveryId};
+use crate::digest::{Digest, DigestId, RenderingId};
+use crate::locale::Lang;
+use crate::message::{Block, Message, Part, Render};
+use crate::paper::{Field, Paper, PaperId};
+use crate::schedule::Schedule;
+use crate::source::{Announcement, Item, Parsed, SourceKind, Window};
+use crate::store::{
+    ContentRecord, IntakeRecord, MatchRecord, ModelStore, Result, Store, StoreError, WindowRecord, Write,
+};
+use crate::subscription::Subjects;
+use crate::topic::{Tier, Topic, TopicId};
+
+/// `day` October 2025 at `hour` UTC.
+pub(crate) fn october(day: i64, hour: i64) -> DateTime<Utc> {
+    let first: DateTime<Utc> = "2025-10-01T00:00:00Z".parse().unwrap();
+    first + TimeDelta::days(day - 1) + TimeDelta::hours(hour)
+}
+
+/// Keeps papers in which its one or two heavy terms occur.
+pub(crate) fn topic() -> Topic {
+    let tier = |weight, term: &str| Tier {
+        weight,
+        terms: vec![term.to_owned()],
+    };
+    Topic {
+        id: TopicId("caching".to_owned()),
+        name_zh: "缓存".to_owned(),
+        name_en: "Caching".to_owned(),
+        tiers: vec![tier(5, "kv cache"), tier(3, "pruning"), tier(1, "gpu")],
+        title_factor: 3,
+        categories_include: Vec::new(),
+        categories_exclude: Vec::new(),
+        excluded_terms: Vec::new(),
+        threshold: 3,
+        cap: 40,
+    }
+}
+
+pub(crate) fn arxiv(number: u64) -> PaperId {
+    PaperId::Arxiv(format!("2510.{number:05}"))
+}
+
+fn field(text: &str, source: SourceKind) -> Option<Field<String>> {
+    (!text.is_empty()).then(|| Field::new(text.to_owned(), source))
+}
+
+/// A paper as a mailing has it.
+pub(crate) fn paper(number: u64, title: &str, abstract_text: &str) -> Paper {
+    Paper {
+        title: field(title, SourceKind::ArxivMail),
+        abstract_text: field(abstract_text, SourceKind::ArxivMail),
+        ..Paper::new(arxiv(number))
+    }
+}
+
+/// A paper as a report has it.
+pub(crate) fn reported(title: &str, abstract_text: &str) -> Paper {
+    Paper {
+        title: field(title, SourceKind::Report),
+        abstract_text: field(abstract_text, SourceKind::Report),
+        ..Paper::new(PaperId::provisional(title, abstract_text))
+    }
+}
+
+/// The window of the mailing that ends on `day` October.
+pub(crate) fn window(day: i64) -> Window {
+    Window {
+        source: SourceKind::ArxivMail,
+        from: october(day - 1, 18),
+        to: october(day, 18),
+    }
+}
+
+pub(crate) fn mailing(day: i64, items: Vec<(Announcement, Paper)>) -> Parsed {
+    let items = items.into_iter();
+    Parsed {
+        source: SourceKind::ArxivMail,
+        window: Some(window(day)),
+        items: items
+            .map(|(announcement, paper)| Item { paper, announcement })
+            .collect(),
+        rejected: Vec::new(),
+    }
+}
+
+/// A mailing of new papers alone.
+pub(crate) fn news(day: i64, papers: Vec<Paper>) -> Parsed {
+    mailing(
+        day,
+        papers.into_iter().map(|paper| (Announcement::New, paper)).collect(),
+    )
+}
+
+pub(crate) fn report(papers: Vec<Paper>) -> Parsed {
+    Parsed {
+        source: SourceKind::Report,
+        window: None,
+        ..news(1, papers)
+    }
+}
+
+/// Takes a file in; its name stands for its bytes.
+pub(crate) fn take(store: &dyn Store, name: &str, parsed: Parsed, now: DateTime<Utc>) -> Accepted {
+    accept(store, &[topic()], name, name.as_bytes(), parsed, now).unwrap()
+}
+
+/// Follows the topic, daily at nine in UTC.
+pub(crate) fn settings() -> Settings {
+    Settings {
+        subjects: Subjects::new([topic().id], []),
+        schedule: Some(Schedule::parse("0 9 * * *").unwrap()),
+        timezone: chrono_tz::UTC,
+        language: Lang::En,
+        when_empty: WhenEmpty::Say,
+        style: Style::Compact,
+    }
+}
+
+pub(crate) fn wanted(place: &str, settings: Settings) -> Wanted {
+    Wanted {
+        place: place.parse().unwrap(),
+        settings,
+    }
+}
+
+/// Adds a channel that has read nothing, beside those that there are.
+pub(crate) fn add_channel(store: &dyn Store, place: &str, settings: Settings, now: DateTime<Utc>) -> Channel {
+    let mut all: Vec<Wanted> = store
+        .channels()
+        .unwrap()
+        .into_iter()
+        .map(|c| Wanted {
+            place: c.place,
+            settings: c.settings,
+        })
+        .collect();
+    all.push(wanted(place, settings));
+    configure_channels(store, &all, now).unwrap();
+    let channel = Channel {
+        cursor: 0,
+        ..channel(store, place)
+    };
+    store.commit(vec![Write::Channel(Box::new(channel.clone()))]).unwrap();
+    channel
+}
+
+pub(crate) fn channel(store: &dyn Store, place: &str) -> Channel {
+    store.channel(&place.parse().unwrap()).unwrap().unwrap()
+}
+
+/// Renders what people read, two papers a part.
+#[derive(Default)]
+pub(crate) struct Counting {
+    pub(crate) calls: Cell<u32>,
+}
+
+impl Render for Counting {
+    fn render(&self, _: Platform, message: &Message) -> Vec<Part> {
+        self.calls.set(self.calls.get() + 1);
+        let entries = message.blocks.iter().filter(|b| matches!(b, Block::Entry(_))).count();
+        let part = |n| Part {
+            payload: format!("{n}\n{}", message.to_plain()),
+        };
+        (0..entries.div_ceil(2).max(1)).map(part).collect()
+    }
+}
+
+/// A store of which some records cannot be read.
+pub(crate) struct Spoiled<'a> {
+    pub(crate) whole: &'a ModelStore,
+    pub(crate) papers: Vec<PaperId>,
+    pub(crate) parts: Vec<u32>,
+}
+
+fn damaged(key: String) -> StoreError {
+    StoreError::Damaged {
+        key,
+        reason: "spoiled".to_owned(),
+    }
+}
+
+impl Store for Spoiled<'_> {
+    fn paper(&self, id: &PaperId) -> Result<Option<Paper>> {
+        if self.papers.contains(id) {
+            return Err(damaged(id.to_string()));
+        }
+        self.whole.paper(id)
+    }
+
+    fn similar(&self, sketch: &[u64]) -> Result<Vec<PaperId>> {
+        self.whole.similar(sketch)
+    }
+
+    fn head(&self) -> Result<Seq> {
+        self.whole.head()
+    }
+
+    fn intake(&self, after: Seq, upto: Seq, limit: usize) -> Result<Vec<IntakeRecord>> {
+        self.whole.intake(after, upto, limit)
+    }
+
+    fn intake_of(&self, paper: &PaperId) -> Result<Option<IntakeRecord>> {
+        self.whole.intake_of(paper)
+    }
+
+    fn windows(&self) -> Result<Vec<WindowRecord>> {
+        self.whole.windows()
+    }
+
+    fn window(&self, window: &Window) -> Result<Option<WindowRecord>> {
+        self.whole.window(window)
+    }
+
+    fn content(&self, hash: &str) -> Result<Option<ContentRecord>> {
+        self.whole.content(hash)
+    }
+
+    fn matches(&self, topic: &TopicId, after: Seq, upto: Seq) -> Result<Vec<MatchRecord>> {
+        self.whole.matches(topic, after, upto)
+    }
+
+    fn topic_fingerprint(&self, topic: &TopicId) -> Result<Option<u64>> {
+        self.whole.topic_fingerprint(topic)
+    }
+
+    fn channel(&self, place: &Place) -> Result<Option<Channel>> {
+        self.whole.channel(place)
+    }
+
+    fn channels(&self) -> Result<Vec<Channel>> {
+        self.whole.channels()
+    }
+
+    fn channels_due(&self, now: DateTime<Utc>, limit: usize) -> Result<Vec<Channel>> {
+        self.whole.channels_due(now, limit)
+    }
+
+    fn next_channel_due(&self) -> Result<Option<DateTime<Utc>>> {
+        self.whole.next_channel_due()
+    }
+
+    fn digest(&self, id: &DigestId) -> Result<Option<Digest>> {
+        self.whole.digest(id)
+    }
+
+    fn digests(&self, before: Option<DigestId>, limit: usize) -> Result<Vec<DigestId>> {
+        self.whole.digests(before, limit)
+    }
+
+    fn part(&self, id: &RenderingId, index: u32) -> Result<Option<Part>> {
+        if self.parts.contains(&index) {
+            return Err(damaged(format!("{id} {index}")));
+        }
+        self.whole.part(id, index)
+    }
+
+    fn delivery(&self, id: &DeliveryId) -> Result<Option<Delivery>> {
+        self.whole.delivery(id)
+    }
+
+    fn deliveries(&self, place: &Place, before: Option<DigestId>, limit: usize) -> Result<Vec<Delivery>> {
+        self.whole.deliveries(place, before, limit)
+    }
+
+    fn due(&self, now: DateTime<Utc>, limit: usize) -> Result<Vec<Delivery>> {
+        self.whole.due(now, limit)
+    }
+
+    fn next_due(&self) -> Result<Option<DateTime<Utc>>> {
+        self.whole.next_due()
+    }
+
+    fn unfinished(&self, limit: usize) -> Result<Vec<Delivery>> {
+        self.whole.unfinished(limit)
+    }
+
+    fn digest_of_message(&self, place: &Place, message_id: &str) -> Result<Option<DigestId>> {
+        self.whole.digest_of_message(place, message_id)
+    }
+
+    fn commit(&self, writes: Vec<Write>) -> Result<()> {
+        self.whole.commit(writes)
+    }
+
+    fn sync(&self) -> Result<()> {
+        self.whole.sync()
+    }
+}
