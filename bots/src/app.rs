@@ -8,7 +8,7 @@ use anyhow::{Context as _, anyhow};
 use paperwire_config::{ChannelConfig, Config};
 use paperwire_core::channel::{Place, Platform};
 use paperwire_core::delivery::UncertainPolicy;
-use paperwire_core::pipeline::{self, Wanted};
+use paperwire_core::pipeline::{self, Extent, Wanted};
 use paperwire_core::store::SledStore;
 use paperwire_core::subscription::Subjects;
 use paperwire_core::topic::Topic;
@@ -46,23 +46,26 @@ impl Base {
     ///
     /// # Errors
     /// When the store cannot be opened or written.
-    pub async fn open(folder: Folder, config: &Config) -> anyhow::Result<Self> {
+    pub async fn open(folder: Folder, config: &Config, extent: Extent) -> anyhow::Result<Self> {
         let path = folder.path().join("store");
         let store = tokio::task::spawn_blocking(move || SledStore::open(&path)).await??;
         let (storage, thread) = Storage::start(Arc::new(store)).context("no thread for the store")?;
         let topics: Arc<[Topic]> = config.topics.clone().into();
         let wanted = wanted(config)?;
         let known = Arc::clone(&topics);
-        storage
+        let moved = storage
             .run(move |store| {
                 let refreshed = pipeline::refresh_topics(store, &known)?;
                 if !refreshed.is_empty() {
                     let names: Vec<String> = refreshed.iter().map(ToString::to_string).collect();
                     tracing::info!(topics = names.join(", "), "the latest papers were matched anew");
                 }
-                pipeline::configure_channels(store, &wanted, clock::now())
+                pipeline::configure_channels(store, &wanted, extent, clock::now())
             })
             .await?;
+        for (configured, now) in moved {
+            tracing::warn!("{configured} has become {now}; change its place in the configuration");
+        }
         let queued = Arc::new(Notify::new());
         let channels_changed = Arc::new(Notify::new());
         let service = Service::new(
@@ -153,7 +156,7 @@ impl App {
         } else {
             None
         };
-        let base = Base::open(folder, config).await?;
+        let base = Base::open(folder, config, Extent::Whole).await?;
         let http = http::client().context("the HTTP client cannot be made")?;
         let mut outlets = Vec::new();
         let telegram = match &config.telegram.token {

@@ -19,7 +19,7 @@ use paperwire_core::channel::{Place, Style};
 use paperwire_core::digest::View;
 use paperwire_core::locale::Lang;
 use paperwire_core::paper::Paper;
-use paperwire_core::pipeline::Accepted;
+use paperwire_core::pipeline::{Accepted, Extent};
 use paperwire_core::report::{self, Report};
 use paperwire_core::source::{self, SourceKind};
 use paperwire_core::topic::{Topic, TopicId, Verdict};
@@ -395,7 +395,9 @@ impl Asking {
         let (config, data) = config(common)?;
         let opened = wait_for_folder(|| async { Ok(Folder::own(&data)?) }).await;
         match opened {
-            Ok(folder) => Ok(Self::Own(Box::new(Base::open(folder, &config).await?))),
+            Ok(folder) => Ok(Self::Own(Box::new(
+                Base::open(folder, &config, Extent::Additions).await?,
+            ))),
             Err(error) => match error.downcast_ref::<FolderError>() {
                 Some(FolderError::Owned { owner, .. }) => Ok(Self::Running(owner.socket.clone())),
                 Some(FolderError::Io { .. }) | None => Err(error.into()),

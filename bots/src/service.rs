@@ -211,6 +211,9 @@ impl std::fmt::Debug for Service {
     }
 }
 
+/// Why a channel is silent that the file does not have.
+const ABSENT: &str = "the configuration does not have it any more";
+
 /// Why a request was not done; a sentence for people.
 type Failure = String;
 
@@ -326,6 +329,7 @@ impl Service {
                         Some(channel) => match &channel.activity {
                             Activity::Active => chosen.push(channel),
                             Activity::Paused { reason, .. } => wrong.push(format!("{place} is paused: {reason}")),
+                            Activity::Absent { .. } => wrong.push(format!("{place} is paused: {ABSENT}")),
                         },
                         None => wrong.push(format!(
                             "{place} is no channel; add it to the configuration as [[channel]]"
@@ -410,6 +414,7 @@ impl Service {
                 paused: match channel.activity {
                     Activity::Active => None,
                     Activity::Paused { reason, .. } => Some(reason),
+                    Activity::Absent { .. } => Some(ABSENT.to_owned()),
                 },
             });
             Ok(Status {

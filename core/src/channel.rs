@@ -237,6 +237,11 @@ pub enum Activity {
         /// Since when.
         since: DateTime<Utc>,
     },
+    /// It does not, since the configuration file no longer has it; if the file has it again, it goes on where it was.
+    Absent {
+        /// Since when.
+        since: DateTime<Utc>,
+    },
 }
 
 /// A place with what it follows and how far it has read.
@@ -256,8 +261,9 @@ pub struct Channel {
     pub activity: Activity,
     /// When it was added.
     pub added_at: DateTime<Utc>,
-    /// Whether the configuration file has it: then the file decides its settings, and whether it stays.
-    pub configured: bool,
+    /// The place under which the configuration file has it, if it does: then the file decides its settings, and whether it
+    /// stays. It differs from `place` after the chat has moved.
+    pub configured_as: Option<Place>,
 }
 
 #[cfg(test)]

@@ -133,7 +133,7 @@ pub(super) fn channel(store: &dyn Store, place: &Place) -> Result<Option<Channel
         zone: settings.timezone,
         subjects: settings.subjects,
         next_due,
-        paused: matches!(activity, Activity::Paused { .. }),
+        paused: activity != Activity::Active,
         posts,
         more,
     }))

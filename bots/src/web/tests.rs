@@ -172,7 +172,7 @@ fn web_channel(name: &str) -> Channel {
         next_due: Some(noon(13)),
         activity: Activity::Active,
         added_at: noon(1),
-        configured: true,
+        configured_as: None,
     }
 }
 

@@ -18,65 +18,112 @@ pub struct Wanted {
     pub settings: Settings,
 }
 
+/// How far the configuration is carried over into the store.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Extent {
+    /// For the running program, which the configuration is meant for: channels that it does not have any more fall silent,
+    /// and paused ones are tried again.
+    Whole,
+    /// For a single command, which may have been given another file or none: channels are added and changed, no more.
+    Additions,
+}
+
 /// Makes the stored channels those of the configuration: new ones begin with the latest mailing, known ones keep their
-/// position and take the new settings, and those that the file no longer has are removed. Channels that people added by
-/// command are left alone.
+/// position and take the new settings, and those that the file no longer has fall silent but keep what they have. Channels
+/// that people added by command are left alone. Returns the channels whose chat has moved away from the place that the
+/// file names, with where they are now.
 ///
 /// # Errors
 /// Only when the store fails.
-pub fn configure_channels(store: &dyn Store, wanted: &[Wanted], now: DateTime<Utc>) -> Result<()> {
+pub fn configure_channels(
+    store: &dyn Store,
+    wanted: &[Wanted],
+    extent: Extent,
+    now: DateTime<Utc>,
+) -> Result<Vec<(Place, Place)>> {
     let begin = latest_window_start(store)?;
+    let mut left = store.channels()?;
     let mut writes = Vec::new();
-    for wanted in wanted {
-        let settings = wanted.settings.clone();
-        let channel = match store.channel(&wanted.place)? {
-            Some(known) if known.settings == settings && known.configured => continue,
+    let mut moved = Vec::new();
+    // A place in its own name goes before a place that its chat has left.
+    let at_home = |w: &&Wanted| left.iter().any(|c| c.place == w.place);
+    let (first, then): (Vec<&Wanted>, Vec<&Wanted>) = wanted.iter().partition(at_home);
+    for wanted in first.into_iter().chain(then) {
+        let found = left.iter().position(|c| c.place == wanted.place).or_else(|| {
+            left.iter()
+                .position(|c| c.configured_as.as_ref() == Some(&wanted.place))
+        });
+        let channel = match found.map(|i| left.swap_remove(i)) {
             Some(known) => {
-                let same_times =
-                    known.settings.schedule == settings.schedule && known.settings.timezone == settings.timezone;
-                let next_due = if same_times {
-                    // An occurrence that was missed before the start stays due.
-                    known.next_due
-                } else {
-                    let base = known.last_fired.unwrap_or(known.added_at).max(now);
-                    settings
-                        .schedule
-                        .as_ref()
-                        .and_then(|s| s.next_after(settings.timezone, base))
-                };
-                Channel {
-                    settings,
-                    next_due,
-                    configured: true,
-                    ..known
+                if known.place != wanted.place {
+                    moved.push((wanted.place.clone(), known.place.clone()));
                 }
+                let configured = configured(&known, wanted, extent, now);
+                if configured == known {
+                    continue;
+                }
+                configured
             }
             None => Channel {
                 place: wanted.place.clone(),
-                next_due: settings
-                    .schedule
-                    .as_ref()
-                    .and_then(|s| s.next_after(settings.timezone, now)),
-                settings,
+                next_due: next_due(&wanted.settings, now),
+                settings: wanted.settings.clone(),
                 cursor: begin,
                 last_fired: None,
                 activity: Activity::Active,
                 added_at: now,
-                configured: true,
+                configured_as: Some(wanted.place.clone()),
             },
         };
         writes.push(Write::Channel(Box::new(channel)));
     }
-    for channel in store.channels()? {
-        if channel.configured && !wanted.iter().any(|w| w.place == channel.place) {
-            writes.push(Write::RemoveChannel(channel.place));
+    match extent {
+        Extent::Additions => {}
+        Extent::Whole => {
+            let gone = left
+                .into_iter()
+                .filter(|c| c.configured_as.is_some() && !matches!(c.activity, Activity::Absent { .. }));
+            writes.extend(gone.map(|channel| {
+                let activity = Activity::Absent { since: now };
+                Write::Channel(Box::new(Channel { activity, ..channel }))
+            }));
         }
     }
-    if writes.is_empty() {
-        Ok(())
-    } else {
-        store.commit(writes)
+    if !writes.is_empty() {
+        store.commit(writes)?;
     }
+    Ok(moved)
+}
+
+/// A known channel as the file wants it.
+fn configured(known: &Channel, wanted: &Wanted, extent: Extent, now: DateTime<Utc>) -> Channel {
+    let settings = wanted.settings.clone();
+    let same_times = known.settings.schedule == settings.schedule && known.settings.timezone == settings.timezone;
+    let activity = match (&known.activity, extent) {
+        (Activity::Active | Activity::Absent { .. }, _) | (Activity::Paused { .. }, Extent::Whole) => Activity::Active,
+        (Activity::Paused { .. }, Extent::Additions) => known.activity.clone(),
+    };
+    // An occurrence that was missed before the start stays due.
+    let next_due = if same_times && known.activity == activity {
+        known.next_due
+    } else {
+        let base = known.last_fired.unwrap_or(known.added_at).max(now);
+        next_due(&settings, base)
+    };
+    Channel {
+        settings,
+        next_due,
+        activity,
+        configured_as: Some(wanted.place.clone()),
+        ..known.clone()
+    }
+}
+
+fn next_due(settings: &Settings, after: DateTime<Utc>) -> Option<DateTime<Utc>> {
+    settings
+        .schedule
+        .as_ref()
+        .and_then(|s| s.next_after(settings.timezone, after))
 }
 
 /// Before the first paper of the mailing that ends last: what a new channel's first digest shows. Where only reports
@@ -140,10 +187,9 @@ pub fn resume_channel(store: &dyn Store, place: &Place, now: DateTime<Utc>) -> R
         return Ok(false);
     };
     match channel.activity {
-        Activity::Active => Ok(false),
+        Activity::Active | Activity::Absent { .. } => Ok(false),
         Activity::Paused { .. } => {
-            let zone = channel.settings.timezone;
-            let next_due = channel.settings.schedule.as_ref().and_then(|s| s.next_after(zone, now));
+            let next_due = next_due(&channel.settings, now);
             store.commit(vec![Write::Channel(Box::new(Channel {
                 activity: Activity::Active,
                 next_due,
@@ -176,7 +222,13 @@ mod tests {
     fn a_new_channel_begins_with_the_latest_mailing() {
         let store = ModelStore::new();
         take(&store, "r", report(vec![reported("On pruning", "")]), october(8, 20));
-        configure_channels(&store, &[wanted("web:early", settings())], october(8, 21)).unwrap();
+        configure_channels(
+            &store,
+            &[wanted("web:early", settings())],
+            Extent::Whole,
+            october(8, 21),
+        )
+        .unwrap();
         take(
             &store,
             "a",
@@ -193,6 +245,7 @@ mod tests {
         configure_channels(
             &store,
             &[wanted("web:early", settings()), wanted(HERE, settings())],
+            Extent::Whole,
             october(12, 0),
         )
         .unwrap();
@@ -202,13 +255,13 @@ mod tests {
             (new.cursor, new.last_fired, new.next_due),
             (3, None, Some(october(12, 9)))
         );
-        assert!(new.configured && new.activity == Activity::Active);
+        assert!(new.configured_as == Some(place(HERE)) && new.activity == Activity::Active);
     }
 
     #[test]
     fn new_settings_keep_the_position_and_what_is_due() {
         let store = ModelStore::new();
-        configure_channels(&store, &[wanted(HERE, settings())], october(9, 0)).unwrap();
+        configure_channels(&store, &[wanted(HERE, settings())], Extent::Whole, october(9, 0)).unwrap();
         let read = Channel {
             cursor: 7,
             last_fired: Some(october(9, 9)),
@@ -221,7 +274,7 @@ mod tests {
             ..settings()
         };
         // It was off at nine: still due.
-        configure_channels(&store, &[wanted(HERE, chinese.clone())], october(10, 12)).unwrap();
+        configure_channels(&store, &[wanted(HERE, chinese.clone())], Extent::Whole, october(10, 12)).unwrap();
         let changed = channel(&store, HERE);
         assert_eq!((changed.cursor, changed.last_fired), (7, Some(october(9, 9))));
         assert_eq!(
@@ -232,13 +285,13 @@ mod tests {
             schedule: Some(Schedule::parse("0 10 * * *").unwrap()),
             ..chinese
         };
-        configure_channels(&store, &[wanted(HERE, later.clone())], october(10, 12)).unwrap();
+        configure_channels(&store, &[wanted(HERE, later.clone())], Extent::Whole, october(10, 12)).unwrap();
         assert_eq!(channel(&store, HERE).next_due, Some(october(11, 10)));
         let never = Settings {
             schedule: None,
             ..later
         };
-        configure_channels(&store, &[wanted(HERE, never)], october(10, 12)).unwrap();
+        configure_channels(&store, &[wanted(HERE, never)], Extent::Whole, october(10, 12)).unwrap();
         assert_eq!(
             (channel(&store, HERE).next_due, channel(&store, HERE).cursor),
             (None, 7)
@@ -246,27 +299,73 @@ mod tests {
     }
 
     #[test]
-    fn only_channels_of_the_file_leave_with_it() {
+    fn a_channel_that_leaves_the_file_falls_silent_and_goes_on_where_it_was_when_it_returns() {
         let store = ModelStore::new();
-        configure_channels(
-            &store,
-            &[wanted(HERE, settings()), wanted("web:lobby", settings())],
-            october(9, 0),
-        )
-        .unwrap();
+        let both = [wanted(HERE, settings()), wanted("web:lobby", settings())];
+        configure_channels(&store, &both, Extent::Whole, october(9, 0)).unwrap();
         let by_command = Channel {
-            configured: false,
+            configured_as: None,
+            ..channel(&store, "web:lobby")
+        };
+        let read = Channel {
+            cursor: 7,
             ..channel(&store, HERE)
         };
-        store
-            .commit(vec![Write::Channel(Box::new(by_command.clone()))])
-            .unwrap();
-        configure_channels(&store, &[], october(9, 1)).unwrap();
-        assert_eq!(store.channels(), Ok(vec![by_command]));
-        configure_channels(&store, &[wanted(HERE, settings())], october(9, 2)).unwrap();
-        assert!(channel(&store, HERE).configured);
-        configure_channels(&store, &[], october(9, 3)).unwrap();
-        assert_eq!(store.channels(), Ok(vec![]));
+        let writes = [&by_command, &read]
+            .map(|c| Write::Channel(Box::new(c.clone())))
+            .to_vec();
+        store.commit(writes).unwrap();
+        configure_channels(&store, &[], Extent::Additions, october(9, 1)).unwrap();
+        assert_eq!(channel(&store, HERE), read);
+        configure_channels(&store, &[], Extent::Whole, october(9, 2)).unwrap();
+        assert_eq!(
+            channel(&store, HERE).activity,
+            Activity::Absent { since: october(9, 2) }
+        );
+        assert_eq!(channel(&store, "web:lobby"), by_command);
+        assert_eq!(store.channels_due(october(30, 0), 9).unwrap(), [by_command]);
+        configure_channels(&store, &both, Extent::Additions, october(11, 10)).unwrap();
+        let back = channel(&store, HERE);
+        assert_eq!(
+            (back.activity, back.cursor, back.next_due),
+            (Activity::Active, 7, Some(october(12, 9)))
+        );
+    }
+
+    #[test]
+    fn a_start_tries_a_paused_channel_again_and_a_single_command_does_not() {
+        let store = ModelStore::new();
+        let here = [wanted(HERE, settings())];
+        configure_channels(&store, &here, Extent::Whole, october(9, 0)).unwrap();
+        let activity = Activity::Paused {
+            reason: "kicked".to_owned(),
+            since: october(9, 1),
+        };
+        let paused = Channel {
+            activity,
+            ..channel(&store, HERE)
+        };
+        store.commit(vec![Write::Channel(Box::new(paused.clone()))]).unwrap();
+        configure_channels(&store, &here, Extent::Additions, october(10, 0)).unwrap();
+        assert_eq!(channel(&store, HERE), paused);
+        configure_channels(&store, &here, Extent::Whole, october(10, 0)).unwrap();
+        assert_eq!(channel(&store, HERE).activity, Activity::Active);
+    }
+
+    #[test]
+    fn a_channel_whose_chat_moved_stays_the_one_that_the_file_means() {
+        let store = ModelStore::new();
+        let here = [wanted(HERE, settings())];
+        configure_channels(&store, &here, Extent::Whole, october(9, 0)).unwrap();
+        move_channel(&store, &place(HERE), &place(THERE)).unwrap();
+        let moved = configure_channels(&store, &here, Extent::Whole, october(9, 1)).unwrap();
+        assert_eq!(moved, [(place(HERE), place(THERE))]);
+        assert_eq!(store.channels().unwrap().len(), 1);
+        let there = [wanted(THERE, settings())];
+        let moved = configure_channels(&store, &there, Extent::Whole, october(9, 2)).unwrap();
+        assert_eq!(moved, []);
+        assert_eq!(channel(&store, THERE).configured_as, Some(place(THERE)));
+        assert_eq!(store.channels().unwrap().len(), 1);
     }
 
     /// A channel with one sent and one waiting digest.
@@ -295,7 +394,7 @@ mod tests {
     #[test]
     fn a_channel_moves_with_all_it_has() {
         let store = ModelStore::new();
-        configure_channels(&store, &[wanted(HERE, settings())], october(9, 0)).unwrap();
+        configure_channels(&store, &[wanted(HERE, settings())], Extent::Whole, october(9, 0)).unwrap();
         with_history(&store, HERE);
         let (before, of_before) = (channel(&store, HERE), store.deliveries(&place(HERE), None, 9).unwrap());
         move_channel(&store, &place(HERE), &place(THERE)).unwrap();
@@ -324,6 +423,7 @@ mod tests {
         configure_channels(
             &store,
             &[wanted(HERE, settings()), wanted(THERE, settings())],
+            Extent::Whole,
             october(9, 0),
         )
         .unwrap();
@@ -348,7 +448,7 @@ mod tests {
     fn resuming_is_for_paused_channels_alone() {
         let store = ModelStore::new();
         assert_eq!(resume_channel(&store, &place(HERE), october(9, 0)), Ok(false));
-        configure_channels(&store, &[wanted(HERE, settings())], october(9, 0)).unwrap();
+        configure_channels(&store, &[wanted(HERE, settings())], Extent::Whole, october(9, 0)).unwrap();
         let active = channel(&store, HERE);
         assert_eq!(resume_channel(&store, &place(HERE), october(12, 0)), Ok(false));
         let paused = Channel {

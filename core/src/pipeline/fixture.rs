@@ -144,7 +144,7 @@ pub(crate) fn add_channel(store: &dyn Store, place: &str, settings: Settings, no
         })
         .collect();
     all.push(wanted(place, settings));
-    configure_channels(store, &all, now).unwrap();
+    configure_channels(store, &all, crate::pipeline::Extent::Whole, now).unwrap();
     let channel = Channel {
         cursor: 0,
         ..channel(store, place)

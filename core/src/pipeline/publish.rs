@@ -211,7 +211,7 @@ fn fired(channel: Channel, at: Option<DateTime<Utc>>, upto: Option<Seq>, now: Da
                 .as_ref()
                 .and_then(|s| s.next_after(channel.settings.timezone, after))
         }
-        Activity::Paused { .. } => channel.next_due,
+        Activity::Paused { .. } | Activity::Absent { .. } => channel.next_due,
     };
     let cursor = upto.unwrap_or(channel.cursor).max(channel.cursor);
     Channel {

@@ -147,7 +147,7 @@ fn channel(at_place: &str, next_due: Option<i64>) -> Channel {
         next_due: next_due.map(at),
         activity: Activity::Active,
         added_at: at(0),
-        configured: true,
+        configured_as: None,
     }
 }
 

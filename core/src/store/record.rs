@@ -231,7 +231,9 @@ struct ChannelV1 {
     next_due: Option<DateTime<Utc>>,
     paused: Option<PausedV1>,
     added_at: DateTime<Utc>,
-    configured: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    absent_since: Option<DateTime<Utc>>,
+    configured_as: Option<Place>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -250,7 +252,7 @@ impl From<Channel> for ChannelV1 {
             next_due,
             activity,
             added_at,
-            configured,
+            configured_as,
         } = channel;
         let Settings {
             subjects,
@@ -260,9 +262,10 @@ impl From<Channel> for ChannelV1 {
             when_empty,
             style,
         } = settings;
-        let paused = match activity {
-            Activity::Active => None,
-            Activity::Paused { reason, since } => Some(PausedV1 { reason, since }),
+        let (paused, absent_since) = match activity {
+            Activity::Active => (None, None),
+            Activity::Paused { reason, since } => (Some(PausedV1 { reason, since }), None),
+            Activity::Absent { since } => (None, Some(since)),
         };
         Self {
             place,
@@ -277,7 +280,8 @@ impl From<Channel> for ChannelV1 {
             next_due,
             paused,
             added_at,
-            configured,
+            absent_since,
+            configured_as,
         }
     }
 }
@@ -299,7 +303,8 @@ impl TryFrom<ChannelV1> for Channel {
             next_due,
             paused,
             added_at,
-            configured,
+            absent_since,
+            configured_as,
         } = stored;
         Ok(Self {
             place,
@@ -314,12 +319,13 @@ impl TryFrom<ChannelV1> for Channel {
             cursor,
             last_fired,
             next_due,
-            activity: paused.map_or(Activity::Active, |PausedV1 { reason, since }| Activity::Paused {
-                reason,
-                since,
-            }),
+            activity: match (paused, absent_since) {
+                (Some(PausedV1 { reason, since }), _) => Activity::Paused { reason, since },
+                (None, Some(since)) => Activity::Absent { since },
+                (None, None) => Activity::Active,
+            },
             added_at,
-            configured,
+            configured_as,
         })
     }
 }
@@ -695,7 +701,7 @@ mod tests {
                 since: at("2025-10-10T02:00:00Z"),
             },
             added_at: at("2025-10-01T00:00:00Z"),
-            configured: true,
+            configured_as: Some("telegram:-1001234567890/42".parse().unwrap()),
         }
     }
 

@@ -1283,7 +1283,7 @@ mod tests {
             next_due: Some(at(due)),
             activity: Activity::Active,
             added_at: at(0),
-            configured: false,
+            configured_as: None,
         }
     }
 
