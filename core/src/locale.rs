@@ -82,6 +82,10 @@ impl Lang {
     pub fn digest_count(self, shown: usize, matched: u32, considered: u32) -> String {
         let capped = usize::try_from(matched).unwrap_or(usize::MAX) > shown;
         match (capped, shown) {
+            (true, 1) => self.pick(
+                format!("{considered} 篇新论文中有 {matched} 篇相关，以下为评分最高的 1 篇"),
+                format!("{matched} of {considered} new papers match; this is the best one"),
+            ),
             (true, _) => self.pick(
                 format!("{considered} 篇新论文中有 {matched} 篇相关，以下为评分最高的 {shown} 篇"),
                 format!("{matched} of {considered} new papers match; these are the best {shown}"),
@@ -142,13 +146,10 @@ impl Lang {
     pub fn empty_no_match(self, considered: u32) -> String {
         match considered {
             1 => self
-                .pick(
-                    "今天收到 1 篇新论文，没有相关的。",
-                    "1 new paper came; it does not match.",
-                )
+                .pick("收到 1 篇新论文，没有相关的。", "1 new paper came; it does not match.")
                 .to_owned(),
             n => self.pick(
-                format!("今天收到 {n} 篇新论文，没有相关的。"),
+                format!("收到 {n} 篇新论文，没有相关的。"),
                 format!("{n} new papers came; none of them matches."),
             ),
         }
@@ -156,7 +157,7 @@ impl Lang {
 
     /// A digest without papers, since a mailing came that had no new paper.
     pub fn empty_no_paper(self) -> &'static str {
-        self.pick("今天的邮件列表里没有新论文。", "The mailing had no new paper.")
+        self.pick("收到的邮件列表里没有新论文。", "The mailing had no new paper.")
     }
 
     /// A digest without papers, since nothing came.
