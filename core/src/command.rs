@@ -265,3 +265,161 @@ pub struct Answer {
     /// In which language it is written.
     pub lang: Lang,
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn day(text: &str) -> NaiveDate {
+        text.parse().unwrap()
+    }
+
+    fn arxiv(id: &str) -> PaperQuery {
+        PaperQuery::Id(PaperId::Arxiv(id.to_owned()))
+    }
+
+    fn unknown(name: &str, nearest: Option<&'static str>) -> CommandError {
+        CommandError::Unknown {
+            name: name.to_owned(),
+            nearest,
+        }
+    }
+
+    #[test]
+    fn a_paper_is_named_as_people_write_it() {
+        let of_day = PaperQuery::OfDay(day("2025-10-09"), 4);
+        for (args, query) in [
+            ("4", PaperQuery::Number(4)),
+            (" #4 ", PaperQuery::Number(4)),
+            ("4.", PaperQuery::Number(4)),
+            ("０４", PaperQuery::Number(4)),
+            ("第4篇", PaperQuery::Number(4)),
+            ("0", PaperQuery::Number(0)),
+            ("99999999999999999999999", PaperQuery::Number(u32::MAX)),
+            ("2025-10-09 4", of_day.clone()),
+            ("4 2025-10-09", of_day.clone()),
+            ("2025/10/9\t#４", of_day.clone()),
+            ("２０２５－１０－０９ 4", of_day.clone()),
+            ("2025年10月9日 第4篇", of_day.clone()),
+            ("20251009 4", of_day),
+            ("2510.09212", arxiv("2510.09212")),
+            ("arXiv: 2510.09212v2", arxiv("2510.09212")),
+            ("https://arxiv.org/pdf/2510.09212v1", arxiv("2510.09212")),
+            (
+                "doi:10.1145/3717383.3719313",
+                PaperQuery::Id(PaperId::Doi("10.1145/3717383.3719313".to_owned())),
+            ),
+        ] {
+            assert_eq!(parse_named("paper", args), Ok(Command::Paper(query)), "{args}");
+        }
+        assert_eq!(parse_named("paper", " \n"), Err(CommandError::WhichPaper));
+        for args in ["four", "-4", "4 5", "4 2025-13-09", "#", "2025-10-09", "2025-10-09 4 5"] {
+            let refused = Err(CommandError::NoPaper(PaperIdError(args.to_owned())));
+            assert_eq!(parse_named("paper", args), refused);
+        }
+    }
+
+    #[test]
+    fn a_digest_is_the_latest_or_that_of_a_day() {
+        assert_eq!(parse_named("digest", ""), Ok(Command::Digest { day: None }));
+        for args in ["2025-10-09", "2025年10月9日", " ２０２５/１０/９ "] {
+            let day = Some(day("2025-10-09"));
+            assert_eq!(parse_named("digest", args), Ok(Command::Digest { day }), "{args}");
+        }
+        for args in ["yesterday", "2025-02-30", "0025-10-09", "2025-10-09 4"] {
+            assert_eq!(parse_named("digest", args), Err(CommandError::NoDay(args.to_owned())));
+        }
+    }
+
+    #[test]
+    fn a_command_is_for_this_bot_when_it_is_addressed_to_it_or_to_nobody() {
+        let four = || Some(Ok(Command::Paper(PaperQuery::Number(4))));
+        for text in ["/paper 4", " /PAPER@PaperWireBot 4", "/paper@paperwirebot\n4"] {
+            assert_eq!(parse(text, Some("PaperwireBot")), four(), "{text}");
+        }
+        assert_eq!(parse("/paper 4", None), four());
+        for text in [
+            "/paper@other_bot 4",
+            "/paper@ 4",
+            "paper 4",
+            "see /paper 4",
+            "/",
+            "/ paper",
+            "/usr/bin",
+            "/@PaperwireBot",
+        ] {
+            assert_eq!(parse(text, Some("PaperwireBot")), None, "{text}");
+        }
+        assert_eq!(parse("/paper@PaperwireBot 4", None), None);
+    }
+
+    #[test]
+    fn an_unknown_command_names_the_nearest_if_one_is_near() {
+        for (name, nearest) in [
+            ("papre", Some("paper")),
+            ("Topic", Some("topics")),
+            ("digets", Some("digest")),
+            ("hlep", Some("help")),
+            ("weather", None),
+            ("论文", None),
+        ] {
+            assert_eq!(parse_named(name, "4"), Err(unknown(name, nearest)));
+        }
+        let long = "é".repeat(3_000_000);
+        assert_eq!(
+            parse(&format!("/{long}"), None),
+            Some(Err(unknown(&"é".repeat(32), None)))
+        );
+    }
+
+    #[test]
+    fn the_table_keeps_the_limits_of_discord_and_telegram() {
+        let described = |zh: &str, en: &str| [zh, en].iter().all(|text| (1..=100).contains(&text.chars().count()));
+        let named = |name: &str| (1..=32).contains(&name.len()) && name.bytes().all(|b| b.is_ascii_lowercase());
+        let mut names: Vec<&str> = TABLE.iter().map(|spec| spec.name).collect();
+        for spec in TABLE {
+            assert!(named(spec.name) && described(spec.zh, spec.en), "{spec:?}");
+            assert!(
+                spec.args.iter().all(|arg| named(arg.name) && described(arg.zh, arg.en)),
+                "{spec:?}"
+            );
+            // Discord wants required options first, at most 25.
+            assert!(spec.args.is_sorted_by_key(|arg| !arg.required) && spec.args.len() <= 25);
+            let bare = parse_named(spec.name, "");
+            assert_eq!(bare.is_err(), spec.args.iter().any(|arg| arg.required), "{spec:?}");
+        }
+        names.sort_unstable();
+        names.dedup();
+        assert_eq!(names.len(), TABLE.len());
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_is_written_an_error_repeats_little_of_it(
+            text in r"[ ]?(/(paper|digest|topics|help|start|[a-zé论]{0,40})(@[a-zA-Z_]{0,6})?)?([ \n](\PC{0,200}|[0-9:./ -]{0,90}))?",
+        ) {
+            let parsed = parse(&text, Some("bot"));
+            prop_assert!(parsed.is_none() || text.trim_start().starts_with('/'));
+            let repeated = match parsed {
+                Some(Err(CommandError::Unknown { name, nearest })) => {
+                    prop_assert!(nearest.is_none_or(|n| TABLE.iter().any(|spec| spec.name == n)));
+                    prop_assert!(name.chars().count() <= 32);
+                    name
+                }
+                Some(Err(CommandError::NoPaper(error))) => error.0,
+                Some(Err(CommandError::NoDay(day))) => day,
+                Some(Err(CommandError::WhichPaper) | Ok(_)) | None => String::new(),
+            };
+            prop_assert!(repeated.chars().count() <= 80);
+        }
+
+        #[test]
+        fn any_number_of_any_day_is_found_in_either_order(n: u32, days in 0_u64..36_000, swapped: bool) {
+            let day = day("1995-01-01") + chrono::Days::new(days);
+            let args = if swapped { format!("{n} {day}") } else { format!("{day} {n}") };
+            prop_assert_eq!(parse_named("paper", &args), Ok(Command::Paper(PaperQuery::OfDay(day, n))));
+        }
+    }
+}

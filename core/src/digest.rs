@@ -405,3 +405,203 @@ impl View<'_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use chrono::TimeDelta;
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::paper::Field;
+    use crate::pipeline::fixture::{arxiv, october, paper, topic, window};
+    use crate::topic::Verdict;
+
+    fn subjects() -> Subjects {
+        Subjects::new([topic().id], [])
+    }
+
+    fn draft() -> Draft {
+        Draft {
+            id: DigestId::new(&subjects(), 0, october(10, 9)),
+            subjects: subjects(),
+            since: 0,
+            upto: 9,
+            windows: vec![window(9)],
+            considered: 9,
+        }
+    }
+
+    fn score(topic: &str, points: u32) -> Score {
+        Score {
+            topic: TopicId(topic.to_owned()),
+            points,
+            hits: Vec::new(),
+            verdict: Verdict::Kept,
+        }
+    }
+
+    fn candidate(seq: Seq, scores: &[(&str, u32)], keywords: u32) -> Candidate {
+        let hit = |n| Hit {
+            term: format!("k{n}"),
+            points: 1,
+            in_title: false,
+        };
+        Candidate {
+            seq,
+            paper: paper(seq, "On pruning", ""),
+            scores: scores.iter().map(|&(topic, points)| score(topic, points)).collect(),
+            keywords: (0..keywords).map(hit).collect(),
+        }
+    }
+
+    fn capped(id: &str, cap: usize) -> Topic {
+        Topic {
+            id: TopicId(id.to_owned()),
+            cap,
+            ..topic()
+        }
+    }
+
+    fn order(digest: &Digest) -> Vec<(u32, PaperId, u32)> {
+        digest
+            .entries
+            .iter()
+            .map(|e| (e.number, e.paper.clone(), e.points))
+            .collect()
+    }
+
+    #[test]
+    fn papers_are_ranked_by_their_best_score_then_by_intake_and_numbered_from_one() {
+        let candidates = vec![
+            candidate(1, &[("a", 5)], 0),
+            candidate(2, &[("a", 3), ("b", 9)], 0),
+            candidate(3, &[("a", 5)], 2),
+            candidate(4, &[], 7),
+        ];
+        let digest = compose(draft(), candidates, &[capped("a", 9), capped("b", 9)]);
+        assert_eq!(
+            order(&digest),
+            [(1, arxiv(2), 9), (2, arxiv(4), 7), (3, arxiv(1), 5), (4, arxiv(3), 5)]
+        );
+        assert_eq!(
+            (digest.matched, digest.entry(3).map(|e| &e.paper)),
+            (4, Some(&arxiv(1)))
+        );
+        assert_eq!((digest.entry(0), digest.entry(5)), (None, None));
+    }
+
+    #[test]
+    fn a_topic_brings_at_most_its_cap_and_what_a_keyword_found_stays() {
+        let candidates = vec![
+            candidate(1, &[("a", 9)], 0),
+            candidate(2, &[("a", 8)], 0),
+            candidate(3, &[("a", 7), ("b", 1)], 0),
+            candidate(4, &[("a", 6)], 1),
+            candidate(5, &[("a", 5)], 0),
+        ];
+        let digest = compose(draft(), candidates.clone(), &[capped("a", 1), capped("b", 9)]);
+        assert_eq!(order(&digest), [(1, arxiv(1), 9), (2, arxiv(3), 7), (3, arxiv(4), 6)]);
+        assert_eq!(digest.matched, 5);
+        let none = compose(draft(), candidates, &[capped("a", 0), capped("b", 0)]);
+        assert_eq!(order(&none), [(1, arxiv(4), 6)]);
+    }
+
+    #[test]
+    fn what_a_channel_reads_is_in_the_id_and_fractions_of_a_second_are_not() {
+        let at = october(10, 9);
+        let id = |topics: &[&str], keywords: &[&str], since, at| {
+            let topics = topics.iter().map(|t| TopicId((*t).to_owned()));
+            DigestId::new(
+                &Subjects::new(topics, keywords.iter().map(|k| (*k).to_owned())),
+                since,
+                at,
+            )
+        };
+        let ids = [
+            id(&["a"], &[], 0, at),
+            id(&["a", "b"], &[], 0, at),
+            id(&["a"], &["b"], 0, at),
+            id(&["a"], &[], 1, at),
+            id(&["a"], &[], 0, at + TimeDelta::seconds(1)),
+        ];
+        assert_eq!(ids.iter().collect::<std::collections::HashSet<_>>().len(), ids.len());
+        assert_eq!(id(&["a"], &[], 0, at + TimeDelta::milliseconds(999)), ids[0]);
+        assert_eq!(id(&["b", "a"], &[], 0, at), ids[1]);
+        assert!(ids[0].max(ids[3]) < ids[4]);
+        for text in ["", "@", "9f@20251010", "xyz@20251010T090000Z", "9f86@20251310T090000Z"] {
+            let error = text.parse::<DigestId>().unwrap_err().to_string();
+            assert!(error.contains(&format!("“{text}”")), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_digest_reads_as_a_page() {
+        let mut first = paper(
+            1,
+            "StrataKV: A KV Cache by Layer",
+            "We present StrataKV, which gives every layer a KV cache of its own size and evicts by age within it. It \
+             halves the memory on six benchmarks.",
+        );
+        first.institutions = Some(Field::new(vec!["Invented University".to_owned()], SourceKind::Report));
+        first.author_count = Some(Field::new(3, SourceKind::Report));
+        let candidates = vec![
+            Candidate {
+                paper: first,
+                ..candidate(1, &[("caching", 20)], 0)
+            },
+            Candidate {
+                paper: paper(2, "", ""),
+                ..candidate(2, &[], 1)
+            },
+            candidate(3, &[("caching", 3)], 0),
+        ];
+        let digest = compose(draft(), candidates, &[capped("caching", 1)]);
+        let page = |lang| {
+            let view = View {
+                lang,
+                zone: chrono_tz::Asia::Shanghai,
+                style: Style::Full,
+                topics: &[topic()],
+            };
+            let abstract_of = |id: &PaperId| (*id == arxiv(1)).then(|| "The abstract.".to_owned());
+            view.message(&digest, &abstract_of).to_plain()
+        };
+        insta::assert_snapshot!(Lang::ALL.map(page).join("\n"));
+    }
+
+    proptest! {
+        #[test]
+        fn an_id_is_read_as_it_is_written(set: u64, seconds in 0_i64..200_000_000_000) {
+            let id = DigestId { set, occurrence: DateTime::from_timestamp(seconds, 0).unwrap() };
+            prop_assert_eq!(id.to_string().parse(), Ok(id));
+        }
+
+        #[test]
+        fn caps_hold_numbers_are_whole_and_the_best_stay(
+            points in prop::collection::vec((0_u32..20, 0_u32..20, 0_u32..3), 0..30),
+            cap_a in 0_usize..8,
+            cap_b in 0_usize..8,
+        ) {
+            let candidates: Vec<Candidate> = (1..)
+                .zip(&points)
+                .map(|(seq, &(a, b, keywords))| {
+                    let scores: Vec<_> = [("a", a), ("b", b)].into_iter().filter(|(_, p)| *p > 5).collect();
+                    candidate(seq, &scores, keywords)
+                })
+                .filter(|c| !c.scores.is_empty() || !c.keywords.is_empty())
+                .collect();
+            let digest = compose(draft(), candidates.clone(), &[capped("a", cap_a), capped("b", cap_b)]);
+            let numbers: Vec<u32> = digest.entries.iter().map(|e| e.number).collect();
+            prop_assert_eq!(numbers, (1..=u32::try_from(digest.entries.len()).unwrap()).collect::<Vec<_>>());
+            prop_assert!(digest.entries.is_sorted_by(|x, y| x.points >= y.points));
+            let shown = |c: &Candidate| digest.entries.iter().any(|e| e.paper == c.paper.id);
+            for c in &candidates {
+                prop_assert!(c.keywords.is_empty() || shown(c));
+            }
+            let by_topic_alone = |topic: &str| digest.entries.iter().filter(|e| {
+                e.hits.is_empty() && e.topics == [TopicId(topic.to_owned())]
+            }).count();
+            prop_assert!(by_topic_alone("a") <= cap_a && by_topic_alone("b") <= cap_b);
+        }
+    }
+}

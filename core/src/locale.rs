@@ -82,6 +82,10 @@ impl Lang {
     pub fn digest_count(self, shown: usize, matched: u32, considered: u32) -> String {
         let capped = usize::try_from(matched).unwrap_or(usize::MAX) > shown;
         match (capped, shown) {
+            (true, 1) => self.pick(
+                format!("{considered} 篇新论文中有 {matched} 篇相关，以下为评分最高的 1 篇"),
+                format!("{matched} of {considered} new papers match; this is the best one"),
+            ),
             (true, _) => self.pick(
                 format!("{considered} 篇新论文中有 {matched} 篇相关，以下为评分最高的 {shown} 篇"),
                 format!("{matched} of {considered} new papers match; these are the best {shown}"),
@@ -142,13 +146,10 @@ impl Lang {
     pub fn empty_no_match(self, considered: u32) -> String {
         match considered {
             1 => self
-                .pick(
-                    "今天收到 1 篇新论文，没有相关的。",
-                    "1 new paper came; it does not match.",
-                )
+                .pick("收到 1 篇新论文，没有相关的。", "1 new paper came; it does not match.")
                 .to_owned(),
             n => self.pick(
-                format!("今天收到 {n} 篇新论文，没有相关的。"),
+                format!("收到 {n} 篇新论文，没有相关的。"),
                 format!("{n} new papers came; none of them matches."),
             ),
         }
@@ -156,7 +157,7 @@ impl Lang {
 
     /// A digest without papers, since a mailing came that had no new paper.
     pub fn empty_no_paper(self) -> &'static str {
-        self.pick("今天的邮件列表里没有新论文。", "The mailing had no new paper.")
+        self.pick("收到的邮件列表里没有新论文。", "The mailing had no new paper.")
     }
 
     /// A digest without papers, since nothing came.
@@ -404,5 +405,110 @@ impl Lang {
             "出错了，运行者可以在日志里看到原因。请稍后再试。",
             "Something went wrong; whoever runs this bot finds it in the log. Please try again later.",
         )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::source::SourceKind;
+
+    /// Every sentence with stand-ins for its arguments; numbers where a number decides the wording.
+    fn sentences(lang: Lang) -> Vec<String> {
+        let mut all = vec![
+            lang.date(chrono::NaiveDate::from_ymd_opt(2025, 10, 9).unwrap()),
+            lang.instant("2025-10-09T18:05:00Z".parse().unwrap()),
+            lang.keywords_name(&["甲".to_owned(), "乙".to_owned()]),
+            lang.covers("甲", "乙", "丙"),
+            lang.and_more(12),
+            lang.no_digest_on("甲", Some("乙")),
+            lang.no_digest_on("甲", None),
+            lang.unknown_paper("甲", Some("乙")),
+            lang.unknown_paper("甲", None),
+            lang.no_paper_name("甲"),
+            lang.no_day("甲"),
+            lang.unknown_command("甲", Some("乙")),
+            lang.unknown_command("甲", None),
+            lang.keywords_here("甲"),
+            lang.next_digest("甲"),
+            lang.not_a_channel("甲"),
+        ];
+        all.extend([1, 2].map(|n| lang.author_count(n)));
+        all.extend([1, 2].map(|n| lang.empty_no_match(n)));
+        all.extend([0, 1, 2].map(|count| lang.no_such_number(9, "甲", count)));
+        all.extend([(1, 1), (2, 2), (1, 2), (2, 5)].map(|(shown, matched)| lang.digest_count(shown, matched, 9)));
+        all.extend(SourceKind::ALL.map(|kind| lang.source_name(kind).to_owned()));
+        let dates = [
+            (Some("甲"), Some("乙"), 2),
+            (Some("甲"), Some("乙"), 1),
+            (Some("甲"), None, 1),
+            (None, Some("乙"), 1),
+        ];
+        all.extend(dates.map(|(submitted, revised, version)| lang.dates(submitted, revised, version).unwrap()));
+        #[rustfmt::skip]
+        let fixed = [
+            lang.extracted_mark(), lang.no_brief(), lang.no_title(), lang.digest_hint(), lang.empty_no_paper(),
+            lang.empty_no_window(), lang.comma(), lang.authors_label(), lang.institutions_label(),
+            lang.categories_label(), lang.brief_label(), lang.comments_label(), lang.abstract_link(), lang.code_link(),
+            lang.no_digest_yet(), lang.which_paper(), lang.topics_title(), lang.followed(), lang.not_followed(),
+            lang.no_schedule(), lang.paused(), lang.help_title(), lang.about(), lang.help_reply_tip(), lang.resumed(),
+            lang.trouble(),
+        ];
+        all.extend(fixed.map(str::to_owned));
+        all.extend(crate::command::TABLE.iter().flat_map(|spec| {
+            let args = spec.args.iter().map(|arg| lang.pick(arg.zh, arg.en).to_owned());
+            args.chain([lang.pick(spec.zh, spec.en).to_owned()])
+        }));
+        all
+    }
+
+    #[test]
+    fn every_sentence_exists_in_both_languages_and_mixes_neither() {
+        // Names, commands and what is typed as it stands.
+        const NAMES: [&str; 11] = [
+            "arxiv",
+            "doi",
+            "paperwire",
+            "utc",
+            "paper",
+            "help",
+            "start",
+            "place",
+            "v",
+            "digest",
+            "topics",
+        ];
+        let han = |text: &str| text.chars().any(|c| ('\u{4e00}'..='\u{9fff}').contains(&c));
+        let (zh, en) = (sentences(Lang::Zh), sentences(Lang::En));
+        assert_eq!(zh.len(), en.len());
+        for (zh, en) in zh.iter().zip(&en) {
+            assert!(!zh.is_empty() && !en.is_empty() && zh != en, "{zh} / {en}");
+            let english = zh
+                .split(|c: char| !c.is_ascii_alphabetic())
+                .filter(|word| !word.is_empty());
+            let strange: Vec<&str> = english
+                .filter(|w| !NAMES.contains(&w.to_lowercase().as_str()))
+                .collect();
+            assert!(strange.is_empty(), "{zh}: {strange:?}");
+            let own_words = en.replace(['甲', '乙', '丙'], "");
+            assert!(!han(&own_words) && !own_words.contains(['，', '。', '：']), "{en}");
+        }
+    }
+
+    #[test]
+    fn an_argument_is_in_the_sentence_in_both_languages() {
+        for lang in Lang::ALL {
+            for (text, said) in [
+                (lang.no_such_number(9, "D", 3), ["9", "D", "3"]),
+                (lang.digest_count(2, 5, 9), ["2", "5", "9"]),
+                (lang.covers("S", "A", "B"), ["S", "A", "B"]),
+                (lang.unknown_command("N", Some("M")), ["N", "M", "/help"]),
+                (lang.no_digest_on("D", Some("L")), ["D", "L", ""]),
+            ] {
+                assert!(said.iter().all(|argument| text.contains(argument)), "{text}");
+            }
+            assert_eq!(lang.code().parse(), Ok(lang));
+        }
+        assert!("de".parse::<Lang>().unwrap_err().contains("“de”"));
     }
 }

@@ -386,3 +386,218 @@ pub fn paper_message(paper: &Paper, entry: Option<&Entry>, view: &View<'_>) -> M
 fn labelled(label: &str, text: String) -> Line {
     vec![Span::Bold(label.to_owned()), Span::Plain(text)]
 }
+
+#[cfg(test)]
+mod tests {
+    use chrono::TimeDelta;
+
+    use super::*;
+    use crate::channel::Settings;
+    use crate::command;
+    use crate::delivery::UncertainPolicy;
+    use crate::paper::Field;
+    use crate::pipeline::fixture::{Counting, add_channel, channel, news, october, paper, settings, take, topic};
+    use crate::pipeline::{claim, publish_due, settle};
+    use crate::source::SourceKind;
+    use crate::store::{ModelStore, Write};
+    use crate::subscription::Subjects;
+
+    const HERE: &str = "telegram:-1005";
+
+    fn said<T>(value: T) -> Option<Field<T>> {
+        Some(Field::new(value, SourceKind::ArxivMail))
+    }
+
+    /// Four invented papers; the first has all fields, the last nearly none.
+    fn papers() -> Vec<Paper> {
+        let mut whole = paper(
+            101,
+            "StrataKV: A KV Cache That Evicts by Layer",
+            "Long prompts fill the memory of accelerators. We present StrataKV, which gives every layer a KV cache of the \
+             size that its attention needs. On six benchmarks it halves the memory and keeps the quality. Code: \
+             https://github.com/invented/stratakv.",
+        );
+        whole.authors = said((1..=20).map(|n| format!("Author No{n}")).collect());
+        whole.institutions = said(vec!["Invented University".to_owned(), "虚构研究院".to_owned()]);
+        whole.categories = said(vec!["cs.LG".to_owned(), "cs.CL".to_owned()]);
+        whole.comments = said("12 pages".to_owned());
+        whole.doi = said("10.1000/182".to_owned());
+        whole.submitted = Some(october(1, 7));
+        whole.revised = Some(october(8, 7));
+        whole.version = 2;
+        let mut two = paper(
+            102,
+            "Pruning Without Tears",
+            "We prune half of the weights by a rule of thumb and lose nothing.",
+        );
+        two.authors = said(vec!["Ada Lund".to_owned(), "Bo Chen".to_owned()]);
+        let weather = paper(103, "On weather", "It rains.");
+        let mut bare = paper(104, "KV cache", "");
+        bare.author_count = said(1);
+        vec![whole, two, weather, bare]
+    }
+
+    /// Digests of three days were posted here; that of the third had no paper.
+    fn newsroom(language: Lang) -> ModelStore {
+        let store = ModelStore::new();
+        let settings = Settings {
+            language,
+            subjects: Subjects::new([topic().id], ["kv cache".to_owned(), "mixture of experts".to_owned()]),
+            timezone: chrono_tz::Asia::Shanghai,
+            ..settings()
+        };
+        add_channel(&store, HERE, settings, october(8, 0));
+        let later = vec![
+            paper(201, "Later Pruning", "We prune later."),
+            paper(202, "Rain", "It rains."),
+        ];
+        for (day, papers) in [(8, papers()), (9, later), (10, vec![paper(301, "Snow", "")])] {
+            take(&store, &day.to_string(), news(day, papers), october(day, 20));
+            let now = october(day + 1, 1);
+            publish_due(&store, &[topic()], &Counting::default(), now).unwrap();
+            post(&store, now);
+        }
+        store
+    }
+
+    /// Sends what waits; a part's message id is its digest's day and its number.
+    fn post(store: &ModelStore, now: DateTime<Utc>) {
+        for claimed in claim(store, now, 9).unwrap() {
+            for part in 0..claimed.delivery.parts {
+                let id = format!("{}-{part}", now.format("%d"));
+                settle(store, &claimed.delivery.id, Ok(id), UncertainPolicy::Resend, now).unwrap();
+            }
+        }
+    }
+
+    fn ask(store: &ModelStore, place: &str, text: &str, reply_to: Option<&str>) -> String {
+        let question = Question {
+            command: command::parse(text, Some("PaperwireBot")).unwrap(),
+            place: place.parse().unwrap(),
+            reply_to: reply_to.map(str::to_owned),
+            fallback_lang: Lang::En,
+        };
+        let topics = [topic()];
+        let context = Context {
+            store,
+            topics: &topics,
+            now: october(11, 12),
+        };
+        answer(&question, &context).unwrap().message.to_plain()
+    }
+
+    /// Questions and answers, one below the other.
+    fn dialogue(language: Lang) -> String {
+        let store = newsroom(language);
+        let mut lines = Vec::new();
+        for (text, reply_to) in [
+            ("/start", None),
+            ("/topics", None),
+            ("/digest", None),
+            ("/digest 2025-10-09", None),
+            ("/digest 2025-10-10", None),
+            ("/digest 2025-10-05", None),
+            ("/digest yesterday", None),
+            ("/paper 1", None),
+            ("/paper 2", None),
+            ("/paper 3", Some("09-1")),
+            ("/paper 9", Some("09-0")),
+            ("/paper 1", Some("11-0")),
+            ("/paper 1", Some("somebody else's")),
+            ("/paper 2025-10-09 1", None),
+            ("/paper 2025-10-09 2", None),
+            ("/paper 2025-10-05 2", None),
+            ("/paper https://arxiv.org/abs/2510.00103v1", None),
+            ("/paper 2510.99999", None),
+            ("/paper", None),
+            ("/paper four", None),
+            ("/papre 4", None),
+            ("/weather", None),
+        ] {
+            let reply = reply_to.map_or_else(String::new, |id| format!("(in reply to {id}) "));
+            lines.push(format!("> {reply}{text}\n{}", ask(&store, HERE, text, reply_to)));
+        }
+        lines.join("\n")
+    }
+
+    #[test]
+    fn a_dialogue_in_english() {
+        insta::assert_snapshot!(dialogue(Lang::En));
+    }
+
+    #[test]
+    fn a_dialogue_in_chinese() {
+        insta::assert_snapshot!(dialogue(Lang::Zh));
+    }
+
+    #[test]
+    fn where_nothing_is_followed_papers_are_known_by_their_id_alone() {
+        let store = newsroom(Lang::Zh);
+        let there = |text| ask(&store, "discord:100000000000000001", text, None);
+        assert_eq!(there("/paper 1"), format!("{}\n", Lang::En.no_digest_yet()));
+        assert_eq!(there("/digest"), format!("{}\n", Lang::En.no_digest_yet()));
+        assert!(there("/digest 2025-10-09").contains("No digest was posted on 9 Oct 2025."));
+        assert!(there("/paper 2510.00102").contains("Pruning Without Tears"));
+        let topics = there("/topics");
+        assert!(topics.contains("not followed here") && topics.contains("place = \"discord:100000000000000001\""));
+    }
+
+    #[test]
+    fn a_digest_is_known_here_once_some_of_it_has_arrived() {
+        let store = newsroom(Lang::En);
+        take(
+            &store,
+            "11",
+            news(11, vec![paper(401, "Yet more pruning", "")]),
+            october(11, 20),
+        );
+        let now = october(12, 1);
+        publish_due(&store, &[topic()], &Counting::default(), now).unwrap();
+        assert!(ask(&store, HERE, "/paper 1", None).contains("Later Pruning"));
+        post(&store, now);
+        assert!(ask(&store, HERE, "/paper 1", None).contains("Yet more pruning"));
+    }
+
+    #[test]
+    fn an_old_digest_is_found_behind_many() {
+        let store = newsroom(Lang::En);
+        let (old, mut latest) = {
+            let mut all = store.deliveries(&HERE.parse().unwrap(), None, 9).unwrap();
+            (all.len(), all.remove(0))
+        };
+        let empty = store.digest(&latest.id.digest).unwrap().unwrap();
+        for hours in 1..=120 {
+            latest.id.digest.occurrence = october(11, 1) + TimeDelta::hours(hours);
+            let digest = Digest {
+                id: latest.id.digest,
+                ..empty.clone()
+            };
+            let writes = vec![
+                Write::Digest(Box::new(digest)),
+                Write::Delivery(Box::new(latest.clone())),
+            ];
+            store.commit(writes).unwrap();
+        }
+        assert_eq!(store.deliveries(&latest.id.place, None, 999).unwrap().len(), old + 120);
+        assert!(ask(&store, HERE, "/paper 2025-10-09 3", None).contains("Pruning Without Tears"));
+        assert!(ask(&store, HERE, "/paper 1", None).contains("Later Pruning"));
+    }
+
+    #[test]
+    fn a_paused_channel_is_told_so_instead_of_a_date_in_the_past() {
+        let store = newsroom(Lang::En);
+        let paused = Channel {
+            activity: Activity::Paused {
+                reason: "kicked".to_owned(),
+                since: october(9, 9),
+            },
+            ..channel(&store, HERE)
+        };
+        store.commit(vec![Write::Channel(Box::new(paused))]).unwrap();
+        let topics = ask(&store, HERE, "/topics", None);
+        assert!(
+            topics.contains(Lang::En.paused()) && !topics.contains("Next digest"),
+            "{topics}"
+        );
+    }
+}

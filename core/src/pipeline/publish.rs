@@ -372,3 +372,416 @@ pub fn draft_of_window(
 fn count(n: usize) -> u32 {
     u32::try_from(n).unwrap_or(u32::MAX)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use proptest::prelude::*;
+
+    use super::super::fixture::{
+        Counting, Spoiled, add_channel, arxiv, channel, mailing, news, october, paper, report, reported, settings,
+        take, topic, window,
+    };
+    use super::super::{claim, configure_channels, settle};
+    use super::*;
+    use crate::channel::{Settings, Style};
+    use crate::delivery::{State, UncertainPolicy};
+    use crate::locale::Lang;
+    use crate::paper::Paper;
+    use crate::source::Announcement;
+    use crate::store::ModelStore;
+
+    const HERE: &str = "telegram:-5";
+
+    /// A channel that has read nothing, and a mailing with two papers that match and one that does not.
+    fn newsroom() -> ModelStore {
+        let store = ModelStore::new();
+        add_channel(&store, HERE, settings(), october(9, 12));
+        let papers = vec![
+            paper(1, "On pruning", ""),
+            paper(2, "On weather", ""),
+            paper(3, "A KV cache", ""),
+        ];
+        take(&store, "a", news(9, papers), october(9, 20));
+        store
+    }
+
+    fn due(store: &dyn Store, now: DateTime<Utc>) -> Published {
+        publish_due(store, &[topic()], &Counting::default(), now).unwrap()
+    }
+
+    fn only_digest(store: &dyn Store, published: &Published) -> Digest {
+        let [(id, _)] = published.digests[..] else {
+            panic!("{published:?}")
+        };
+        store.digest(&id).unwrap().unwrap()
+    }
+
+    fn papers(digest: &Digest) -> Vec<PaperId> {
+        digest.entries.iter().map(|e| e.paper.clone()).collect()
+    }
+
+    fn text_of(store: &dyn Store, id: &DeliveryId) -> String {
+        let delivery = store.delivery(id).unwrap().unwrap();
+        store.part(&delivery.rendering, 0).unwrap().unwrap().payload
+    }
+
+    #[test]
+    fn an_occurrence_brings_what_matches_best_first_and_nothing_twice() {
+        let store = newsroom();
+        assert_eq!(due(&store, october(10, 8)), Published::default());
+        let published = due(&store, october(10, 9));
+        let digest = only_digest(&store, &published);
+        assert_eq!(papers(&digest), [arxiv(3), arxiv(1)]);
+        assert_eq!(
+            (digest.considered, digest.matched, digest.windows),
+            (3, 2, vec![window(9)])
+        );
+        assert_eq!(digest.id.occurrence, october(10, 9));
+        let id = DeliveryId {
+            place: HERE.parse().unwrap(),
+            digest: digest.id,
+        };
+        assert_eq!(published.deliveries, [id]);
+        let read = channel(&store, HERE);
+        assert_eq!(
+            (read.cursor, read.last_fired, read.next_due),
+            (3, Some(october(10, 9)), Some(october(11, 9)))
+        );
+        assert_eq!(due(&store, october(10, 9)), Published::default());
+    }
+
+    #[test]
+    fn publishing_again_after_a_crash_writes_nothing_new_and_leaves_what_was_sent() {
+        let store = newsroom();
+        let (before, now) = (channel(&store, HERE), october(10, 7));
+        let render = Counting::default();
+        let again = || publish_now(&store, &[topic()], &render, vec![before.clone()], now).unwrap();
+        let first = again();
+        claim(&store, now, 9).unwrap();
+        settle(
+            &store,
+            &first.deliveries[0],
+            Ok("71".to_owned()),
+            UncertainPolicy::Resend,
+            now,
+        )
+        .unwrap();
+        let sent = store.delivery(&first.deliveries[0]).unwrap().unwrap();
+        assert_eq!(sent.state, State::Sent { at: now });
+        let after = channel(&store, HERE);
+        take(&store, "late", news(10, vec![paper(4, "Pruning", "")]), october(10, 8));
+        assert_eq!(again(), Published::default());
+        assert_eq!(store.delivery(&first.deliveries[0]), Ok(Some(sent)));
+        assert_eq!((channel(&store, HERE), render.calls.get()), (after, 1));
+        assert_eq!(store.digests(None, 9).unwrap().len(), 1);
+    }
+
+    #[test]
+    fn channels_alike_share_one_digest_and_what_they_show_alike_one_rendering() {
+        let store = ModelStore::new();
+        let shown = |language, style, timezone| Settings {
+            language,
+            style,
+            timezone,
+            ..settings()
+        };
+        let shanghai = chrono_tz::Asia::Shanghai;
+        add_channel(&store, "telegram:-1", settings(), october(9, 12));
+        add_channel(&store, "telegram:-2", settings(), october(9, 12));
+        add_channel(&store, "discord:100000000000000001", settings(), october(9, 12));
+        let zh = shown(Lang::Zh, Style::Compact, chrono_tz::UTC);
+        add_channel(&store, "telegram:-3", zh, october(9, 12));
+        add_channel(
+            &store,
+            "telegram:-4",
+            shown(Lang::En, Style::Full, chrono_tz::UTC),
+            october(9, 12),
+        );
+        let mut same_instant = shown(Lang::En, Style::Compact, shanghai);
+        same_instant.schedule = crate::schedule::Schedule::parse("0 17 * * *").ok();
+        add_channel(&store, "telegram:-5", same_instant, october(9, 12));
+        let other = Settings {
+            subjects: Subjects::new([topic().id], ["weather".to_owned()]),
+            ..settings()
+        };
+        add_channel(&store, "telegram:-6", other, october(9, 12));
+        take(
+            &store,
+            "a",
+            news(9, vec![paper(1, "On pruning", "Of KV caches.")]),
+            october(9, 20),
+        );
+        let render = Counting::default();
+        let published = publish_due(&store, &[topic()], &render, october(10, 9)).unwrap();
+        assert_eq!((published.digests.len(), published.deliveries.len()), (2, 7));
+        assert_eq!(render.calls.get(), 6);
+        let text = |place: &str| {
+            let id = published.deliveries.iter().find(|d| d.place.to_string() == place);
+            text_of(&store, id.unwrap())
+        };
+        assert!(text("telegram:-3").contains("1 篇新论文中有 1 篇相关"));
+        assert!(text("telegram:-1").contains("1 of 1 new papers matches"));
+        let abstracts = ["telegram:-1", "telegram:-4"].map(|place| text(place).matches("Of KV caches.").count());
+        assert_eq!(abstracts, [1, 2]);
+    }
+
+    #[test]
+    fn a_second_batch_of_channels_gets_the_parts_of_the_first() {
+        let store = newsroom();
+        let twin = add_channel(&store, "telegram:-6", settings(), october(9, 12));
+        let render = Counting::default();
+        let publish = |channel| publish_now(&store, &[topic()], &render, vec![channel], october(10, 9)).unwrap();
+        let first = publish(channel(&store, HERE));
+        take(
+            &store,
+            "b",
+            news(10, vec![paper(1, "On pruning, revised and longer", "")]),
+            october(10, 9),
+        );
+        let second = publish(twin);
+        assert_eq!(
+            (second.digests.len(), second.deliveries.len(), render.calls.get()),
+            (0, 1, 1)
+        );
+        let of = |published: &Published| store.delivery(&published.deliveries[0]).unwrap().unwrap();
+        assert_eq!(
+            (of(&first).rendering, of(&first).parts),
+            (of(&second).rendering, of(&second).parts)
+        );
+    }
+
+    #[test]
+    fn an_empty_day_says_why() {
+        let store = newsroom();
+        due(&store, october(10, 9));
+        let why = |store: &ModelStore, day| {
+            let published = due(store, october(day, 9));
+            assert_eq!(only_digest(store, &published).entries, []);
+            text_of(store, &published.deliveries[0])
+        };
+        assert!(why(&store, 11).contains(Lang::En.empty_no_window()));
+        let revisions = vec![(Announcement::Replacement, paper(9, "Pruning", ""))];
+        take(&store, "b", mailing(11, revisions), october(11, 20));
+        assert!(why(&store, 12).contains(Lang::En.empty_no_paper()));
+        assert!(why(&store, 13).contains(Lang::En.empty_no_window()));
+        take(&store, "c", news(13, vec![paper(10, "On rain", "")]), october(13, 20));
+        let text = why(&store, 14);
+        assert!(text.contains(&Lang::En.empty_no_match(1)), "{text}");
+        assert!(
+            text.contains("12 Oct 2025 18:00 UTC to 13 Oct 2025 18:00 UTC"),
+            "{text}"
+        );
+    }
+
+    #[test]
+    fn a_silent_channel_gets_nothing_on_an_empty_day_and_reads_on() {
+        let store = ModelStore::new();
+        let silent = Settings {
+            when_empty: WhenEmpty::Silent,
+            ..settings()
+        };
+        let place = add_channel(&store, HERE, silent, october(9, 12)).place;
+        take(&store, "a", news(9, vec![paper(1, "On weather", "")]), october(9, 20));
+        let render = Counting::default();
+        let published = publish_due(&store, &[topic()], &render, october(10, 9)).unwrap();
+        assert_eq!(
+            (published.silent, published.deliveries, render.calls.get()),
+            (vec![place], vec![], 0)
+        );
+        let read = channel(&store, HERE);
+        assert_eq!((read.cursor, read.next_due), (1, Some(october(11, 9))));
+        take(&store, "b", news(10, vec![paper(2, "On pruning", "")]), october(10, 20));
+        assert_eq!(due(&store, october(11, 9)).deliveries.len(), 1);
+    }
+
+    #[test]
+    fn a_week_that_was_missed_becomes_one_digest_at_its_latest_occurrence() {
+        let store = newsroom();
+        for day in 10..15 {
+            let id = u64::try_from(day).unwrap();
+            take(
+                &store,
+                &day.to_string(),
+                news(day, vec![paper(id, "Pruning", "")]),
+                october(day, 20),
+            );
+        }
+        let digest = only_digest(&store, &due(&store, october(16, 15)));
+        assert_eq!((digest.id.occurrence, digest.entries.len()), (october(16, 9), 7));
+        assert_eq!(digest.windows, (9..15).map(window).collect::<Vec<_>>());
+        let read = channel(&store, HERE);
+        assert_eq!(
+            (read.last_fired, read.next_due),
+            (Some(october(16, 9)), Some(october(17, 9)))
+        );
+        assert_eq!(due(&store, october(16, 15)), Published::default());
+    }
+
+    #[test]
+    fn more_channels_than_a_batch_all_get_their_digest_and_then_there_is_an_end() {
+        let store = ModelStore::new();
+        let wanted: Vec<_> = (1..=1_001)
+            .map(|n| super::super::fixture::wanted(&format!("telegram:-{n}"), settings()))
+            .collect();
+        configure_channels(&store, &wanted, october(9, 12)).unwrap();
+        take(&store, "a", news(9, vec![paper(1, "On pruning", "")]), october(9, 20));
+        let render = Counting::default();
+        let mut rounds = Vec::new();
+        loop {
+            let published = publish_due(&store, &[topic()], &render, october(10, 9)).unwrap();
+            rounds.push((published.digests.len(), published.deliveries.len()));
+            if published == Published::default() {
+                break;
+            }
+        }
+        assert_eq!(rounds, [(1, BATCH), (0, BATCH), (0, 1), (0, 0)]);
+        assert_eq!(render.calls.get(), 1);
+    }
+
+    #[test]
+    fn a_channel_without_a_schedule_any_more_is_due_no_more() {
+        let store = newsroom();
+        let stale = Channel {
+            settings: Settings {
+                schedule: None,
+                ..settings()
+            },
+            ..channel(&store, HERE)
+        };
+        store.commit(vec![Write::Channel(Box::new(stale.clone()))]).unwrap();
+        assert_eq!(due(&store, october(10, 9)), Published::default());
+        let rests = Channel {
+            next_due: None,
+            ..stale
+        };
+        assert_eq!((channel(&store, HERE), store.next_channel_due()), (rests, Ok(None)));
+    }
+
+    #[test]
+    fn a_damaged_paper_is_left_out_and_named_and_the_rest_goes_out() {
+        let whole = newsroom();
+        let spoiled = Spoiled {
+            whole: &whole,
+            papers: vec![arxiv(3)],
+            parts: Vec::new(),
+        };
+        let published = due(&spoiled, october(10, 9));
+        assert_eq!(papers(&only_digest(&whole, &published)), [arxiv(1)]);
+        assert!(published.damaged[0].to_string().contains("arxiv:2510.00003"));
+        let (preview, _) = draft_of_window(&spoiled, &topic(), None, october(10, 9))
+            .unwrap()
+            .unwrap();
+        assert_eq!(papers(&preview), [arxiv(1)]);
+    }
+
+    #[test]
+    fn a_preview_scores_the_windows_of_its_day_and_writes_nothing() {
+        let store = newsroom();
+        take(
+            &store,
+            "r",
+            report(vec![reported("Pruning of roses", "")]),
+            october(9, 21),
+        );
+        take(&store, "b", news(10, vec![paper(4, "Pruning", "")]), october(10, 20));
+        let preview = |day: Option<&str>| {
+            let day = day.map(|d| d.parse().unwrap());
+            draft_of_window(&store, &topic(), day, october(11, 0)).unwrap()
+        };
+        let (digest, scored) = preview(Some("2025-10-09")).unwrap();
+        assert_eq!(papers(&digest), [arxiv(3), arxiv(1)]);
+        assert_eq!((digest.considered, digest.windows), (3, vec![window(9)]));
+        assert_eq!(scored.iter().map(|(_, s)| s.points).collect::<Vec<_>>(), [15, 9, 0]);
+        assert_eq!(papers(&preview(None).unwrap().0), [arxiv(4)]);
+        assert_eq!(
+            (preview(Some("2025-10-12")), store.digests(None, 9)),
+            (None, Ok(vec![]))
+        );
+    }
+
+    /// What happens to a newsroom.
+    #[derive(Debug, Clone)]
+    enum Step {
+        /// A mailing with papers of these numbers; the even ones match.
+        Mailing(Vec<u64>),
+        /// A report on some of the papers that match.
+        Report(Vec<u64>),
+        /// Hours pass, and what is due is published.
+        Wait(i64),
+        /// Somebody asks for a digest now.
+        Post,
+    }
+
+    fn step() -> impl Strategy<Value = Step> {
+        prop_oneof![
+            3 => prop::collection::vec(1_u64..30, 0..6).prop_map(Step::Mailing),
+            1 => prop::collection::vec(1_u64..15, 1..3).prop_map(|n| Step::Report(n.into_iter().map(|n| 2 * n).collect())),
+            3 => (1_i64..60).prop_map(Step::Wait),
+            1 => Just(Step::Post),
+        ]
+    }
+
+    /// Titles that no two papers share much of.
+    fn invented(number: u64) -> Paper {
+        let word = crate::text::hash64(&[&number.to_string()]);
+        let title = if number.is_multiple_of(2) {
+            format!("Pruning {word:016x}")
+        } else {
+            format!("Weather {word:016x}")
+        };
+        paper(number, &title, "")
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(96))]
+
+        #[test]
+        fn every_paper_that_matches_is_in_exactly_one_digest_of_a_channel(
+            steps in prop::collection::vec(step(), 1..14),
+        ) {
+            let store = ModelStore::new();
+            let places = [HERE, "discord:100000000000000001"];
+            let keyed = Settings {
+                subjects: Subjects::new([], ["pruning".to_owned()]),
+                when_empty: WhenEmpty::Silent,
+                ..settings()
+            };
+            add_channel(&store, places[0], settings(), october(1, 0));
+            add_channel(&store, places[1], keyed, october(1, 0));
+            let (mut now, mut came) = (october(1, 0), std::collections::BTreeSet::new());
+            for (n, step) in (2_i64..).zip(steps.into_iter().chain([Step::Wait(25)])) {
+                match step {
+                    Step::Mailing(numbers) => {
+                        came.extend(numbers.iter().copied().filter(|n| n.is_multiple_of(2)));
+                        take(&store, &n.to_string(), news(n, numbers.into_iter().map(invented).collect()), now);
+                    }
+                    Step::Report(numbers) => {
+                        came.extend(numbers.iter().copied());
+                        let entries = numbers.into_iter().map(|n| reported(&invented(n).title().to_uppercase(), ""));
+                        take(&store, &n.to_string(), report(entries.collect()), now);
+                    }
+                    Step::Wait(hours) => {
+                        now += TimeDelta::hours(hours);
+                        due(&store, now);
+                    }
+                    Step::Post => {
+                        now += TimeDelta::minutes(1);
+                        publish_now(&store, &[topic()], &Counting::default(), store.channels().unwrap(), now).unwrap();
+                    }
+                }
+            }
+            for place in places {
+                let mut seen: BTreeMap<String, u32> = BTreeMap::new();
+                for delivery in store.deliveries(&place.parse().unwrap(), None, 999).unwrap() {
+                    for entry in store.digest(&delivery.id.digest).unwrap().unwrap().entries {
+                        *seen.entry(crate::text::key(&entry.title)).or_default() += 1;
+                    }
+                }
+                let expected = came.iter().map(|&n| (crate::text::key(invented(n).title()), 1)).collect();
+                prop_assert_eq!(seen, expected, "{}", place);
+            }
+        }
+    }
+}
