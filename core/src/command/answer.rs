@@ -474,6 +474,7 @@ mod tests {
         let question = Question {
             command: command::parse(text, Some("PaperwireBot")).unwrap(),
             place: place.parse().unwrap(),
+            parent: None,
             reply_to: reply_to.map(str::to_owned),
             fallback_lang: Lang::En,
         };

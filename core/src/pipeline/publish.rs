@@ -625,7 +625,7 @@ mod tests {
         let wanted: Vec<_> = (1..=1_001)
             .map(|n| super::super::fixture::wanted(&format!("telegram:-{n}"), settings()))
             .collect();
-        configure_channels(&store, &wanted, october(9, 12)).unwrap();
+        configure_channels(&store, &wanted, crate::pipeline::Extent::Whole, october(9, 12)).unwrap();
         take(&store, "a", news(9, vec![paper(1, "On pruning", "")]), october(9, 20));
         let render = Counting::default();
         let mut rounds = Vec::new();
