@@ -304,6 +304,7 @@ impl<'a> Intake<'a> {
             // The place in the order stays the paper's own: it was or will be in a digest under the old name.
             let moved = IntakeRecord {
                 paper: new.clone(),
+                window: record.window.or(self.window),
                 ..record
             };
             self.positions.insert(new.clone(), moved);

@@ -326,7 +326,9 @@ pub fn draft_of_window(
     let matcher = Matcher::new(std::slice::from_ref(topic));
     let mut explained = Vec::new();
     let mut candidates = Vec::new();
-    for record in store.intake(since, upto, MOST_PAPERS)? {
+    // A paper of the window that a report had brought before has an earlier position.
+    let first = upto.saturating_sub(u64::try_from(MOST_PAPERS).unwrap_or(u64::MAX));
+    for record in store.intake(first, upto, MOST_PAPERS)? {
         let inside = record
             .window
             .is_some_and(|w| of_day.iter().any(|known| known.window == w));
@@ -699,6 +701,28 @@ mod tests {
             (preview(Some("2025-10-12")), store.digests(None, 9)),
             (None, Ok(vec![]))
         );
+    }
+
+    #[test]
+    fn a_preview_has_the_papers_of_its_mailing_that_a_report_had_brought_before() {
+        let store = ModelStore::new();
+        let entry = reported("PRUNING OF ROSES IN WINTER", "");
+        take(
+            &store,
+            "r",
+            report(vec![entry, reported("On the KV cache", "")]),
+            october(9, 19),
+        );
+        take(
+            &store,
+            "a",
+            news(9, vec![paper(1, "Pruning of Roses in Winter", "")]),
+            october(9, 20),
+        );
+        let (digest, _) = draft_of_window(&store, &topic(), None, october(9, 21))
+            .unwrap()
+            .unwrap();
+        assert_eq!(papers(&digest), [arxiv(1)]);
     }
 
     /// What happens to a newsroom.
