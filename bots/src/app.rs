@@ -21,14 +21,16 @@ use crate::clock;
 use crate::desk::Desk;
 use crate::folder::Folder;
 use crate::inbox::{self, Inbox};
+use crate::queued::Queued;
 use crate::rate_limit::{Limits, RateLimit};
 use crate::service::Service;
 use crate::storage::Storage;
 use crate::worker::{Outlet, Worker};
 use crate::{control, discord, http, scheduler, telegram, web};
 
-/// How long what is in flight may take to end after a stop.
-const GRACE: Duration = Duration::from_secs(15);
+/// How long what is in flight may take to end after a stop: longer than any request ([`http::client`]), so that its outcome
+/// is settled.
+const GRACE: Duration = Duration::from_secs(25);
 
 /// The store with everything that is made from the configuration: enough to serve requests, without any loop.
 pub struct Base {
@@ -37,7 +39,7 @@ pub struct Base {
     thread: std::thread::JoinHandle<()>,
     service: Service,
     topics: Arc<[Topic]>,
-    queued: Arc<Notify>,
+    queued: Queued,
     channels_changed: Arc<Notify>,
 }
 
@@ -66,12 +68,12 @@ impl Base {
         for (configured, now) in moved {
             tracing::warn!("{configured} has become {now}; change its place in the configuration");
         }
-        let queued = Arc::new(Notify::new());
+        let queued = Queued::default();
         let channels_changed = Arc::new(Notify::new());
         let service = Service::new(
             storage.clone(),
             Arc::clone(&topics),
-            Arc::clone(&queued),
+            queued.clone(),
             Arc::clone(&channels_changed),
         );
         Ok(Self {
@@ -261,12 +263,14 @@ impl App {
             base.storage.clone(),
             Arc::clone(&base.topics),
             Arc::clone(&base.channels_changed),
-            Arc::clone(&base.queued),
+            base.queued.clone(),
             stop.clone(),
         );
         tasks.spawn(async move { schedule.await.context("the scheduler stopped") });
-        let worker = Worker::new(base.storage.clone(), outlets, Arc::clone(&base.queued)).run(stop.clone());
-        tasks.spawn(async move { worker.await.context("sending stopped") });
+        for outlet in outlets {
+            let worker = Worker::new(base.storage.clone(), outlet, base.queued.clone()).run(stop.clone());
+            tasks.spawn(async move { worker.await.context("sending stopped") });
+        }
         if let Some((listener, state)) = web {
             let page = web::serve(listener, state, stop.clone());
             tasks.spawn(async move { page.await.context("the web page stopped") });

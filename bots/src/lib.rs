@@ -13,6 +13,7 @@ pub mod folder;
 pub mod http;
 pub mod inbox;
 pub mod messenger;
+pub mod queued;
 pub mod rate_limit;
 pub mod render;
 pub mod scheduler;

@@ -6,7 +6,11 @@ use std::time::Duration;
 
 use paperwire_config::Config;
 use paperwire_core::channel::{Place, Platform};
+use paperwire_core::delivery::LimitScope;
 use tokio::time::Instant;
+
+/// The longest wait that a platform can impose on the limiter; what asks for more is asked again then.
+const LONGEST_PAUSE: Duration = Duration::from_secs(3_600);
 
 /// So many messages in any stretch of `per`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -84,20 +88,21 @@ impl RateLimit {
         }
     }
 
-    /// Takes the next permit for a message to `place` if it comes within `patience`: wait so long, then send. Otherwise
-    /// takes nothing and says how long the chat is closed.
+    /// Takes the next permit for a message to `place`: wait so long, then send. While the chat itself is closed nothing is
+    /// taken, so that no other chat waits for it.
     ///
     /// # Errors
-    /// How long to leave the chat alone.
-    pub fn reserve(&mut self, place: &Place, now: Instant, patience: Duration) -> Result<Duration, Duration> {
+    /// How long the chat is closed.
+    pub fn reserve(&mut self, place: &Place, now: Instant) -> Result<Duration, Duration> {
         let is_group = place.platform() == Platform::Telegram && place.chat().starts_with('-');
         let windows = self
             .limits
             .chat
             .iter()
             .chain(if is_group { self.limits.group.as_slice() } else { &[] });
+        let slot = self.next_slot.map_or(now, |slot| slot.max(now));
         let chat = self.chats.entry(place.chat().to_owned()).or_default();
-        let mut open = chat.closed_until.map_or(now, |until| until.max(now));
+        let mut open = chat.closed_until.unwrap_or(now);
         let mut widest = 0;
         for window in windows {
             widest = widest.max(window.messages);
@@ -108,25 +113,28 @@ impl RateLimit {
                 .and_then(|i| chat.sent.get(i));
             open = nth_last.map_or(open, |&at| open.max(at + window.per));
         }
-        if open.duration_since(now) > patience {
+        if open > slot {
             return Err(open.duration_since(now));
         }
-        let at = self.next_slot.map_or(open, |slot| slot.max(open));
-        if at.duration_since(now) > patience {
-            return Err(at.duration_since(now));
-        }
-        self.next_slot = Some(at.max(now) + self.limits.interval);
-        chat.sent.push_back(at);
+        self.next_slot = Some(slot + self.limits.interval);
+        chat.sent.push_back(slot);
         while chat.sent.len() > widest {
             chat.sent.pop_front();
         }
         self.forget_idle(now);
-        Ok(at.duration_since(now))
+        Ok(slot.duration_since(now))
     }
 
-    /// The platform asked to leave this chat alone for so long.
-    pub fn close(&mut self, place: &Place, now: Instant, retry_after: Duration) {
-        let until = now + retry_after;
+    /// The platform asked to wait.
+    pub fn close(&mut self, place: &Place, scope: LimitScope, now: Instant, retry_after: Duration) {
+        let until = now + retry_after.min(LONGEST_PAUSE);
+        match scope {
+            LimitScope::Chat => {}
+            LimitScope::Bot => {
+                self.next_slot = Some(self.next_slot.map_or(until, |slot| slot.max(until)));
+                return;
+            }
+        }
         let chat = self.chats.entry(place.chat().to_owned()).or_default();
         chat.closed_until = Some(chat.closed_until.map_or(until, |known| known.max(until)));
     }
@@ -167,19 +175,25 @@ mod tests {
         }
     }
 
-    const PATIENT: Duration = Duration::from_secs(600);
+    /// When so many messages to `place` go out, in milliseconds after `now`, if each waits for its turn.
+    fn times(limit: &mut RateLimit, place: &Place, now: Instant, messages: usize) -> Vec<u128> {
+        let mut at = now;
+        let mut times = Vec::new();
+        while times.len() < messages {
+            match limit.reserve(place, at) {
+                Ok(wait) => times.push((at + wait - now).as_millis()),
+                Err(closed) => at += closed,
+            }
+        }
+        times
+    }
 
     #[test]
     fn the_bot_as_a_whole_keeps_its_pace() {
         let mut limit = RateLimit::new(limits());
         let now = Instant::now();
         let waits: Vec<_> = (1..=3)
-            .map(|chat| {
-                limit
-                    .reserve(&Place::telegram(chat, None), now, PATIENT)
-                    .unwrap()
-                    .as_millis()
-            })
+            .map(|chat| limit.reserve(&Place::telegram(chat, None), now).unwrap().as_millis())
             .collect();
         assert_eq!(waits, [0, 100, 200]);
     }
@@ -187,43 +201,40 @@ mod tests {
     #[test]
     fn a_group_gets_no_more_than_its_window_allows_in_any_minute() {
         let mut limit = RateLimit::new(limits());
-        let group = Place::telegram(-1, None);
-        let now = Instant::now();
-        let waits: Vec<_> = (0..5)
-            .map(|_| limit.reserve(&group, now, PATIENT).unwrap().as_secs())
-            .collect();
-        assert_eq!(waits, [0, 1, 2, 60, 61]);
+        let sent = times(&mut limit, &Place::telegram(-1, None), Instant::now(), 5);
+        assert_eq!(sent, [0, 1_000, 2_000, 60_000, 61_000]);
     }
 
     #[test]
     fn topics_of_one_forum_share_the_forums_limit() {
         let mut limit = RateLimit::new(limits());
         let now = Instant::now();
+        assert_eq!(limit.reserve(&Place::telegram(-1, Some(7)), now), Ok(Duration::ZERO));
         assert_eq!(
-            limit.reserve(&Place::telegram(-1, Some(7)), now, PATIENT),
-            Ok(Duration::ZERO)
-        );
-        assert_eq!(
-            limit.reserve(&Place::telegram(-1, Some(8)), now, PATIENT),
-            Ok(Duration::from_secs(1))
+            limit.reserve(&Place::telegram(-1, Some(8)), now),
+            Err(Duration::from_secs(1))
         );
     }
 
     #[test]
-    fn an_impatient_sender_takes_no_permit_and_is_told_how_long_the_chat_is_closed() {
+    fn a_closed_chat_is_told_how_long_and_holds_no_other_back() {
         let mut limit = RateLimit::new(limits());
-        let place = Place::telegram(5, None);
+        let (place, other) = (Place::telegram(5, None), Place::telegram(6, None));
         let now = Instant::now();
-        limit.close(&place, now, Duration::from_secs(30));
+        limit.close(&place, LimitScope::Chat, now, Duration::from_secs(3));
+        assert_eq!(limit.reserve(&place, now), Err(Duration::from_secs(3)));
+        assert_eq!(limit.reserve(&other, now), Ok(Duration::ZERO));
+        assert_eq!(limit.reserve(&place, now + Duration::from_secs(3)), Ok(Duration::ZERO));
+    }
+
+    #[test]
+    fn a_limit_of_the_whole_bot_holds_every_chat_back() {
+        let mut limit = RateLimit::new(limits());
+        let now = Instant::now();
+        limit.close(&Place::telegram(5, None), LimitScope::Bot, now, Duration::from_secs(3));
         assert_eq!(
-            limit.reserve(&place, now, Duration::from_secs(2)),
-            Err(Duration::from_secs(30))
-        );
-        let other = Place::telegram(6, None);
-        assert_eq!(limit.reserve(&other, now, Duration::from_secs(2)), Ok(Duration::ZERO));
-        assert_eq!(
-            limit.reserve(&place, now + Duration::from_secs(30), Duration::ZERO),
-            Ok(Duration::ZERO)
+            limit.reserve(&Place::telegram(6, None), now),
+            Ok(Duration::from_secs(3))
         );
     }
 }

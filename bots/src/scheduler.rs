@@ -8,11 +8,12 @@ use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use crate::clock;
+use crate::queued::Queued;
 use crate::render::Renderers;
 use crate::storage::{Storage, StorageError};
 use crate::worker::nap;
 
-/// Publishes at each occurrence until `stop`. `changed` is notified when channels change; `queued` is notified when
+/// Publishes at each occurrence until `stop`. `changed` is notified when channels change; `queued` is rung when
 /// there is something to deliver.
 ///
 /// # Errors
@@ -21,7 +22,7 @@ pub async fn run(
     storage: Storage,
     topics: Arc<[Topic]>,
     changed: Arc<Notify>,
-    queued: Arc<Notify>,
+    queued: Queued,
     stop: CancellationToken,
 ) -> Result<(), StorageError> {
     loop {
@@ -34,7 +35,7 @@ pub async fn run(
             .await?;
         log(&published);
         if !published.deliveries.is_empty() {
-            queued.notify_one();
+            queued.announce();
         }
         tokio::select! {
             () = stop.cancelled() => return Ok(()),

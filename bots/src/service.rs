@@ -23,6 +23,7 @@ use tokio::sync::Notify;
 
 use crate::clock;
 use crate::desk::Desk;
+use crate::queued::Queued;
 use crate::render::Renderers;
 use crate::storage::{Storage, StorageError};
 
@@ -201,7 +202,7 @@ pub struct ChannelStatus {
 pub struct Service {
     storage: Storage,
     topics: Arc<[Topic]>,
-    queued: Arc<Notify>,
+    queued: Queued,
     channels_changed: Arc<Notify>,
 }
 
@@ -218,8 +219,8 @@ const ABSENT: &str = "the configuration does not have it any more";
 type Failure = String;
 
 impl Service {
-    /// `queued` is notified when there is something to deliver, `channels_changed` when a channel is due at another time.
-    pub fn new(storage: Storage, topics: Arc<[Topic]>, queued: Arc<Notify>, channels_changed: Arc<Notify>) -> Self {
+    /// `queued` is rung when there is something to deliver, `channels_changed` when a channel is due at another time.
+    pub fn new(storage: Storage, topics: Arc<[Topic]>, queued: Queued, channels_changed: Arc<Notify>) -> Self {
         Self {
             storage,
             topics,
@@ -357,7 +358,7 @@ impl Service {
         if outcome.is_empty() {
             return Err("there is no active channel to post to; add a [[channel]] to the configuration".to_owned());
         }
-        self.queued.notify_one();
+        self.queued.announce();
         self.channels_changed.notify_one();
         Ok(outcome)
     }

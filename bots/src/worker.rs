@@ -1,12 +1,11 @@
 //! The worker empties the queue: it claims what is due, sends part after part in order, and settles each part before it
 //! sends the next. It decides nothing: what an outcome means stands in `paperwire_core::delivery`.
 
-use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use paperwire_core::channel::Platform;
-use paperwire_core::delivery::{ChannelEffect, DeliveryId, SendError, Settled, State, UncertainPolicy};
+use chrono::{DateTime, Utc};
+use paperwire_core::delivery::{ChannelEffect, Delivery, LimitScope, SendError, Settled, State, UncertainPolicy};
 use paperwire_core::message::Part;
 use paperwire_core::pipeline::{self, Claimed};
 use tokio::sync::{Notify, Semaphore};
@@ -16,17 +15,16 @@ use tokio_util::task::TaskTracker;
 
 use crate::clock;
 use crate::messenger::Messenger;
+use crate::queued::Queued;
 use crate::rate_limit::RateLimit;
 use crate::storage::{Storage, StorageError};
 
-/// How many deliveries are sent at the same time.
+/// How many deliveries of one platform are sent at the same time.
 const IN_FLIGHT: usize = 64;
-/// The longest wait for a permit with a claim in hand; a chat that is closed for longer is put back into the queue.
-const PATIENCE: Duration = Duration::from_secs(5);
 /// The longest sleep, so that a clock that jumps is noticed.
 const NAP: Duration = Duration::from_secs(60);
 
-/// One platform as the worker sees it.
+/// One platform as its worker sees it.
 pub struct Outlet {
     /// What sends.
     pub messenger: Arc<dyn Messenger>,
@@ -36,42 +34,32 @@ pub struct Outlet {
     pub policy: UncertainPolicy,
 }
 
-struct Line {
+/// Empties one platform's queue. Each platform has a worker of its own, so that a slow one holds no other back.
+pub struct Worker {
+    storage: Storage,
     messenger: Arc<dyn Messenger>,
     limit: Mutex<RateLimit>,
     policy: UncertainPolicy,
-}
-
-/// Empties the queue.
-pub struct Worker {
-    storage: Storage,
-    lines: HashMap<Platform, Line>,
-    nudge: Arc<Notify>,
+    queued: Queued,
+    wake: Arc<Notify>,
 }
 
 impl Worker {
-    /// A worker over these platforms. `nudge` is notified whenever something was queued.
-    pub fn new(storage: Storage, outlets: Vec<Outlet>, nudge: Arc<Notify>) -> Self {
-        let lines = outlets
-            .into_iter()
-            .map(
-                |Outlet {
-                     messenger,
-                     limit,
-                     policy,
-                 }| {
-                    (
-                        messenger.platform(),
-                        Line {
-                            messenger,
-                            limit: Mutex::new(limit),
-                            policy,
-                        },
-                    )
-                },
-            )
-            .collect();
-        Self { storage, lines, nudge }
+    /// A worker that is woken whenever something is `queued`.
+    pub fn new(storage: Storage, outlet: Outlet, queued: Queued) -> Self {
+        let Outlet {
+            messenger,
+            limit,
+            policy,
+        } = outlet;
+        Self {
+            storage,
+            messenger,
+            limit: Mutex::new(limit),
+            policy,
+            wake: queued.listen(),
+            queued,
+        }
     }
 
     /// Works until `stop`; then lets what is in flight be settled and gives the rest back.
@@ -82,42 +70,42 @@ impl Worker {
         let worker = Arc::new(self);
         let tasks = TaskTracker::new();
         let room = Arc::new(Semaphore::new(IN_FLIGHT));
-        let broken = CancellationToken::new();
+        let (broken, mut breaks) = tokio::sync::mpsc::channel(1);
         let result = loop {
-            // One permit is held while claiming, so that a claim is never made without room for it.
-            let permit = tokio::select! {
+            // Nothing is claimed without room for it.
+            let free = tokio::select! {
                 () = stop.cancelled() => break Ok(()),
-                () = broken.cancelled() => break Err(StorageError::Closed),
-                permit = room.clone().acquire_owned() => permit,
+                Some(error) = breaks.recv() => break Err(error),
+                permit = room.acquire() => permit.map(drop).is_ok(),
             };
-            let Ok(permit) = permit else { break Ok(()) };
-            drop(permit);
-            let limit = room.available_permits();
-            let (claimed, next_due) = match worker.claim(limit).await {
+            if !free {
+                break Ok(());
+            }
+            let (claimed, next_due) = match worker.claim(room.available_permits()).await {
                 Ok(step) => step,
                 Err(error) => break Err(error),
             };
             let idle = claimed.is_empty();
             for claimed in claimed {
-                let Ok(permit) = room.clone().acquire_owned().await else {
+                let Ok(permit) = Arc::clone(&room).acquire_owned().await else {
                     break;
                 };
                 let (worker, stop, broken) = (Arc::clone(&worker), stop.clone(), broken.clone());
                 tasks.spawn(async move {
                     if let Err(error) = worker.deliver(claimed, &stop).await {
-                        tracing::error!(%error, "a delivery could not be written down; sending stops");
-                        broken.cancel();
+                        // One report is enough to end everything.
+                        let _ = broken.try_send(error);
                     }
-                    // A delivery that ended may have freed the next one of its channel.
-                    worker.nudge.notify_one();
                     drop(permit);
+                    // A delivery that ended may have freed the next one of its channel, a moved one another's.
+                    worker.queued.announce();
                 });
             }
             if idle {
                 tokio::select! {
                     () = stop.cancelled() => break Ok(()),
-                    () = broken.cancelled() => break Err(StorageError::Closed),
-                    () = worker.nudge.notified() => {}
+                    Some(error) = breaks.recv() => break Err(error),
+                    () = worker.wake.notified() => {}
                     () = tokio::time::sleep(nap(next_due)) => {}
                 }
             }
@@ -127,85 +115,99 @@ impl Worker {
         result
     }
 
-    async fn claim(&self, limit: usize) -> Result<(Vec<Claimed>, Option<chrono::DateTime<chrono::Utc>>), StorageError> {
+    async fn claim(&self, limit: usize) -> Result<(Vec<Claimed>, Option<DateTime<Utc>>), StorageError> {
+        let platforms = [self.messenger.platform()];
         self.storage
             .run(move |store| {
-                let claimed = pipeline::claim(store, clock::now(), limit)?;
-                let next_due = store.next_due()?;
-                Ok((claimed, next_due))
+                let claimed = pipeline::claim(store, &platforms, clock::now(), limit)?;
+                Ok((claimed, store.next_due(&platforms)?))
             })
             .await
     }
 
     /// Sends the parts of one delivery, as far as it goes.
     async fn deliver(&self, claimed: Claimed, stop: &CancellationToken) -> Result<(), StorageError> {
-        let Claimed { mut delivery, mut part } = claimed;
+        let Claimed {
+            delivery: mut held,
+            mut part,
+        } = claimed;
         loop {
-            if stop.is_cancelled() {
-                let id = delivery.id.clone();
+            let outcome = match (held.uncertain, self.policy) {
+                (true, UncertainPolicy::Skip) => Some(Err(SendError::Uncertain {
+                    reason: "the last attempt was not answered".to_owned(),
+                })),
+                (true, UncertainPolicy::Resend) | (false, _) => match self.permit(&held, stop).await {
+                    Permit::Stopped => None,
+                    Permit::Closed(retry_after) => Some(Err(SendError::RateLimited {
+                        retry_after,
+                        scope: LimitScope::Chat,
+                    })),
+                    Permit::Granted => {
+                        let begun = self
+                            .storage
+                            .run(move |store| pipeline::begin(store, &held, clock::now()))
+                            .await?;
+                        let Some(begun) = begun else { return Ok(()) };
+                        held = begun;
+                        Some(self.send(&held, &part).await)
+                    }
+                },
+            };
+            let Some(outcome) = outcome else {
                 return self
                     .storage
-                    .run(move |store| pipeline::release(store, &id, clock::now()))
+                    .run(move |store| pipeline::release(store, &held, clock::now()))
                     .await;
-            }
-            let key = delivery.idempotency_key();
-            let policy = self
-                .lines
-                .get(&delivery.id.place.platform())
-                .map_or(UncertainPolicy::Resend, |l| l.policy);
-            let outcome = match (delivery.uncertain, policy) {
-                (true, UncertainPolicy::Skip) => Err(SendError::Uncertain {
-                    reason: "the last attempt was not answered".to_owned(),
-                }),
-                (true, UncertainPolicy::Resend) | (false, _) => {
-                    match self.send(&delivery.id, &part, &key, stop).await {
-                        Some(outcome) => outcome,
-                        None => continue,
-                    }
-                }
             };
-            let id = delivery.id.clone();
+            let policy = self.policy;
             let settled = self
                 .storage
-                .run(move |store| pipeline::settle(store, &id, outcome, policy, clock::now()))
+                .run(move |store| pipeline::settle(store, &held, outcome, policy, clock::now()))
                 .await?;
             let Some((settled, next)) = settled else { return Ok(()) };
             log(&settled);
             match next {
-                Some(next) => (delivery, part) = (settled.delivery, next),
+                Some(next) => (held, part) = (settled.delivery, next),
                 None => return Ok(()),
             }
         }
     }
 
-    /// One part, as soon as its permit allows. `None` when the program stops first.
-    async fn send(
-        &self,
-        id: &DeliveryId,
-        part: &Part,
-        key: &str,
-        stop: &CancellationToken,
-    ) -> Option<Result<String, SendError>> {
-        let platform = id.place.platform();
-        let Some(line) = self.lines.get(&platform) else {
-            let reason = format!("no token for {platform} is configured (set {platform}.token)");
-            return Some(Err(SendError::Unreachable { reason }));
-        };
-        let reserved = lock(&line.limit).reserve(&id.place, Instant::now(), PATIENCE);
+    /// Waits for the right to send the next part.
+    async fn permit(&self, held: &Delivery, stop: &CancellationToken) -> Permit {
+        if stop.is_cancelled() {
+            return Permit::Stopped;
+        }
+        let reserved = lock(&self.limit).reserve(&held.id.place, Instant::now());
         match reserved {
-            Err(retry_after) => return Some(Err(SendError::RateLimited { retry_after })),
-            Ok(wait) if wait.is_zero() => {}
+            Ok(wait) if wait.is_zero() => Permit::Granted,
             Ok(wait) => tokio::select! {
-                () = stop.cancelled() => return None,
-                () = tokio::time::sleep(wait) => {}
+                () = stop.cancelled() => Permit::Stopped,
+                () = tokio::time::sleep(wait) => Permit::Granted,
             },
+            Err(closed) => Permit::Closed(closed),
         }
-        let outcome = line.messenger.send(&id.place, part, key).await;
-        if let Err(SendError::RateLimited { retry_after }) = &outcome {
-            lock(&line.limit).close(&id.place, Instant::now(), *retry_after);
-        }
-        Some(outcome)
     }
+
+    async fn send(&self, held: &Delivery, part: &Part) -> Result<String, SendError> {
+        let place = &held.id.place;
+        let outcome = self.messenger.send(place, part, &held.idempotency_key()).await;
+        if let Err(SendError::RateLimited { retry_after, scope }) = &outcome {
+            tracing::warn!(%place, ?retry_after, ?scope, "asked to slow down");
+            lock(&self.limit).close(place, *scope, Instant::now(), *retry_after);
+        }
+        outcome
+    }
+}
+
+enum Permit {
+    /// Send now.
+    Granted,
+    /// The chat gets nothing for so long: the delivery goes back into the queue, so that its place in flight is free for
+    /// another channel.
+    Closed(Duration),
+    /// The program stops.
+    Stopped,
 }
 
 fn lock(limit: &Mutex<RateLimit>) -> std::sync::MutexGuard<'_, RateLimit> {
@@ -214,7 +216,7 @@ fn lock(limit: &Mutex<RateLimit>) -> std::sync::MutexGuard<'_, RateLimit> {
 }
 
 /// How long to sleep until `due`, never longer than [`NAP`].
-pub(crate) fn nap(due: Option<chrono::DateTime<chrono::Utc>>) -> Duration {
+pub(crate) fn nap(due: Option<DateTime<Utc>>) -> Duration {
     due.map_or(NAP, |due| {
         (due - clock::now()).to_std().unwrap_or(Duration::ZERO).min(NAP)
     })
@@ -230,7 +232,7 @@ fn log(settled: &Settled) {
             tracing::warn!(
                 place,
                 reason,
-                "the channel is paused; /start there, or a restart, makes it active again"
+                "the channel is paused; give the bot its rights back, then /start there or a restart makes it active again"
             );
         }
         ChannelEffect::Move { to } => tracing::info!(place, to = %to, "the chat moved; its channel moved with it"),
@@ -238,7 +240,8 @@ fn log(settled: &Settled) {
     match &delivery.state {
         State::Sent { .. } => tracing::info!(place, digest = %delivery.id.digest, parts = delivery.parts, "delivered"),
         State::Leased { .. } => tracing::debug!(place, part = delivery.next_part(), "part delivered"),
-        State::Available { at } => tracing::info!(place, again_at = %at, error, "not delivered yet"),
+        State::Available { at } if delivery.attempts == 0 => tracing::debug!(place, again_at = %at, error, "waiting"),
+        State::Available { at } => tracing::warn!(place, again_at = %at, error, "not delivered yet"),
         State::Discarded { reason, .. } => {
             tracing::error!(place, digest = %delivery.id.digest, ?reason, "not delivered")
         }

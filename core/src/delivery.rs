@@ -107,6 +107,8 @@ pub struct Delivery {
     pub parts: u32,
     /// The platform's ids of the accepted parts, in order; as many as are sent.
     pub message_ids: Vec<String>,
+    /// Whether the next part is on the wire under the present claim.
+    pub sending: bool,
     /// Whether the next part may already have arrived: it was sent and no answer came.
     pub uncertain: bool,
     /// Failed attempts at the next part.
@@ -126,6 +128,7 @@ impl Delivery {
             state: State::Available { at: now },
             parts,
             message_ids: Vec::new(),
+            sending: false,
             uncertain: false,
             attempts: 0,
             last_error: None,
@@ -154,8 +157,18 @@ impl Delivery {
         self.state.due().is_none()
     }
 
-    /// Takes the claim: nobody else sends it before `now + LEASE`.
+    /// Takes the claim: nobody else sends it before `now + LEASE`. Whoever held an earlier one is gone, and what was on
+    /// the wire then may have arrived.
     pub fn claim(mut self, now: DateTime<Utc>) -> Self {
+        self.uncertain |= self.sending;
+        self.sending = false;
+        self.state = State::Leased { until: now + LEASE };
+        self
+    }
+
+    /// The next part goes on the wire now; the claim begins anew.
+    pub fn begin(mut self, now: DateTime<Utc>) -> Self {
+        self.sending = true;
         self.state = State::Leased { until: now + LEASE };
         self
     }
@@ -169,6 +182,15 @@ impl Delivery {
     }
 }
 
+/// Whom a platform's request to wait concerns.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LimitScope {
+    /// The chat or channel.
+    Chat,
+    /// Everything that the bot sends.
+    Bot,
+}
+
 /// What went wrong with sending one part. Every adapter maps its platform's answers onto these.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SendError {
@@ -177,6 +199,8 @@ pub enum SendError {
     RateLimited {
         /// For how long.
         retry_after: Duration,
+        /// Who has to.
+        scope: LimitScope,
     },
     /// The chat has a new id (Telegram: a group became a supergroup).
     #[error("the chat moved to {to}")]
@@ -261,6 +285,7 @@ pub fn settle(
     now: DateTime<Utc>,
 ) -> Settled {
     let mut delivery = delivery;
+    delivery.sending = false;
     let mut channel = ChannelEffect::None;
     let mut tell_operator = false;
     match outcome {
@@ -268,7 +293,7 @@ pub fn settle(
         Err(error) => {
             delivery.last_error = Some(error.to_string());
             match error {
-                SendError::RateLimited { retry_after } => {
+                SendError::RateLimited { retry_after, .. } => {
                     let wait = TimeDelta::from_std(retry_after).map_or(SNOOZE_CAP, |wait| wait.min(SNOOZE_CAP));
                     delivery.state = State::Available { at: now + wait };
                 }
@@ -398,6 +423,7 @@ mod tests {
         [
             SendError::RateLimited {
                 retry_after: Duration::from_millis(1_500),
+                scope: LimitScope::Chat,
             },
             SendError::Moved { to: place(-100) },
             SendError::Gone { reason: reason() },
@@ -499,7 +525,8 @@ mod tests {
     #[test]
     fn a_wait_beyond_the_calendar_is_a_day() {
         for retry_after in [Duration::MAX, Duration::from_secs(u64::from(u32::MAX) * 2_000_000)] {
-            let error = SendError::RateLimited { retry_after };
+            let scope = LimitScope::Bot;
+            let error = SendError::RateLimited { retry_after, scope };
             let settled = settle(half_way(), Err(error), UncertainPolicy::Resend, at(0));
             let tomorrow = at(0) + TimeDelta::days(1);
             assert_eq!(settled.delivery.state, State::Available { at: tomorrow });

@@ -14,7 +14,7 @@
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use crate::channel::{Channel, Place, Seq};
+use crate::channel::{Channel, Place, Platform, Seq};
 use crate::delivery::{Delivery, DeliveryId};
 use crate::digest::{Digest, DigestId, RenderingId};
 use crate::message::Part;
@@ -212,12 +212,12 @@ pub trait Store: Send + Sync {
     fn delivery(&self, id: &DeliveryId) -> Result<Option<Delivery>>;
     /// A place's deliveries, latest occurrence first, at most `limit`, only those before `before` if given.
     fn deliveries(&self, place: &Place, before: Option<DigestId>, limit: usize) -> Result<Vec<Delivery>>;
-    /// Unfinished deliveries that are due at `now`, most overdue first, then by place; at most `limit`. Of one place only
+    /// Unfinished deliveries for these platforms that are due at `now`, most overdue first, then by place; at most `limit`. Of one place only
     /// the one with the earliest occurrence is ever returned, so that digests arrive in order: while it is leased or not
     /// yet due, it blocks those behind it.
-    fn due(&self, now: DateTime<Utc>, limit: usize) -> Result<Vec<Delivery>>;
+    fn due(&self, platforms: &[Platform], now: DateTime<Utc>, limit: usize) -> Result<Vec<Delivery>>;
     /// When the next unfinished delivery that [`Store::due`] could return is due.
-    fn next_due(&self) -> Result<Option<DateTime<Utc>>>;
+    fn next_due(&self, platforms: &[Platform]) -> Result<Option<DateTime<Utc>>>;
     /// All unfinished deliveries, by place, then earliest occurrence first; at most `limit`.
     fn unfinished(&self, limit: usize) -> Result<Vec<Delivery>>;
     /// Which digest the message with this platform id in this place belongs to; the latest if there are several. The

@@ -10,7 +10,7 @@ use paperwire::discord::{markup, sender::Sender};
 use paperwire::messenger::Messenger;
 use paperwire_core::channel::Place;
 use paperwire_core::command::{Answer, Command, PaperQuery, Question, TABLE};
-use paperwire_core::delivery::SendError;
+use paperwire_core::delivery::{LimitScope, SendError};
 use paperwire_core::locale::Lang;
 use paperwire_core::message::{Block, Message, Part, plain};
 use reqwest::Client;
@@ -270,8 +270,9 @@ async fn the_same_key_twice_is_one_message_with_one_id() {
 #[tokio::test]
 async fn every_answer_of_discord_has_its_class() {
     let fake = FakeDiscord::start().await;
-    let limited = |millis| SendError::RateLimited {
+    let limited = |millis, scope| SendError::RateLimited {
         retry_after: Duration::from_millis(millis),
+        scope,
     };
     let text = String::new;
     let gone = SendError::Gone { reason: text() };
@@ -279,9 +280,9 @@ async fn every_answer_of_discord_has_its_class() {
     let unreachable = SendError::Unreachable { reason: text() };
     let uncertain = SendError::Uncertain { reason: text() };
     let table = [
-        (Fault::RouteLimit(0.25), limited(250)),
-        (Fault::GlobalLimit(1.5), limited(1_500)),
-        (Fault::HeaderLimit(7), limited(7_000)),
+        (Fault::RouteLimit(0.25), limited(250, LimitScope::Chat)),
+        (Fault::GlobalLimit(1.5), limited(1_500, LimitScope::Bot)),
+        (Fault::HeaderLimit(7), limited(7_000, LimitScope::Bot)),
         (Fault::Refused(403, 50_001), gone.clone()),
         (Fault::Refused(403, 50_013), gone.clone()),
         (Fault::Refused(403, 50_007), gone.clone()),

@@ -283,7 +283,7 @@ async fn an_answer_that_may_have_arrived_or_would_come_too_late_is_not_sent_agai
 /// The variant's name and the number or text that matters in it.
 fn class(error: &SendError) -> String {
     match error {
-        SendError::RateLimited { retry_after } => format!("RateLimited {}", retry_after.as_secs()),
+        SendError::RateLimited { retry_after, .. } => format!("RateLimited {}", retry_after.as_secs()),
         SendError::Moved { to } => format!("Moved {to}"),
         SendError::Gone { reason } => format!("Gone {reason}"),
         SendError::Rejected { reason } => format!("Rejected {reason}"),

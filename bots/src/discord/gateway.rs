@@ -282,7 +282,7 @@ impl Handler {
         for pause in pauses() {
             let wait = match self.api.call(Method::PUT, path, Some(&self.token), &commands).await {
                 Ok(_) => return,
-                Err(SendError::RateLimited { retry_after }) => retry_after,
+                Err(SendError::RateLimited { retry_after, .. }) => retry_after,
                 Err(error @ (SendError::Unreachable { .. } | SendError::Uncertain { .. })) => {
                     tracing::warn!(%error, ?pause, "the commands could not be registered on Discord; trying again");
                     pause
@@ -347,7 +347,7 @@ impl Handler {
         for _ in 1..TRIES {
             match self.api.call(method.clone(), path, None, body).await {
                 Ok(_) => return Ok(()),
-                Err(SendError::RateLimited { retry_after }) => sleep(retry_after.min(LONGEST_PAUSE)).await,
+                Err(SendError::RateLimited { retry_after, .. }) => sleep(retry_after.min(LONGEST_PAUSE)).await,
                 Err(SendError::Unreachable { .. }) => sleep(Duration::from_millis(250)).await,
                 Err(
                     error @ (SendError::Moved { .. }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use futures::future::{BoxFuture, FutureExt};
 use paperwire_core::channel::{Place, Platform};
-use paperwire_core::delivery::SendError;
+use paperwire_core::delivery::{LimitScope, SendError};
 use paperwire_core::message::Part;
 use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue, RETRY_AFTER};
 use reqwest::{Method, StatusCode};
@@ -136,6 +136,19 @@ fn unanswered(error: reqwest::Error) -> SendError {
     }
 }
 
+/// Whom a 429 concerns: the bot when Discord says so (`global`, or `X-RateLimit-Global`), or when it is not Discord that
+/// says it: Cloudflare's bans are for the address.
+fn limit_scope(headers: &HeaderMap, body: &[u8]) -> LimitScope {
+    #[derive(Deserialize)]
+    struct Said {
+        global: bool,
+    }
+    match serde_json::from_slice::<Said>(body) {
+        Ok(Said { global: false }) if !headers.contains_key("x-ratelimit-global") => LimitScope::Chat,
+        Ok(_) | Err(_) => LimitScope::Bot,
+    }
+}
+
 /// What a refusal means (Discord: “Opcodes and Status Codes”, “Rate Limits”).
 ///
 /// - 429, of a route or global: wait as long as the body says, else the header.
@@ -154,6 +167,7 @@ fn refused(status: StatusCode, headers: &HeaderMap, body: &[u8]) -> SendError {
     match (status, code) {
         (StatusCode::TOO_MANY_REQUESTS, _) => SendError::RateLimited {
             retry_after: wait(headers, body),
+            scope: limit_scope(headers, body),
         },
         (StatusCode::UNAUTHORIZED, _) => SendError::Unreachable {
             reason: format!("{reason}: {TOKEN_HELP}"),

@@ -7,7 +7,7 @@ use std::time::Duration;
 use futures::future::BoxFuture;
 use paperwire_core::channel::{Place, Platform};
 use paperwire_core::command::TABLE;
-use paperwire_core::delivery::SendError;
+use paperwire_core::delivery::{LimitScope, SendError};
 use paperwire_core::locale::Lang;
 use paperwire_core::message::{Message, Part, ellipsis};
 use reqwest::{StatusCode, Url};
@@ -148,7 +148,7 @@ impl Sender {
                 Err(error) => error,
             };
             match &error {
-                SendError::RateLimited { retry_after } if *retry_after <= PATIENCE => {
+                SendError::RateLimited { retry_after, .. } if *retry_after <= PATIENCE => {
                     tokio::time::sleep(*retry_after).await;
                 }
                 SendError::Unreachable { .. } => tokio::time::sleep(Duration::from_secs(1)).await,
@@ -210,6 +210,8 @@ impl Sender {
             return if status == StatusCode::TOO_MANY_REQUESTS {
                 SendError::RateLimited {
                     retry_after: retry_after.map_or(DEFAULT_WAIT, Duration::from_secs),
+                    // Something before the Bot API says so, and it does not know chats.
+                    scope: LimitScope::Bot,
                 }
             } else {
                 SendError::Unreachable {
@@ -232,6 +234,7 @@ impl Sender {
                     .retry_after
                     .or(retry_after)
                     .map_or(DEFAULT_WAIT, Duration::from_secs),
+                scope: LimitScope::Chat,
             },
             StatusCode::FORBIDDEN => SendError::Gone { reason },
             StatusCode::BAD_REQUEST if says_gone(&said) => SendError::Gone { reason },

@@ -110,10 +110,10 @@ impl Store for Shelf {
     fn delivery(&self, _: &DeliveryId) -> StoreResult<Option<Delivery>> {
         nothing()
     }
-    fn due(&self, _: DateTime<Utc>, _: usize) -> StoreResult<Vec<Delivery>> {
+    fn due(&self, _: &[Platform], _: DateTime<Utc>, _: usize) -> StoreResult<Vec<Delivery>> {
         nothing()
     }
-    fn next_due(&self) -> StoreResult<Option<DateTime<Utc>>> {
+    fn next_due(&self, _: &[Platform]) -> StoreResult<Option<DateTime<Utc>>> {
         nothing()
     }
     fn unfinished(&self, _: usize) -> StoreResult<Vec<Delivery>> {

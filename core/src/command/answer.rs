@@ -392,6 +392,7 @@ mod tests {
     use chrono::TimeDelta;
 
     use super::*;
+    use crate::channel::Platform;
     use crate::channel::Settings;
     use crate::command;
     use crate::delivery::UncertainPolicy;
@@ -462,10 +463,12 @@ mod tests {
 
     /// Sends what waits; a part's message id is its digest's day and its number.
     fn post(store: &ModelStore, now: DateTime<Utc>) {
-        for claimed in claim(store, now, 9).unwrap() {
-            for part in 0..claimed.delivery.parts {
+        for claimed in claim(store, &Platform::ALL, now, 9).unwrap() {
+            let mut held = claimed.delivery;
+            for part in 0..held.parts {
                 let id = format!("{}-{part}", now.format("%d"));
-                settle(store, &claimed.delivery.id, Ok(id), UncertainPolicy::Resend, now).unwrap();
+                let settled = settle(store, &held, Ok(id), UncertainPolicy::Resend, now).unwrap();
+                held = settled.unwrap().0.delivery;
             }
         }
     }

@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 
 use super::channels::move_channel;
 use super::readable;
-use crate::channel::{Activity, Channel, Seq};
+use crate::channel::{Activity, Channel, Platform, Seq};
 use crate::delivery::{self, ChannelEffect, Delivery, DeliveryId, Discard, SendError, Settled, State, UncertainPolicy};
 use crate::digest::DigestId;
 use crate::message::Part;
@@ -22,23 +22,18 @@ pub struct Claimed {
     pub part: Part,
 }
 
-/// Claims up to `limit` deliveries that are due at `now`. Nobody else gets them before their lease ends.
+/// Claims up to `limit` deliveries for these platforms that are due at `now`. Nobody else gets them before their lease ends.
 ///
 /// # Errors
 /// Only when the store fails.
-pub fn claim(store: &dyn Store, now: DateTime<Utc>, limit: usize) -> Result<Vec<Claimed>> {
+pub fn claim(store: &dyn Store, platforms: &[Platform], now: DateTime<Utc>, limit: usize) -> Result<Vec<Claimed>> {
     let mut claimed = Vec::new();
     let mut writes = Vec::new();
-    for due in store.due(now, limit)? {
-        // A lease that ran out means that its holder died with a part in flight: it may have arrived.
-        let uncertain = due.uncertain || matches!(due.state, State::Leased { .. });
+    for due in store.due(platforms, now, limit)? {
         // What cannot be sent is set aside, or it would keep everything behind it waiting for ever.
         match readable(store.part(&due.rendering, due.next_part()))? {
             Some(part) => {
-                let delivery = Delivery {
-                    uncertain,
-                    ..due.claim(now)
-                };
+                let delivery = due.claim(now);
                 writes.push(Write::Delivery(Box::new(delivery.clone())));
                 claimed.push(Claimed { delivery, part });
             }
@@ -55,6 +50,30 @@ pub fn claim(store: &dyn Store, now: DateTime<Utc>, limit: usize) -> Result<Vec<
     Ok(claimed)
 }
 
+/// The delivery as it is stored, if it is still the claim that the caller holds: an expired one may have been claimed
+/// again, and its part sent, in the meantime.
+fn still_held(store: &dyn Store, held: &Delivery) -> Result<Option<Delivery>> {
+    let same = |stored: &Delivery| {
+        matches!(stored.state, State::Leased { .. })
+            && stored.state == held.state
+            && stored.next_part() == held.next_part()
+    };
+    Ok(store.delivery(&held.id)?.filter(same))
+}
+
+/// Writes down that the next part of a claimed delivery goes on the wire now: after a crash it is known that it may have
+/// arrived. Returns the renewed claim; `None` when the delivery is not claimed any more.
+///
+/// # Errors
+/// Only when the store fails.
+pub fn begin(store: &dyn Store, held: &Delivery, now: DateTime<Utc>) -> Result<Option<Delivery>> {
+    let Some(delivery) = still_held(store, held)?.map(|delivery| delivery.begin(now)) else {
+        return Ok(None);
+    };
+    store.commit(vec![Write::Delivery(Box::new(delivery.clone()))])?;
+    Ok(Some(delivery))
+}
+
 /// Writes down what became of the next part of a claimed delivery, and what that means for its channel. Returns the
 /// decision and, where more is to be sent under the same claim, the next part; `None` when the delivery is not claimed
 /// any more.
@@ -63,12 +82,13 @@ pub fn claim(store: &dyn Store, now: DateTime<Utc>, limit: usize) -> Result<Vec<
 /// Only when the store fails.
 pub fn settle(
     store: &dyn Store,
-    id: &DeliveryId,
+    held: &Delivery,
     outcome: std::result::Result<String, SendError>,
     policy: UncertainPolicy,
     now: DateTime<Utc>,
 ) -> Result<Option<(Settled, Option<Part>)>> {
-    let Some(current) = store.delivery(id)?.filter(|d| matches!(d.state, State::Leased { .. })) else {
+    let id = &held.id;
+    let Some(current) = still_held(store, held)? else {
         return Ok(None);
     };
     let settled = delivery::settle(current, outcome, policy, now);
@@ -135,12 +155,10 @@ fn pause(store: &dyn Store, id: &DeliveryId, reason: &str, rewind: bool, now: Da
 ///
 /// # Errors
 /// Only when the store fails.
-pub fn release(store: &dyn Store, id: &DeliveryId, now: DateTime<Utc>) -> Result<()> {
-    match store.delivery(id)? {
-        Some(delivery) if matches!(delivery.state, State::Leased { .. }) => {
-            store.commit(vec![Write::Delivery(Box::new(delivery.release(now)))])
-        }
-        Some(_) | None => Ok(()),
+pub fn release(store: &dyn Store, held: &Delivery, now: DateTime<Utc>) -> Result<()> {
+    match still_held(store, held)? {
+        Some(delivery) => store.commit(vec![Write::Delivery(Box::new(delivery.release(now)))]),
+        None => Ok(()),
     }
 }
 
@@ -180,8 +198,9 @@ mod tests {
         outcome: std::result::Result<&str, SendError>,
         now: DateTime<Utc>,
     ) -> Option<Part> {
+        let held = store.delivery(id).unwrap().unwrap();
         let outcome = outcome.map(str::to_owned);
-        settle(store, id, outcome, UncertainPolicy::Resend, now)
+        settle(store, &held, outcome, UncertainPolicy::Resend, now)
             .unwrap()
             .unwrap()
             .1
@@ -206,44 +225,78 @@ mod tests {
         let (store, ids) = queued(9..11);
         let now = october(11, 0);
         for id in &ids {
-            let [claimed] = claim(&store, now, 9).unwrap().try_into().unwrap();
+            let [claimed] = claim(&store, &Platform::ALL, now, 9).unwrap().try_into().unwrap();
             assert_eq!((&claimed.delivery.id, first_line(&claimed.part)), (id, "0"));
             assert_eq!(state(&store, id), State::Leased { until: now + LEASE });
-            assert_eq!(claim(&store, now, 9), Ok(vec![]));
+            assert_eq!(claim(&store, &Platform::ALL, now, 9), Ok(vec![]));
             let second = settled(&store, id, Ok("71"), now).unwrap();
             assert_eq!(first_line(&second), "1");
-            assert_eq!(claim(&store, now, 9), Ok(vec![]));
+            assert_eq!(claim(&store, &Platform::ALL, now, 9), Ok(vec![]));
             assert_eq!(settled(&store, id, Ok("72"), now), None);
             assert_eq!(state(&store, id), State::Sent { at: now });
         }
-        assert_eq!(claim(&store, now, 9), Ok(vec![]));
-        let late = settle(&store, &ids[0], Ok("73".to_owned()), UncertainPolicy::Resend, now);
-        assert_eq!(late, Ok(None));
+        assert_eq!(claim(&store, &Platform::ALL, now, 9), Ok(vec![]));
     }
 
     #[test]
-    fn a_lease_that_ran_out_is_claimed_in_doubt_and_a_released_one_is_not() {
+    fn a_claim_that_expired_and_was_taken_by_another_settles_nothing() {
         let (store, ids) = queued(9..10);
         let now = october(10, 0);
-        claim(&store, now, 9).unwrap();
-        release(&store, &ids[0], now).unwrap();
-        let [again] = claim(&store, now, 9).unwrap().try_into().unwrap();
+        let late = claim(&store, &Platform::ALL, now, 9).unwrap().remove(0).delivery;
+        let taken = claim(&store, &Platform::ALL, now + LEASE, 9)
+            .unwrap()
+            .remove(0)
+            .delivery;
+        let policy = UncertainPolicy::Resend;
+        assert_eq!(
+            settle(&store, &late, Ok("71".to_owned()), policy, now + LEASE),
+            Ok(None)
+        );
+        release(&store, &late, now + LEASE).unwrap();
+        assert_eq!(store.delivery(&ids[0]), Ok(Some(taken.clone())));
+        settle(&store, &taken, Ok("72".to_owned()), policy, now + LEASE)
+            .unwrap()
+            .unwrap();
+        // The same claim, but for a part that is settled already.
+        assert_eq!(
+            settle(&store, &taken, Ok("73".to_owned()), policy, now + LEASE),
+            Ok(None)
+        );
+    }
+
+    #[test]
+    fn a_lease_that_ran_out_with_a_part_on_the_wire_is_claimed_in_doubt_and_no_other() {
+        let (store, ids) = queued(9..10);
+        let now = october(10, 0);
+        claim(&store, &Platform::ALL, now, 9).unwrap();
+        release(&store, &store.delivery(&ids[0]).unwrap().unwrap(), now).unwrap();
+        let [again] = claim(&store, &Platform::ALL, now, 9).unwrap().try_into().unwrap();
         assert!(!again.delivery.uncertain);
+        let waiting = claim(&store, &Platform::ALL, now + LEASE, 9)
+            .unwrap()
+            .remove(0)
+            .delivery;
+        assert!(!waiting.uncertain, "it only waited for a permit");
+        let now = now + LEASE;
+        begin(&store, &waiting, now).unwrap().unwrap();
         let before_the_end = now + LEASE - TimeDelta::milliseconds(1);
-        assert_eq!(claim(&store, before_the_end, 9), Ok(vec![]));
-        let [expired] = claim(&store, now + LEASE, 9).unwrap().try_into().unwrap();
+        assert_eq!(claim(&store, &Platform::ALL, before_the_end, 9), Ok(vec![]));
+        let [expired] = claim(&store, &Platform::ALL, now + LEASE, 9)
+            .unwrap()
+            .try_into()
+            .unwrap();
         assert!(expired.delivery.uncertain);
         assert_eq!(expired.delivery.idempotency_key(), again.delivery.idempotency_key());
         settled(&store, &ids[0], Ok("71"), now + LEASE);
         settled(&store, &ids[0], Ok("72"), now + LEASE);
-        release(&store, &ids[0], now).unwrap();
+        release(&store, &store.delivery(&ids[0]).unwrap().unwrap(), now).unwrap();
         assert_eq!(state(&store, &ids[0]), State::Sent { at: now + LEASE });
     }
 
     #[test]
     fn a_channel_that_is_gone_gets_one_merged_digest_when_it_returns() {
         let (store, ids) = queued(9..12);
-        claim(&store, october(11, 22), 9).unwrap();
+        claim(&store, &Platform::ALL, october(11, 22), 9).unwrap();
         settled(&store, &ids[0], Err(gone()), october(11, 22));
         let paused = channel(&store, HERE);
         let activity = Activity::Paused {
@@ -253,7 +306,7 @@ mod tests {
         assert_eq!((paused.cursor, paused.activity), (0, activity));
         // Nothing of what waited goes out meanwhile: it would come twice.
         assert_eq!(
-            (store.unfinished(9), claim(&store, october(30, 0), 9)),
+            (store.unfinished(9), claim(&store, &Platform::ALL, october(30, 0), 9)),
             (Ok(vec![]), Ok(vec![]))
         );
         let render = Counting::default();
@@ -276,7 +329,7 @@ mod tests {
     fn what_arrived_before_a_channel_was_gone_does_not_come_again() {
         let (store, ids) = queued(9..11);
         let now = october(11, 0);
-        claim(&store, now, 9).unwrap();
+        claim(&store, &Platform::ALL, now, 9).unwrap();
         settled(&store, &ids[0], Ok("71"), now);
         settled(&store, &ids[0], Err(gone()), now);
         let second = store.digest(&ids[1].digest).unwrap().unwrap();
@@ -295,13 +348,13 @@ mod tests {
     fn a_chat_that_moved_is_followed_with_its_history() {
         let (store, ids) = queued(9..11);
         let (now, there) = (october(11, 0), Place::telegram(-1005, None));
-        claim(&store, now, 9).unwrap();
+        claim(&store, &Platform::ALL, now, 9).unwrap();
         settled(&store, &ids[0], Ok("71"), now);
         let moved = SendError::Moved { to: there.clone() };
         assert_eq!(settled(&store, &ids[0], Err(moved), now), None);
         assert_eq!(store.channel(&ids[0].place), Ok(None));
         assert_eq!(store.channel(&there).unwrap().unwrap().cursor, 6);
-        let [next] = claim(&store, now, 9).unwrap().try_into().unwrap();
+        let [next] = claim(&store, &Platform::ALL, now, 9).unwrap().try_into().unwrap();
         assert_eq!(
             (&next.delivery.id.place, next.delivery.id.digest),
             (&there, ids[0].digest)
@@ -324,10 +377,10 @@ mod tests {
             parts: vec![1],
         };
         let now = october(10, 2);
-        let claimed = claim(&spoiled, now, 9).unwrap();
+        let claimed = claim(&spoiled, &Platform::ALL, now, 9).unwrap();
         assert_eq!(claimed.len(), 2);
         assert_eq!(settled(&spoiled, &ids[0], Ok("71"), now), None);
-        assert_eq!(claim(&spoiled, now + LEASE, 1), Ok(vec![]));
+        assert_eq!(claim(&spoiled, &Platform::ALL, now + LEASE, 1), Ok(vec![]));
         let State::Discarded { reason, .. } = state(&spoiled, &ids[0]) else {
             panic!("it still waits")
         };

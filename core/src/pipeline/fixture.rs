@@ -271,12 +271,12 @@ impl Store for Spoiled<'_> {
         self.whole.deliveries(place, before, limit)
     }
 
-    fn due(&self, now: DateTime<Utc>, limit: usize) -> Result<Vec<Delivery>> {
-        self.whole.due(now, limit)
+    fn due(&self, platforms: &[Platform], now: DateTime<Utc>, limit: usize) -> Result<Vec<Delivery>> {
+        self.whole.due(platforms, now, limit)
     }
 
-    fn next_due(&self) -> Result<Option<DateTime<Utc>>> {
-        self.whole.next_due()
+    fn next_due(&self, platforms: &[Platform]) -> Result<Option<DateTime<Utc>>> {
+        self.whole.next_due(platforms)
     }
 
     fn unfinished(&self, limit: usize) -> Result<Vec<Delivery>> {

@@ -387,6 +387,7 @@ mod tests {
     };
     use super::super::{claim, configure_channels, settle};
     use super::*;
+    use crate::channel::Platform;
     use crate::channel::{Settings, Style};
     use crate::delivery::{State, UncertainPolicy};
     use crate::locale::Lang;
@@ -461,10 +462,10 @@ mod tests {
         let render = Counting::default();
         let again = || publish_now(&store, &[topic()], &render, vec![before.clone()], now).unwrap();
         let first = again();
-        claim(&store, now, 9).unwrap();
+        let claimed = claim(&store, &Platform::ALL, now, 9).unwrap();
         settle(
             &store,
-            &first.deliveries[0],
+            &claimed[0].delivery,
             Ok("71".to_owned()),
             UncertainPolicy::Resend,
             now,

@@ -238,8 +238,8 @@ fn an_empty_store_answers_everything_with_nothing(store: &dyn Store) {
     assert_eq!(store.digests(None, 9), Ok(vec![]));
     assert_eq!(store.part(&rendering(digest_id(1)), 0), Ok(None));
     assert_eq!(store.deliveries(&telegram, None, 9), Ok(vec![]));
-    assert_eq!(store.due(at(9), 9), Ok(vec![]));
-    assert_eq!(store.next_due(), Ok(None));
+    assert_eq!(store.due(&Platform::ALL, at(9), 9), Ok(vec![]));
+    assert_eq!(store.next_due(&Platform::ALL), Ok(None));
     assert_eq!(store.digest_of_message(&telegram, "1"), Ok(None));
     assert_eq!(store.damaged(), Ok(vec![]));
 }
@@ -286,7 +286,7 @@ fn later_writes_of_a_commit_see_the_earlier_ones(store: &dyn Store) {
     );
     assert_eq!(store.similar(&join::sketch(&renamed)), Ok(vec![arxiv(1)]));
     assert_eq!(store.unfinished(9), Ok(vec![second.clone()]));
-    assert_eq!(store.due(at(99), 9), Ok(vec![second]));
+    assert_eq!(store.due(&Platform::ALL, at(99), 9), Ok(vec![second]));
     assert_eq!(store.next_channel_due(), Ok(Some(at(8))));
     assert_eq!(store.channels_due(at(99), 9), Ok(vec![channel(telegram, Some(8))]));
     assert_eq!(store.matches(&TopicId("kv".to_owned()), 0, 9), Ok(vec![]));
@@ -509,7 +509,7 @@ fn a_removed_channel_leaves_its_deliveries(store: &dyn Store) {
     store.commit(vec![Write::RemoveChannel(telegram.clone())]).unwrap();
     assert_eq!(store.channel(&telegram), Ok(None));
     assert_eq!(store.next_channel_due(), Ok(None));
-    assert_eq!(store.due(at(5), 9), Ok(vec![waiting]));
+    assert_eq!(store.due(&Platform::ALL, at(5), 9), Ok(vec![waiting]));
 }
 
 fn digests_come_latest_first(store: &dyn Store) {
@@ -554,17 +554,17 @@ fn a_record_of_any_length_comes_back_whole(store: &dyn Store) {
 fn the_earliest_unfinished_delivery_of_a_place_blocks_those_behind_it(store: &dyn Store) {
     let second = delivery("telegram:-1", digest_id(2), available(1));
     store.commit(vec![send(&second)]).unwrap();
-    assert_eq!(store.next_due(), Ok(Some(at(1))));
+    assert_eq!(store.next_due(&Platform::ALL), Ok(Some(at(1))));
     for blocking in [available(50), State::Leased { until: at(50) }] {
         let first = delivery("telegram:-1", digest_id(1), blocking);
         store.commit(vec![send(&first)]).unwrap();
-        assert_eq!(store.due(at(49), 9), Ok(vec![]));
-        assert_eq!(store.next_due(), Ok(Some(at(50))));
-        assert_eq!(store.due(at(50), 9), Ok(vec![first]));
+        assert_eq!(store.due(&Platform::ALL, at(49), 9), Ok(vec![]));
+        assert_eq!(store.next_due(&Platform::ALL), Ok(Some(at(50))));
+        assert_eq!(store.due(&Platform::ALL, at(50), 9), Ok(vec![first]));
     }
     let neighbour = delivery("telegram:-1/2", digest_id(3), available(2));
     store.commit(vec![send(&neighbour)]).unwrap();
-    assert_eq!(store.due(at(49), 9), Ok(vec![neighbour]));
+    assert_eq!(store.due(&Platform::ALL, at(49), 9), Ok(vec![neighbour]));
     assert_eq!(store.unfinished(2).unwrap().len(), 2);
 }
 
@@ -579,8 +579,8 @@ fn a_finished_delivery_lets_the_next_one_through(store: &dyn Store) {
         store.commit(vec![send(&waiting), send(&second)]).unwrap();
         let done = delivery("telegram:-1", digest_id(1), finished);
         store.commit(vec![send(&done)]).unwrap();
-        assert_eq!(store.due(at(7), 9), Ok(vec![second.clone()]));
-        assert_eq!(store.next_due(), Ok(Some(at(7))));
+        assert_eq!(store.due(&Platform::ALL, at(7), 9), Ok(vec![second.clone()]));
+        assert_eq!(store.next_due(&Platform::ALL), Ok(Some(at(7))));
         assert_eq!(store.unfinished(9), Ok(vec![second.clone()]));
         assert_eq!(
             store.deliveries(&place("telegram:-1"), None, 9),
@@ -599,11 +599,14 @@ fn due_deliveries_come_most_overdue_first_and_next_due_agrees(store: &dyn Store)
         .collect();
     store.commit(all.iter().map(send).collect()).unwrap();
     let ordered = [&all[2], &all[1], &all[0], &all[3]].map(Clone::clone);
-    assert_eq!(store.due(at(9), 9).unwrap(), ordered);
-    assert_eq!(store.due(at(9), 2).unwrap(), ordered[..2]);
-    let next = store.next_due().unwrap().unwrap();
-    assert_eq!(store.due(next, 9).unwrap(), ordered[..1]);
-    assert_eq!(store.due(next - TimeDelta::nanoseconds(1), 9), Ok(vec![]));
+    assert_eq!(store.due(&Platform::ALL, at(9), 9).unwrap(), ordered);
+    assert_eq!(store.due(&Platform::ALL, at(9), 2).unwrap(), ordered[..2]);
+    let next = store.next_due(&Platform::ALL).unwrap().unwrap();
+    assert_eq!(store.due(&Platform::ALL, next, 9).unwrap(), ordered[..1]);
+    assert_eq!(
+        store.due(&Platform::ALL, next - TimeDelta::nanoseconds(1), 9),
+        Ok(vec![])
+    );
 }
 
 fn a_moved_delivery_leaves_nothing_behind(store: &dyn Store) {
@@ -619,7 +622,7 @@ fn a_moved_delivery_leaves_nothing_behind(store: &dyn Store) {
     assert_eq!(store.deliveries(&old.id.place, None, 9), Ok(vec![]));
     assert_eq!(store.digest_of_message(&old.id.place, "10"), Ok(None));
     assert_eq!(store.digest_of_message(&new.id.place, "10"), Ok(Some(digest_id(1))));
-    assert_eq!(store.due(at(5), 9), Ok(vec![new]));
+    assert_eq!(store.due(&Platform::ALL, at(5), 9), Ok(vec![new]));
 }
 
 fn a_message_leads_to_its_digest_in_its_own_place_alone(store: &dyn Store) {
@@ -653,13 +656,13 @@ pub(super) fn reads(store: &dyn Store) -> Vec<(String, String)> {
     note("windows".to_owned(), &store.windows());
     note("channels".to_owned(), &store.channels());
     note("next_channel_due".to_owned(), &store.next_channel_due());
-    note("next_due".to_owned(), &store.next_due());
+    note("next_due".to_owned(), &store.next_due(&Platform::ALL));
     note("damaged".to_owned(), &store.damaged());
     for limit in [0, 2, usize::MAX] {
         note(format!("intake {limit}"), &store.intake(1, 5, limit));
         note(format!("unfinished {limit}"), &store.unfinished(limit));
         for now in -1..6 {
-            note(format!("due {now} {limit}"), &store.due(at(now), limit));
+            note(format!("due {now} {limit}"), &store.due(&Platform::ALL, at(now), limit));
             note(
                 format!("channels_due {now} {limit}"),
                 &store.channels_due(at(now), limit),

@@ -8,7 +8,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use chrono::{DateTime, Utc};
 
 use super::{ContentRecord, IntakeRecord, MatchRecord, Result, Store, WindowRecord, Write};
-use crate::channel::{Activity, Channel, Place, Seq};
+use crate::channel::{Activity, Channel, Place, Platform, Seq};
 use crate::delivery::{Delivery, DeliveryId};
 use crate::digest::{Digest, DigestId, RenderingId};
 use crate::join;
@@ -268,14 +268,19 @@ impl Store for ModelStore {
         Ok(wanted.take(limit).map(|(_, delivery)| delivery.clone()).collect())
     }
 
-    fn due(&self, now: DateTime<Utc>, limit: usize) -> Result<Vec<Delivery>> {
+    fn due(&self, platforms: &[Platform], now: DateTime<Utc>, limit: usize) -> Result<Vec<Delivery>> {
         let state = self.state();
-        let due = state.heads().into_iter().take_while(|(due, _)| *due <= now);
+        let heads = state.heads().into_iter();
+        let due = heads.filter(|(due, d)| *due <= now && platforms.contains(&d.id.place.platform()));
         Ok(due.take(limit).map(|(_, delivery)| delivery.clone()).collect())
     }
 
-    fn next_due(&self) -> Result<Option<DateTime<Utc>>> {
-        Ok(self.state().heads().first().map(|(due, _)| *due))
+    fn next_due(&self, platforms: &[Platform]) -> Result<Option<DateTime<Utc>>> {
+        let state = self.state();
+        let mut heads = state.heads().into_iter();
+        Ok(heads
+            .find(|(_, d)| platforms.contains(&d.id.place.platform()))
+            .map(|(due, _)| due))
     }
 
     fn unfinished(&self, limit: usize) -> Result<Vec<Delivery>> {

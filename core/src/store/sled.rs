@@ -17,7 +17,7 @@
 //! | `m` topic, seq | **match** | |
 //! | `n` due, place | | `channels_due`: active channels |
 //! | `p` paper | **paper** | |
-//! | `q` due, place | digest | `due`: of each place the earliest unfinished delivery alone |
+//! | `q` platform, due, place | digest | `due`: of each place the earliest unfinished delivery alone |
 //! | `r` digest, platform, language, style, zone, index | **part** | |
 //! | `t` topic | number | fingerprints of topics |
 //! | `u` place, digest | due | unfinished deliveries |
@@ -54,7 +54,7 @@ use chrono::{DateTime, Utc};
 
 use super::record::{self, PaperRecord, Record};
 use super::{ContentRecord, IntakeRecord, MatchRecord, Result, Store, StoreError, WindowRecord, Write};
-use crate::channel::{Activity, Channel, Place, Seq, Style};
+use crate::channel::{Activity, Channel, Place, Platform, Seq, Style};
 use crate::delivery::{Delivery, DeliveryId};
 use crate::digest::{Digest, DigestId, RenderingId};
 use crate::join;
@@ -249,14 +249,19 @@ impl SledStore {
         Ok(names)
     }
 
-    /// The readable heads of the queue that are due at the latest at `until`, most overdue first.
-    fn heads(&self, until: Option<DateTime<Utc>>) -> impl Iterator<Item = Result<(DateTime<Utc>, Delivery)>> {
-        let from = Key::new(b'q');
+    /// The readable heads of a platform's queue that are due at the latest at `until`, most overdue first.
+    fn heads(
+        &self,
+        platform: Platform,
+        until: Option<DateTime<Utc>>,
+    ) -> impl Iterator<Item = Result<(DateTime<Utc>, Delivery)>> {
+        let from = Key::new(b'q').text(platform.name());
+        let table = from.0.len();
         let to = until.map_or_else(|| from.clone(), |now| from.clone().time(now)).end();
-        self.db.range(from.0..to).filter_map(|entry| {
+        self.db.range(from.0..to).filter_map(move |entry| {
             let read = || {
                 let (key, digest) = entry.map_err(broken)?;
-                let (due, place) = due_and_place(&key)?;
+                let (due, place) = due_and_place(&key, table)?;
                 let delivery = self.readable(&Key::new(b'd').raw(place).raw(&digest))?;
                 Ok(delivery.map(|delivery| (due, delivery)))
             };
@@ -270,7 +275,7 @@ impl SledStore {
         self.db.range(from.0..to).filter_map(|entry| {
             let read = || {
                 let (key, _) = entry.map_err(broken)?;
-                let (due, place) = due_and_place(&key)?;
+                let (due, place) = due_and_place(&key, 1)?;
                 let channel = self.readable(&Key::new(b'c').raw(place))?;
                 Ok(channel.map(|channel| (due, channel)))
             };
@@ -437,16 +442,29 @@ impl Store for SledStore {
         self.list(self.db.range(from.0..to).rev(), limit)
     }
 
-    fn due(&self, now: DateTime<Utc>, limit: usize) -> Result<Vec<Delivery>> {
+    fn due(&self, platforms: &[Platform], now: DateTime<Utc>, limit: usize) -> Result<Vec<Delivery>> {
         let _gate = self.reading()?;
-        let due = self.heads(Some(now)).take(limit);
-        due.map(|found| found.map(|(_, delivery)| delivery)).collect()
+        let mut due = Vec::new();
+        for platform in platforms {
+            due.extend(
+                self.heads(*platform, Some(now))
+                    .take(limit)
+                    .collect::<Result<Vec<_>>>()?,
+            );
+        }
+        due.sort_by(|(a, x), (b, y)| (a, &x.id.place).cmp(&(b, &y.id.place)));
+        due.truncate(limit);
+        Ok(due.into_iter().map(|(_, delivery)| delivery).collect())
     }
 
-    fn next_due(&self) -> Result<Option<DateTime<Utc>>> {
+    fn next_due(&self, platforms: &[Platform]) -> Result<Option<DateTime<Utc>>> {
         let _gate = self.reading()?;
-        let first = self.heads(None).next().transpose()?;
-        Ok(first.map(|(due, _)| due))
+        let mut next = None;
+        for platform in platforms {
+            let first = self.heads(*platform, None).next().transpose()?;
+            next = [next, first.map(|(due, _)| due)].into_iter().flatten().min();
+        }
+        Ok(next)
     }
 
     fn unfinished(&self, limit: usize) -> Result<Vec<Delivery>> {
@@ -854,11 +872,11 @@ impl<'a> Draft<'a> {
             let queue = Key::new(b'u').raw(&place);
             let before = self.db.scan_prefix(queue.bytes()).next().transpose().map_err(broken)?;
             if let Some((_, due)) = before {
-                self.remove(Key::new(b'q').raw(&due).raw(&place).0);
+                self.remove(Key::queued(&due, &place).0);
             }
             if let Some((key, due)) = self.first(&queue)? {
                 let digest = key.get(queue.bytes().len()..).unwrap_or_default();
-                self.put(Key::new(b'q').raw(&due).raw(&place), digest);
+                self.put(Key::queued(&due, &place), digest);
             }
         }
         Ok(())
@@ -894,6 +912,12 @@ impl Key {
 
     fn positions(paper: &PaperId) -> Self {
         Self::new(b'j').text(&paper.to_string())
+    }
+
+    /// `place` as it is written: it begins with its platform.
+    fn queued(due: &[u8], place: &[u8]) -> Self {
+        let platform = place.split_inclusive(|&byte| byte == 1).next().unwrap_or_default();
+        Self::new(b'q').raw(platform).raw(due).raw(place)
     }
 
     fn matching(topic: &TopicId, seq: Seq) -> Self {
@@ -1093,9 +1117,9 @@ fn last_digest(key: &[u8]) -> Result<DigestId> {
     found.ok_or_else(|| bad_key(key))
 }
 
-/// Of a key of the tables `n` and `q`: the instant, and the place as it is written.
-fn due_and_place(key: &[u8]) -> Result<(DateTime<Utc>, &[u8])> {
-    let mut reader = Reader(key.get(1..).unwrap_or_default());
+/// Of a key of the tables `n` and `q`: the instant behind the first `table` bytes, and the place as it is written.
+fn due_and_place(key: &[u8], table: usize) -> Result<(DateTime<Utc>, &[u8])> {
+    let mut reader = Reader(key.get(table..).unwrap_or_default());
     let due = reader.time().ok_or_else(|| bad_key(key))?;
     Ok((due, reader.0))
 }
@@ -1396,8 +1420,11 @@ mod tests {
         assert_eq!(store.damaged().unwrap().len(), 3);
         assert_eq!(store.channels().unwrap(), std::slice::from_ref(&second));
         assert_eq!(store.next_channel_due().unwrap(), second.next_due);
-        assert_eq!(store.due(at(9), 9).unwrap(), std::slice::from_ref(&other));
-        assert_eq!(store.next_due().unwrap(), other.state.due());
+        assert_eq!(
+            store.due(&Platform::ALL, at(9), 9).unwrap(),
+            std::slice::from_ref(&other)
+        );
+        assert_eq!(store.next_due(&Platform::ALL).unwrap(), other.state.due());
         assert_eq!(store.unfinished(9).unwrap(), [behind.clone(), other.clone()]);
 
         let sent = Delivery {
@@ -1418,7 +1445,7 @@ mod tests {
             .unwrap();
         assert_eq!(store.damaged().unwrap(), []);
         assert_eq!(store.channels_due(at(9), 9).unwrap(), [second, later]);
-        assert_eq!(store.due(at(9), 9).unwrap(), [behind, other]);
+        assert_eq!(store.due(&Platform::ALL, at(9), 9).unwrap(), [behind, other]);
         assert_eq!(store.similar(&join::sketch(&sick)).unwrap(), []);
         assert_eq!(store.paper(&sick.id).unwrap(), Some(well));
     }
@@ -1500,7 +1527,7 @@ mod tests {
                     .unwrap();
                 assert_eq!(i64::try_from(of_chat.len()).unwrap(), days);
             }
-            let heads = found.due(at(99), usize::MAX).unwrap();
+            let heads = found.due(&Platform::ALL, at(99), usize::MAX).unwrap();
             assert_eq!(i64::try_from(heads.len()).unwrap(), if days > 0 { CHATS } else { 0 });
             let due = (days > 0).then(|| at(days));
             assert_eq!(found.next_channel_due().unwrap(), due);
