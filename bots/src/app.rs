@@ -99,7 +99,8 @@ impl Base {
             service,
             ..
         } = self;
-        drop((storage, service));
+        drop(service);
+        storage.end();
         let joined = tokio::task::spawn_blocking(move || thread.join()).await?;
         drop(folder);
         joined.map_err(|_| anyhow!("the storage thread panicked"))

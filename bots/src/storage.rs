@@ -16,6 +16,11 @@ type Job = Box<dyn FnOnce(&dyn Store) -> Answer + Send>;
 /// Called after the sync with its result.
 type Answer = Box<dyn FnOnce(Result<(), StoreError>) + Send>;
 
+enum Work {
+    Job(Job),
+    End,
+}
+
 /// The storage thread has ended: the store is broken, or the program stops.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum StorageError {
@@ -30,7 +35,7 @@ pub enum StorageError {
 /// A handle on the storage thread; cheap to clone.
 #[derive(Clone)]
 pub struct Storage {
-    jobs: Sender<Job>,
+    work: Sender<Work>,
 }
 
 impl std::fmt::Debug for Storage {
@@ -40,16 +45,17 @@ impl std::fmt::Debug for Storage {
 }
 
 impl Storage {
-    /// Starts the thread. It ends when the last handle is gone; join the returned handle to know that it has.
+    /// Starts the thread. It ends at [`Storage::end`] or when the last handle is gone; join the returned handle to know
+    /// that it has.
     ///
     /// # Errors
     /// When the system gives no thread.
     pub fn start(store: Arc<dyn Store>) -> std::io::Result<(Self, JoinHandle<()>)> {
-        let (jobs, queue) = channel();
+        let (work, queue) = channel();
         let thread = std::thread::Builder::new()
             .name("storage".into())
             .spawn(move || serve(&*store, &queue))?;
-        Ok((Self { jobs }, thread))
+        Ok((Self { work }, thread))
     }
 
     /// Runs `job` on the storage thread and waits until what it committed is durable.
@@ -69,22 +75,56 @@ impl Storage {
                 let _ = answer.send(synced.and(result));
             })
         });
-        self.jobs.send(boxed).map_err(|_| StorageError::Closed)?;
+        self.work.send(Work::Job(boxed)).map_err(|_| StorageError::Closed)?;
         Ok(answered.await.map_err(|_| StorageError::Closed)??)
+    }
+
+    /// Ends the thread when it has done all that was asked before. Handles that others still keep, a demo's or a late
+    /// task's, must not keep the store open: from now on they say [`StorageError::Closed`].
+    pub fn end(&self) {
+        // Fails only when it has ended already.
+        let _ = self.work.send(Work::End);
     }
 }
 
-fn serve(store: &dyn Store, queue: &Receiver<Job>) {
-    while let Ok(first) = queue.recv() {
+fn serve(store: &dyn Store, queue: &Receiver<Work>) {
+    while let Ok(Work::Job(first)) = queue.recv() {
         let mut answers = vec![first(store)];
-        while answers.len() < TURN
-            && let Ok(next) = queue.try_recv()
-        {
-            answers.push(next(store));
+        let mut ends = false;
+        while answers.len() < TURN && !ends {
+            match queue.try_recv() {
+                Ok(Work::Job(next)) => answers.push(next(store)),
+                Ok(Work::End) => ends = true,
+                Err(_) => break,
+            }
         }
         let synced = store.sync();
         for answer in answers {
             answer(synced.clone());
         }
+        if ends {
+            return;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use paperwire_core::store::ModelStore;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn an_end_waits_for_what_was_asked_before_and_not_for_handles_that_are_kept() {
+        let (storage, thread) = Storage::start(Arc::new(ModelStore::new())).unwrap();
+        let kept = storage.clone();
+        let ending = storage.clone();
+        let asked = storage.run(move |store| {
+            ending.end();
+            store.head()
+        });
+        assert_eq!(asked.await, Ok(0));
+        thread.join().unwrap();
+        assert_eq!(kept.run(|store| store.head()).await, Err(StorageError::Closed));
     }
 }
