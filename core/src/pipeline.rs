@@ -9,5 +9,5 @@ mod publish;
 
 pub use self::accept::{Accepted, accept, refresh_topics};
 pub use self::channels::{Wanted, configure_channels, move_channel, resume_channel};
-pub use self::deliver::{Claimed, claim, release, settle};
+pub use self::deliver::{Claimed, claim, release, settle, take_over};
 pub use self::publish::{Published, Scored, draft_of_window, publish_due, publish_now};

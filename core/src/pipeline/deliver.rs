@@ -49,6 +49,31 @@ pub fn claim(store: &dyn Store, now: DateTime<Utc>, limit: usize) -> Result<Vec<
     Ok(claimed)
 }
 
+/// Makes every claimed delivery available at once; returns how many there were. For the start of a store's only owner:
+/// whoever held these claims is dead, with a part in flight that may have arrived.
+///
+/// # Errors
+/// Only when the store fails.
+pub fn take_over(store: &dyn Store, now: DateTime<Utc>) -> Result<usize> {
+    let unfinished = store.unfinished(usize::MAX)?;
+    let orphans = unfinished
+        .into_iter()
+        .filter(|delivery| matches!(delivery.state, State::Leased { .. }));
+    let writes: Vec<Write> = orphans
+        .map(|orphan| {
+            Write::Delivery(Box::new(Delivery {
+                uncertain: true,
+                ..orphan.release(now)
+            }))
+        })
+        .collect();
+    let count = writes.len();
+    if count > 0 {
+        store.commit(writes)?;
+    }
+    Ok(count)
+}
+
 /// Writes down what became of the next part of a claimed delivery, and what that means for its channel. Returns the
 /// decision and, where more is to be sent under the same claim, the next part; `None` when the delivery is not claimed
 /// any more.
@@ -115,5 +140,51 @@ pub fn release(store: &dyn Store, id: &DeliveryId, now: DateTime<Utc>) -> Result
             store.commit(vec![Write::Delivery(Box::new(delivery.release(now)))])
         }
         Some(_) | None => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::channel::{Place, Platform, Style};
+    use crate::digest::{DigestId, RenderingId};
+    use crate::locale::Lang;
+    use crate::store::ModelStore;
+
+    #[test]
+    fn a_new_owner_takes_over_what_a_dead_one_held_as_uncertain_and_leaves_the_rest() {
+        let now = DateTime::<Utc>::UNIX_EPOCH;
+        let store = ModelStore::new();
+        let delivery = |chat| {
+            let digest = DigestId {
+                set: 1,
+                occurrence: now,
+            };
+            let rendering = RenderingId {
+                digest,
+                platform: Platform::Telegram,
+                lang: Lang::En,
+                style: Style::Compact,
+                zone: chrono_tz::UTC,
+            };
+            let place = Place::telegram(chat, None);
+            Delivery::new(DeliveryId { place, digest }, rendering, 2, now)
+        };
+        let (waiting, held) = (delivery(1), delivery(2).claim(now));
+        let sent = Delivery {
+            state: State::Sent { at: now },
+            ..delivery(3)
+        };
+        let all = [&waiting, &held, &sent];
+        store
+            .commit(all.map(|d| Write::Delivery(Box::new(d.clone()))).to_vec())
+            .unwrap();
+
+        assert_eq!(take_over(&store, now), Ok(1));
+
+        let read = |d: &Delivery| store.delivery(&d.id).unwrap().unwrap();
+        let taken = read(&held);
+        assert_eq!((taken.state, taken.uncertain), (State::Available { at: now }, true));
+        assert_eq!((read(&waiting), read(&sent)), (waiting, sent));
     }
 }
