@@ -66,7 +66,16 @@ pub fn publish_now(
     channels: Vec<Channel>,
     now: DateTime<Utc>,
 ) -> Result<Published> {
-    let targets = channels.into_iter().map(|channel| (channel, Some(now))).collect();
+    let targets = channels
+        .into_iter()
+        .map(|channel| {
+            // A channel's digests are in the order of their occurrences, which are whole seconds: a second one in the
+            // same second would have no place behind the first.
+            let next = channel.last_fired.map(|last| last + TimeDelta::seconds(1));
+            let at = next.map_or(now, |next| next.max(now));
+            (channel, Some(at))
+        })
+        .collect();
     publish(store, topics, render, targets, now)
 }
 
@@ -355,4 +364,49 @@ pub fn draft_of_window(
 
 fn count(n: usize) -> u32 {
     u32::try_from(n).unwrap_or(u32::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::channel::{Platform, Settings, Style};
+    use crate::locale::Lang;
+    use crate::message::{Message, Part};
+    use crate::store::ModelStore;
+
+    struct Blank;
+
+    impl Render for Blank {
+        fn render(&self, _: Platform, _: &Message) -> Vec<Part> {
+            vec![Part { payload: "{}".into() }]
+        }
+    }
+
+    #[test]
+    fn two_digests_on_request_within_one_second_keep_their_order() {
+        let store = ModelStore::new();
+        let now = DateTime::<Utc>::UNIX_EPOCH;
+        let place = Place::telegram(-1, None);
+        let settings = Settings {
+            subjects: Subjects::default(),
+            schedule: None,
+            timezone: chrono_tz::UTC,
+            language: Lang::En,
+            when_empty: WhenEmpty::Say,
+            style: Style::Compact,
+        };
+        let wanted = crate::pipeline::Wanted {
+            place: place.clone(),
+            settings,
+        };
+        crate::pipeline::configure_channels(&store, &[wanted], now).unwrap();
+        let post = || {
+            let published = publish_now(&store, &[], &Blank, store.channels().unwrap(), now).unwrap();
+            published.deliveries[0].digest
+        };
+        let (first, second) = (post(), post());
+        assert!(first < second, "{first} {second}");
+        let latest = store.deliveries(&place, None, 2).unwrap();
+        assert_eq!(latest.iter().map(|d| d.id.digest).collect::<Vec<_>>(), [second, first]);
+    }
 }
