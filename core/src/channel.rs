@@ -255,4 +255,7 @@ pub struct Channel {
     pub added_at: DateTime<Utc>,
     /// Whether the configuration file has it: then the file decides its settings, and whether it stays.
     pub configured: bool,
+    /// Where the configuration has it, once the chat has moved since: the file still names the old place, and a restart
+    /// must not take it for another channel.
+    pub moved_from: Option<Place>,
 }

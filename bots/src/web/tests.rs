@@ -173,6 +173,7 @@ fn web_channel(name: &str) -> Channel {
         activity: Activity::Active,
         added_at: noon(1),
         configured: true,
+        moved_from: None,
     }
 }
 

@@ -19,17 +19,25 @@ pub struct Wanted {
 }
 
 /// Makes the stored channels those of the configuration: new ones begin with the latest mailing, known ones keep their
-/// position and take the new settings, and those that the file no longer has are removed. Channels that people added by
-/// command are left alone.
+/// position and take the new settings, wherever their chat has moved to, and those that the file no longer has are
+/// removed. Channels that people added by command are left alone.
 ///
 /// # Errors
 /// Only when the store fails.
 pub fn configure_channels(store: &dyn Store, wanted: &[Wanted], now: DateTime<Utc>) -> Result<()> {
     let begin = latest_window_start(store)?;
+    let stored = store.channels()?;
+    let has = |place: &Place| wanted.iter().any(|w| w.place == *place);
     let mut writes = Vec::new();
     for wanted in wanted {
         let settings = wanted.settings.clone();
-        let channel = match store.channel(&wanted.place)? {
+        let here = stored.iter().find(|c| c.place == wanted.place);
+        let moved = || {
+            stored
+                .iter()
+                .find(|c| c.moved_from.as_ref() == Some(&wanted.place) && !has(&c.place))
+        };
+        let channel = match here.or_else(moved).cloned() {
             Some(known) if known.settings == settings && known.configured => continue,
             Some(known) => {
                 let base = known.last_fired.unwrap_or(known.added_at).max(now);
@@ -56,12 +64,13 @@ pub fn configure_channels(store: &dyn Store, wanted: &[Wanted], now: DateTime<Ut
                 activity: Activity::Active,
                 added_at: now,
                 configured: true,
+                moved_from: None,
             },
         };
         writes.push(Write::Channel(Box::new(channel)));
     }
-    for channel in store.channels()? {
-        if channel.configured && !wanted.iter().any(|w| w.place == channel.place) {
+    for channel in stored {
+        if channel.configured && !has(&channel.place) && !channel.moved_from.as_ref().is_some_and(has) {
             writes.push(Write::RemoveChannel(channel.place));
         }
     }
@@ -95,8 +104,10 @@ pub fn move_channel(store: &dyn Store, from: &Place, to: &Place) -> Result<()> {
     if let Some(channel) = store.channel(from)? {
         let mut writes = vec![Write::RemoveChannel(from.clone())];
         if store.channel(to)?.is_none() {
+            let configured_at = channel.moved_from.or_else(|| channel.configured.then(|| from.clone()));
             writes.push(Write::Channel(Box::new(Channel {
                 place: to.clone(),
+                moved_from: configured_at,
                 ..channel
             })));
         }
@@ -141,5 +152,50 @@ pub fn resume_channel(store: &dyn Store, place: &Place, now: DateTime<Utc>) -> R
             }))])?;
             Ok(true)
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::channel::{Style, WhenEmpty};
+    use crate::locale::Lang;
+    use crate::store::ModelStore;
+    use crate::subscription::Subjects;
+
+    fn wanted(chat: i64, language: Lang) -> Wanted {
+        Wanted {
+            place: Place::telegram(chat, None),
+            settings: Settings {
+                subjects: Subjects::default(),
+                schedule: None,
+                timezone: chrono_tz::UTC,
+                language,
+                when_empty: WhenEmpty::Say,
+                style: Style::Compact,
+            },
+        }
+    }
+
+    #[test]
+    fn a_channel_that_moved_twice_answers_to_its_configured_place_until_the_file_forgets_it() {
+        let store = ModelStore::new();
+        let now = DateTime::<Utc>::UNIX_EPOCH;
+        let configure = |wanted: &[Wanted]| {
+            configure_channels(&store, wanted, now).unwrap();
+            let channels = store.channels().unwrap();
+            channels
+                .into_iter()
+                .map(|c| (c.place, c.settings.language))
+                .collect::<Vec<_>>()
+        };
+        let at = |chat: i64| Place::telegram(chat, None);
+        configure(&[wanted(-1, Lang::En)]);
+        move_channel(&store, &at(-1), &at(-2)).unwrap();
+        move_channel(&store, &at(-2), &at(-3)).unwrap();
+        assert_eq!(configure(&[wanted(-1, Lang::Zh)]), [(at(-3), Lang::Zh)]);
+        // The operator has put the new place into the file: it is the same channel.
+        assert_eq!(configure(&[wanted(-3, Lang::En)]), [(at(-3), Lang::En)]);
+        assert_eq!(configure(&[]), []);
     }
 }

@@ -148,6 +148,7 @@ fn channel(at_place: &str, next_due: Option<i64>) -> Channel {
         activity: Activity::Active,
         added_at: at(0),
         configured: true,
+        moved_from: Some(place("telegram:-77")),
     }
 }
 

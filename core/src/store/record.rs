@@ -232,6 +232,8 @@ struct ChannelV1 {
     paused: Option<PausedV1>,
     added_at: DateTime<Utc>,
     configured: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    moved_from: Option<Place>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -251,6 +253,7 @@ impl From<Channel> for ChannelV1 {
             activity,
             added_at,
             configured,
+            moved_from,
         } = channel;
         let Settings {
             subjects,
@@ -278,6 +281,7 @@ impl From<Channel> for ChannelV1 {
             paused,
             added_at,
             configured,
+            moved_from,
         }
     }
 }
@@ -300,6 +304,7 @@ impl TryFrom<ChannelV1> for Channel {
             paused,
             added_at,
             configured,
+            moved_from,
         } = stored;
         Ok(Self {
             place,
@@ -320,6 +325,7 @@ impl TryFrom<ChannelV1> for Channel {
             }),
             added_at,
             configured,
+            moved_from,
         })
     }
 }
@@ -696,6 +702,7 @@ mod tests {
             },
             added_at: at("2025-10-01T00:00:00Z"),
             configured: true,
+            moved_from: None,
         }
     }
 

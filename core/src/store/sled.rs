@@ -1284,6 +1284,7 @@ mod tests {
             activity: Activity::Active,
             added_at: at(0),
             configured: false,
+            moved_from: None,
         }
     }
 
