@@ -185,3 +185,30 @@ fn free_name(folder: &Path, name: &str) -> PathBuf {
         .find(|path| !path.exists())
         .unwrap_or(plain)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use paperwire_core::store::ModelStore;
+
+    use super::*;
+    use crate::storage::Storage;
+
+    #[tokio::test]
+    async fn a_file_that_is_still_growing_is_left_alone_until_a_look_finds_it_as_the_last_one_did() {
+        let data = tempfile::tempdir().unwrap();
+        let (storage, _) = Storage::start(Arc::new(ModelStore::new())).unwrap();
+        let service = Service::new(storage, Arc::new([]), crate::queued::Queued::default(), Arc::default());
+        let mut inbox = Inbox::new(data.path()).unwrap();
+        let file = data.path().join("inbox/mailing.txt");
+        let mailing = include_bytes!("../sample/mailing.txt");
+        for half in [10, 2_000, mailing.len()] {
+            std::fs::write(&file, mailing.get(..half).unwrap()).unwrap();
+            inbox.look(&service, &CancellationToken::new()).await.unwrap();
+            assert!(file.exists(), "after {half} bytes");
+        }
+        inbox.look(&service, &CancellationToken::new()).await.unwrap();
+        assert_eq!(std::fs::read(data.path().join("done/mailing.txt")).unwrap(), mailing);
+    }
+}

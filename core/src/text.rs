@@ -34,7 +34,9 @@ pub fn fold(text: &str) -> String {
 /// Only the letters and digits of the folded text: two titles with equal keys are the same title, however they were
 /// broken, hyphenated or capitalised.
 pub fn key(text: &str) -> String {
-    fold(text).chars().filter(|c| c.is_alphanumeric()).collect()
+    let letters = fold(text).chars().filter(|c| c.is_alphanumeric()).collect::<String>();
+    // Korean letters that stood apart compose once nothing is left between them.
+    letters.nfc().collect()
 }
 
 /// White space collapsed to single spaces, trimmed.
@@ -126,6 +128,7 @@ mod tests {
             ("Ｆｕｌｌ ＷＩＤＴＨ", "full width"),
             ("x² and ﬁne", "x2 and fine"),
             ("量化：KV 缓存", "量化 kv缓存"),
+            ("㈀ￂ", "가"),
         ] {
             assert_eq!(key(a), key(b));
         }

@@ -5,10 +5,20 @@
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::panic,
+    clippy::print_stdout,
+    clippy::wildcard_enum_match_arm,
     clippy::result_large_err,
-    reason = "helpers of tests are tests; a fake's refusal is a whole response"
+    reason = "helpers of tests are tests, and a skipped one says so; what is not expected fails, whatever it is; a fake's \
+              refusal is a whole response"
 )]
 
+mod delivery;
 mod discord;
 mod fake;
+mod inbox;
+mod program;
+mod questions;
+mod real_data;
+mod restart;
 mod telegram;
+mod web;

@@ -74,6 +74,32 @@ pub fn begin(store: &dyn Store, held: &Delivery, now: DateTime<Utc>) -> Result<O
     Ok(Some(delivery))
 }
 
+/// Makes every claimed delivery available at once; returns how many there were. For the start of a store's only owner:
+/// whoever held these claims is dead, and a part that was on the wire may have arrived.
+///
+/// # Errors
+/// Only when the store fails.
+pub fn take_over(store: &dyn Store, now: DateTime<Utc>) -> Result<usize> {
+    let unfinished = store.unfinished(usize::MAX)?;
+    let orphans = unfinished
+        .into_iter()
+        .filter(|delivery| matches!(delivery.state, State::Leased { .. }));
+    let writes: Vec<Write> = orphans
+        .map(|orphan| {
+            Write::Delivery(Box::new(Delivery {
+                uncertain: orphan.uncertain || orphan.sending,
+                sending: false,
+                ..orphan.release(now)
+            }))
+        })
+        .collect();
+    let count = writes.len();
+    if count > 0 {
+        store.commit(writes)?;
+    }
+    Ok(count)
+}
+
 /// Writes down what became of the next part of a claimed delivery, and what that means for its channel. Returns the
 /// decision and, where more is to be sent under the same claim, the next part; `None` when the delivery is not claimed
 /// any more.
@@ -388,5 +414,25 @@ mod tests {
             reason,
             Discard::Rejected("part 2 cannot be read from the store".to_owned())
         );
+    }
+
+    #[test]
+    fn a_new_owner_takes_over_what_a_dead_one_held_and_doubts_only_what_was_on_the_wire() {
+        for on_the_wire in [false, true] {
+            let (store, ids) = queued(9..11);
+            let now = october(11, 0);
+            let held = claim(&store, &Platform::ALL, now, 9).unwrap().remove(0).delivery;
+            if on_the_wire {
+                begin(&store, &held, now).unwrap().unwrap();
+            }
+            let waiting = store.delivery(&ids[1]);
+            assert_eq!(take_over(&store, now), Ok(1));
+            let taken = store.delivery(&ids[0]).unwrap().unwrap();
+            assert_eq!(
+                (taken.state, taken.uncertain),
+                (State::Available { at: now }, on_the_wire)
+            );
+            assert_eq!(store.delivery(&ids[1]), waiting);
+        }
     }
 }

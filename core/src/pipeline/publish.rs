@@ -67,7 +67,16 @@ pub fn publish_now(
     channels: Vec<Channel>,
     now: DateTime<Utc>,
 ) -> Result<Published> {
-    let targets = channels.into_iter().map(|channel| (channel, Some(now))).collect();
+    let targets = channels
+        .into_iter()
+        .map(|channel| {
+            // A channel's digests are in the order of their occurrences, which are whole seconds: a second one in the
+            // same second would have no place behind the first.
+            let next = channel.last_fired.map(|last| last + TimeDelta::seconds(1));
+            let at = next.map_or(now, |next| next.max(now));
+            (channel, Some(at))
+        })
+        .collect();
     publish(store, topics, render, targets, now)
 }
 
@@ -808,5 +817,20 @@ mod tests {
                 prop_assert_eq!(seen, expected, "{}", place);
             }
         }
+    }
+
+    #[test]
+    fn two_digests_on_request_within_one_second_keep_their_order() {
+        let store = newsroom();
+        let now = october(10, 7);
+        let post = || {
+            let reader = vec![channel(&store, HERE)];
+            let published = publish_now(&store, &[topic()], &Counting::default(), reader, now).unwrap();
+            published.deliveries[0].clone()
+        };
+        let (first, second) = (post(), post());
+        assert!(first.digest < second.digest, "{first} {second}");
+        let latest = store.deliveries(&first.place, None, 2).unwrap();
+        assert_eq!(latest.into_iter().map(|d| d.id).collect::<Vec<_>>(), [second, first]);
     }
 }

@@ -33,6 +33,8 @@ const LIMIT: Duration = Duration::from_secs(20);
 /// What the fake does to one request instead of serving it.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) enum Fault {
+    /// Nothing: it is served.
+    Pass,
     /// 429 of the route, seconds in the body.
     RouteLimit(f64),
     /// 429 of the whole bot.
@@ -47,6 +49,8 @@ pub(crate) enum Fault {
     BadGateway,
     /// Reads the request and never answers.
     Hang,
+    /// Does what was asked and never answers.
+    AcceptAndHang,
     /// Closes the connection, nothing done.
     CloseBefore,
     /// Does what was asked and closes the connection without an answer.
@@ -184,6 +188,15 @@ impl FakeDiscord {
         let world = self.shared.world();
         let of_channel = world.messages.iter().filter(|(of, _)| *of == channel);
         of_channel.map(|(_, message)| message.clone()).collect()
+    }
+
+    /// Waits for so many messages in a channel.
+    pub(crate) async fn wait_for_messages(&self, channel: u64, count: usize) -> Vec<Value> {
+        self.until("messages", |world| {
+            let of_channel = || world.messages.iter().filter(|(of, _)| *of == channel);
+            (of_channel().count() >= count).then(|| of_channel().map(|(_, message)| message.clone()).collect())
+        })
+        .await
     }
 
     /// How many requests to post a message arrived.
@@ -385,7 +398,7 @@ async fn with_fault(
         Ok((StatusCode::TOO_MANY_REQUESTS, retry_after, Json(body)).into_response())
     };
     match fault {
-        None => accept(),
+        None | Some(Fault::Pass) => accept(),
         Some(Fault::RouteLimit(seconds)) => limited(seconds, false),
         Some(Fault::GlobalLimit(seconds)) => limited(seconds, true),
         Some(Fault::HeaderLimit(seconds)) => {
@@ -396,6 +409,10 @@ async fn with_fault(
         Some(Fault::Internal) => Ok(StatusCode::INTERNAL_SERVER_ERROR.into_response()),
         Some(Fault::BadGateway) => Ok((StatusCode::BAD_GATEWAY, Html("<html>cloudflare</html>")).into_response()),
         Some(Fault::Hang) => std::future::pending().await,
+        Some(Fault::AcceptAndHang) => {
+            accept()?;
+            std::future::pending().await
+        }
         Some(Fault::CloseBefore) => {
             line.cut();
             Ok(StatusCode::OK.into_response())
