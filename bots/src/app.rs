@@ -167,6 +167,16 @@ impl App {
         if held > 0 {
             tracing::info!(deliveries = held, "going on where the last run broke off");
         }
+        for (platform, token) in [
+            (Platform::Telegram, config.telegram.token.is_some()),
+            (Platform::Discord, config.discord.token.is_some()),
+        ] {
+            if !token && config.channels.iter().any(|c| c.place.platform() == platform) {
+                tracing::warn!(
+                    "there are channels on {platform}, and no {platform}.token: their digests wait until there is one"
+                );
+            }
+        }
         let http = http::client().context("the HTTP client cannot be made")?;
         let mut outlets = Vec::new();
         let telegram = match &config.telegram.token {
@@ -293,8 +303,7 @@ impl App {
             )));
         }
         if let Some(settings) = discord {
-            let gateway = discord::gateway::run(settings, Arc::clone(&desk), stop.clone());
-            tasks.spawn(async move { gateway.await.context("the connection to Discord's gateway stopped") });
+            tasks.spawn(with(discord::gateway::keep(settings, Arc::clone(&desk), stop.clone())));
         }
         drop(desk);
         let mut first_error = None;

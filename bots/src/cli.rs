@@ -28,7 +28,7 @@ use tokio_util::sync::CancellationToken;
 use crate::app::{App, Base};
 use crate::folder::{Folder, FolderError};
 use crate::service::{Ledger, Preview, Request, Response};
-use crate::{control, demo, inbox, web};
+use crate::{clock, control, demo, inbox, web};
 
 /// How long to wait for a command that holds the data folder without serving it, such as another `ingest`.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -606,7 +606,7 @@ fn digest(preview: &Preview, topics: &[Topic], format: Format, explain: bool, la
                     }
                 })
                 .collect();
-            let generated = digest.id.occurrence.format("%Y-%m-%d %H:%M:%S").to_string();
+            let generated = clock::now().format("%Y-%m-%d %H:%M:%S").to_string();
             report::write(&Report::new(&format!("{name}技术论文分析报告"), &generated, entries))
         }
         Format::Json => {

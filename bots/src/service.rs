@@ -370,7 +370,7 @@ impl Service {
         };
         let preview = self
             .run(move |store| {
-                let Some((digest, scores)) = pipeline::draft_of_window(store, &topic, day, clock::now())? else {
+                let Some((digest, scores)) = pipeline::draft_of_window(store, &topic, day)? else {
                     return Ok(None);
                 };
                 let mut papers = Vec::new();

@@ -179,10 +179,16 @@ impl Asked<'_> {
         ))
     }
 
-    /// The digest that was posted here on `day`; else the one whose mailing ended on it.
+    /// The digest that was posted here on `day`, one with papers if there were several; else the one whose mailing ended on
+    /// it.
     fn of_day(&self, day: NaiveDate) -> Result<Option<Digest>> {
         let view = self.view();
-        match self.find(|digest| view.day(digest) == day)? {
+        let with_papers = self.find(|digest| view.day(digest) == day && !digest.entries.is_empty())?;
+        let of_day = match with_papers {
+            Some(digest) => Some(digest),
+            None => self.find(|digest| view.day(digest) == day)?,
+        };
+        match of_day {
             Some(digest) => Ok(Some(digest)),
             None => self.find(|digest| digest.windows.iter().any(|w| w.to.date_naive() == day)),
         }
