@@ -167,15 +167,8 @@ impl App {
         if held > 0 {
             tracing::info!(deliveries = held, "going on where the last run broke off");
         }
-        for (platform, token) in [
-            (Platform::Telegram, config.telegram.token.is_some()),
-            (Platform::Discord, config.discord.token.is_some()),
-        ] {
-            if !token && config.channels.iter().any(|c| c.place.platform() == platform) {
-                tracing::warn!(
-                    "there are channels on {platform}, and no {platform}.token: their digests wait until there is one"
-                );
-            }
+        for warning in crate::cli::warnings(config) {
+            tracing::warn!("{warning}");
         }
         let http = http::client().context("the HTTP client cannot be made")?;
         let mut outlets = Vec::new();

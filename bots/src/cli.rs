@@ -15,7 +15,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use paperwire_config::{Config, ConfigErrors};
 use paperwire_core::bibtex;
 use paperwire_core::brief;
-use paperwire_core::channel::{Place, Style};
+use paperwire_core::channel::{Place, Platform, Style};
 use paperwire_core::digest::View;
 use paperwire_core::locale::Lang;
 use paperwire_core::paper::Paper;
@@ -273,6 +273,13 @@ async fn run(cli: Cli) -> Result<(), Failure> {
             lang,
         } => {
             let (config, _) = config(&common)?;
+            if !config.topics.iter().any(|known| known.id.0 == topic) {
+                let known: Vec<&str> = config.topics.iter().map(|known| known.id.0.as_str()).collect();
+                return Err(Failure::Usage(format!(
+                    "there is no topic “{topic}”; there are: {}",
+                    known.join(", ")
+                )));
+            }
             let topic = TopicId(topic);
             let response = ask(&common, vec![Request::Digest { topic, day: date }]).await?;
             let Some(Response::Digest(preview)) = response.into_iter().next() else {
@@ -292,12 +299,44 @@ async fn run(cli: Cli) -> Result<(), Failure> {
         Action::Config { action } => {
             let (config, _) = config(&common)?;
             match action {
-                ConfigAction::Check => Ok(print("The configuration is good.\n")?),
+                ConfigAction::Check => {
+                    for warning in warnings(&config) {
+                        tracing::warn!("{warning}");
+                    }
+                    Ok(print("The configuration is good.\n")?)
+                }
                 ConfigAction::Show => Ok(print(&config.show())?),
             }
         }
         Action::Status { json } => status(&common, json).await,
     }
+}
+
+/// What is no mistake, and yet not what somebody wants.
+pub(crate) fn warnings(config: &Config) -> Vec<String> {
+    let tokens = [
+        (Platform::Telegram, config.telegram.token.is_some()),
+        (Platform::Discord, config.discord.token.is_some()),
+    ];
+    let channels_on = |platform| {
+        config
+            .channels
+            .iter()
+            .filter(|c| c.place.platform() == platform)
+            .count()
+    };
+    let without = tokens
+        .into_iter()
+        .filter(|&(platform, token)| !token && channels_on(platform) > 0);
+    let mut warnings: Vec<String> = without
+        .map(|(platform, _)| {
+            format!("there are channels on {platform}, but no {platform}.token: their digests wait until there is one")
+        })
+        .collect();
+    if !config.web.enabled && channels_on(Platform::Web) > 0 {
+        warnings.push("there are channels on the web page, but web.enabled is false: nobody can read them".to_owned());
+    }
+    warnings
 }
 
 fn unexpected() -> Failure {
@@ -557,7 +596,7 @@ async fn status(common: &Common, json: bool) -> Result<(), Failure> {
         return Ok(print(&(text + "\n"))?);
     }
     let mut out = format!(
-        "Paperwire {} runs with pid {}: {} papers from {} windows, {} deliveries waiting\n",
+        "Paperwire {} runs with pid {}; papers: {}, windows: {}, deliveries waiting: {}\n",
         status.version, status.pid, status.papers, status.windows, status.waiting
     );
     for channel in status.channels {

@@ -276,3 +276,27 @@ async fn a_digest_and_its_channel_follow_a_group_that_became_a_supergroup() {
     assert!(all[new.len()].text.starts_with(&format!("4. {}", titles[3])), "{all:?}");
     program.stop().await;
 }
+
+#[tokio::test]
+async fn a_discord_token_that_is_refused_holds_no_other_platform_back() {
+    let data = tempfile::tempdir().unwrap();
+    let telegram = FakeTelegram::start(&[GROUP]).await;
+    let discord = FakeDiscord::start().await;
+    let channels = format!("{}{}{}", group(), discord_channel(), channel("web:lobby"));
+    let mut config = config(Some(&telegram), Some(&discord), &channels);
+    config.discord.token = Some("another".to_owned().into());
+    let program = Program::start(&config, data.path()).await;
+    program.ingest("mailing.txt", &sample("mailing.txt")).await;
+    program.post(&[]).await;
+    let waiting = eventually("all but Discord's to arrive", || async {
+        let status = program.status().await;
+        (status.waiting == 1).then_some(status)
+    })
+    .await;
+    assert_eq!(waiting.channels.len(), 3);
+    assert_eq!(
+        numbered(texts(&telegram.messages(GROUP))),
+        counted(&program.titles().await)
+    );
+    program.stop().await;
+}

@@ -553,6 +553,44 @@ mod tests {
     }
 
     #[test]
+    fn a_question_in_a_topic_or_thread_is_about_the_digests_around_it_where_it_has_none() {
+        let store = newsroom(Lang::En);
+        let (thread, around) = ("discord:100000000000000001".parse().unwrap(), HERE.parse().unwrap());
+        let mut question = Question {
+            command: command::parse("/paper 1", None).unwrap(),
+            place: thread,
+            parent: Some(around),
+            reply_to: None,
+            fallback_lang: Lang::Zh,
+        };
+        let topics = [topic()];
+        let context = Context {
+            store: &store,
+            topics: &topics,
+            now: october(11, 12),
+        };
+        let said = |question: &Question| answer(question, &context).unwrap().message.to_plain();
+        assert!(said(&question).contains("Later Pruning"));
+        question.parent = None;
+        assert_eq!(said(&question), format!("{}\n", Lang::Zh.no_digest_yet()));
+    }
+
+    #[test]
+    fn of_two_digests_on_one_day_the_one_with_papers_is_meant() {
+        let store = newsroom(Lang::En);
+        let again = crate::pipeline::publish_now(
+            &store,
+            &[topic()],
+            &Counting::default(),
+            vec![store.channel(&HERE.parse().unwrap()).unwrap().unwrap()],
+            october(10, 3),
+        );
+        assert_eq!(again.unwrap().deliveries.len(), 1);
+        post(&store, october(10, 3));
+        assert!(ask(&store, HERE, "/paper 2025-10-10 1", None).contains("Later Pruning"));
+    }
+
+    #[test]
     fn a_digest_is_known_here_once_some_of_it_has_arrived() {
         let store = newsroom(Lang::En);
         take(
