@@ -531,14 +531,14 @@ fn token(section: &Section<'_>, errors: &mut Vec<ConfigError>) -> Option<SecretS
     };
     let (name, content) = match (token, file) {
         (Some(token), _) => ("token", token.to_owned()),
-        (None, Some(path)) => match std::fs::read_to_string(beside(&section.at("token_file"), path)) {
+        (None, Some(path)) => match std::fs::read_to_string(beside(section.at("token_file"), path)) {
             Ok(content) => ("token_file", content),
             Err(error) => {
                 errors.push(section.error(
                     "token_file",
                     format!(
                         "the file {} cannot be read: {error}",
-                        quoted(&beside(&section.at("token_file"), path).display().to_string())
+                        quoted(&beside(section.at("token_file"), path).display().to_string())
                     ),
                     "",
                 ));
