@@ -350,6 +350,10 @@ impl Messenger for Sender {
     fn send<'a>(&'a self, place: &'a Place, part: &'a Part, _key: &'a str) -> BoxFuture<'a, Result<String, SendError>> {
         Box::pin(self.send_message(place, part, None))
     }
+
+    fn plain(&self, part: &Part) -> Part {
+        markup::plain(part)
+    }
 }
 
 #[cfg(test)]
