@@ -68,6 +68,11 @@ impl Base {
         for (configured, now) in moved {
             tracing::warn!("{configured} has become {now}; change its place in the configuration");
         }
+        // The folder has one owner: whoever held these claims is dead, and waiting for their end would only delay.
+        let held = storage.run(|store| pipeline::take_over(store, clock::now())).await?;
+        if held > 0 {
+            tracing::info!(deliveries = held, "what the last run broke off can go on");
+        }
         let queued = Queued::default();
         let channels_changed = Arc::new(Notify::new());
         let service = Service::new(
@@ -159,14 +164,6 @@ impl App {
             None
         };
         let base = Base::open(folder, config, Extent::Whole).await?;
-        // The folder has one owner: whoever held these claims is dead, and waiting for their end would only delay.
-        let held = base
-            .storage
-            .run(|store| pipeline::take_over(store, clock::now()))
-            .await?;
-        if held > 0 {
-            tracing::info!(deliveries = held, "going on where the last run broke off");
-        }
         for warning in crate::cli::warnings(config) {
             tracing::warn!("{warning}");
         }

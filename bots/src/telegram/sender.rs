@@ -375,6 +375,10 @@ impl Messenger for Sender {
             self.send_message(place, part, None).await
         })
     }
+
+    fn plain(&self, part: &Part) -> Part {
+        markup::plain(part)
+    }
 }
 
 #[cfg(test)]

@@ -200,7 +200,7 @@ impl Asked<'_> {
         for _ in 0..LOOK_BACK / PAGE {
             let page = self.context.store.deliveries(self.place, before, PAGE)?;
             for delivery in &page {
-                if delivery.message_ids.is_empty() {
+                if delivery.arrived() == 0 {
                     continue;
                 }
                 if let Some(digest) = self.context.store.digest(&delivery.id.digest)?.filter(&wanted) {
