@@ -6,9 +6,6 @@ use crate::channel::{Activity, Channel, Place, Seq, Settings};
 use crate::delivery::Delivery;
 use crate::store::{Result, Store, Write};
 
-/// How many of a place's deliveries move with it in one go.
-const PAGE: usize = 500;
-
 /// A channel that the configuration file wants.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Wanted {
@@ -146,31 +143,28 @@ pub fn move_channel(store: &dyn Store, from: &Place, to: &Place) -> Result<()> {
     if from == to {
         return Ok(());
     }
+    // One commit for all: a digest that a crash left behind at the old place would be overtaken by the next one at the new.
+    let mut writes = Vec::new();
     if let Some(channel) = store.channel(from)? {
-        let mut writes = vec![Write::RemoveChannel(from.clone())];
+        writes.push(Write::RemoveChannel(from.clone()));
         if store.channel(to)?.is_none() {
             writes.push(Write::Channel(Box::new(Channel {
                 place: to.clone(),
                 ..channel
             })));
         }
-        store.commit(writes)?;
     }
-    loop {
-        let page = store.deliveries(from, None, PAGE)?;
-        if page.is_empty() {
-            return Ok(());
+    for delivery in store.deliveries(from, None, usize::MAX)? {
+        writes.push(Write::RemoveDelivery(delivery.id.clone()));
+        let moved = moved(delivery, to);
+        if store.delivery(&moved.id)?.is_none() {
+            writes.push(Write::Delivery(Box::new(moved)));
         }
-        let mut writes = Vec::with_capacity(page.len() * 2);
-        for delivery in page {
-            writes.push(Write::RemoveDelivery(delivery.id.clone()));
-            let moved = moved(delivery, to);
-            if store.delivery(&moved.id)?.is_none() {
-                writes.push(Write::Delivery(Box::new(moved)));
-            }
-        }
-        store.commit(writes)?;
     }
+    if writes.is_empty() {
+        return Ok(());
+    }
+    store.commit(writes)
 }
 
 fn moved(mut delivery: Delivery, to: &Place) -> Delivery {
