@@ -68,6 +68,11 @@ impl Base {
         for (configured, now) in moved {
             tracing::warn!("{configured} has become {now}; change its place in the configuration");
         }
+        // The folder has one owner: whoever held these claims is dead, and waiting for their end would only delay.
+        let held = storage.run(|store| pipeline::take_over(store, clock::now())).await?;
+        if held > 0 {
+            tracing::info!(deliveries = held, "what the last run broke off can go on");
+        }
         let queued = Queued::default();
         let channels_changed = Arc::new(Notify::new());
         let service = Service::new(
@@ -159,13 +164,8 @@ impl App {
             None
         };
         let base = Base::open(folder, config, Extent::Whole).await?;
-        // The folder has one owner: whoever held these claims is dead, and waiting for their end would only delay.
-        let held = base
-            .storage
-            .run(|store| pipeline::take_over(store, clock::now()))
-            .await?;
-        if held > 0 {
-            tracing::info!(deliveries = held, "going on where the last run broke off");
+        for warning in crate::cli::warnings(config) {
+            tracing::warn!("{warning}");
         }
         let http = http::client().context("the HTTP client cannot be made")?;
         let mut outlets = Vec::new();
@@ -293,8 +293,7 @@ impl App {
             )));
         }
         if let Some(settings) = discord {
-            let gateway = discord::gateway::run(settings, Arc::clone(&desk), stop.clone());
-            tasks.spawn(async move { gateway.await.context("the connection to Discord's gateway stopped") });
+            tasks.spawn(with(discord::gateway::keep(settings, Arc::clone(&desk), stop.clone())));
         }
         drop(desk);
         let mut first_error = None;

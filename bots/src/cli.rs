@@ -15,10 +15,12 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use paperwire_config::{Config, ConfigErrors};
 use paperwire_core::bibtex;
 use paperwire_core::brief;
-use paperwire_core::channel::{Place, Style};
+use paperwire_core::channel::{Place, Platform, Style};
+use paperwire_core::delivery::{DeliveryId, Discard, State};
 use paperwire_core::digest::View;
 use paperwire_core::locale::Lang;
 use paperwire_core::paper::Paper;
+use paperwire_core::pipeline::queue::{Details, Entry, Listing};
 use paperwire_core::pipeline::{Accepted, Extent};
 use paperwire_core::report::{self, Report};
 use paperwire_core::source::{self, SourceKind};
@@ -27,8 +29,8 @@ use tokio_util::sync::CancellationToken;
 
 use crate::app::{App, Base};
 use crate::folder::{Folder, FolderError};
-use crate::service::{Ledger, Preview, Request, Response};
-use crate::{control, demo, inbox, web};
+use crate::service::{Ledger, Preview, QueueAction, Request, Response};
+use crate::{clock, control, demo, inbox, web};
 
 /// How long to wait for a command that holds the data folder without serving it, such as another `ingest`.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -128,6 +130,14 @@ enum Action {
         #[arg(long, default_value = "en", value_name = "zh|en")]
         lang: Lang,
     },
+    /// Show and mend the delivery queue: what waits, and what a platform refused.
+    Queue {
+        #[command(subcommand)]
+        action: Option<QueueCommand>,
+        /// Print JSON.
+        #[arg(long, global = true)]
+        json: bool,
+    },
     /// Check or show the configuration.
     Config {
         #[command(subcommand)]
@@ -138,6 +148,27 @@ enum Action {
         /// Print JSON.
         #[arg(long)]
         json: bool,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+enum QueueCommand {
+    /// List what waits and the dead letters; what `queue` alone does.
+    List,
+    /// Show one delivery, with the requests and answers of what was refused.
+    Show {
+        /// As the list shows it.
+        id: DeliveryId,
+    },
+    /// Send now what has not arrived of a delivery; what has arrived does not come again.
+    Retry {
+        /// As the list shows it.
+        id: DeliveryId,
+    },
+    /// Take a delivery out of the queue: what has not arrived never will.
+    Drop {
+        /// As the list shows it.
+        id: DeliveryId,
     },
 }
 
@@ -273,6 +304,13 @@ async fn run(cli: Cli) -> Result<(), Failure> {
             lang,
         } => {
             let (config, _) = config(&common)?;
+            if !config.topics.iter().any(|known| known.id.0 == topic) {
+                let known: Vec<&str> = config.topics.iter().map(|known| known.id.0.as_str()).collect();
+                return Err(Failure::Usage(format!(
+                    "there is no topic “{topic}”; there are: {}",
+                    known.join(", ")
+                )));
+            }
             let topic = TopicId(topic);
             let response = ask(&common, vec![Request::Digest { topic, day: date }]).await?;
             let Some(Response::Digest(preview)) = response.into_iter().next() else {
@@ -289,15 +327,48 @@ async fn run(cli: Cli) -> Result<(), Failure> {
                 _ => Err(unexpected()),
             }
         }
+        Action::Queue { action, json } => queue(&common, action, json).await,
         Action::Config { action } => {
             let (config, _) = config(&common)?;
             match action {
-                ConfigAction::Check => Ok(print("The configuration is good.\n")?),
+                ConfigAction::Check => {
+                    for warning in warnings(&config) {
+                        tracing::warn!("{warning}");
+                    }
+                    Ok(print("The configuration is good.\n")?)
+                }
                 ConfigAction::Show => Ok(print(&config.show())?),
             }
         }
         Action::Status { json } => status(&common, json).await,
     }
+}
+
+/// What is no mistake, and yet not what somebody wants.
+pub(crate) fn warnings(config: &Config) -> Vec<String> {
+    let tokens = [
+        (Platform::Telegram, config.telegram.token.is_some()),
+        (Platform::Discord, config.discord.token.is_some()),
+    ];
+    let channels_on = |platform| {
+        config
+            .channels
+            .iter()
+            .filter(|c| c.place.platform() == platform)
+            .count()
+    };
+    let without = tokens
+        .into_iter()
+        .filter(|&(platform, token)| !token && channels_on(platform) > 0);
+    let mut warnings: Vec<String> = without
+        .map(|(platform, _)| {
+            format!("there are channels on {platform}, but no {platform}.token: their digests wait until there is one")
+        })
+        .collect();
+    if !config.web.enabled && channels_on(Platform::Web) > 0 {
+        warnings.push("there are channels on the web page, but web.enabled is false: nobody can read them".to_owned());
+    }
+    warnings
 }
 
 fn unexpected() -> Failure {
@@ -440,6 +511,8 @@ async fn ingest(common: &Common, files: &[PathBuf], json: bool) -> Result<(), Fa
                 | Response::Posted(_)
                 | Response::Digest(_)
                 | Response::Paper(_)
+                | Response::Queue(_)
+                | Response::Delivery(_)
                 | Response::Status(_) => return Err(unexpected()),
             },
             Err(error) => Err(format!("{error:#}")),
@@ -539,6 +612,107 @@ async fn post(common: &Common, places: Vec<Place>) -> Result<(), Failure> {
     Ok(print(&out)?)
 }
 
+async fn queue(common: &Common, command: Option<QueueCommand>, json: bool) -> Result<(), Failure> {
+    let request = match command {
+        None | Some(QueueCommand::List) => Request::Queue,
+        Some(QueueCommand::Show { id }) => Request::Delivery {
+            id,
+            action: QueueAction::Show,
+        },
+        Some(QueueCommand::Retry { id }) => Request::Delivery {
+            id,
+            action: QueueAction::Retry,
+        },
+        Some(QueueCommand::Drop { id }) => Request::Delivery {
+            id,
+            action: QueueAction::Drop,
+        },
+    };
+    let response = ask(common, vec![request]).await?.into_iter().next();
+    let text = match response {
+        Some(Response::Queue(listing)) if json => {
+            serde_json::to_string_pretty(&listing).map_err(anyhow::Error::from)?
+        }
+        Some(Response::Delivery(details)) if json => {
+            serde_json::to_string_pretty(&details).map_err(anyhow::Error::from)?
+        }
+        Some(Response::Queue(listing)) => queue_lines(&listing),
+        Some(Response::Delivery(details)) => delivery_lines(&details)?,
+        _ => return Err(unexpected()),
+    };
+    Ok(print(&(text + "\n"))?)
+}
+
+fn queue_lines(listing: &Listing) -> String {
+    let Listing {
+        waiting,
+        dead_letters,
+        more,
+    } = listing;
+    let mut lines: Vec<String> = waiting.iter().chain(dead_letters).map(entry_line).collect();
+    if *more {
+        lines.push("There are more than these.".to_owned());
+    }
+    if lines.is_empty() {
+        lines.push("Nothing waits, and nothing was refused.".to_owned());
+    }
+    lines.join("\n")
+}
+
+fn entry_line(entry: &Entry) -> String {
+    let instant = |at: &chrono::DateTime<chrono::Utc>| at.format("%Y-%m-%d %H:%M:%S UTC").to_string();
+    let state = match &entry.state {
+        State::Available { at } if entry.attempts > 0 => {
+            let error = entry.last_error.as_deref().unwrap_or_default();
+            format!(
+                "waits until {} after {} failed attempts: {error}",
+                instant(at),
+                entry.attempts
+            )
+        }
+        State::Available { at } => format!("waits since {}", instant(at)),
+        State::Leased { until } => format!("is being sent, at the latest until {}", instant(until)),
+        State::Sent { at } => format!("sent {}", instant(at)),
+        State::Discarded { reason, at } => match reason {
+            Discard::Rejected(why) => format!("dead letter since {}: {why}", instant(at)),
+            Discard::Gone(why) => format!("given up {}, the channel cannot be written to: {why}", instant(at)),
+            Discard::Dropped => format!("dropped {}", instant(at)),
+        },
+    };
+    format!(
+        "{}  {} of {} parts arrived, {state}",
+        entry.id, entry.arrived, entry.parts
+    )
+}
+
+fn delivery_lines(details: &Details) -> anyhow::Result<String> {
+    let entry = &details.entry;
+    let mut lines = vec![
+        entry_line(entry),
+        format!("published {}", entry.published_at.format("%Y-%m-%d %H:%M:%S UTC")),
+    ];
+    if details.uncertain {
+        lines.push("the next part was sent once and not answered: it may have arrived".to_owned());
+    }
+    for (part, id) in (1_u32..).zip(&details.message_ids).filter(|(_, id)| !id.is_empty()) {
+        lines.push(format!("part {part}: message {id}"));
+    }
+    for refused in &details.refused {
+        lines.push(format!("part {}: refused: {}", refused.part, refused.answer));
+        if let Some(answer) = &refused.answer_to_plain {
+            lines.push(format!("  and as plain text: {answer}"));
+        }
+        if let Some(request) = &refused.request {
+            lines.push(serde_json::to_string_pretty(request)?);
+        }
+    }
+    if let Some(part) = details.next_part {
+        let plain = if details.next_as_plain { ", as plain text" } else { "" };
+        lines.push(format!("part {part} is next{plain}"));
+    }
+    Ok(lines.join("\n"))
+}
+
 async fn status(common: &Common, json: bool) -> Result<(), Failure> {
     let (_, data) = config(common)?;
     if !data.exists() {
@@ -557,7 +731,7 @@ async fn status(common: &Common, json: bool) -> Result<(), Failure> {
         return Ok(print(&(text + "\n"))?);
     }
     let mut out = format!(
-        "Paperwire {} runs with pid {}: {} papers from {} windows, {} deliveries waiting\n",
+        "Paperwire {} runs with pid {}; papers: {}, windows: {}, deliveries waiting: {}\n",
         status.version, status.pid, status.papers, status.windows, status.waiting
     );
     for channel in status.channels {
@@ -606,7 +780,7 @@ fn digest(preview: &Preview, topics: &[Topic], format: Format, explain: bool, la
                     }
                 })
                 .collect();
-            let generated = digest.id.occurrence.format("%Y-%m-%d %H:%M:%S").to_string();
+            let generated = clock::now().format("%Y-%m-%d %H:%M:%S").to_string();
             report::write(&Report::new(&format!("{name}技术论文分析报告"), &generated, entries))
         }
         Format::Json => {

@@ -98,6 +98,8 @@ async fn post(service: &Service) -> anyhow::Result<()> {
         | Response::Posted(_)
         | Response::Digest(_)
         | Response::Paper(_)
+        | Response::Queue(_)
+        | Response::Delivery(_)
         | Response::Status(_) => Ok(()),
     }
 }

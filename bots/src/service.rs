@@ -10,11 +10,12 @@ use futures::FutureExt as _;
 use futures::future::BoxFuture;
 use paperwire_core::channel::{Activity, Channel, Place, Style};
 use paperwire_core::command::{self, Answer, Command, Context, PaperQuery, Question};
+use paperwire_core::delivery::DeliveryId;
 use paperwire_core::digest::{Digest, View};
 use paperwire_core::locale::Lang;
 use paperwire_core::message::Message;
 use paperwire_core::paper::Paper;
-use paperwire_core::pipeline::{self, Accepted};
+use paperwire_core::pipeline::{self, Accepted, queue};
 use paperwire_core::source::{self, Window};
 use paperwire_core::store::{IntakeRecord, Store, StoreError};
 use paperwire_core::topic::{Score, Topic, TopicId};
@@ -78,8 +79,29 @@ pub enum Request {
         /// In which language.
         lang: Lang,
     },
+    /// The queue: what waits and what was refused.
+    Queue,
+    /// One delivery, with what is done to it first.
+    Delivery {
+        /// Which.
+        id: DeliveryId,
+        /// What to do.
+        action: QueueAction,
+    },
     /// How it is.
     Status,
+}
+
+/// What can be done to one delivery.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum QueueAction {
+    /// Nothing, it is only shown.
+    Show,
+    /// Send now what has not arrived.
+    Retry,
+    /// Never send what has not arrived.
+    Drop,
 }
 
 impl Request {
@@ -106,6 +128,10 @@ pub enum Response {
     Digest(Box<Preview>),
     /// A paper, as it would be shown.
     Paper(Message),
+    /// The queue.
+    Queue(queue::Listing),
+    /// One delivery, after what was done to it.
+    Delivery(Box<queue::Details>),
     /// How it is.
     Status(Status),
     /// It could not be done; a sentence for people.
@@ -244,6 +270,11 @@ impl Service {
             Request::Post { places } => self.post(places).await.map(Response::Posted),
             Request::Digest { topic, day } => self.preview(topic, day).await.map(|p| Response::Digest(Box::new(p))),
             Request::Paper { query, lang } => self.paper(query, lang).await.map(Response::Paper),
+            Request::Queue => self.run(|store| queue::list(store)).await.map(Response::Queue),
+            Request::Delivery { id, action } => self
+                .delivery(id, action)
+                .await
+                .map(|details| Response::Delivery(Box::new(details))),
             Request::Status => self.status().await.map(Response::Status),
         };
         result.unwrap_or_else(Response::Failed)
@@ -370,7 +401,7 @@ impl Service {
         };
         let preview = self
             .run(move |store| {
-                let Some((digest, scores)) = pipeline::draft_of_window(store, &topic, day, clock::now())? else {
+                let Some((digest, scores)) = pipeline::draft_of_window(store, &topic, day)? else {
                     return Ok(None);
                 };
                 let mut papers = Vec::new();
@@ -405,6 +436,27 @@ impl Service {
         };
         let topics = Arc::clone(&self.topics);
         self.run(move |store| find_paper(store, &topics, &query, lang)).await?
+    }
+
+    async fn delivery(&self, id: DeliveryId, action: QueueAction) -> Result<queue::Details, Failure> {
+        let mended = self
+            .run(move |store| {
+                let done = match action {
+                    QueueAction::Show => Ok(()),
+                    QueueAction::Retry => queue::retry(store, &id, clock::now())?,
+                    QueueAction::Drop => queue::discard(store, &id, clock::now())?,
+                };
+                match done {
+                    Ok(()) => queue::show(store, &id),
+                    Err(refused) => Ok(Err(refused)),
+                }
+            })
+            .await?;
+        // What is dropped makes way for what stands behind it.
+        if action != QueueAction::Show {
+            self.queued.announce();
+        }
+        mended.map_err(|refused| refused.to_string())
     }
 
     async fn status(&self) -> Result<Status, Failure> {

@@ -2,6 +2,7 @@
 //! never interleaved with another's; all jobs that wait when it wakes share one sync, and each is answered only when
 //! what it committed is durable.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::JoinHandle;
@@ -27,6 +28,10 @@ pub enum StorageError {
     /// A read or write failed.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// The job panicked: a defect of ours, told in the log. The store itself is not affected: a job's changes are one
+    /// commit at its end.
+    #[error("a defect of Paperwire stopped this; the log says more")]
+    Panicked,
     /// Nobody is there to answer.
     #[error("the storage thread has ended")]
     Closed,
@@ -75,14 +80,18 @@ impl Storage {
     {
         let (answer, answered) = oneshot::channel();
         let work: Work = Box::new(move |store| {
-            let result = job(store);
+            let result = catch_unwind(AssertUnwindSafe(|| job(store)));
             Box::new(move |synced| {
+                let result = match result {
+                    Ok(result) => synced.and(result).map_err(StorageError::from),
+                    Err(_) => Err(StorageError::Panicked),
+                };
                 // The asker may have gone away; then nobody misses the answer.
-                let _ = answer.send(synced.and(result));
+                let _ = answer.send(result);
             })
         });
         self.jobs.send(Job::Run(work)).map_err(|_| StorageError::Closed)?;
-        Ok(answered.await.map_err(|_| StorageError::Closed)??)
+        answered.await.map_err(|_| StorageError::Closed)?
     }
 }
 
@@ -132,6 +141,14 @@ mod tests {
         storage.close();
         thread.join().unwrap();
         assert_eq!(storage.run(put(2)).await, Err(StorageError::Closed));
+    }
+
+    #[tokio::test]
+    async fn a_job_that_panics_takes_no_other_with_it() {
+        let (storage, _thread) = Storage::start(Arc::new(ModelStore::default())).unwrap();
+        let panicked: Result<(), StorageError> = storage.run(|_| panic!("this is what the test is for")).await;
+        assert_eq!(panicked, Err(StorageError::Panicked));
+        assert_eq!(storage.run(put(1)).await, Ok(()));
     }
 
     #[tokio::test]

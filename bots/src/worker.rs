@@ -191,7 +191,11 @@ impl Worker {
 
     async fn send(&self, held: &Delivery, part: &Part) -> Result<String, SendError> {
         let place = &held.id.place;
-        let outcome = self.messenger.send(place, part, &held.idempotency_key()).await;
+        let key = held.idempotency_key();
+        let outcome = match &held.plain {
+            None => self.messenger.send(place, part, &key).await,
+            Some(_) => self.messenger.send(place, &self.messenger.plain(part), &key).await,
+        };
         if let Err(SendError::RateLimited { retry_after, scope }) = &outcome {
             tracing::warn!(%place, ?retry_after, ?scope, "asked to slow down");
             lock(&self.limit).close(place, *scope, Instant::now(), *retry_after);
@@ -239,11 +243,22 @@ fn log(settled: &Settled) {
     }
     match &delivery.state {
         State::Sent { .. } => tracing::info!(place, digest = %delivery.id.digest, parts = delivery.parts, "delivered"),
+        State::Leased { .. } if delivery.plain.is_some() => {
+            tracing::warn!(
+                place,
+                part = delivery.next_part() + 1,
+                error,
+                "sent again as plain text"
+            );
+        }
+        State::Leased { .. } if settled.tell_operator => {
+            tracing::error!(place, delivery = %delivery.id, error, "a part is given up or in doubt; the rest goes on");
+        }
         State::Leased { .. } => tracing::debug!(place, part = delivery.next_part(), "part delivered"),
         State::Available { at } if delivery.attempts == 0 => tracing::debug!(place, again_at = %at, error, "waiting"),
         State::Available { at } => tracing::warn!(place, again_at = %at, error, "not delivered yet"),
         State::Discarded { reason, .. } => {
-            tracing::error!(place, digest = %delivery.id.digest, ?reason, "not delivered")
+            tracing::error!(delivery = %delivery.id, ?reason, "not delivered whole; `paperwire queue show` has the details")
         }
     }
 }

@@ -304,7 +304,7 @@ fn every_command_answers_the_same_whether_or_not_the_program_runs() {
     let running = beside.run();
     let mailing = sample("mailing.txt");
     let mailing = mailing.to_str().unwrap();
-    let commands: [&[&str]; 10] = [
+    let commands: [&[&str]; 13] = [
         &["ingest", mailing],
         &["ingest", "--json", mailing],
         &["windows"],
@@ -315,6 +315,9 @@ fn every_command_answers_the_same_whether_or_not_the_program_runs() {
         &["paper", "99"],
         &["digest", "--topic", "nonsense"],
         &["post", "--channel", "web:nowhere"],
+        &["queue", "show", "web:nowhere+9f86d081884c7d65@20251010T090000Z"],
+        &["queue", "retry", "web:nowhere+9f86d081884c7d65@20251010T090000Z"],
+        &["queue", "drop", "web:nowhere+9f86d081884c7d65@20251010T090000Z"],
     ];
     for command in commands {
         let (one, other) = (alone.paperwire(command), beside.paperwire(command));
@@ -338,6 +341,65 @@ fn every_command_answers_the_same_whether_or_not_the_program_runs() {
     assert_eq!(
         beside.paperwire(["config", "check"]).done().out,
         "The configuration is good.\n"
+    );
+}
+
+#[test]
+fn the_queue_is_listed_shown_and_mended_without_a_running_program() {
+    let home = Home::new();
+    let empty = home.paperwire(["queue"]).done();
+    assert_eq!(empty.out, "Nothing waits, and nothing was refused.\n");
+    home.ingest(&[sample("mailing.txt")]);
+    home.paperwire(["post"]).done();
+
+    let listing = home.paperwire(["queue", "list", "--json"]).done().json();
+    let [waiting] = listing["waiting"].as_array().unwrap().as_slice() else {
+        panic!("one delivery: {listing}")
+    };
+    assert_eq!(
+        (&waiting["state"], &waiting["arrived"]),
+        (&"available".into(), &0.into())
+    );
+    assert_eq!(listing["dead_letters"], json!([]));
+    let id = waiting["id"].as_str().unwrap();
+    assert!(id.starts_with("web:lobby+"), "{id}");
+    let lines = home.paperwire(["queue"]).done().out;
+    assert!(
+        lines.starts_with(&format!("{id}  0 of 1 parts arrived, waits since ")),
+        "{lines}"
+    );
+
+    let shown = home.paperwire(["queue", "show", id]).done().out;
+    assert!(shown.contains("part 1 is next\n"), "{shown}");
+    let dropped = home.paperwire(["queue", "drop", id, "--json"]).done().json();
+    assert_eq!(dropped["state"], "discarded");
+    assert_eq!(home.paperwire(["queue"]).done().out, empty.out);
+    let back = home.paperwire(["queue", "retry", id]).done().out;
+    assert!(
+        back.starts_with(&format!("{id}  0 of 1 parts arrived, waits since ")),
+        "{back}"
+    );
+
+    let running = home.run();
+    running.line(" delivered ");
+    assert_eq!(home.paperwire(["queue"]).done().out, empty.out);
+    let sent = home.paperwire(["queue", "drop", id]);
+    assert_eq!((sent.code, sent.out.as_str()), (Some(1), ""));
+    assert!(sent.err.contains("was sent whole already"), "{}", sent.err);
+    drop(running);
+    let unknown = home.paperwire(["queue", "show", "web:nowhere+9f86d081884c7d65@20251010T090000Z"]);
+    assert_eq!(unknown.code, Some(1));
+    assert!(
+        unknown.err.contains("there is no delivery web:nowhere+9f86"),
+        "{}",
+        unknown.err
+    );
+    let wrong = home.paperwire(["queue", "show", "lobby"]);
+    assert_eq!(wrong.code, Some(2));
+    assert!(
+        wrong.err.contains("“lobby” is not a delivery id such as"),
+        "{}",
+        wrong.err
     );
 }
 

@@ -506,6 +506,16 @@ PAPERWIRE_TELEGRAM_TOKEN: unknown variable; did you mean PAPERWIRE_TELEGRAM__TOK
     }
 
     #[test]
+    fn a_token_file_lies_beside_the_configuration_whatever_folder_the_program_is_started_in() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join("bot.token"), "1:SECRET\n").unwrap();
+        let file = folder.path().join("paperwire.toml");
+        fs::write(&file, "[telegram]\ntoken_file = \"bot.token\"\n").unwrap();
+        let config = Config::load(Some(&file), &BTreeMap::new()).unwrap();
+        assert_eq!(config.telegram.token.unwrap().expose_secret(), "1:SECRET");
+    }
+
+    #[test]
     fn a_token_may_come_from_a_file_and_messages_name_only_the_file() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("token");

@@ -507,6 +507,17 @@ fn base_url(section: &Section<'_>, default: &str, errors: &mut Vec<ConfigError>)
 
 /// The token, from the key or from the file that is named. The environment goes before the file; at the same level only
 /// one of the two may be given.
+/// A path in the file is meant from the file's own folder, whatever folder the program was started in.
+fn beside(at: &Where, path: &str) -> PathBuf {
+    match at {
+        Where::File { name, .. } => std::path::Path::new(name)
+            .parent()
+            .unwrap_or(std::path::Path::new(""))
+            .join(path),
+        Where::Variable(_) => PathBuf::from(path),
+    }
+}
+
 fn token(section: &Section<'_>, errors: &mut Vec<ConfigError>) -> Option<SecretString> {
     let is_variable = |name| matches!(section.at(name), Where::Variable(_));
     let (token, file) = match (section.text("token"), section.text("token_file")) {
@@ -520,12 +531,15 @@ fn token(section: &Section<'_>, errors: &mut Vec<ConfigError>) -> Option<SecretS
     };
     let (name, content) = match (token, file) {
         (Some(token), _) => ("token", token.to_owned()),
-        (None, Some(path)) => match std::fs::read_to_string(path) {
+        (None, Some(path)) => match std::fs::read_to_string(beside(section.at("token_file"), path)) {
             Ok(content) => ("token_file", content),
             Err(error) => {
                 errors.push(section.error(
                     "token_file",
-                    format!("the file {} cannot be read: {error}", quoted(path)),
+                    format!(
+                        "the file {} cannot be read: {error}",
+                        quoted(&beside(section.at("token_file"), path).display().to_string())
+                    ),
                     "",
                 ));
                 return None;

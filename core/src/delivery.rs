@@ -2,14 +2,18 @@
 //! a pure function, so that nothing is lost or sent twice because a corner of some loop forgot a case.
 //!
 //! ```text
-//! Available{at} ──claim──▶ Leased{until} ──all parts accepted──▶ Sent{at}
-//!      ▲                        │
-//!      ├── part accepted ───────┤ (lease kept, next part)
-//!      ├── snoozed, retried ────┤
-//!      └── lease expired ───────┘──refused, gone, skipped──▶ Discarded{reason}
+//! Available{at} ──claim──▶ Leased{until} ──every part accepted──▶ Sent{at}
+//!      ▲                     │ ▲  │
+//!      │                     └─┘◀─┼── part accepted: the next one
+//!      │                          ├── part refused: the same as plain text; refused again: the next one
+//!      ├── snoozed, retried ──────┤
+//!      ├── lease expired ─────────┤
+//!      │                          └── gone, or through with some parts refused ──▶ Discarded{reason}
+//!      └────────────────── an operator's retry ────────────────────────────────────────┘
 //! ```
 
 use std::fmt;
+use std::str::FromStr;
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
@@ -28,8 +32,10 @@ const BACKOFF_CAP: TimeDelta = TimeDelta::minutes(30);
 /// The longest wait that a platform is granted before it is asked again; more is a mistake or beyond the calendar.
 const SNOOZE_CAP: TimeDelta = TimeDelta::days(1);
 
-/// One digest for one channel.
+/// One digest for one channel: `telegram:-100123/42+9f86d081884c7d65@20251010T090000Z`. No character of it means anything
+/// to a shell, so that it can be pasted into a command as it is.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(into = "String", try_from = "String")]
 pub struct DeliveryId {
     /// For whom.
     pub place: Place,
@@ -39,7 +45,44 @@ pub struct DeliveryId {
 
 impl fmt::Display for DeliveryId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} → {}", self.digest, self.place)
+        write!(f, "{}+{}", self.place, self.digest)
+    }
+}
+
+/// The text is no delivery id.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "“{0}” is not a delivery id such as telegram:-1001234567890+9f86d081884c7d65@20251010T090000Z; `paperwire queue` \
+     shows them"
+)]
+pub struct DeliveryIdError(String);
+
+impl FromStr for DeliveryId {
+    type Err = DeliveryIdError;
+
+    fn from_str(s: &str) -> Result<Self, Self::Err> {
+        let parse = || {
+            let (place, digest) = s.rsplit_once('+')?;
+            Some(Self {
+                place: place.parse().ok()?,
+                digest: digest.parse().ok()?,
+            })
+        };
+        parse().ok_or_else(|| DeliveryIdError(s.to_owned()))
+    }
+}
+
+impl From<DeliveryId> for String {
+    fn from(id: DeliveryId) -> Self {
+        id.to_string()
+    }
+}
+
+impl TryFrom<String> for DeliveryId {
+    type Error = DeliveryIdError;
+
+    fn try_from(s: String) -> Result<Self, Self::Error> {
+        s.parse()
     }
 }
 
@@ -47,7 +90,7 @@ impl fmt::Display for DeliveryId {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Discard {
-    /// The platform refused it as malformed: a dead letter, kept for the operator.
+    /// The platform refused parts of it as malformed: a dead letter, kept for the operator.
     Rejected(String),
     /// The channel cannot be written to any more.
     Gone(String),
@@ -94,6 +137,29 @@ impl State {
     }
 }
 
+/// A part that the platform refused twice: as it is, and as plain text.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Refusal {
+    /// Which part, from 0.
+    pub part: u32,
+    /// What was said to it as it is.
+    pub said: String,
+    /// What was said to it as plain text; `None` when it was not tried.
+    pub said_to_plain: Option<String>,
+}
+
+impl fmt::Display for Refusal {
+    /// The part counts from 1.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { part, said, .. } = self;
+        write!(f, "part {}: {said}", u64::from(*part) + 1)?;
+        match &self.said_to_plain {
+            Some(answer) if answer != said => write!(f, "; as plain text: {answer}"),
+            Some(_) | None => Ok(()),
+        }
+    }
+}
+
 /// One digest on its way to one channel: the queue's unit of work.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Delivery {
@@ -105,8 +171,15 @@ pub struct Delivery {
     pub state: State,
     /// How many parts there are.
     pub parts: u32,
-    /// The platform's ids of the accepted parts, in order; as many as are sent.
+    /// The platform's message id of each part that is through, in order; empty where the part was refused, or taken as
+    /// arrived without an answer.
     pub message_ids: Vec<String>,
+    /// The parts that were refused as malformed and given up, in the order in which they were.
+    pub refused: Vec<Refusal>,
+    /// Refused parts that an operator has sent again; they follow when all the others are through.
+    pub again: Vec<u32>,
+    /// The next part goes as plain text: what the platform said when it refused it as it is.
+    pub plain: Option<String>,
     /// Whether the next part is on the wire under the present claim.
     pub sending: bool,
     /// Whether the next part may already have arrived: it was sent and no answer came.
@@ -128,6 +201,9 @@ impl Delivery {
             state: State::Available { at: now },
             parts,
             message_ids: Vec::new(),
+            refused: Vec::new(),
+            again: Vec::new(),
+            plain: None,
             sending: false,
             uncertain: false,
             attempts: 0,
@@ -136,9 +212,36 @@ impl Delivery {
         }
     }
 
-    /// Index of the part to send next, from 0; equal to `parts` when all are sent.
+    /// Index of the part to send next, from 0; equal to `parts` when there is none.
     pub fn next_part(&self) -> u32 {
-        u32::try_from(self.message_ids.len()).unwrap_or(u32::MAX)
+        let through = u32::try_from(self.message_ids.len()).unwrap_or(u32::MAX);
+        if through < self.parts {
+            return through;
+        }
+        self.again.first().copied().unwrap_or(self.parts)
+    }
+
+    /// How many parts have arrived, or were taken as arrived.
+    pub fn arrived(&self) -> usize {
+        let missing = self.refused.len().saturating_add(self.again.len());
+        self.message_ids.len().saturating_sub(missing)
+    }
+
+    /// Since when it is a dead letter; `None` when it is none.
+    pub fn dead_since(&self) -> Option<DateTime<Utc>> {
+        match &self.state {
+            State::Discarded {
+                reason: Discard::Rejected(_),
+                at,
+            } => Some(*at),
+            State::Discarded {
+                reason: Discard::Gone(_) | Discard::Dropped,
+                ..
+            }
+            | State::Available { .. }
+            | State::Leased { .. }
+            | State::Sent { .. } => None,
+        }
     }
 
     /// The key that makes sending the next part idempotent: derived from digest, channel and part, hence the same after
@@ -171,6 +274,24 @@ impl Delivery {
         self.sending = true;
         self.state = State::Leased { until: now + LEASE };
         self
+    }
+
+    /// Makes it available at once and forgets its failed attempts; what has arrived does not go again, what was refused
+    /// does.
+    pub fn retry(mut self, now: DateTime<Utc>) -> Self {
+        self.again.extend(self.refused.drain(..).map(|refusal| refusal.part));
+        self.uncertain |= self.sending;
+        self.sending = false;
+        self.attempts = 0;
+        self.state = State::Available { at: now };
+        self
+    }
+
+    /// Gives the next part up without sending it, since there is nothing to send; the rest goes on.
+    pub fn give_up_part(mut self, reason: String, now: DateTime<Utc>) -> Self {
+        self.uncertain = false;
+        give_up(&mut self, reason, None, now);
+        self.release(now)
     }
 
     /// Gives a claim back untouched, at a clean stop.
@@ -277,7 +398,8 @@ pub struct Settled {
 
 /// Decides what an outcome of sending the next part means. `outcome` is the platform's message id or what went wrong.
 ///
-/// Claims stay with the sender after an accepted part (it goes on with the next one) and end with every error.
+/// Claims stay with the sender after a part that was accepted or refused (it goes on with the next one, or with the same
+/// as plain text) and end with every other error.
 pub fn settle(
     delivery: Delivery,
     outcome: Result<String, SendError>,
@@ -307,7 +429,8 @@ pub fn settle(
                 SendError::Gone { reason } => {
                     // Where twice is better than lost, a first part in doubt does not keep the digest from coming again.
                     let may_repeat = !delivery.uncertain || policy == UncertainPolicy::Resend;
-                    let rewind = delivery.message_ids.is_empty() && may_repeat;
+                    // One that an operator has sent again may be older than others that are there.
+                    let rewind = delivery.arrived() == 0 && delivery.again.is_empty() && may_repeat;
                     delivery.state = State::Discarded {
                         reason: Discard::Gone(reason.clone()),
                         at: now,
@@ -316,11 +439,19 @@ pub fn settle(
                     tell_operator = true;
                 }
                 SendError::Rejected { reason } => {
-                    delivery.state = State::Discarded {
-                        reason: Discard::Rejected(reason),
-                        at: now,
-                    };
-                    tell_operator = true;
+                    // What is refused now did not arrive before.
+                    delivery.uncertain = false;
+                    match delivery.plain.take() {
+                        None => {
+                            delivery.plain = Some(reason);
+                            delivery.attempts = delivery.attempts.saturating_add(1);
+                            delivery.state = State::Leased { until: now + LEASE };
+                        }
+                        Some(said) => {
+                            tell_operator = true;
+                            give_up(&mut delivery, said, Some(reason), now);
+                        }
+                    }
                 }
                 SendError::Unreachable { .. } => retry(&mut delivery, now),
                 SendError::Uncertain { .. } => match policy {
@@ -344,13 +475,44 @@ pub fn settle(
 }
 
 fn accept(delivery: &mut Delivery, message_id: String, now: DateTime<Utc>) {
-    delivery.message_ids.push(message_id);
-    delivery.attempts = 0;
     delivery.uncertain = false;
-    delivery.state = if delivery.next_part() >= delivery.parts {
+    pass(delivery, message_id, now);
+}
+
+fn give_up(delivery: &mut Delivery, said: String, said_to_plain: Option<String>, now: DateTime<Utc>) {
+    let part = delivery.next_part();
+    delivery.refused.push(Refusal {
+        part,
+        said,
+        said_to_plain,
+    });
+    pass(delivery, String::new(), now);
+}
+
+/// The next part is through, one way or the other.
+fn pass(delivery: &mut Delivery, message_id: String, now: DateTime<Utc>) {
+    let part_number = delivery.next_part();
+    let part = usize::try_from(part_number).unwrap_or(usize::MAX);
+    match delivery.message_ids.get_mut(part) {
+        // Sent again: the ids stay aligned with the parts.
+        Some(slot) => {
+            *slot = message_id;
+            delivery.again.retain(|again| *again != part_number);
+        }
+        None => delivery.message_ids.push(message_id),
+    }
+    delivery.attempts = 0;
+    delivery.plain = None;
+    delivery.state = if delivery.next_part() < delivery.parts {
+        State::Leased { until: now + LEASE }
+    } else if delivery.refused.is_empty() {
         State::Sent { at: now }
     } else {
-        State::Leased { until: now + LEASE }
+        let refused: Vec<String> = delivery.refused.iter().map(Refusal::to_string).collect();
+        State::Discarded {
+            reason: Discard::Rejected(refused.join("; ")),
+            at: now,
+        }
     };
 }
 
@@ -451,18 +613,20 @@ mod tests {
             (limited, State::Available { at: at(1) + TimeDelta::milliseconds(1_500) }, 1, ChannelEffect::None, false),
             (moved, State::Available { at: at(1) }, 1, ChannelEffect::Move { to: place(-100) }, false),
             (gone, discarded(Discard::Gone(reason())), 1, pause(), true),
-            (rejected, discarded(Discard::Rejected(reason())), 1, ChannelEffect::None, true),
+            (rejected, State::Leased { until: at(1) + LEASE }, 2, ChannelEffect::None, false),
             (unreachable, wait(2), 2, ChannelEffect::None, false),
         ];
         for (error, state, attempts, channel, tell) in both {
             for policy in [Resend, Skip] {
                 let said = error.to_string();
+                let refused = matches!(error, SendError::Rejected { .. });
                 let settled = settle(half_way(), Err(error.clone()), policy, at(1));
                 assert_eq!(settled.delivery.state, state, "{said}");
                 assert_eq!(settled.delivery.attempts, attempts, "{said}");
                 assert_eq!(settled.delivery.last_error, Some(said));
                 assert_eq!(settled.delivery.message_ids, ["10"]);
                 assert!(!settled.delivery.uncertain);
+                assert_eq!(settled.delivery.plain, refused.then(reason));
                 assert_eq!((settled.channel, settled.tell_operator), (channel.clone(), tell));
             }
         }
@@ -494,6 +658,118 @@ mod tests {
         assert!(third.is_finished());
     }
 
+    fn refused(said: &str) -> Result<String, SendError> {
+        let reason = said.to_owned();
+        Err(SendError::Rejected { reason })
+    }
+
+    fn sent(delivery: Delivery, outcome: Result<String, SendError>) -> Settled {
+        settle(delivery, outcome, UncertainPolicy::Resend, at(1))
+    }
+
+    /// Three parts of which the second was refused twice.
+    fn dead_letter() -> Delivery {
+        let second = sent(half_way(), refused("no entities")).delivery;
+        let third = sent(second, refused("no text")).delivery;
+        sent(third, Ok("12".to_owned())).delivery
+    }
+
+    #[test]
+    fn a_part_that_is_refused_as_plain_text_too_is_given_up_and_the_rest_goes_on() {
+        let doubtful = Delivery {
+            uncertain: true,
+            ..half_way()
+        };
+        let second = sent(doubtful, refused("no entities")).delivery;
+        assert_eq!((second.next_part(), second.uncertain), (1, false));
+        let key = second.idempotency_key();
+        assert_eq!(key, half_way().idempotency_key());
+        let settled = sent(second, refused("no text"));
+        let third = settled.delivery;
+        assert!(settled.tell_operator && third.plain.is_none());
+        assert_eq!(third.state, State::Leased { until: at(1) + LEASE });
+        assert_eq!((third.next_part(), third.attempts, third.arrived()), (2, 0, 1));
+        let ended = sent(third, Ok("12".to_owned())).delivery;
+        assert_eq!(ended.message_ids, ["10", "", "12"]);
+        let reason = Discard::Rejected("part 2: no entities; as plain text: no text".to_owned());
+        assert_eq!(ended.state, State::Discarded { reason, at: at(1) });
+        assert_eq!((ended.dead_since(), ended.next_part()), (Some(at(1)), 3));
+    }
+
+    #[test]
+    fn a_part_that_is_accepted_as_plain_text_is_sent_like_any_other() {
+        let plain = sent(half_way(), refused("no entities")).delivery;
+        let third = sent(plain, Ok("11".to_owned())).delivery;
+        assert_eq!((&third.plain, third.next_part()), (&None, 2));
+        let ended = sent(third, Ok("12".to_owned())).delivery;
+        assert_eq!((ended.state, ended.refused), (State::Sent { at: at(1) }, vec![]));
+    }
+
+    #[test]
+    fn a_dead_letter_that_is_sent_again_repeats_only_what_was_refused() {
+        let again = dead_letter().retry(at(5));
+        assert_eq!(again.state, State::Available { at: at(5) });
+        assert_eq!((again.next_part(), again.arrived()), (1, 2));
+        let mended = sent(again.clone().claim(at(5)), Ok("13".to_owned())).delivery;
+        assert_eq!(mended.message_ids, ["10", "13", "12"]);
+        assert_eq!((mended.state, mended.again), (State::Sent { at: at(1) }, vec![]));
+        let plain = sent(again.claim(at(5)), refused("no entities")).delivery;
+        let ended = sent(plain, refused("no text")).delivery;
+        assert_eq!(
+            ended,
+            Delivery {
+                state: ended.state.clone(),
+                ..dead_letter()
+            }
+        );
+        assert_eq!(ended.dead_since(), Some(at(1)));
+    }
+
+    #[test]
+    fn what_is_hastened_keeps_its_doubt_and_its_order() {
+        let third = sent(sent(half_way(), refused("a")).delivery, refused("b")).delivery;
+        let waiting = sent(third, Err(errors()[5].clone())).delivery;
+        let hastened = waiting.retry(at(5));
+        assert_eq!(
+            (hastened.next_part(), hastened.uncertain, hastened.attempts),
+            (2, true, 0)
+        );
+        let second = sent(hastened.claim(at(5)), Ok("12".to_owned())).delivery;
+        assert_eq!((second.next_part(), second.uncertain), (1, false));
+        let on_the_wire = half_way().begin(at(1)).retry(at(200));
+        assert_eq!((on_the_wire.uncertain, on_the_wire.sending), (true, false));
+    }
+
+    #[test]
+    fn an_id_reads_back_and_means_nothing_to_a_shell() {
+        let topic = Place::telegram(-1_001_234, Some(42));
+        for place in [
+            topic,
+            Place::discord(123_456_789_012_345_678),
+            Place::web("lobby-2").unwrap(),
+        ] {
+            let id = DeliveryId {
+                place,
+                ..delivery(1).id
+            };
+            let shown = id.to_string();
+            assert_eq!(shown.parse(), Ok(id.clone()));
+            assert!(
+                shown.chars().all(|c| c.is_ascii_alphanumeric() || ":/+@-".contains(c)),
+                "{shown}"
+            );
+            let json = serde_json::to_string(&id).unwrap();
+            assert_eq!(
+                (json.trim_matches('"'), serde_json::from_str(&json).ok()),
+                (shown.as_str(), Some(id))
+            );
+        }
+        for text in ["", "telegram:-5", "telegram:-5+7", "+9f86d081884c7d65@20251010T090000Z"] {
+            let error = text.parse::<DeliveryId>().unwrap_err().to_string();
+            assert!(error.starts_with(&format!("“{text}” is not a delivery id")), "{error}");
+        }
+    }
+
     #[test]
     fn a_moved_delivery_goes_to_the_new_place_and_one_that_has_not_moved_waits() {
         let [_, moved, ..] = errors();
@@ -520,6 +796,16 @@ mod tests {
         assert!(!rewinds(half_way(), UncertainPolicy::Resend));
         assert!(rewinds(doubtful(), UncertainPolicy::Resend));
         assert!(!rewinds(doubtful(), UncertainPolicy::Skip));
+        let refused = give_up_first(delivery(2));
+        assert!(
+            rewinds(refused.clone(), UncertainPolicy::Skip),
+            "nothing of it is there"
+        );
+        assert!(!rewinds(refused.retry(at(0)), UncertainPolicy::Skip));
+    }
+
+    fn give_up_first(delivery: Delivery) -> Delivery {
+        delivery.claim(at(0)).give_up_part("unreadable".to_owned(), at(0))
     }
 
     #[test]
@@ -576,26 +862,29 @@ mod tests {
 
     /// What the platform does with one attempt.
     fn outcome() -> impl Strategy<Value = Option<SendError>> {
-        let [limited, moved, _, _, unreachable, uncertain] = errors();
+        let [limited, moved, _, rejected, unreachable, uncertain] = errors();
         prop_oneof![
             3 => Just(None),
             1 => Just(Some(limited)),
             1 => Just(Some(moved)),
             1 => Just(Some(unreachable)),
             1 => Just(Some(uncertain)),
+            2 => Just(Some(rejected)),
         ]
     }
 
     proptest! {
         #[test]
-        fn every_part_is_sent_in_order_and_again_only_after_an_attempt_that_failed(
+        fn every_part_is_taken_once_or_refused_twice_in_order_and_the_delivery_ends(
             parts in 1_u32..6,
             outcomes in prop::collection::vec(outcome(), 0..30),
             skip: bool,
         ) {
             let policy = if skip { UncertainPolicy::Skip } else { UncertainPolicy::Resend };
             let (mut delivery, mut now) = (delivery(parts), at(0));
-            let mut attempts: Vec<(u32, bool)> = Vec::new();
+            let mut expected = 0;
+            let mut ids: Vec<String> = Vec::new();
+            let mut given_up = Vec::new();
             for outcome in outcomes.into_iter().chain(std::iter::repeat_n(None, 6)) {
                 let Some(due) = delivery.state.due() else { break };
                 if !matches!(delivery.state, State::Leased { .. }) {
@@ -604,18 +893,36 @@ mod tests {
                     delivery = delivery.claim(now);
                 }
                 let part = delivery.next_part();
-                let taken = outcome.is_none() || (skip && matches!(outcome, Some(SendError::Uncertain { .. })));
-                attempts.push((part, taken));
+                prop_assert_eq!(part, expected);
+                let refused = matches!(outcome, Some(SendError::Rejected { .. }));
+                let refused_twice = refused && delivery.plain.is_some();
+                let silent = skip && matches!(outcome, Some(SendError::Uncertain { .. }));
+                if outcome.is_none() {
+                    ids.push(format!("m{part}"));
+                } else if silent || refused_twice {
+                    ids.push(String::new());
+                }
+                if refused_twice {
+                    given_up.push(part);
+                }
+                let through = outcome.is_none() || silent || refused_twice;
+                expected += u32::from(through);
+                // Once refused, the part stays plain until it is through.
+                let plain = !through && (refused || delivery.plain.is_some());
                 let result = outcome.map_or_else(|| Ok(format!("m{part}")), Err);
                 delivery = settle(delivery, result, policy, now).delivery;
-                prop_assert_eq!(delivery.next_part(), part + u32::from(taken));
+                prop_assert_eq!(delivery.plain.is_some(), plain);
             }
-            prop_assert!(matches!(delivery.state, State::Sent { .. }), "{:?}", delivery.state);
-            let taken: Vec<u32> = attempts.iter().filter(|(_, taken)| *taken).map(|(part, _)| *part).collect();
-            prop_assert_eq!(taken, (0..parts).collect::<Vec<_>>());
-            for pair in attempts.windows(2) {
-                prop_assert_eq!(pair[1].0, pair[0].0 + u32::from(pair[0].1));
-            }
+            prop_assert_eq!(delivery.next_part(), parts);
+            prop_assert_eq!(&delivery.message_ids, &ids);
+            let refused: Vec<u32> = delivery.refused.iter().map(|refusal| refusal.part).collect();
+            prop_assert_eq!(&refused, &given_up);
+            let ended = match delivery.state {
+                State::Sent { .. } => refused.is_empty(),
+                State::Discarded { .. } => !refused.is_empty(),
+                State::Available { .. } | State::Leased { .. } => false,
+            };
+            prop_assert!(ended, "{:?}", delivery.state);
         }
     }
 }

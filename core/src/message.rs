@@ -116,10 +116,10 @@ impl Message {
         for block in &self.blocks {
             match block {
                 Block::Heading(text) => push(text),
-                Block::Paragraph(line) => push(&line_text(line)),
+                Block::Paragraph(line) => push(&line_with_addresses(line)),
                 Block::Entry(entry) => {
                     push(&entry.headline());
-                    entry.lines.iter().for_each(|line| push(&line_text(line)));
+                    entry.lines.iter().for_each(|line| push(&line_with_addresses(line)));
                     entry.link.iter().for_each(|link| push(link));
                     entry.quote.iter().for_each(|quote| push(quote));
                 }
@@ -140,6 +140,16 @@ impl Entry {
 /// The text of a line without markup.
 pub fn line_text(line: &[Span]) -> String {
     line.iter().map(Span::text).collect()
+}
+
+/// The text of a line, with the address behind each link: where nothing can be clicked.
+fn line_with_addresses(line: &[Span]) -> String {
+    line.iter()
+        .map(|span| match span {
+            Span::Link { label, url } if label != url => format!("{label} <{url}>"),
+            Span::Plain(_) | Span::Bold(_) | Span::Dim(_) | Span::Code(_) | Span::Link { .. } => span.text().to_owned(),
+        })
+        .collect()
 }
 
 /// What blocks cost against a platform's limits. Costs add up.

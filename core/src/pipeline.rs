@@ -8,6 +8,7 @@ mod accept;
 mod channels;
 mod deliver;
 mod publish;
+pub mod queue;
 
 #[cfg(test)]
 pub(crate) mod fixture;

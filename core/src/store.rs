@@ -166,7 +166,8 @@ pub enum Write {
         /// Its parts, in order.
         parts: Vec<Part>,
     },
-    /// Puts a delivery under its id; the indices by due time, by place and by message id follow.
+    /// Puts a delivery under its id; the indices by due time, by place, by message id and of dead
+    /// letters follow.
     Delivery(Box<Delivery>),
     /// Removes a delivery and its index entries (a moved channel's, under the old place).
     RemoveDelivery(DeliveryId),
@@ -220,6 +221,9 @@ pub trait Store: Send + Sync {
     fn next_due(&self, platforms: &[Platform]) -> Result<Option<DateTime<Utc>>>;
     /// All unfinished deliveries, by place, then earliest occurrence first; at most `limit`.
     fn unfinished(&self, limit: usize) -> Result<Vec<Delivery>>;
+    /// Deliveries that ended since the platform refused parts of them ([`Delivery::dead_since`]), the latest first, then by
+    /// place and digest; at most `limit`.
+    fn dead_letters(&self, limit: usize) -> Result<Vec<Delivery>>;
     /// Which digest the message with this platform id in this place belongs to; the latest if there are several. The
     /// empty id, of a part whose arrival nobody confirmed, belongs to none.
     fn digest_of_message(&self, place: &Place, message_id: &str) -> Result<Option<DigestId>>;

@@ -1,5 +1,8 @@
 //! Digests on their way out: whole, in order and once, on every platform and through every fault.
 
+use paperwire::service::{QueueAction, Request, Response};
+use paperwire_core::delivery::DeliveryId;
+use paperwire_core::pipeline::queue::{Details, Listing};
 use serde_json::{Value, json};
 
 use crate::fake::discord::{self, FakeDiscord};
@@ -274,5 +277,103 @@ async fn a_digest_and_its_channel_follow_a_group_that_became_a_supergroup() {
     telegram.push_text(GROUP, "ada", "/paper@paperwire_bot 4");
     let all = telegram.wait_for_messages(GROUP, new.len() + 1).await;
     assert!(all[new.len()].text.starts_with(&format!("4. {}", titles[3])), "{all:?}");
+    program.stop().await;
+}
+
+#[tokio::test]
+async fn a_discord_token_that_is_refused_holds_no_other_platform_back() {
+    let data = tempfile::tempdir().unwrap();
+    let telegram = FakeTelegram::start(&[GROUP]).await;
+    let discord = FakeDiscord::start().await;
+    let channels = format!("{}{}{}", group(), discord_channel(), channel("web:lobby"));
+    let mut config = config(Some(&telegram), Some(&discord), &channels);
+    config.discord.token = Some("another".to_owned().into());
+    let program = Program::start(&config, data.path()).await;
+    program.ingest("mailing.txt", &sample("mailing.txt")).await;
+    program.post(&[]).await;
+    let waiting = eventually("all but Discord's to arrive", || async {
+        let status = program.status().await;
+        (status.waiting == 1).then_some(status)
+    })
+    .await;
+    assert_eq!(waiting.channels.len(), 3);
+    assert_eq!(
+        numbered(texts(&telegram.messages(GROUP))),
+        counted(&program.titles().await)
+    );
+    program.stop().await;
+}
+
+async fn queue(program: &Program) -> Listing {
+    match program.ask(Request::Queue).await {
+        Response::Queue(listing) => listing,
+        other => panic!("{other:?}"),
+    }
+}
+
+async fn delivery(program: &Program, id: &DeliveryId, action: QueueAction) -> Details {
+    let id = id.clone();
+    match program.ask(Request::Delivery { id, action }).await {
+        Response::Delivery(details) => *details,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn a_part_that_is_refused_even_as_plain_text_waits_for_the_operator_while_the_rest_arrives() {
+    let data = tempfile::tempdir().unwrap();
+    let telegram = FakeTelegram::start(&[GROUP]).await;
+    let refused = || telegram::Fault::refuse(400, "Bad Request: can't parse entities");
+    telegram.script("sendMessage", [telegram::Fault::Pass, refused(), refused()]);
+    let program = Program::start(&config(Some(&telegram), None, &group()), data.path()).await;
+    program.ingest("mailing.txt", &sample("mailing.txt")).await;
+    let titles = program.titles().await;
+    program.post(&[]).await;
+    program.delivered().await;
+
+    let listing = queue(&program).await;
+    let [letter] = listing.dead_letters.as_slice() else {
+        panic!("one dead letter: {listing:?}")
+    };
+    let sent = telegram.messages(GROUP);
+    let parts = sent.len() + 1;
+    assert!(parts > 2, "something follows the refused part");
+    let mut without_second = labels(parts);
+    without_second.remove(1);
+    assert_eq!(texts(&sent).map(label).collect::<Vec<_>>(), without_second);
+    // The second try was the same text without markup.
+    let calls = telegram.calls("sendMessage");
+    assert!(calls[1].get("entities").is_some() && calls[2].get("entities").is_none());
+    assert_eq!(calls[1]["text"], calls[2]["text"]);
+
+    let details = delivery(&program, &letter.id, QueueAction::Show).await;
+    assert_eq!(details.message_ids.iter().filter(|id| id.is_empty()).count(), 1);
+    let [part] = details.refused.as_slice() else {
+        panic!("one part: {details:?}")
+    };
+    assert_eq!(
+        (part.part, part.answer.as_str()),
+        (2, "Bad Request: can't parse entities")
+    );
+    assert_eq!(part.request.as_ref().unwrap()["text"], calls[1]["text"]);
+    assert!(!format!("{details:?}").contains(telegram::TOKEN));
+
+    delivery(&program, &letter.id, QueueAction::Retry).await;
+    program.delivered().await;
+    let all = telegram.messages(GROUP);
+    assert_eq!(
+        (all.len(), label(&all[parts - 1].text)),
+        (parts, labels(parts)[1].as_str())
+    );
+    let mut arrived = numbered(texts(&all));
+    arrived.sort();
+    assert_eq!(arrived, counted(&titles));
+    assert_eq!(queue(&program).await.dead_letters, []);
+    let again = Request::Delivery {
+        id: letter.id.clone(),
+        action: QueueAction::Retry,
+    };
+    let answer = format!("{:?}", program.ask(again).await);
+    assert!(answer.contains("was sent whole already"), "{answer}");
     program.stop().await;
 }

@@ -38,6 +38,10 @@ const GRACE: Duration = Duration::from_secs(10);
 const GOODBYE: Duration = Duration::from_secs(5);
 /// The longest pause between two tries to reach Discord.
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
+/// After which time without a connection the log says so.
+const SILENCE: Duration = Duration::from_secs(60);
+/// The pause before a connection that ended by itself is made anew.
+const ANEW: Duration = Duration::from_secs(30);
 /// How often one request of an answer is tried.
 const TRIES: u32 = 5;
 
@@ -77,22 +81,52 @@ pub enum GatewayError {
     Refused(String),
 }
 
+/// Answers questions until `stop`, whatever happens to the connection. When Discord refuses it for good, the log says so and
+/// nothing else is affected: digests are sent without it.
+pub async fn keep(settings: Settings, desk: Arc<dyn Desk>, stop: CancellationToken) {
+    while !stop.is_cancelled() {
+        match run(settings.clone(), Arc::clone(&desk), stop.clone()).await {
+            Err(error) => {
+                tracing::error!("{error}. Until then slash commands are not answered; everything else goes on");
+                return;
+            }
+            Ok(()) if stop.is_cancelled() => return,
+            Ok(()) => {
+                tracing::warn!("the connection to Discord's gateway ended; it is made anew");
+                stop.run_until_cancelled(sleep(ANEW)).await;
+            }
+        }
+    }
+}
+
 /// Answers questions until `stop`; then closes the shards and lets answers under way finish. A lost connection is resumed.
 ///
 /// # Errors
 /// Only what trying again cannot mend.
 pub async fn run(settings: Settings, desk: Arc<dyn Desk>, stop: CancellationToken) -> Result<(), GatewayError> {
     let tracker = TaskTracker::new();
+    let ready = Arc::new(AtomicBool::new(false));
     let result = match stop
-        .run_until_cancelled(connect(&settings, desk, &tracker, &stop))
+        .run_until_cancelled(connect(&settings, desk, &tracker, &ready, &stop))
         .await
     {
         None => return Ok(()),
         Some(Err(error)) => return Err(error),
         Some(Ok((mut client, shards))) => {
             let manager = Arc::clone(&client.shard_manager);
+            // serenity tries again and again without a word that reaches the log.
+            let watch = async {
+                sleep(SILENCE).await;
+                if !ready.load(Ordering::Relaxed) {
+                    tracing::warn!(
+                        "Discord's gateway does not answer: slash commands cannot be answered yet; still trying"
+                    );
+                }
+                std::future::pending::<()>().await;
+            };
             tokio::select! {
                 ended = client.start_shards(shards) => ended.map_err(fatal),
+                () = watch => Ok(()),
                 () = stop.cancelled() => {
                     if timeout(GOODBYE, manager.shutdown_all()).await.is_err() {
                         tracing::debug!("Discord's gateway did not confirm the goodbye");
@@ -113,6 +147,7 @@ async fn connect(
     settings: &Settings,
     desk: Arc<dyn Desk>,
     tracker: &TaskTracker,
+    ready: &Arc<AtomicBool>,
     stop: &CancellationToken,
 ) -> Result<(Client, u32), GatewayError> {
     // serenity ignores the proxy setting while its rate limiter is on.
@@ -128,7 +163,7 @@ async fn connect(
         answer_within: settings.answer_within,
         tracker: tracker.clone(),
         stop: stop.clone(),
-        registered: AtomicBool::new(false),
+        registered: Arc::clone(ready),
     };
     let client = ClientBuilder::new_with_http(http, GatewayIntents::empty())
         .event_handler(handler)
@@ -253,7 +288,7 @@ struct Handler {
     answer_within: Duration,
     tracker: TaskTracker,
     stop: CancellationToken,
-    registered: AtomicBool,
+    registered: Arc<AtomicBool>,
 }
 
 #[serenity::async_trait]

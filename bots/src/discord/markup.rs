@@ -66,6 +66,41 @@ pub fn render(message: &Message) -> Vec<Part> {
         .collect()
 }
 
+/// The part as content alone: what its embeds say stands below one another. Each is cut to a like share of what a
+/// content may hold, so that a reader sees of every paper that it is there.
+pub fn plain(part: &Part) -> Part {
+    let body: serde_json::Value = serde_json::from_str(&part.payload).unwrap_or_default();
+    let text = |value: &serde_json::Value| value.as_str().unwrap_or_default().to_owned();
+    let content = shortened(&text(&body["content"]), CONTENT, units);
+    let embeds = body["embeds"].as_array().map(Vec::as_slice).unwrap_or_default();
+    let room = CONTENT.saturating_sub(units(&content)) / embeds.len().max(1);
+    let mut lines = vec![content];
+    for embed in embeds {
+        let said = [&embed["title"], &embed["description"]].map(text);
+        let said: Vec<&str> = said
+            .iter()
+            .map(String::as_str)
+            .filter(|line| !line.is_empty())
+            .collect();
+        // The line break in front counts too.
+        lines.push(shortened(&said.join("\n"), room.saturating_sub(1), units));
+    }
+    lines.retain(|line| !line.trim().is_empty());
+    let content = if lines.is_empty() {
+        NOTHING.to_owned()
+    } else {
+        // A content that leaves no room still gets an “…” for each embed.
+        shortened(&lines.join("\n"), CONTENT, units)
+    };
+    let body = CreateMessage::new()
+        .allowed_mentions(CreateAllowedMentions::new())
+        .flags(MessageFlags::SUPPRESS_EMBEDS)
+        .content(content);
+    Part {
+        payload: serde_json::json!(body).to_string(),
+    }
+}
+
 fn blocks_of(blocks: &[Block], ruler: &dyn Ruler) -> impl Iterator<Item = Vec<Block>> + use<> {
     let message = Message {
         running_title: String::new(),
@@ -599,6 +634,48 @@ mod tests {
                 _ => {}
             }
         }
+    }
+
+    #[test]
+    fn a_plain_part_fits_into_a_content_and_names_every_paper() {
+        let entry = |number: u32| {
+            Block::Entry(Entry {
+                number: Some(number),
+                title: format!("On 𝔸spen number {number}"),
+                lines: vec![plain("𝔸 long tale. ".repeat(40))],
+                ..Entry::default()
+            })
+        };
+        let mut blocks = vec![Block::Heading("Papers".to_owned())];
+        blocks.extend((1..=10).map(entry));
+        let message = Message {
+            running_title: "Papers".to_owned(),
+            blocks,
+        };
+        for part in render(&message) {
+            let rich: Value = serde_json::from_str(&part.payload).unwrap();
+            let body: Value = serde_json::from_str(&super::plain(&part).payload).unwrap();
+            let content = body["content"].as_str().unwrap();
+            assert!(units(content) <= CONTENT, "{}", units(content));
+            assert!(content.starts_with(rich["content"].as_str().unwrap()));
+            let embeds = rich["embeds"].as_array().unwrap();
+            assert!(!embeds.is_empty());
+            for embed in embeds {
+                assert!(content.contains(embed["title"].as_str().unwrap()), "{content}");
+            }
+            assert!(body.get("embeds").is_none_or(|embeds| embeds == &serde_json::json!([])));
+            assert_eq!(body["allowed_mentions"], rich["allowed_mentions"]);
+        }
+        let empty = Part {
+            payload: "{}".to_owned(),
+        };
+        let full = serde_json::json!({"content": "x".repeat(CONTENT), "embeds": [{"title": "a"}, {"title": "b"}]});
+        let full = Part {
+            payload: full.to_string(),
+        };
+        let body: Value = serde_json::from_str(&super::plain(&full).payload).unwrap();
+        assert_eq!(units(body["content"].as_str().unwrap()), CONTENT);
+        assert!(super::plain(&empty).payload.contains(NOTHING));
     }
 
     #[test]

@@ -15,6 +15,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 use serenity::http::DiscordJsonError;
 
+use super::markup;
 use crate::messenger::Messenger;
 
 /// The wait when a 429 does not say how long; only Cloudflare's do not, and those are bans.
@@ -72,6 +73,10 @@ impl Messenger for Sender {
     /// message that is already there (Create Message). A later repeat may post twice.
     fn send<'a>(&'a self, place: &'a Place, part: &'a Part, key: &'a str) -> BoxFuture<'a, Result<String, SendError>> {
         self.post(place, part, key).boxed()
+    }
+
+    fn plain(&self, part: &Part) -> Part {
+        markup::plain(part)
     }
 }
 

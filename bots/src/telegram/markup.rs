@@ -50,6 +50,17 @@ pub fn render(message: &Message) -> Vec<Part> {
         .collect()
 }
 
+/// The part without its entities. The text stays, and with it the length.
+pub fn plain(part: &Part) -> Part {
+    let mut body: serde_json::Value = serde_json::from_str(&part.payload).unwrap_or_default();
+    if let Some(fields) = body.as_object_mut() {
+        fields.remove("entities");
+    }
+    Part {
+        payload: body.to_string(),
+    }
+}
+
 /// The body of sendMessage.
 #[derive(Serialize)]
 struct Payload<'a> {
@@ -434,6 +445,17 @@ mod tests {
             running_title: "Systems · 2025-10-09".into(),
             blocks,
         }
+    }
+
+    #[test]
+    fn a_plain_part_has_the_same_text_and_no_entities() {
+        let [part] = render(&digest(1, "We show.")).try_into().unwrap();
+        let (mut marked, plain): (Value, Value) = (
+            serde_json::from_str(&part.payload).unwrap(),
+            serde_json::from_str(&super::plain(&part).payload).unwrap(),
+        );
+        assert!(marked.as_object_mut().unwrap().remove("entities").is_some());
+        assert_eq!(plain, marked);
     }
 
     #[test]

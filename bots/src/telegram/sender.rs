@@ -2,6 +2,8 @@
 //! teloxide's errors do not tell a request that never left from one whose answer was lost, and the Bot API has no key
 //! that would make sending again harmless.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use futures::future::BoxFuture;
@@ -36,12 +38,17 @@ const REASON_CHARS: usize = 300;
 #[error("“{0}” is no address of a Bot API: write https://api.telegram.org, or the http(s) address of your own server")]
 pub struct BadApiUrl(String);
 
+/// How long deliveries wait before they look again whether another program still polls.
+const RIVAL_PAUSE: Duration = Duration::from_secs(5);
+
 /// The bot on Telegram; cheap to clone. Neither its errors nor its `Debug` show the token.
 #[derive(Clone)]
 pub struct Sender {
     http: reqwest::Client,
     api_url: Url,
     token: SecretString,
+    /// Whether another program polls with this token, see [`Sender::set_rival`].
+    rival: Arc<AtomicBool>,
 }
 
 impl std::fmt::Debug for Sender {
@@ -87,7 +94,19 @@ impl Sender {
         if let Ok(mut path) = api_url.path_segments_mut() {
             path.pop_if_empty();
         }
-        Ok(Self { http, api_url, token })
+        let rival = Arc::default();
+        Ok(Self {
+            http,
+            api_url,
+            token,
+            rival,
+        })
+    }
+
+    /// Another program polls Telegram with this bot's token, or no longer does. While it does no digest is posted: two
+    /// copies of Paperwire would post each of them twice.
+    pub fn set_rival(&self, present: bool) {
+        self.rival.store(present, Ordering::Relaxed);
     }
 
     /// teloxide's client for everything that no delivery depends on. It knows the token, and its `Debug` shows it.
@@ -348,7 +367,17 @@ impl Messenger for Sender {
 
     /// `key` stays unused: the Bot API knows no idempotency (tdlib/telegram-bot-api#126), hence [`SendError::Uncertain`].
     fn send<'a>(&'a self, place: &'a Place, part: &'a Part, _key: &'a str) -> BoxFuture<'a, Result<String, SendError>> {
-        Box::pin(self.send_message(place, part, None))
+        Box::pin(async move {
+            if self.rival.load(Ordering::Relaxed) {
+                let (retry_after, scope) = (RIVAL_PAUSE, LimitScope::Bot);
+                return Err(SendError::RateLimited { retry_after, scope });
+            }
+            self.send_message(place, part, None).await
+        })
+    }
+
+    fn plain(&self, part: &Part) -> Part {
+        markup::plain(part)
     }
 }
 
@@ -358,6 +387,28 @@ mod tests {
 
     fn sender(url: &str) -> Sender {
         Sender::new(reqwest::Client::new(), url.parse().unwrap(), "12:secret".into()).unwrap()
+    }
+
+    #[tokio::test]
+    async fn while_another_program_polls_with_the_token_deliveries_wait_and_nothing_is_sent() {
+        // Nobody listens there: a request would come back as unreachable.
+        let sender = sender("http://127.0.0.1:1");
+        let (place, part) = (
+            Place::telegram(1, None),
+            Part {
+                payload: r#"{"text":"a"}"#.to_owned(),
+            },
+        );
+        sender.set_rival(true);
+        let held_back = Messenger::send(&sender, &place, &part, "key").await;
+        let expected = SendError::RateLimited {
+            retry_after: RIVAL_PAUSE,
+            scope: LimitScope::Bot,
+        };
+        assert_eq!(held_back, Err(expected));
+        sender.set_rival(false);
+        let tried = Messenger::send(&sender, &place, &part, "key").await;
+        assert!(matches!(tried, Err(SendError::Unreachable { .. })), "{tried:?}");
     }
 
     #[test]

@@ -182,7 +182,7 @@ pub async fn run(settings: Settings, desk: Arc<dyn Desk>, sender: Arc<Sender>, s
         };
         match polled {
             Ok(updates) => {
-                trouble.calm();
+                trouble.calm(&sender);
                 for update in updates {
                     if let Some(id) = update.get("update_id").and_then(Value::as_i64) {
                         offset = offset.max(Some(id + 1));
@@ -286,8 +286,10 @@ impl Trouble {
                 debug!("still: {what}");
             } else {
                 self.conflict = true;
+                sender.set_rival(true);
                 error!(
-                    "another program polls Telegram with this bot's token; stop one of the two. Telegram says: {what}"
+                    "another program polls Telegram with this bot's token; stop one of the two. No digest is posted on Telegram \
+                     while it does. Telegram says: {what}"
                 );
             }
             return settings.conflict_pause;
@@ -305,7 +307,7 @@ impl Trouble {
         settings.first_pause.saturating_mul(factor).min(settings.longest_pause)
     }
 
-    fn calm(&mut self) {
+    fn calm(&mut self, sender: &Sender) {
         if self.failures > 0 {
             info!("Telegram can be asked again");
             self.failures = 0;
@@ -313,8 +315,9 @@ impl Trouble {
         if self.conflict {
             self.calm_polls += 1;
             if self.calm_polls >= CALM_POLLS {
-                info!("this is the only program that polls Telegram again");
+                info!("this is the only program that polls Telegram again; digests are posted again");
                 self.conflict = false;
+                sender.set_rival(false);
             }
         }
     }

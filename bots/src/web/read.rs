@@ -141,7 +141,7 @@ pub(super) fn channel(store: &dyn Store, place: &Place) -> Result<Option<Channel
 
 /// What a delivery shows; nothing before its part is sent. The page has one part to a message.
 fn post(store: &dyn Store, delivery: &Delivery) -> Result<Option<PostView>> {
-    let Some(key) = delivery.message_ids.first() else {
+    let Some(key) = delivery.message_ids.first().filter(|_| delivery.arrived() > 0) else {
         return Ok(None);
     };
     let part = whole(store.part(&delivery.rendering, 0))?;

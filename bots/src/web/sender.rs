@@ -105,6 +105,11 @@ impl Messenger for Sender {
         };
         Box::pin(std::future::ready(result))
     }
+
+    /// The page refuses only what it cannot read at all: nothing can be made of that.
+    fn plain(&self, part: &Part) -> Part {
+        part.clone()
+    }
 }
 
 #[cfg(test)]

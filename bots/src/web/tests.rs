@@ -119,6 +119,9 @@ impl Store for Shelf {
     fn unfinished(&self, _: usize) -> StoreResult<Vec<Delivery>> {
         nothing()
     }
+    fn dead_letters(&self, _: usize) -> StoreResult<Vec<Delivery>> {
+        nothing()
+    }
     fn digest_of_message(&self, _: &Place, _: &str) -> StoreResult<Option<DigestId>> {
         nothing()
     }

@@ -163,13 +163,13 @@ pub(super) fn month(lang: Lang, day: NaiveDate) -> String {
 /// `10月10日 17:00`, `10 October, 17:00`, in the zone.
 pub(super) fn moment(lang: Lang, at: DateTime<Utc>, zone: Tz) -> String {
     at.with_timezone(&zone)
-        .format(lang.pick("%-m月%-d日 %H:%M", "%-d %B, %H:%M"))
+        .format(lang.pick("%-m月%-d日 %H:%M %Z", "%-d %B, %H:%M %Z"))
         .to_string()
 }
 
 /// `17:00`, in the zone.
 pub(super) fn time(at: DateTime<Utc>, zone: Tz) -> String {
-    at.with_timezone(&zone).format("%H:%M").to_string()
+    at.with_timezone(&zone).format("%H:%M %Z").to_string()
 }
 
 #[cfg(test)]

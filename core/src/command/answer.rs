@@ -179,10 +179,16 @@ impl Asked<'_> {
         ))
     }
 
-    /// The digest that was posted here on `day`; else the one whose mailing ended on it.
+    /// The digest that was posted here on `day`, one with papers if there were several; else the one whose mailing ended on
+    /// it.
     fn of_day(&self, day: NaiveDate) -> Result<Option<Digest>> {
         let view = self.view();
-        match self.find(|digest| view.day(digest) == day)? {
+        let with_papers = self.find(|digest| view.day(digest) == day && !digest.entries.is_empty())?;
+        let of_day = match with_papers {
+            Some(digest) => Some(digest),
+            None => self.find(|digest| view.day(digest) == day)?,
+        };
+        match of_day {
             Some(digest) => Ok(Some(digest)),
             None => self.find(|digest| digest.windows.iter().any(|w| w.to.date_naive() == day)),
         }
@@ -194,7 +200,7 @@ impl Asked<'_> {
         for _ in 0..LOOK_BACK / PAGE {
             let page = self.context.store.deliveries(self.place, before, PAGE)?;
             for delivery in &page {
-                if delivery.message_ids.is_empty() {
+                if delivery.arrived() == 0 {
                     continue;
                 }
                 if let Some(digest) = self.context.store.digest(&delivery.id.digest)?.filter(&wanted) {
@@ -544,6 +550,44 @@ mod tests {
         assert!(there("/paper 2510.00102").contains("Pruning Without Tears"));
         let topics = there("/topics");
         assert!(topics.contains("not followed here") && topics.contains("place = \"discord:100000000000000001\""));
+    }
+
+    #[test]
+    fn a_question_in_a_topic_or_thread_is_about_the_digests_around_it_where_it_has_none() {
+        let store = newsroom(Lang::En);
+        let (thread, around) = ("discord:100000000000000001".parse().unwrap(), HERE.parse().unwrap());
+        let mut question = Question {
+            command: command::parse("/paper 1", None).unwrap(),
+            place: thread,
+            parent: Some(around),
+            reply_to: None,
+            fallback_lang: Lang::Zh,
+        };
+        let topics = [topic()];
+        let context = Context {
+            store: &store,
+            topics: &topics,
+            now: october(11, 12),
+        };
+        let said = |question: &Question| answer(question, &context).unwrap().message.to_plain();
+        assert!(said(&question).contains("Later Pruning"));
+        question.parent = None;
+        assert_eq!(said(&question), format!("{}\n", Lang::Zh.no_digest_yet()));
+    }
+
+    #[test]
+    fn of_two_digests_on_one_day_the_one_with_papers_is_meant() {
+        let store = newsroom(Lang::En);
+        let again = crate::pipeline::publish_now(
+            &store,
+            &[topic()],
+            &Counting::default(),
+            vec![store.channel(&HERE.parse().unwrap()).unwrap().unwrap()],
+            october(10, 3),
+        );
+        assert_eq!(again.unwrap().deliveries.len(), 1);
+        post(&store, october(10, 3));
+        assert!(ask(&store, HERE, "/paper 2025-10-10 1", None).contains("Later Pruning"));
     }
 
     #[test]

@@ -30,7 +30,7 @@ pub fn claim(store: &dyn Store, platforms: &[Platform], now: DateTime<Utc>, limi
     let mut claimed = Vec::new();
     let mut writes = Vec::new();
     for due in store.due(platforms, now, limit)? {
-        // What cannot be sent is set aside, or it would keep everything behind it waiting for ever.
+        // A part that cannot be sent is given up, or it would keep everything behind it waiting for ever.
         match readable(store.part(&due.rendering, due.next_part()))? {
             Some(part) => {
                 let delivery = due.claim(now);
@@ -38,9 +38,8 @@ pub fn claim(store: &dyn Store, platforms: &[Platform], now: DateTime<Utc>, limi
                 claimed.push(Claimed { delivery, part });
             }
             None => {
-                let reason = Discard::Rejected(format!("part {} cannot be read from the store", due.next_part() + 1));
-                let state = State::Discarded { reason, at: now };
-                writes.push(Write::Delivery(Box::new(Delivery { state, ..due })));
+                let reason = "it cannot be read from the store".to_owned();
+                writes.push(Write::Delivery(Box::new(due.give_up_part(reason, now))));
             }
         }
     }
@@ -57,6 +56,7 @@ fn still_held(store: &dyn Store, held: &Delivery) -> Result<Option<Delivery>> {
         matches!(stored.state, State::Leased { .. })
             && stored.state == held.state
             && stored.next_part() == held.next_part()
+            && stored.plain == held.plain
     };
     Ok(store.delivery(&held.id)?.filter(same))
 }
@@ -134,7 +134,7 @@ pub fn settle(
     }
     store.commit(writes)?;
     let next = match settled.delivery.state {
-        // Where it cannot be read the lease runs out, and the next claim sets the delivery aside.
+        // Where it cannot be read the lease runs out, and the next claim gives the part up.
         State::Leased { .. } => readable(store.part(&settled.delivery.rendering, settled.delivery.next_part()))?,
         State::Available { .. } | State::Sent { .. } | State::Discarded { .. } => None,
     };
@@ -149,12 +149,20 @@ fn pause(store: &dyn Store, id: &DeliveryId, reason: &str, rewind: bool, now: Da
     };
     let begin = |id: DigestId| -> Result<Option<Seq>> { Ok(readable(store.digest(&id))?.map(|digest| digest.since)) };
     let mut cursor = channel.cursor;
-    if rewind && let Some(since) = begin(id.digest)? {
+    let latest_first = store.deliveries(&id.place, None, WAITING)?;
+    // What is older than a digest that is there was sent again by an operator: going back to it would repeat that digest.
+    let there = latest_first.iter().find(|delivery| delivery.arrived() > 0);
+    let there = there.map(|delivery| delivery.id.digest);
+    let ahead = |digest: DigestId| there.is_none_or(|there| digest > there);
+    if rewind
+        && ahead(id.digest)
+        && let Some(since) = begin(id.digest)?
+    {
         cursor = cursor.min(since);
     }
     let mut writes = Vec::new();
-    for waiting in store.deliveries(&id.place, None, WAITING)? {
-        let untouched = waiting.message_ids.is_empty() && !waiting.uncertain;
+    for waiting in latest_first {
+        let untouched = waiting.arrived() == 0 && !waiting.uncertain && ahead(waiting.id.digest);
         if waiting.id == *id || waiting.is_finished() || !untouched {
             continue;
         }
@@ -412,7 +420,7 @@ mod tests {
         };
         assert_eq!(
             reason,
-            Discard::Rejected("part 2 cannot be read from the store".to_owned())
+            Discard::Rejected("part 2: it cannot be read from the store".to_owned())
         );
     }
 

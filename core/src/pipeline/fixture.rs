@@ -283,6 +283,10 @@ impl Store for Spoiled<'_> {
         self.whole.unfinished(limit)
     }
 
+    fn dead_letters(&self, limit: usize) -> Result<Vec<Delivery>> {
+        self.whole.dead_letters(limit)
+    }
+
     fn digest_of_message(&self, place: &Place, message_id: &str) -> Result<Option<DigestId>> {
         self.whole.digest_of_message(place, message_id)
     }

@@ -319,7 +319,6 @@ pub fn draft_of_window(
     store: &dyn Store,
     topic: &Topic,
     day: Option<NaiveDate>,
-    now: DateTime<Utc>,
 ) -> Result<Option<(Digest, Vec<Scored>)>> {
     let ledger = store.windows()?;
     let day = match day.or_else(|| ledger.iter().map(|w| w.window.to.date_naive()).max()) {
@@ -365,9 +364,10 @@ pub fn draft_of_window(
         topics: vec![topic.id.clone()],
         keywords: Vec::new(),
     };
-    let whole = now - TimeDelta::nanoseconds(i64::from(now.timestamp_subsec_nanos()));
+    // It is dated as its papers are, whenever it is looked at.
+    let occurrence = of_day.iter().map(|w| w.window.to).max().unwrap_or_default();
     let draft = Draft {
-        id: DigestId::new(&subjects, since, whole),
+        id: DigestId::new(&subjects, since, occurrence),
         subjects,
         since,
         upto,
@@ -682,9 +682,7 @@ mod tests {
         let published = due(&spoiled, october(10, 9));
         assert_eq!(papers(&only_digest(&whole, &published)), [arxiv(1)]);
         assert!(published.damaged[0].to_string().contains("arxiv:2510.00003"));
-        let (preview, _) = draft_of_window(&spoiled, &topic(), None, october(10, 9))
-            .unwrap()
-            .unwrap();
+        let (preview, _) = draft_of_window(&spoiled, &topic(), None).unwrap().unwrap();
         assert_eq!(papers(&preview), [arxiv(1)]);
     }
 
@@ -700,7 +698,7 @@ mod tests {
         take(&store, "b", news(10, vec![paper(4, "Pruning", "")]), october(10, 20));
         let preview = |day: Option<&str>| {
             let day = day.map(|d| d.parse().unwrap());
-            draft_of_window(&store, &topic(), day, october(11, 0)).unwrap()
+            draft_of_window(&store, &topic(), day).unwrap()
         };
         let (digest, scored) = preview(Some("2025-10-09")).unwrap();
         assert_eq!(papers(&digest), [arxiv(3), arxiv(1)]);
@@ -729,9 +727,7 @@ mod tests {
             news(9, vec![paper(1, "Pruning of Roses in Winter", "")]),
             october(9, 20),
         );
-        let (digest, _) = draft_of_window(&store, &topic(), None, october(9, 21))
-            .unwrap()
-            .unwrap();
+        let (digest, _) = draft_of_window(&store, &topic(), None).unwrap().unwrap();
         assert_eq!(papers(&digest), [arxiv(1)]);
     }
 

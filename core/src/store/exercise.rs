@@ -21,7 +21,7 @@ use crate::topic::{Hit, Score, TopicId, Verdict};
 /// # Panics
 /// When a promise is broken; the function in the backtrace is the promise.
 pub fn exercise(make: &mut dyn FnMut() -> Box<dyn Store>) {
-    let checks: [fn(&dyn Store); 24] = [
+    let checks: [fn(&dyn Store); 25] = [
         an_empty_store_answers_everything_with_nothing,
         a_commit_is_visible_to_the_next_read_and_sync_may_be_called_at_any_time,
         later_writes_of_a_commit_see_the_earlier_ones,
@@ -46,6 +46,7 @@ pub fn exercise(make: &mut dyn FnMut() -> Box<dyn Store>) {
         due_deliveries_come_most_overdue_first_and_next_due_agrees,
         a_moved_delivery_leaves_nothing_behind,
         a_message_leads_to_its_digest_in_its_own_place_alone,
+        dead_letters_come_latest_first_until_they_are_sent_again_or_gone,
     ];
     for check in checks {
         check(&*make());
@@ -625,6 +626,38 @@ fn a_moved_delivery_leaves_nothing_behind(store: &dyn Store) {
     assert_eq!(store.due(&Platform::ALL, at(5), 9), Ok(vec![new]));
 }
 
+fn dead_letters_come_latest_first_until_they_are_sent_again_or_gone(store: &dyn Store) {
+    let ended = |reason, minute| State::Discarded { reason, at: at(minute) };
+    let dead = |minute| ended(Discard::Rejected("too long".to_owned()), minute);
+    let letters = [
+        ("web:a", 2, 7),
+        ("telegram:-1/4", 1, 5),
+        ("telegram:-1/4", 2, 5),
+        ("web:b", 1, 5),
+    ]
+    .map(|(place, day, minute)| delivery(place, digest_id(day), dead(minute)));
+    let dropped = delivery("web:c", digest_id(1), ended(Discard::Dropped, 6));
+    let gone = delivery("web:d", digest_id(1), ended(Discard::Gone("kicked".to_owned()), 6));
+    let waiting = delivery("web:e", digest_id(1), available(6));
+    let all = letters.iter().rev().chain([&dropped, &gone, &waiting]);
+    store.commit(all.map(send).collect()).unwrap();
+    assert_eq!(store.dead_letters(9).unwrap(), letters);
+    assert_eq!(store.dead_letters(2).unwrap(), letters[..2]);
+    let [first, second, third, fourth] = letters;
+    let again = Delivery {
+        state: available(9),
+        ..second
+    };
+    let later = Delivery {
+        state: dead(8),
+        ..third
+    };
+    store
+        .commit(vec![send(&again), send(&later), Write::RemoveDelivery(fourth.id)])
+        .unwrap();
+    assert_eq!(store.dead_letters(9), Ok(vec![later, first]));
+}
+
 fn a_message_leads_to_its_digest_in_its_own_place_alone(store: &dyn Store) {
     let mut sent = delivery("telegram:-1/4", digest_id(1), State::Sent { at: at(5) });
     sent.message_ids = vec!["10".to_owned(), String::new()];
@@ -658,6 +691,7 @@ pub(super) fn reads(store: &dyn Store) -> Vec<(String, String)> {
     note("next_channel_due".to_owned(), &store.next_channel_due());
     note("next_due".to_owned(), &store.next_due(&Platform::ALL));
     note("damaged".to_owned(), &store.damaged());
+    note("dead letters".to_owned(), &store.dead_letters(3));
     for limit in [0, 2, usize::MAX] {
         note(format!("intake {limit}"), &store.intake(1, 5, limit));
         note(format!("unfinished {limit}"), &store.unfinished(limit));

@@ -289,6 +289,18 @@ impl Store for ModelStore {
         Ok(all.filter(|d| !d.is_finished()).take(limit).cloned().collect())
     }
 
+    fn dead_letters(&self, limit: usize) -> Result<Vec<Delivery>> {
+        let state = self.state();
+        let all = state.deliveries.values().flat_map(BTreeMap::values);
+        let mut dead: Vec<_> = all.filter_map(|d| Some((d.dead_since()?, d))).collect();
+        dead.sort_by_key(|(since, _)| std::cmp::Reverse(*since));
+        Ok(dead
+            .into_iter()
+            .take(limit)
+            .map(|(_, delivery)| delivery.clone())
+            .collect())
+    }
+
     fn digest_of_message(&self, place: &Place, message_id: &str) -> Result<Option<DigestId>> {
         let state = self.state();
         // A part that was taken as arrived without an answer has no id: an empty one belongs to nothing.

@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use super::{ContentRecord, IntakeRecord, MatchRecord, WindowRecord};
 use crate::brief::Brief;
 use crate::channel::{Activity, Channel, Place, Platform, Seq, Settings, Style, WhenEmpty};
-use crate::delivery::{Delivery, DeliveryId, Discard, State};
+use crate::delivery::{Delivery, DeliveryId, Discard, Refusal, State};
 use crate::digest::{Digest, DigestId, Entry, EntryBrief, RenderingId};
 use crate::locale::Lang;
 use crate::message::Part;
@@ -467,12 +467,56 @@ struct DeliveryV1 {
     state: StateV1,
     parts: u32,
     message_ids: Vec<String>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    refused: Vec<RefusalV1>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    again: Vec<u32>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    plain: Option<String>,
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     sending: bool,
     uncertain: bool,
     attempts: u32,
     last_error: Option<String>,
     published_at: DateTime<Utc>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct RefusalV1 {
+    part: u32,
+    said: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    said_to_plain: Option<String>,
+}
+
+impl From<Refusal> for RefusalV1 {
+    fn from(refusal: Refusal) -> Self {
+        let Refusal {
+            part,
+            said,
+            said_to_plain,
+        } = refusal;
+        Self {
+            part,
+            said,
+            said_to_plain,
+        }
+    }
+}
+
+impl From<RefusalV1> for Refusal {
+    fn from(stored: RefusalV1) -> Self {
+        let RefusalV1 {
+            part,
+            said,
+            said_to_plain,
+        } = stored;
+        Self {
+            part,
+            said,
+            said_to_plain,
+        }
+    }
 }
 
 #[derive(Serialize, Deserialize)]
@@ -532,6 +576,9 @@ impl From<Delivery> for DeliveryV1 {
             state,
             parts,
             message_ids,
+            refused,
+            again,
+            plain,
             sending,
             uncertain,
             attempts,
@@ -558,6 +605,9 @@ impl From<Delivery> for DeliveryV1 {
             state: state.into(),
             parts,
             message_ids,
+            refused: refused.into_iter().map(Into::into).collect(),
+            again,
+            plain,
             sending,
             uncertain,
             attempts,
@@ -576,6 +626,9 @@ impl From<DeliveryV1> for Delivery {
             state,
             parts,
             message_ids,
+            refused,
+            again,
+            plain,
             sending,
             uncertain,
             attempts,
@@ -601,6 +654,9 @@ impl From<DeliveryV1> for Delivery {
             state: state.into(),
             parts,
             message_ids,
+            refused: refused.into_iter().map(Into::into).collect(),
+            again,
+            plain,
             sending,
             uncertain,
             attempts,
@@ -753,6 +809,9 @@ mod tests {
             state,
             parts: 3,
             message_ids: vec!["77".to_owned(), String::new()],
+            refused: Vec::new(),
+            again: Vec::new(),
+            plain: None,
             sending: false,
             uncertain: true,
             attempts: 4,
@@ -861,6 +920,15 @@ mod tests {
             reason: Discard::Dropped,
             at: at("2025-10-10T09:00:00Z"),
         }),
+        "delivery_refused_v1": Delivery {
+            refused: vec![
+                Refusal { part: 1, said: "Bad Request".to_owned(), said_to_plain: Some("Too Long".to_owned()) },
+                Refusal { part: 0, said: "unreadable".to_owned(), said_to_plain: None },
+            ],
+            again: vec![2],
+            plain: Some("Bad Request".to_owned()),
+            ..delivery(State::Available { at: at("2025-10-10T09:00:00Z") })
+        },
         "intake_v1": intake(),
         "window_v1": ledger(),
         "content_v1": content(),

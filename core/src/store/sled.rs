@@ -22,10 +22,11 @@
 //! | `t` topic | number | fingerprints of topics |
 //! | `u` place, digest | due | unfinished deliveries |
 //! | `w` source, from, to | **window** | |
+//! | `x` since (latest first), place, digest | | `dead_letters` |
 //! | `~` key, number | further bytes | the rest of a record that is longer than [`PIECE`] |
 //!
 //! How the parts of a key are written: a number big-endian; an instant as seconds with the sign flipped, then
-//! nanoseconds; a text with `00` as `00 FF` and closed by `00 01`, so that no text is the beginning of another
+//! nanoseconds, and with all bits inverted where the latest comes first; a text with `00` as `00 FF` and closed by `00 01`, so that no text is the beginning of another
 //! (`telegram:-1/4`, `telegram:-1/42`) and the order is the texts' own; a place as platform, chat and thread; a digest
 //! as occurrence and set.
 //!
@@ -73,6 +74,9 @@ const PIECE: usize = 6 * 1024;
 
 /// sled counts bytes on disk; in memory it is several times as much (sled #986).
 const CACHE_BYTES: u64 = 64 * 1024 * 1024;
+
+/// The bytes of an instant in a key.
+const INSTANT: usize = 12;
 
 /// sled's own thread flushes so often, and gathers garbage on the way, which nothing else does. No promise rests on it.
 const FLUSH_MS: u64 = 500;
@@ -480,6 +484,20 @@ impl Store for SledStore {
         records.take(limit).collect()
     }
 
+    fn dead_letters(&self, limit: usize) -> Result<Vec<Delivery>> {
+        let _gate = self.reading()?;
+        let entries = self.db.scan_prefix(Key::new(b'x').bytes());
+        let records = entries.filter_map(|entry| {
+            let read = || {
+                let (key, _) = entry.map_err(broken)?;
+                let id = key.get(1 + INSTANT..).unwrap_or_default();
+                self.readable(&Key::new(b'd').raw(id))
+            };
+            read().transpose()
+        });
+        records.take(limit).collect()
+    }
+
     fn digest_of_message(&self, place: &Place, message_id: &str) -> Result<Option<DigestId>> {
         let _gate = self.reading()?;
         let prefix = Key::new(b'k').place(place).text(message_id);
@@ -844,6 +862,9 @@ impl<'a> Draft<'a> {
         if let Some(due) = delivery.state.due() {
             self.put(Key::delivery(b'u', &delivery.id), Key(Vec::new()).time(due).bytes());
         }
+        if let Some(since) = delivery.dead_since() {
+            self.put(Key::dead(since, &delivery.id), &[]);
+        }
         self.put_record(Key::delivery(b'd', &delivery.id), delivery)
     }
 
@@ -852,6 +873,9 @@ impl<'a> Draft<'a> {
         self.places.insert(Key(Vec::new()).place(place).0);
         match self.take::<Delivery>(&Key::delivery(b'd', id))? {
             Some(Ok(old)) => {
+                if let Some(since) = old.dead_since() {
+                    self.remove(Key::dead(since, id).0);
+                }
                 for message in old.message_ids.iter().filter(|id| !id.is_empty()) {
                     self.remove(Key::new(b'k').place(place).text(message).digest(digest).0);
                 }
@@ -859,6 +883,7 @@ impl<'a> Draft<'a> {
             Some(Err(())) => {
                 let suffix = Key(Vec::new()).digest(digest);
                 self.purge(&Key::new(b'k').place(place), suffix.bytes())?;
+                self.purge(&Key::new(b'x'), Key(Vec::new()).place(place).digest(digest).bytes())?;
             }
             None => return Ok(()),
         }
@@ -933,6 +958,12 @@ impl Key {
 
     fn delivery(table: u8, id: &DeliveryId) -> Self {
         Self::new(table).place(&id.place).digest(&id.digest)
+    }
+
+    fn dead(since: DateTime<Utc>, id: &DeliveryId) -> Self {
+        let instant = Key(Vec::new()).time(since).0;
+        let latest_first: Vec<u8> = instant.into_iter().map(|byte| !byte).collect();
+        Self::new(b'x').raw(&latest_first).place(&id.place).digest(&id.digest)
     }
 
     fn rendering(id: &RenderingId) -> Self {
@@ -1067,7 +1098,7 @@ fn readable_key(key: &[u8]) -> String {
             b'c' => format!("channel {}", r.place()?),
             b'd' => {
                 let place = r.place()?;
-                format!("delivery {} → {place}", r.digest()?)
+                format!("delivery {place}+{}", r.digest()?)
             }
             b'g' => format!("digest {}", r.digest()?),
             b'h' => format!("content {}", r.text()?),
