@@ -101,6 +101,7 @@ impl Store for Mortal {
         due(platforms: &[Platform], now: DateTime<Utc>, limit: usize) -> Vec<Delivery>;
         next_due(platforms: &[Platform]) -> Option<DateTime<Utc>>;
         unfinished(limit: usize) -> Vec<Delivery>;
+        dead_letters(limit: usize) -> Vec<Delivery>;
         digest_of_message(place: &Place, message_id: &str) -> Option<DigestId>;
         sync() -> ();
     }
@@ -215,6 +216,8 @@ enum Event {
     Answer(u32, u64, std::result::Result<String, SendError>),
     /// Papers come in and a digest is published, by the running program or beside it.
     Publish,
+    /// An update says that a chat has moved.
+    Follow(Place, Place),
     /// Something else happens.
     Nature,
     /// Nothing goes wrong from now on.
@@ -250,7 +253,8 @@ struct Simulation {
     first: HashMap<Piece, i64>,
     /// A send of it was not answered: its fate was unknown at some time.
     doubtful: HashSet<Piece>,
-    refused: HashSet<Piece>,
+    /// How often the platform refused it: as it is, and as plain text.
+    refused: HashMap<Piece, u32>,
     published: HashSet<(usize, DigestId)>,
     papers: u64,
     publishes_left: u32,
@@ -323,7 +327,7 @@ impl Simulation {
             nonces: HashMap::new(),
             first: HashMap::new(),
             doubtful: HashSet::new(),
-            refused: HashSet::new(),
+            refused: HashMap::new(),
             published: HashSet::new(),
             papers: 0,
             publishes_left: u32::try_from(random.between(2, 6)).unwrap(),
@@ -433,6 +437,10 @@ impl Simulation {
         self.count(why);
     }
 
+    fn refused_for_good(&self, piece: &Piece) -> bool {
+        self.refused.get(piece).is_some_and(|times| *times > 1)
+    }
+
     fn chat_of(&self, place: &Place) -> usize {
         let found = self
             .chats
@@ -452,6 +460,8 @@ impl Simulation {
             Event::Start(..) | Event::Look(..) | Event::Permit(..) | Event::Answer(..) => Ok(()),
             Event::Arrival(request) => self.arrive(*request),
             Event::Publish => self.publish(),
+            Event::Follow(from, to) if self.running => self.follow(from, to),
+            Event::Follow(..) => Ok(()),
             Event::Nature => self.nature(),
             Event::Calm => self.become_calm(),
         }
@@ -573,7 +583,7 @@ impl Simulation {
         let Some(task) = self.tasks.get_mut(&number) else {
             return broken("a task is gone");
         };
-        if stored.as_ref() != Some(&task.part) && !self.refused.contains(&piece) {
+        if stored.as_ref() != Some(&task.part) {
             return broken(format!("{} sends another part than {}", held.id, piece.2));
         }
         task.on_the_wire = true;
@@ -632,6 +642,16 @@ impl Simulation {
         if self.stopping && self.tasks.is_empty() {
             self.tell(|| "stopped".to_owned());
             self.end();
+        }
+        Ok(())
+    }
+
+    fn follow(&mut self, from: Place, to: Place) -> Step {
+        if pipeline::follow_chat(&self.store, &from, &to, self.now())? {
+            self.count("moves that an update told");
+            self.look(Platform::Telegram, 1);
+        } else {
+            self.plan(200, Event::Follow(from, to));
         }
         Ok(())
     }
@@ -741,18 +761,7 @@ impl Simulation {
                 // The chat moves and an update says so before a send finds out.
                 let from = self.chats[chat].place.clone();
                 let to = self.migrate(chat);
-                let on_the_wire = |task: &&Task| task.on_the_wire && task.held.id.place == from;
-                let held: Vec<Delivery> = self
-                    .tasks
-                    .values()
-                    .filter(on_the_wire)
-                    .map(|t| t.held.clone())
-                    .collect();
-                for held in held {
-                    self.doubt(&held, "chats that moved with a part on the wire");
-                }
-                pipeline::move_channel(&self.store, &from, &to)?;
-                self.look(Platform::Telegram, 1);
+                self.plan(1, Event::Follow(from, to));
             }
             _ => {
                 // Somebody writes /start.
@@ -837,6 +846,11 @@ impl Simulation {
             let to = self.chats[chat].place.clone();
             return Ok(Err(SendError::Moved { to }));
         }
+        if self.refused.contains_key(&request.piece) && self.random.permille(500) {
+            self.count("Rejected again");
+            *self.refused.entry(request.piece).or_default() += 1;
+            return Ok(Err(SendError::Rejected { reason: reason() }));
+        }
         if self.calm || !self.random.permille(self.faults) {
             return self.accept(request).map(Ok);
         }
@@ -862,7 +876,7 @@ impl Simulation {
             }
             4 => {
                 self.count("Rejected");
-                self.refused.insert(request.piece);
+                *self.refused.entry(request.piece).or_default() += 1;
                 SendError::Rejected { reason: reason() }
             }
             5 | 6 => {
@@ -921,7 +935,7 @@ impl Simulation {
         }
         let missing = (0..part)
             .map(|earlier| (chat, digest, earlier))
-            .find(|piece| !self.first.contains_key(piece) && !self.refused.contains(piece) && !skipped(piece));
+            .find(|piece| !self.first.contains_key(piece) && !self.refused_for_good(piece) && !skipped(piece));
         if let Some((_, _, earlier)) = missing {
             return broken(format!("{} {digest} part {part} comes before {earlier}", request.place));
         }
@@ -961,21 +975,19 @@ impl Simulation {
                     return broken(format!("{id} part {part} has another part's message id"));
                 }
             }
-            let refused = (0..delivery.parts).any(|part| self.refused.contains(&(chat, id.digest, part)));
-            let (discarded, gone) = match &delivery.state {
-                State::Discarded { reason, .. } => (true, matches!(reason, Discard::Gone(_))),
-                State::Available { .. } | State::Leased { .. } | State::Sent { .. } => (false, false),
+            let gone = match &delivery.state {
+                State::Discarded { reason, .. } => matches!(reason, Discard::Gone(_)),
+                State::Available { .. } | State::Leased { .. } | State::Sent { .. } => false,
             };
-            // What follows a refused part, or had begun to arrive when the channel was lost, is given up.
-            let begun = next > 0 || (delivery.uncertain && policy == UncertainPolicy::Skip);
-            let given_up = (discarded && refused) || (gone && begun);
+            // What had begun to arrive when the channel was lost is not begun anew; the rest of it is given up.
+            let given_up = gone && (next > 0 || (delivery.uncertain && policy == UncertainPolicy::Skip));
             for part in 0..delivery.parts {
                 let piece = (chat, id.digest, part);
                 if self.first.contains_key(&piece) {
                     continue;
                 }
                 let skipped = policy == UncertainPolicy::Skip && self.doubtful.contains(&piece);
-                let excused = given_up || self.refused.contains(&piece) || skipped;
+                let excused = given_up || self.refused_for_good(&piece) || skipped;
                 if !excused && !gone {
                     return broken(format!("{id} part {part} is lost: {delivery:#?}"));
                 }
@@ -1045,6 +1057,7 @@ fn whatever_happens_nothing_is_lost_or_out_of_order_and_only_what_was_in_doubt_c
         "Moved",
         "RateLimited",
         "Rejected",
+        "Rejected again",
         "Uncertain, arrived",
         "Uncertain, not arrived",
         "Unreachable",
@@ -1056,5 +1069,30 @@ fn whatever_happens_nothing_is_lost_or_out_of_order_and_only_what_was_in_doubt_c
         "twice on Telegram",
     ] {
         assert!(seeds < SEEDS || sum.contains_key(what), "no “{what}” in {seeds} seeds");
+    }
+}
+
+#[test]
+fn a_process_that_dies_while_a_chat_moves_leaves_all_of_it_at_one_place() {
+    for commits in 0..3 {
+        let mut simulation = Simulation::new(0, false);
+        let (here, there) = (Place::telegram(-5, None), Place::telegram(-1_005, None));
+        let now = simulation.now();
+        let wanted = [Wanted {
+            place: here.clone(),
+            settings: settings(),
+        }];
+        let store = &simulation.store;
+        pipeline::configure_channels(store, &wanted, Extent::Whole, now).unwrap();
+        let channels = store.channels().unwrap();
+        pipeline::publish_now(store, &simulation.topics, &TwoToAPart, channels, now).unwrap();
+        simulation.store.commits_left = AtomicU32::new(commits);
+        let moved = pipeline::move_channel(&simulation.store, &here, &there).is_ok();
+        let (full, empty) = if moved { (there, here) } else { (here, there) };
+        let store = &simulation.store;
+        assert_eq!(store.channel(&empty), Ok(None));
+        assert_eq!(store.deliveries(&empty, None, 9), Ok(vec![]));
+        assert!(store.channel(&full).unwrap().is_some());
+        assert_eq!(store.deliveries(&full, None, 9).unwrap().len(), 1);
     }
 }
