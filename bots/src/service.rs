@@ -2,6 +2,7 @@
 //! and a command line without a running process serves them itself from the same store.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
@@ -30,6 +31,11 @@ use crate::storage::{Storage, StorageError};
 
 /// The largest file that is taken in, in bytes; a larger one is no mailing.
 pub const LARGEST_FILE: u64 = 60 << 20;
+
+/// The pause before a chat that moved is followed, while something is being sent to where it was.
+const FOLLOW_PAUSE: Duration = Duration::from_millis(200);
+/// How often that is tried: a little longer than any request takes.
+const FOLLOW_TRIES: u32 = 150;
 
 /// Why a file was not taken in; a sentence for people that names it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -582,14 +588,22 @@ impl Desk for Service {
 
     fn moved(&self, from: Place, to: Place) -> BoxFuture<'_, ()> {
         async move {
-            let moving = self
-                .storage
-                .run(move |store| pipeline::move_channel(store, &from, &to))
-                .await;
-            match moving {
-                Ok(()) => self.channels_changed.notify_one(),
-                Err(error) => tracing::error!(%error, "a chat moved and its channel could not be moved with it"),
+            for _ in 0..FOLLOW_TRIES {
+                let (from, to) = (from.clone(), to.clone());
+                let moving = self
+                    .storage
+                    .run(move |store| pipeline::follow_chat(store, &from, &to, clock::now()))
+                    .await;
+                match moving {
+                    Ok(true) => return self.channels_changed.notify_one(),
+                    Ok(false) => tokio::time::sleep(FOLLOW_PAUSE).await,
+                    Err(error) => {
+                        tracing::error!(%error, "a chat moved and its channel could not be moved with it");
+                        return;
+                    }
+                }
             }
+            tracing::debug!(%from, %to, "the channel follows its chat with the next message");
         }
         .boxed()
     }

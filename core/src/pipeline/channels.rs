@@ -3,11 +3,8 @@
 use chrono::{DateTime, Utc};
 
 use crate::channel::{Activity, Channel, Place, Seq, Settings};
-use crate::delivery::Delivery;
+use crate::delivery::{Delivery, State};
 use crate::store::{Result, Store, Write};
-
-/// How many of a place's deliveries move with it in one go.
-const PAGE: usize = 500;
 
 /// A channel that the configuration file wants.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -146,31 +143,46 @@ pub fn move_channel(store: &dyn Store, from: &Place, to: &Place) -> Result<()> {
     if from == to {
         return Ok(());
     }
+    // One commit for all: a digest that a crash left behind at the old place would be overtaken by the next one at the new.
+    let mut writes = Vec::new();
     if let Some(channel) = store.channel(from)? {
-        let mut writes = vec![Write::RemoveChannel(from.clone())];
+        writes.push(Write::RemoveChannel(from.clone()));
         if store.channel(to)?.is_none() {
             writes.push(Write::Channel(Box::new(Channel {
                 place: to.clone(),
                 ..channel
             })));
         }
-        store.commit(writes)?;
     }
-    loop {
-        let page = store.deliveries(from, None, PAGE)?;
-        if page.is_empty() {
-            return Ok(());
+    for delivery in store.deliveries(from, None, usize::MAX)? {
+        writes.push(Write::RemoveDelivery(delivery.id.clone()));
+        let moved = moved(delivery, to);
+        if store.delivery(&moved.id)?.is_none() {
+            writes.push(Write::Delivery(Box::new(moved)));
         }
-        let mut writes = Vec::with_capacity(page.len() * 2);
-        for delivery in page {
-            writes.push(Write::RemoveDelivery(delivery.id.clone()));
-            let moved = moved(delivery, to);
-            if store.delivery(&moved.id)?.is_none() {
-                writes.push(Write::Delivery(Box::new(moved)));
-            }
-        }
-        store.commit(writes)?;
     }
+    if writes.is_empty() {
+        return Ok(());
+    }
+    store.commit(writes)
+}
+
+/// As [`move_channel`], for whoever hears of a move from elsewhere than from sending. Does nothing and returns `false` while
+/// a delivery to the old place is claimed: its sender settles it under that name, and would have to leave open whether
+/// what is on the wire arrived. Ask again then; with its next part the sender hears of the move itself.
+///
+/// # Errors
+/// Only when the store fails.
+pub fn follow_chat(store: &dyn Store, from: &Place, to: &Place, now: DateTime<Utc>) -> Result<bool> {
+    let claimed = |delivery: &Delivery| match delivery.state {
+        State::Leased { until } => until > now,
+        State::Available { .. } | State::Sent { .. } | State::Discarded { .. } => false,
+    };
+    if store.deliveries(from, None, usize::MAX)?.iter().any(claimed) {
+        return Ok(false);
+    }
+    move_channel(store, from, to)?;
+    Ok(true)
 }
 
 fn moved(mut delivery: Delivery, to: &Place) -> Delivery {
@@ -205,9 +217,10 @@ mod tests {
     use super::super::fixture::{
         Counting, channel, news, october, paper, report, reported, settings, take, topic, wanted,
     };
-    use super::super::publish_now;
+    use super::super::{begin, claim, publish_now, settle};
     use super::*;
     use crate::channel::Platform;
+    use crate::delivery::UncertainPolicy;
     use crate::locale::Lang;
     use crate::schedule::Schedule;
     use crate::store::ModelStore;
@@ -419,6 +432,38 @@ mod tests {
     }
 
     #[test]
+    fn a_chat_that_moves_while_it_is_sent_to_is_followed_once_that_is_settled() {
+        let store = ModelStore::new();
+        configure_channels(&store, &[wanted(HERE, settings())], Extent::Whole, october(9, 0)).unwrap();
+        take(&store, "a", news(9, vec![paper(1, "On pruning", "")]), october(9, 20));
+        let now = october(9, 21);
+        publish_now(
+            &store,
+            &[topic()],
+            &Counting::default(),
+            vec![channel(&store, HERE)],
+            now,
+        )
+        .unwrap();
+        let mut held = claim(&store, &Platform::ALL, now, 1).unwrap().remove(0).delivery;
+        let follow = |now| follow_chat(&store, &place(HERE), &place(THERE), now);
+        while !held.is_finished() {
+            held = begin(&store, &held, now).unwrap().unwrap();
+            assert_eq!(follow(now), Ok(false));
+            let (settled, _) = settle(&store, &held, Ok("71".to_owned()), UncertainPolicy::Resend, now)
+                .unwrap()
+                .unwrap();
+            held = settled.delivery;
+        }
+        assert_eq!(follow(now), Ok(true));
+        assert_eq!(store.deliveries(&place(HERE), None, 9), Ok(vec![]));
+        assert_eq!(
+            store.deliveries(&place(THERE), None, 9),
+            Ok(vec![moved(held, &place(THERE))])
+        );
+    }
+
+    #[test]
     fn a_place_that_is_a_channel_already_keeps_its_own_and_posts_nothing_twice() {
         let store = ModelStore::new();
         configure_channels(
@@ -433,7 +478,7 @@ mod tests {
         publish_now(&store, &[topic()], &Counting::default(), both(&store), october(9, 21)).unwrap();
         let [own] = store.deliveries(&place(THERE), None, 9).unwrap().try_into().unwrap();
         let own = Delivery {
-            state: crate::delivery::State::Sent { at: october(9, 22) },
+            state: State::Sent { at: october(9, 22) },
             message_ids: vec!["71".to_owned()],
             ..own
         };
