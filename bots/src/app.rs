@@ -58,7 +58,7 @@ impl Base {
         let moved = storage
             .run(move |store| {
                 let refreshed = pipeline::refresh_topics(store, &known)?;
-                if !refreshed.is_empty() {
+                if !refreshed.is_empty() && store.head()? > 0 {
                     let names: Vec<String> = refreshed.iter().map(ToString::to_string).collect();
                     tracing::info!(topics = names.join(", "), "the latest papers were matched anew");
                 }

@@ -736,7 +736,7 @@ async fn status(common: &Common, json: bool) -> Result<(), Failure> {
     );
     for channel in status.channels {
         out += &match (channel.paused, channel.next_due) {
-            (Some(why), _) => format!("{}: paused: {why}\n", channel.place),
+            (Some(why), _) => format!("{}: silent: {why}\n", channel.place),
             (None, Some(at)) => format!("{}: next digest {}\n", channel.place, at.format("%Y-%m-%d %H:%M UTC")),
             (None, None) => format!("{}: nothing scheduled\n", channel.place),
         };

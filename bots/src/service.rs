@@ -518,7 +518,7 @@ fn find_paper(
         }
     };
     let Some(digest) = digest else {
-        return Ok(Err(lang.no_digest_yet().to_owned()));
+        return Ok(Err(lang.no_digest_at_all().to_owned()));
     };
     let Some(entry) = digest.entry(number) else {
         let date = lang.date(view.day(&digest));

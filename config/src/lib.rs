@@ -47,7 +47,7 @@ pub struct Config {
     pub web: Web,
     /// What a channel gets that does not choose.
     pub defaults: Defaults,
-    /// The channels of the file; others may be added by command.
+    /// The channels of the file.
     pub channels: Vec<ChannelConfig>,
     /// The shipped topics, unless replaced, then the user's; no two have the same id.
     pub topics: Vec<Topic>,
@@ -98,7 +98,7 @@ pub struct Web {
     pub hosts: Vec<String>,
 }
 
-/// `[defaults]`: what a channel gets that does not choose, in the file or added by command.
+/// `[defaults]`: what a channel gets that does not choose.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Defaults {
     /// When it is due; `None` posts only on request.

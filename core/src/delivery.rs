@@ -9,6 +9,7 @@
 //!      ├── snoozed, retried ──────┤
 //!      ├── lease expired ─────────┤
 //!      │                          └── gone, or through with some parts refused ──▶ Discarded{reason}
+//!      ├────────────────── an operator's drop ─────────────────────────▶ Discarded{reason}
 //!      └────────────────── an operator's retry ────────────────────────────────────────┘
 //! ```
 
@@ -137,7 +138,7 @@ impl State {
     }
 }
 
-/// A part that the platform refused twice: as it is, and as plain text.
+/// A part that the platform refused and that was given up.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Refusal {
     /// Which part, from 0.

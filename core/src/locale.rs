@@ -238,6 +238,14 @@ impl Lang {
         )
     }
 
+    /// On the command line: no digest was posted anywhere yet.
+    pub fn no_digest_at_all(self) -> &'static str {
+        self.pick(
+            "还没有发布过简报。可以用 paperwire post 发布，或用 arXiv 编号查看论文：paperwire paper 2510.09212。",
+            "No digest was posted yet. `paperwire post` posts one; a paper can be opened by its arXiv id: paperwire paper 2510.09212.",
+        )
+    }
+
     /// No digest on that day.
     pub fn no_digest_on(self, day: &str, latest: Option<&str>) -> String {
         match latest {

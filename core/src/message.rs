@@ -137,11 +137,6 @@ impl Entry {
     }
 }
 
-/// The text of a line without markup.
-pub fn line_text(line: &[Span]) -> String {
-    line.iter().map(Span::text).collect()
-}
-
 /// The text of a line, with the address behind each link: where nothing can be clicked.
 fn line_with_addresses(line: &[Span]) -> String {
     line.iter()

@@ -7,7 +7,6 @@ pub mod arxiv_mail;
 pub mod report;
 
 use std::fmt;
-use std::str::FromStr;
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -49,17 +48,6 @@ impl SourceKind {
 impl fmt::Display for SourceKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.name())
-    }
-}
-
-impl FromStr for SourceKind {
-    type Err = SourceError;
-
-    fn from_str(s: &str) -> Result<Self, Self::Err> {
-        Self::ALL
-            .into_iter()
-            .find(|kind| kind.name() == s)
-            .ok_or(SourceError::Unrecognised)
     }
 }
 
@@ -247,9 +235,6 @@ mod tests {
     fn a_file_of_no_source_is_refused_with_a_sentence() {
         assert_eq!(parse(b" \n\t"), Err(SourceError::Empty));
         assert_eq!(parse(b"Dear all,\nlunch is at noon."), Err(SourceError::Unrecognised));
-        for kind in SourceKind::ALL {
-            assert_eq!(kind.name().parse(), Ok(kind));
-        }
     }
 
     proptest! {

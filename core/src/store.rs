@@ -26,8 +26,8 @@ mod model;
 mod record;
 mod sled;
 
-#[cfg(any(test, feature = "exercise"))]
-pub mod exercise;
+#[cfg(test)]
+mod exercise;
 
 pub use self::model::ModelStore;
 pub use self::sled::{OpenError, SledStore};

@@ -27,8 +27,8 @@ pub enum Extent {
 
 /// Makes the stored channels those of the configuration: new ones begin with the latest mailing, known ones keep their
 /// position and take the new settings, and those that the file no longer has fall silent but keep what they have. Channels
-/// that people added by command are left alone. Returns the channels whose chat has moved away from the place that the
-/// file names, with where they are now.
+/// that never stood in a file are left alone. Returns the channels whose chat has moved away from the place that the file
+/// names, with where they are now.
 ///
 /// # Errors
 /// Only when the store fails.

@@ -20,7 +20,7 @@ use crate::topic::{Hit, Score, TopicId, Verdict};
 ///
 /// # Panics
 /// When a promise is broken; the function in the backtrace is the promise.
-pub fn exercise(make: &mut dyn FnMut() -> Box<dyn Store>) {
+pub(super) fn exercise(make: &mut dyn FnMut() -> Box<dyn Store>) {
     let checks: [fn(&dyn Store); 25] = [
         an_empty_store_answers_everything_with_nothing,
         a_commit_is_visible_to_the_next_read_and_sync_may_be_called_at_any_time,
