@@ -467,12 +467,35 @@ fn a_digest_comes_as_report_json_page_and_bibtex_and_can_be_explained() {
     );
 }
 
+fn fixture(name: &str) -> PathBuf {
+    repository().join("tests/fixtures").join(name)
+}
+
+#[test]
+fn a_saved_mail_is_taken_in_whatever_its_encoding_and_loses_only_its_damaged_entries() {
+    let home = Home::new();
+    let counts = |counts: Value| {
+        ["papers_new", "papers_known", "replacements", "papers_rejected"].map(|key| counts[key].clone())
+    };
+    assert_eq!(counts(home.ingest(&[fixture("saved.eml")])), [4, 0, 1, 0]);
+    // The same mailing in base64 is another file and no other papers.
+    assert_eq!(counts(home.ingest(&[fixture("base64.eml")])), [0, 4, 1, 0]);
+    let damaged = home
+        .paperwire(["ingest".into(), "--json".into(), fixture("damaged.txt")])
+        .done();
+    assert_eq!(counts(damaged.json()), [3, 0, 0, 3]);
+    for why in ["line 28", "line 51", "line 72"] {
+        assert!(
+            damaged.err.contains(&format!("damaged.txt: {why}: ")),
+            "{}",
+            damaged.err
+        );
+    }
+}
+
 /// Every report at hand: the deviating one of the tests, the sample's, and the real ones where they are.
 fn reports() -> Vec<PathBuf> {
-    let mut reports = vec![
-        repository().join("tests/fixtures/report_deviating.md"),
-        sample("report.md"),
-    ];
+    let mut reports = vec![fixture("report_deviating.md"), sample("report.md")];
     // One folder further up where this is a second work tree.
     let above = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().skip(2).take(2);
     match above
