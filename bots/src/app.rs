@@ -164,7 +164,7 @@ impl App {
             None
         };
         let base = Base::open(folder, config, Extent::Whole).await?;
-        for warning in crate::cli::warnings(config) {
+        for warning in config.warnings() {
             tracing::warn!("{warning}");
         }
         let http = http::client().context("the HTTP client cannot be made")?;

@@ -15,7 +15,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use paperwire_config::{Config, ConfigErrors};
 use paperwire_core::bibtex;
 use paperwire_core::brief;
-use paperwire_core::channel::{Place, Platform, Style};
+use paperwire_core::channel::{Place, Style};
 use paperwire_core::delivery::{DeliveryId, Discard, State};
 use paperwire_core::digest::View;
 use paperwire_core::locale::Lang;
@@ -332,7 +332,7 @@ async fn run(cli: Cli) -> Result<(), Failure> {
             let (config, _) = config(&common)?;
             match action {
                 ConfigAction::Check => {
-                    for warning in warnings(&config) {
+                    for warning in config.warnings() {
                         tracing::warn!("{warning}");
                     }
                     Ok(print("The configuration is good.\n")?)
@@ -342,33 +342,6 @@ async fn run(cli: Cli) -> Result<(), Failure> {
         }
         Action::Status { json } => status(&common, json).await,
     }
-}
-
-/// What is no mistake, and yet not what somebody wants.
-pub(crate) fn warnings(config: &Config) -> Vec<String> {
-    let tokens = [
-        (Platform::Telegram, config.telegram.token.is_some()),
-        (Platform::Discord, config.discord.token.is_some()),
-    ];
-    let channels_on = |platform| {
-        config
-            .channels
-            .iter()
-            .filter(|c| c.place.platform() == platform)
-            .count()
-    };
-    let without = tokens
-        .into_iter()
-        .filter(|&(platform, token)| !token && channels_on(platform) > 0);
-    let mut warnings: Vec<String> = without
-        .map(|(platform, _)| {
-            format!("there are channels on {platform}, but no {platform}.token: their digests wait until there is one")
-        })
-        .collect();
-    if !config.web.enabled && channels_on(Platform::Web) > 0 {
-        warnings.push("there are channels on the web page, but web.enabled is false: nobody can read them".to_owned());
-    }
-    warnings
 }
 
 fn unexpected() -> Failure {

@@ -18,7 +18,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use chrono_tz::Tz;
-use paperwire_core::channel::{Place, Settings, Style, WhenEmpty};
+use paperwire_core::channel::{Place, Platform, Settings, Style, WhenEmpty};
 use paperwire_core::delivery::UncertainPolicy;
 use paperwire_core::locale::Lang;
 use paperwire_core::schedule::Schedule;
@@ -137,6 +137,30 @@ pub struct ChannelConfig {
 }
 
 impl Config {
+    /// What is no mistake, and yet not what somebody wants: a sentence each.
+    pub fn warnings(&self) -> Vec<String> {
+        let tokens = [
+            (Platform::Telegram, self.telegram.token.is_some()),
+            (Platform::Discord, self.discord.token.is_some()),
+        ];
+        let has_channels = |platform| self.channels.iter().any(|c| c.place.platform() == platform);
+        let without = tokens
+            .into_iter()
+            .filter(|&(platform, token)| !token && has_channels(platform));
+        let mut warnings: Vec<String> = without
+            .map(|(platform, _)| {
+                format!(
+                    "there are channels on {platform}, but no {platform}.token: their digests wait until there is one"
+                )
+            })
+            .collect();
+        if !self.web.enabled && has_channels(Platform::Web) {
+            warnings
+                .push("there are channels on the web page, but web.enabled is false: nobody can read them".to_owned());
+        }
+        warnings
+    }
+
     /// Reads the file, if one is given, and lays the environment over it. `env` is usually [`environment`]'s.
     ///
     /// # Errors
@@ -503,6 +527,15 @@ PAPERWIRE_TELEGRAM_TOKEN: unknown variable; did you mean PAPERWIRE_TELEGRAM__TOK
             "{shown}"
         );
         assert!(!shown.contains("SECRET") && !format!("{config:?}").contains("SECRET"));
+    }
+
+    #[test]
+    fn channels_that_nobody_can_reach_are_warned_of() {
+        let unreachable = "[web]\nenabled = false\n[[channel]]\nplace = \"telegram:-1\"\ntopics = [\"inference\"]\n\
+                           [[channel]]\nplace = \"web:lobby\"\ntopics = [\"inference\"]\n";
+        let warnings = parse(unreachable).warnings();
+        assert!(warnings.len() == 2 && warnings[0].contains("telegram.token") && warnings[1].contains("web.enabled"));
+        assert_eq!(parse(LOBBY).warnings(), [""; 0]);
     }
 
     #[test]

@@ -140,7 +140,7 @@ const SLOT_WORDS: [&str; 34] = [
     "improvement", "innovation",
 ];
 
-/// `[主要机构]`, `{title}`, `<method>`, `XXX`, `____`: a hole that the paper itself does not have. `[CLS]` is no hole.
+/// `[主要机构]`, `{title}`, `<method>`, a row of X or of underscores: a hole that the paper itself does not have. `[CLS]` is no hole.
 fn has_unfilled_slot(folded: &str, evidence: &str) -> bool {
     const BRACKETS: [(char, char); 4] = [('[', ']'), ('【', '】'), ('{', '}'), ('<', '>')];
     let is_slot = |content: &str| {
