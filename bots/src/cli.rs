@@ -277,8 +277,13 @@ async fn run(cli: Cli) -> Result<(), Failure> {
     match command {
         Action::Demo { listen } => Ok(demo::run(listen, stop_signal()?).await?),
         Action::Run => {
+            // Heard from the first moment on, or a signal that comes while everything opens would kill instead of stop.
+            let stop = stop_signal()?;
             let (config, data) = config(&common)?;
-            let app = wait_for_folder(|| App::build(&config, data.clone())).await?;
+            let app = tokio::select! {
+                app = wait_for_folder(|| App::build(&config, data.clone())) => app?,
+                () = stop.cancelled() => return Ok(()),
+            };
             if let Some(address) = app.web_address() {
                 tracing::info!("the web page is at http://{address}/");
             }
@@ -291,7 +296,7 @@ async fn run(cli: Cli) -> Result<(), Failure> {
                     tracing::info!("{platform} has no token and is left out");
                 }
             }
-            Ok(app.run_until(stop_signal()?).await?)
+            Ok(app.run_until(stop).await?)
         }
         Action::Ingest { files, json } => ingest(&common, &files, json).await,
         Action::Windows { json } => windows(&common, json).await,
