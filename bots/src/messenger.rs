@@ -1,18 +1,44 @@
-//! What a platform must be able to do for a delivery: send one part and say exactly what became of it.
+//! What a platform must be able to do for a delivery: send one part, edit it, look for it, and say exactly what became of
+//! it.
 
 use futures::future::BoxFuture;
 use paperwire_core::channel::{Place, Platform};
-use paperwire_core::delivery::SendError;
+use paperwire_core::delivery::{Looked, Missing, SendError, Tag};
+use paperwire_core::limiter::Signal;
 use paperwire_core::message::Part;
 
-/// A platform that parts can be sent to.
+/// A platform's answer to one request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Answered {
+    /// The platform's id of the message, or what went wrong.
+    pub outcome: Result<String, SendError>,
+    /// What it said about its limits.
+    pub signal: Signal,
+}
+
+impl From<Result<String, SendError>> for Answered {
+    /// An answer that says nothing about limits.
+    fn from(outcome: Result<String, SendError>) -> Self {
+        Self {
+            outcome,
+            signal: Signal::default(),
+        }
+    }
+}
+
+/// A platform that parts can be sent to. No method retries or waits for a rate limit: the caller does.
 pub trait Messenger: Send + Sync {
     /// Which one.
     fn platform(&self) -> Platform;
 
-    /// Sends one part to a place, once. `key` is the idempotency key: the same for every try of the same part. Returns
-    /// the platform's id of the message. Never retries and never waits for a rate limit: the caller does.
-    fn send<'a>(&'a self, place: &'a Place, part: &'a Part, key: &'a str) -> BoxFuture<'a, Result<String, SendError>>;
+    /// Sends one part to a place, once.
+    fn send<'a>(&'a self, place: &'a Place, part: &'a Part, tag: &'a Tag) -> BoxFuture<'a, Answered>;
+
+    /// Looks whether a part is there of which nobody knows whether it arrived. Changes nothing.
+    fn look<'a>(&'a self, place: &'a Place, part: &'a Part, missing: &'a Missing) -> BoxFuture<'a, Looked>;
+
+    /// Puts `part` in the place of a message that was sent before with the same tag.
+    fn edit<'a>(&'a self, place: &'a Place, message: &'a str, part: &'a Part, tag: &'a Tag) -> BoxFuture<'a, Answered>;
 
     /// The part with nothing in it but text, for a platform that refuses it as it is; within the platform's limits.
     fn plain(&self, part: &Part) -> Part;

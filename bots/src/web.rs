@@ -312,6 +312,7 @@ async fn ask(
             let answer = match understand(&text) {
                 Some(command) => {
                     let question = Question {
+                        asker: None,
                         command,
                         place,
                         parent: None,

@@ -191,10 +191,15 @@ impl Worker {
 
     async fn send(&self, held: &Delivery, part: &Part) -> Result<String, SendError> {
         let place = &held.id.place;
-        let key = held.idempotency_key();
+        let tag = held.tag();
         let outcome = match &held.plain {
-            None => self.messenger.send(place, part, &key).await,
-            Some(_) => self.messenger.send(place, &self.messenger.plain(part), &key).await,
+            None => self.messenger.send(place, part, &tag).await.outcome,
+            Some(_) => {
+                self.messenger
+                    .send(place, &self.messenger.plain(part), &tag)
+                    .await
+                    .outcome
+            }
         };
         if let Err(SendError::RateLimited { retry_after, scope }) = &outcome {
             tracing::warn!(%place, ?retry_after, ?scope, "asked to slow down");

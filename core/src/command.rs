@@ -160,6 +160,8 @@ pub struct Question {
     /// The chat or channel around that place, where it is a topic or a thread: its digests are meant when the place itself
     /// has none.
     pub parent: Option<Place>,
+    /// The platform's id of the person who asks, where it tells: who sets a channel up hears when it is lost.
+    pub asker: Option<String>,
     /// The platform's id of the message that it replies to.
     pub reply_to: Option<String>,
     /// The asker's language where the place has no channel's setting.

@@ -256,6 +256,15 @@ impl Delivery {
         format!("{high:016x}{:06x}", low >> 40)
     }
 
+    /// What marks the next part on its platform.
+    pub fn tag(&self) -> Tag {
+        Tag {
+            key: self.idempotency_key(),
+            number: self.next_part().saturating_add(1),
+            of: self.parts,
+        }
+    }
+
     /// Whether it is finished, one way or the other.
     pub fn is_finished(&self) -> bool {
         self.state.due().is_none()
@@ -354,6 +363,59 @@ pub enum SendError {
         /// What happened.
         reason: String,
     },
+    /// The platform does not know the bot's token: nothing can be sent until the operator has put it right.
+    #[error("{reason}")]
+    Unauthorized {
+        /// What the platform said, and what to do.
+        reason: String,
+    },
+}
+
+/// What marks a part on its platform: the same for every try of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tag {
+    /// The idempotency key, see [`Delivery::idempotency_key`].
+    pub key: String,
+    /// The part's number, from 1.
+    pub number: u32,
+    /// How many parts there are.
+    pub of: u32,
+}
+
+impl Tag {
+    /// Of a part that stands alone.
+    pub fn only(key: impl Into<String>) -> Self {
+        Self {
+            key: key.into(),
+            number: 1,
+            of: 1,
+        }
+    }
+}
+
+/// A part that was sent and of which nobody knows whether it arrived.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Missing {
+    /// What marks it.
+    pub tag: Tag,
+    /// When it was first sent.
+    pub first_sent: DateTime<Utc>,
+    /// The platform's ids of messages that are known to stand in the same chat, in no order: the bot's own, so that
+    /// none of them is taken for the missing one. Empty when nothing is known.
+    pub known: Vec<String>,
+}
+
+/// What came of looking for a missing part. Looking changes nothing in the chat.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Looked {
+    /// It is there, under this message id.
+    There(String),
+    /// It is certainly not there.
+    NotThere,
+    /// It cannot be found out, now or later; why.
+    Undecidable(String),
+    /// It could not be looked for this time.
+    Failed(SendError),
 }
 
 /// What to do with a part of which nobody knows whether it arrived.
@@ -454,7 +516,7 @@ pub fn settle(
                         }
                     }
                 }
-                SendError::Unreachable { .. } => retry(&mut delivery, now),
+                SendError::Unreachable { .. } | SendError::Unauthorized { .. } => retry(&mut delivery, now),
                 SendError::Uncertain { .. } => match policy {
                     UncertainPolicy::Resend => {
                         delivery.uncertain = true;

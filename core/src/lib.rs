@@ -16,6 +16,7 @@ pub mod command;
 pub mod delivery;
 pub mod digest;
 pub mod join;
+pub mod limiter;
 pub mod locale;
 pub mod message;
 pub mod paper;

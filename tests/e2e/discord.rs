@@ -10,7 +10,7 @@ use paperwire::discord::{markup, sender::Sender};
 use paperwire::messenger::Messenger;
 use paperwire_core::channel::Place;
 use paperwire_core::command::{Answer, Command, PaperQuery, Question, TABLE};
-use paperwire_core::delivery::{LimitScope, SendError};
+use paperwire_core::delivery::{LimitScope, SendError, Tag};
 use paperwire_core::locale::Lang;
 use paperwire_core::message::{Block, Message, Part, plain};
 use reqwest::Client;
@@ -244,7 +244,10 @@ fn hasty() -> Client {
 }
 
 async fn post(sender: &Sender, key: &str) -> Result<String, SendError> {
-    sender.send(&Place::discord(CHANNEL), &part(), key).await
+    sender
+        .send(&Place::discord(CHANNEL), &part(), &Tag::only(key))
+        .await
+        .outcome
 }
 
 #[tokio::test]

@@ -13,7 +13,7 @@ use paperwire::telegram::sender::Sender;
 use paperwire::telegram::updates::{Settings, run};
 use paperwire_core::channel::Place;
 use paperwire_core::command::{Answer, Command, Question};
-use paperwire_core::delivery::SendError;
+use paperwire_core::delivery::{SendError, Tag};
 use paperwire_core::message::{Block, Message, plain};
 use serde_json::json;
 use tokio::sync::Semaphore;
@@ -289,6 +289,7 @@ fn class(error: &SendError) -> String {
         SendError::Rejected { reason } => format!("Rejected {reason}"),
         SendError::Unreachable { .. } => "Unreachable".into(),
         SendError::Uncertain { .. } => "Uncertain".into(),
+        SendError::Unauthorized { .. } => "Unauthorized".into(),
     }
 }
 
@@ -359,16 +360,20 @@ async fn every_way_in_which_sending_can_fail_has_its_class() {
     let [part] = render(&Message::sentence("hello")).try_into().unwrap();
     for (fault, expected) in table {
         fake.script("sendMessage", [fault.clone()]);
-        let error = sender.send(&place, &part, "key").await.unwrap_err();
+        let error = sender.send(&place, &part, &Tag::only("key")).await.outcome.unwrap_err();
         assert_eq!(class(&error), expected, "{fault:?}");
         assert!(!format!("{error} {error:?}").contains("AAFake"), "{error}");
     }
     let unknown = Place::telegram(-1, None);
-    let error = sender.send(&unknown, &part, "key").await.unwrap_err();
+    let error = sender
+        .send(&unknown, &part, &Tag::only("key"))
+        .await
+        .outcome
+        .unwrap_err();
     assert_eq!(class(&error), "Gone Bad Request: chat not found");
     let before = fake.messages(CHAT).len();
     assert_eq!(before, 4, "what was taken without an answer");
-    let id = sender.send(&place, &part, "key").await;
+    let id = sender.send(&place, &part, &Tag::only("key")).await.outcome;
     assert_eq!(id, Ok((100 + 1 + i64::try_from(before).unwrap()).to_string()));
 }
 
@@ -380,8 +385,9 @@ async fn a_server_that_is_not_there_was_certainly_not_reached_and_the_token_stay
     let sender = sender(&url, TOKEN);
     let [part] = render(&Message::sentence("hello")).try_into().unwrap();
     let error = sender
-        .send(&Place::telegram(CHAT, None), &part, "key")
+        .send(&Place::telegram(CHAT, None), &part, &Tag::only("key"))
         .await
+        .outcome
         .unwrap_err();
     assert_eq!(class(&error), "Unreachable");
     let me = sender.get_me().await.unwrap_err();
@@ -395,8 +401,9 @@ async fn a_wrong_token_keeps_the_delivery_and_says_what_to_do() {
     for token in ["4242424242:AARevoked", "no-token"] {
         let [part] = render(&Message::sentence("hello")).try_into().unwrap();
         let error = sender(fake.url(), token)
-            .send(&Place::telegram(CHAT, None), &part, "key")
+            .send(&Place::telegram(CHAT, None), &part, &Tag::only("key"))
             .await
+            .outcome
             .unwrap_err();
         assert_eq!(class(&error), "Unreachable");
         assert!(error.to_string().contains("@BotFather"), "{error}");
@@ -416,7 +423,11 @@ async fn what_the_renderer_makes_of_a_large_message_is_what_telegram_takes() {
     };
     let parts = render(&message);
     for part in &parts {
-        sender.send(&Place::telegram(CHAT, None), part, "key").await.unwrap();
+        sender
+            .send(&Place::telegram(CHAT, None), part, &Tag::only("key"))
+            .await
+            .outcome
+            .unwrap();
     }
     let sent = fake.messages(CHAT);
     assert!(sent.len() > 1 && sent.len() == parts.len(), "{}", sent.len());

@@ -322,7 +322,12 @@ impl Handler {
                     tracing::warn!(%error, ?pause, "the commands could not be registered on Discord; trying again");
                     pause
                 }
-                Err(error @ (SendError::Moved { .. } | SendError::Gone { .. } | SendError::Rejected { .. })) => {
+                Err(
+                    error @ (SendError::Moved { .. }
+                    | SendError::Gone { .. }
+                    | SendError::Rejected { .. }
+                    | SendError::Unauthorized { .. }),
+                ) => {
                     tracing::error!(%error, "Discord does not take the commands; old ones keep working");
                     return;
                 }
@@ -340,6 +345,7 @@ impl Handler {
                 SendError::Gone { reason }
                 | SendError::Rejected { reason }
                 | SendError::Unreachable { reason }
+                | SendError::Unauthorized { reason }
                 | SendError::Uncertain { reason } => reason,
                 error @ (SendError::RateLimited { .. } | SendError::Moved { .. }) => error.to_string(),
             };
@@ -388,6 +394,7 @@ impl Handler {
                     error @ (SendError::Moved { .. }
                     | SendError::Gone { .. }
                     | SendError::Rejected { .. }
+                    | SendError::Unauthorized { .. }
                     | SendError::Uncertain { .. }),
                 ) => return Err(error),
             }
@@ -417,6 +424,7 @@ fn question(command: &CommandInteraction) -> Question {
         .filter_map(|given| given.value.as_str())
         .collect();
     Question {
+        asker: None,
         command: parse_named(name, &args.join(" ")),
         place: Place::discord(command.channel_id.get()),
         parent: command

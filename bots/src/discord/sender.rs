@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use futures::future::{BoxFuture, FutureExt};
 use paperwire_core::channel::{Place, Platform};
-use paperwire_core::delivery::{LimitScope, SendError};
+use paperwire_core::delivery::{LimitScope, Looked, Missing, SendError, Tag};
 use paperwire_core::message::Part;
 use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue, RETRY_AFTER};
 use reqwest::{Method, StatusCode};
@@ -16,7 +16,7 @@ use serde_json::{Map, Value};
 use serenity::http::DiscordJsonError;
 
 use super::markup;
-use crate::messenger::Messenger;
+use crate::messenger::{Answered, Messenger};
 
 /// The wait when a 429 does not say how long; only Cloudflare's do not, and those are bans.
 const UNSAID_WAIT: Duration = Duration::from_secs(60);
@@ -71,8 +71,17 @@ impl Messenger for Sender {
 
     /// The key is the message's `nonce` with `enforce_nonce`: Discord answers a repeated one, for a few minutes, with the
     /// message that is already there (Create Message). A later repeat may post twice.
-    fn send<'a>(&'a self, place: &'a Place, part: &'a Part, key: &'a str) -> BoxFuture<'a, Result<String, SendError>> {
-        self.post(place, part, key).boxed()
+    fn send<'a>(&'a self, place: &'a Place, part: &'a Part, tag: &'a Tag) -> BoxFuture<'a, Answered> {
+        self.post(place, part, &tag.key).map(Answered::from).boxed()
+    }
+
+    fn look<'a>(&'a self, _place: &'a Place, _part: &'a Part, _missing: &'a Missing) -> BoxFuture<'a, Looked> {
+        Box::pin(std::future::ready(Looked::Undecidable("nothing tells".to_owned())))
+    }
+
+    fn edit<'a>(&'a self, _: &'a Place, _message: &'a str, _part: &'a Part, _tag: &'a Tag) -> BoxFuture<'a, Answered> {
+        let reason = "it cannot be edited".to_owned();
+        Box::pin(std::future::ready(Err(SendError::Rejected { reason }).into()))
     }
 
     fn plain(&self, part: &Part) -> Part {

@@ -9,7 +9,7 @@ use std::time::Duration;
 use futures::future::BoxFuture;
 use paperwire_core::channel::{Place, Platform};
 use paperwire_core::command::TABLE;
-use paperwire_core::delivery::{LimitScope, SendError};
+use paperwire_core::delivery::{LimitScope, Looked, Missing, SendError, Tag};
 use paperwire_core::locale::Lang;
 use paperwire_core::message::{Message, Part, ellipsis};
 use reqwest::{StatusCode, Url};
@@ -22,7 +22,7 @@ use teloxide::types::BotCommand;
 use teloxide::{Bot, RequestError};
 
 use super::markup;
-use crate::messenger::Messenger;
+use crate::messenger::{Answered, Messenger};
 
 /// The wait when Telegram asks to wait and does not say for how long.
 const DEFAULT_WAIT: Duration = Duration::from_secs(30);
@@ -175,6 +175,7 @@ impl Sender {
                 SendError::RateLimited { .. }
                 | SendError::Gone { .. }
                 | SendError::Rejected { .. }
+                | SendError::Unauthorized { .. }
                 | SendError::Uncertain { .. } => return Err(error),
             }
             tries += 1;
@@ -365,15 +366,24 @@ impl Messenger for Sender {
         Platform::Telegram
     }
 
-    /// `key` stays unused: the Bot API knows no idempotency (tdlib/telegram-bot-api#126), hence [`SendError::Uncertain`].
-    fn send<'a>(&'a self, place: &'a Place, part: &'a Part, _key: &'a str) -> BoxFuture<'a, Result<String, SendError>> {
+    /// `tag` stays unused: the Bot API knows no idempotency (tdlib/telegram-bot-api#126), hence [`SendError::Uncertain`].
+    fn send<'a>(&'a self, place: &'a Place, part: &'a Part, _tag: &'a Tag) -> BoxFuture<'a, Answered> {
         Box::pin(async move {
             if self.rival.load(Ordering::Relaxed) {
                 let (retry_after, scope) = (RIVAL_PAUSE, LimitScope::Bot);
-                return Err(SendError::RateLimited { retry_after, scope });
+                return Err(SendError::RateLimited { retry_after, scope }).into();
             }
-            self.send_message(place, part, None).await
+            self.send_message(place, part, None).await.into()
         })
+    }
+
+    fn look<'a>(&'a self, _place: &'a Place, _part: &'a Part, _missing: &'a Missing) -> BoxFuture<'a, Looked> {
+        Box::pin(std::future::ready(Looked::Undecidable("nothing tells".to_owned())))
+    }
+
+    fn edit<'a>(&'a self, _: &'a Place, _message: &'a str, _part: &'a Part, _tag: &'a Tag) -> BoxFuture<'a, Answered> {
+        let reason = "it cannot be edited".to_owned();
+        Box::pin(std::future::ready(Err(SendError::Rejected { reason }).into()))
     }
 
     fn plain(&self, part: &Part) -> Part {
@@ -400,14 +410,14 @@ mod tests {
             },
         );
         sender.set_rival(true);
-        let held_back = Messenger::send(&sender, &place, &part, "key").await;
+        let held_back = Messenger::send(&sender, &place, &part, &Tag::only("key")).await.outcome;
         let expected = SendError::RateLimited {
             retry_after: RIVAL_PAUSE,
             scope: LimitScope::Bot,
         };
         assert_eq!(held_back, Err(expected));
         sender.set_rival(false);
-        let tried = Messenger::send(&sender, &place, &part, "key").await;
+        let tried = Messenger::send(&sender, &place, &part, &Tag::only("key")).await.outcome;
         assert!(matches!(tried, Err(SendError::Unreachable { .. })), "{tried:?}");
     }
 

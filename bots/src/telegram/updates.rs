@@ -151,6 +151,7 @@ fn task(message: Incoming, bot_name: Option<&str>) -> Option<Task> {
         .is_some_and(|code| code.to_ascii_lowercase().starts_with("zh"));
     Some(Task::Answer {
         question: Question {
+            asker: None,
             command,
             place: Place::telegram(message.chat.id, topic),
             parent: topic.map(|_| Place::telegram(message.chat.id, None)),

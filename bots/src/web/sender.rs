@@ -8,12 +8,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 use chrono::{DateTime, Utc};
 use futures::future::BoxFuture;
 use paperwire_core::channel::{Place, Platform};
-use paperwire_core::delivery::SendError;
+use paperwire_core::delivery::{Looked, Missing, SendError, Tag};
 use paperwire_core::message::{Message, Part};
 use tokio::sync::broadcast;
 
 use super::markup;
-use crate::messenger::Messenger;
+use crate::messenger::{Answered, Messenger};
 
 /// Posts that a slow reader may be behind; beyond that its stream ends, and it comes back and is told what it missed.
 const BEHIND: usize = 64;
@@ -88,7 +88,8 @@ impl Messenger for Sender {
         Platform::Web
     }
 
-    fn send<'a>(&'a self, place: &'a Place, part: &'a Part, key: &'a str) -> BoxFuture<'a, Result<String, SendError>> {
+    fn send<'a>(&'a self, place: &'a Place, part: &'a Part, tag: &'a Tag) -> BoxFuture<'a, Answered> {
+        let key = &tag.key;
         let result = match markup::read(part) {
             Some(message) => {
                 self.live.publish(Post {
@@ -103,7 +104,16 @@ impl Messenger for Sender {
                 reason: "the part is no message of the web page".to_owned(),
             }),
         };
-        Box::pin(std::future::ready(result))
+        Box::pin(std::future::ready(result.into()))
+    }
+
+    /// A post with the same key takes the place of the first one: sending again is harmless.
+    fn look<'a>(&'a self, _: &'a Place, _: &'a Part, missing: &'a Missing) -> BoxFuture<'a, Looked> {
+        Box::pin(std::future::ready(Looked::There(missing.tag.key.clone())))
+    }
+
+    fn edit<'a>(&'a self, place: &'a Place, _: &'a str, part: &'a Part, tag: &'a Tag) -> BoxFuture<'a, Answered> {
+        self.send(place, part, tag)
     }
 
     /// The page refuses only what it cannot read at all: nothing can be made of that.
@@ -126,7 +136,10 @@ mod tests {
         let (_, mut posts) = live.listen();
         let message = Message::sentence("hello");
         let part = markup::render(&message).remove(0);
-        assert_eq!(Sender::new(live).send(&lobby(), &part, "k1").await, Ok("k1".to_owned()));
+        assert_eq!(
+            Sender::new(live).send(&lobby(), &part, &Tag::only("k1")).await.outcome,
+            Ok("k1".to_owned())
+        );
         let post = posts.recv().await.unwrap();
         assert_eq!((post.key.as_str(), &post.message), ("k1", &message));
     }
@@ -136,7 +149,10 @@ mod tests {
         let part = Part {
             payload: "{\"content\":1}".into(),
         };
-        let sent = Sender::new(Live::default()).send(&lobby(), &part, "k").await;
+        let sent = Sender::new(Live::default())
+            .send(&lobby(), &part, &Tag::only("k"))
+            .await
+            .outcome;
         assert!(matches!(sent, Err(SendError::Rejected { .. })), "{sent:?}");
     }
 
@@ -144,7 +160,11 @@ mod tests {
     async fn whoever_comes_just_after_a_post_still_hears_of_it() {
         let live = Live::default();
         let part = markup::render(&Message::sentence("early")).remove(0);
-        Sender::new(live.clone()).send(&lobby(), &part, "k").await.unwrap();
+        Sender::new(live.clone())
+            .send(&lobby(), &part, &Tag::only("k"))
+            .await
+            .outcome
+            .unwrap();
         let (recent, _) = live.listen();
         assert_eq!(recent.iter().map(|p| p.key.as_str()).collect::<Vec<_>>(), ["k"]);
     }

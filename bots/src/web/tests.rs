@@ -7,7 +7,7 @@ use chrono::{DateTime, TimeDelta, TimeZone, Utc};
 use futures::future::BoxFuture;
 use paperwire_core::brief::{Brief, Origin};
 use paperwire_core::channel::{Activity, Channel, Platform, Seq, Settings, Style, WhenEmpty};
-use paperwire_core::delivery::{Delivery, DeliveryId};
+use paperwire_core::delivery::{Delivery, DeliveryId, Tag};
 use paperwire_core::digest::{Digest, DigestId, Entry, EntryBrief, RenderingId};
 use paperwire_core::message::{self, Block, Part, Span, plain};
 use paperwire_core::paper::{Field, Paper};
@@ -698,11 +698,12 @@ async fn a_post_appears_on_open_pages_of_its_channel_and_the_stream_ends_at_the_
     let sender = Sender::new(page.live.clone());
     let elsewhere = markup::render(&Message::sentence("elsewhere")).remove(0);
     sender
-        .send(&Place::web("team").unwrap(), &elsewhere, "k0")
+        .send(&Place::web("team").unwrap(), &elsewhere, &Tag::only("k0"))
         .await
+        .outcome
         .unwrap();
     let part = markup::render(&Message::sentence(format!("live {NASTY}"))).remove(0);
-    sender.send(&lobby(), &part, "k1").await.unwrap();
+    sender.send(&lobby(), &part, &Tag::only("k1")).await.outcome.unwrap();
     let event = next_event(&mut stream).await.unwrap();
     assert!(event.contains("id: k1\n") || event.contains("id:k1\n"), "{event}");
     let data = event.lines().find_map(|line| line.strip_prefix("data:")).unwrap();
@@ -728,8 +729,9 @@ async fn a_post_between_sent_and_settled_reaches_a_page_that_opens_just_then() {
     let page = page();
     let part = markup::render(&Message::sentence("just now")).remove(0);
     Sender::new(page.live.clone())
-        .send(&lobby(), &part, "k2")
+        .send(&lobby(), &part, &Tag::only("k2"))
         .await
+        .outcome
         .unwrap();
     let mut stream = stream_of(&page, "?after=key10", None).await;
     assert!(next_event(&mut stream).await.unwrap().contains("just now"));

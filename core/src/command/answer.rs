@@ -481,6 +481,7 @@ mod tests {
 
     fn ask(store: &ModelStore, place: &str, text: &str, reply_to: Option<&str>) -> String {
         let question = Question {
+            asker: None,
             command: command::parse(text, Some("PaperwireBot")).unwrap(),
             place: place.parse().unwrap(),
             parent: None,
@@ -557,6 +558,7 @@ mod tests {
         let store = newsroom(Lang::En);
         let (thread, around) = ("discord:100000000000000001".parse().unwrap(), HERE.parse().unwrap());
         let mut question = Question {
+            asker: None,
             command: command::parse("/paper 1", None).unwrap(),
             place: thread,
             parent: Some(around),
