@@ -22,15 +22,15 @@ use crate::desk::Desk;
 use crate::folder::Folder;
 use crate::inbox::{self, Inbox};
 use crate::queued::Queued;
-use crate::rate_limit::{Limits, RateLimit};
+use crate::gate::Gate;
+use crate::limits::limits_of;
 use crate::service::Service;
 use crate::storage::Storage;
-use crate::worker::{Outlet, Worker};
+use crate::worker::{self, Outlet, Worker};
 use crate::{control, discord, http, scheduler, telegram, web};
 
-/// How long what is in flight may take to end after a stop: longer than any request ([`http::client`]), so that its outcome
-/// is settled.
-const GRACE: Duration = Duration::from_secs(25);
+/// How long everything may take to end after a stop: what is on the wire gets its own time first.
+const GRACE: Duration = Duration::from_secs(worker::DRAIN.as_secs() + 1);
 
 /// The store with everything that is made from the configuration: enough to serve requests, without any loop.
 pub struct Base {
@@ -69,7 +69,7 @@ impl Base {
             tracing::warn!("{configured} has become {now}; change its place in the configuration");
         }
         // The folder has one owner: whoever held these claims is dead, and waiting for their end would only delay.
-        let held = storage.run(|store| pipeline::take_over(store, clock::now())).await?;
+        let held = storage.run(|store| pipeline::take_over(store, clock::steady())).await?;
         if held > 0 {
             tracing::info!(deliveries = held, "what the last run broke off can go on");
         }
@@ -95,6 +95,16 @@ impl Base {
     /// What serves requests.
     pub fn service(&self) -> &Service {
         &self.service
+    }
+
+    /// The limits of one platform, as the last run left them.
+    async fn gate(&self, platform: Platform, config: &Config) -> anyhow::Result<Gate> {
+        let limits = limits_of(platform, config);
+        let limiter = self
+            .storage
+            .run(move |store| pipeline::limiter(store, platform, limits, clock::steady()))
+            .await?;
+        Ok(Gate::new(limiter, Some(self.storage.clone())))
     }
 
     /// Closes the store: everything is on disk and the folder is free afterwards.
@@ -175,7 +185,7 @@ impl App {
                 let sender = Arc::new(telegram::sender::Sender::new(http.clone(), url, token.clone())?);
                 outlets.push(Outlet {
                     messenger: sender.clone(),
-                    limit: RateLimit::new(Limits::of(Platform::Telegram, config)),
+                    gate: base.gate(Platform::Telegram, config).await?,
                     policy: config.telegram.uncertain,
                 });
                 Some(sender)
@@ -188,19 +198,20 @@ impl App {
                 let sender = Arc::new(discord::sender::Sender::new(http.clone(), &base_url, token.clone()));
                 outlets.push(Outlet {
                     messenger: sender,
-                    limit: RateLimit::new(Limits::of(Platform::Discord, config)),
-                    // A nonce with enforce_nonce makes sending again harmless.
+                    gate: base.gate(Platform::Discord, config).await?,
+                    // What cannot be read back is rare there, and twice is better than missing.
                     policy: UncertainPolicy::Resend,
                 });
                 Some(discord::gateway::Settings::new(http.clone(), base_url, token.clone()))
             }
             None => None,
         };
+        let web_gate = base.gate(Platform::Web, config).await?;
         let web = listener.map(|listener| {
             let live = web::Live::default();
             outlets.push(Outlet {
                 messenger: Arc::new(web::Sender::new(live.clone())),
-                limit: RateLimit::new(Limits::of(Platform::Web, config)),
+                gate: web_gate,
                 policy: UncertainPolicy::Resend,
             });
             let state = web::WebState {

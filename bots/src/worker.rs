@@ -1,27 +1,36 @@
-//! The worker empties the queue: it claims what is due, sends part after part in order, and settles each part before it
-//! sends the next. It decides nothing: what an outcome means stands in `paperwire_core::delivery`.
+//! The worker empties one platform's queue, turn after turn: what came back is written down and what may go on the wire is
+//! claimed in one job of the storage thread, then every claimed part is sent at the instant of its permit. It decides
+//! nothing: what an outcome means stands in `paperwire_core::delivery`, how fast to send in `paperwire_core::limiter`.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::collections::HashSet;
+use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use paperwire_core::delivery::{ChannelEffect, Delivery, LimitScope, SendError, Settled, State, UncertainPolicy};
-use paperwire_core::message::Part;
-use paperwire_core::pipeline::{self, Claimed};
-use tokio::sync::{Notify, Semaphore};
+use paperwire_core::delivery::{
+    ChannelEffect, Delivery, DeliveryId, Looked, Outcome, SendError, Settled, State, UncertainPolicy, Verdict,
+};
+use paperwire_core::pipeline::{self, Input, Job, Task, Turn};
+use tokio::sync::Notify;
+use tokio::task::JoinSet;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
 
 use crate::clock;
+use crate::gate::{Gate, sleep_until};
 use crate::messenger::Messenger;
 use crate::queued::Queued;
-use crate::rate_limit::RateLimit;
 use crate::storage::{Storage, StorageError};
 
-/// How many deliveries of one platform are sent at the same time.
-const IN_FLIGHT: usize = 64;
-/// The longest sleep, so that a clock that jumps is noticed.
+/// How many parts of one platform are on the wire at most: at Telegram's and Discord's speeds more than this only wait
+/// for a platform that does not answer, each until its request times out.
+const IN_FLIGHT: usize = 512;
+/// How long a stop waits for what is on the wire. What has not come back by then is in doubt, and the next start looks
+/// for it.
+pub(crate) const DRAIN: Duration = Duration::from_secs(10);
+/// Longer than looking for one part ever takes, and shorter than a lease.
+const LOOKING: Duration = Duration::from_secs(90);
+/// The longest sleep, so that a queue that somebody changed behind our back is noticed.
 const NAP: Duration = Duration::from_secs(60);
 
 /// One platform as its worker sees it.
@@ -29,16 +38,27 @@ pub struct Outlet {
     /// What sends.
     pub messenger: Arc<dyn Messenger>,
     /// How fast.
-    pub limit: RateLimit,
-    /// What to do when nobody knows whether a part arrived.
+    pub gate: Gate,
+    /// What to do when nobody can find out whether a part arrived.
     pub policy: UncertainPolicy,
+}
+
+/// Why a worker ends before it is told to.
+#[derive(Debug, thiserror::Error)]
+pub enum WorkerError {
+    /// Nothing may be sent that cannot be written down.
+    #[error(transparent)]
+    Storage(#[from] StorageError),
+    /// The platform does not know the bot's token.
+    #[error("{0}")]
+    Unauthorized(String),
 }
 
 /// Empties one platform's queue. Each platform has a worker of its own, so that a slow one holds no other back.
 pub struct Worker {
     storage: Storage,
     messenger: Arc<dyn Messenger>,
-    limit: Mutex<RateLimit>,
+    gate: Gate,
     policy: UncertainPolicy,
     queued: Queued,
     wake: Arc<Notify>,
@@ -49,185 +69,171 @@ impl Worker {
     pub fn new(storage: Storage, outlet: Outlet, queued: Queued) -> Self {
         let Outlet {
             messenger,
-            limit,
+            gate,
             policy,
         } = outlet;
         Self {
             storage,
             messenger,
-            limit: Mutex::new(limit),
+            gate,
             policy,
             wake: queued.listen(),
             queued,
         }
     }
 
-    /// Works until `stop`; then lets what is in flight be settled and gives the rest back.
+    /// Works until `stop`; then gives back what is not yet on the wire and waits for the rest, at most [`DRAIN`].
     ///
     /// # Errors
-    /// When the store fails: nothing may be sent that cannot be written down.
-    pub async fn run(self, stop: CancellationToken) -> Result<(), StorageError> {
-        let worker = Arc::new(self);
-        let tasks = TaskTracker::new();
-        let room = Arc::new(Semaphore::new(IN_FLIGHT));
-        let (broken, mut breaks) = tokio::sync::mpsc::channel(1);
-        let result = loop {
-            // Nothing is claimed without room for it.
-            let free = tokio::select! {
-                () = stop.cancelled() => break Ok(()),
-                Some(error) = breaks.recv() => break Err(error),
-                permit = room.acquire() => permit.map(drop).is_ok(),
+    /// [`WorkerError`].
+    pub async fn run(self, stop: CancellationToken) -> Result<(), WorkerError> {
+        let mut flying: JoinSet<(Delivery, Outcome)> = JoinSet::new();
+        let mut held: HashSet<DeliveryId> = HashSet::new();
+        let mut done = Vec::new();
+        let mut deadline = None;
+        loop {
+            let room = match deadline {
+                None => IN_FLIGHT.saturating_sub(flying.len()),
+                Some(_) => 0,
             };
-            if !free {
-                break Ok(());
+            let Turn { settled, jobs, next } = self.turn(std::mem::take(&mut done), held.clone(), room).await?;
+            for settled in &settled {
+                self.report(settled);
             }
-            let (claimed, next_due) = match worker.claim(room.available_permits()).await {
-                Ok(step) => step,
-                Err(error) => break Err(error),
-            };
-            let idle = claimed.is_empty();
-            for claimed in claimed {
-                let Ok(permit) = Arc::clone(&room).acquire_owned().await else {
-                    break;
-                };
-                let (worker, stop, broken) = (Arc::clone(&worker), stop.clone(), broken.clone());
-                tasks.spawn(async move {
-                    if let Err(error) = worker.deliver(claimed, &stop).await {
-                        // One report is enough to end everything.
-                        let _ = broken.try_send(error);
+            for job in jobs {
+                held.insert(job.delivery.id.clone());
+                flying.spawn(fly(
+                    Arc::clone(&self.messenger),
+                    self.gate.clone(),
+                    job,
+                    stop.clone(),
+                ));
+            }
+            if deadline.is_some() && flying.is_empty() {
+                return Ok(());
+            }
+            let wake_at = Instant::now() + nap(next);
+            tokio::select! {
+                Some(back) = flying.join_next() => {
+                    let mut backs = vec![back];
+                    while let Some(back) = flying.try_join_next() {
+                        backs.push(back);
                     }
-                    drop(permit);
-                    // A delivery that ended may have freed the next one of its channel, a moved one another's.
-                    worker.queued.announce();
-                });
-            }
-            if idle {
-                tokio::select! {
-                    () = stop.cancelled() => break Ok(()),
-                    Some(error) = breaks.recv() => break Err(error),
-                    () = worker.wake.notified() => {}
-                    () = tokio::time::sleep(nap(next_due)) => {}
+                    for back in backs {
+                        match back {
+                            Ok(back) => {
+                                held.remove(&back.0.id);
+                                done.push(back);
+                            }
+                            // Its claim stays until the next start, which looks whether the message arrived.
+                            Err(error) => tracing::error!(%error, "a defect of Paperwire stopped one message"),
+                        }
+                    }
+                }
+                () = self.wake.notified(), if deadline.is_none() => {}
+                () = tokio::time::sleep_until(wake_at), if deadline.is_none() => {}
+                () = stop.cancelled(), if deadline.is_none() => deadline = Some(Instant::now() + DRAIN),
+                () = until(deadline), if deadline.is_some() => {
+                    tracing::warn!(
+                        messages = flying.len(),
+                        platform = %self.messenger.platform(),
+                        "no answer came to what was on the wire; the next start looks whether it arrived"
+                    );
+                    return Ok(());
                 }
             }
-        };
-        tasks.close();
-        tasks.wait().await;
-        result
+            if let Some(reason) = revoked(&done) {
+                // What came back with it is settled all the same.
+                self.turn(done, held, 0).await?;
+                return Err(WorkerError::Unauthorized(reason));
+            }
+        }
     }
 
-    async fn claim(&self, limit: usize) -> Result<(Vec<Claimed>, Option<DateTime<Utc>>), StorageError> {
-        let platforms = [self.messenger.platform()];
+    async fn turn(
+        &self,
+        done: Vec<(Delivery, Outcome)>,
+        flying: HashSet<DeliveryId>,
+        room: usize,
+    ) -> Result<Turn, StorageError> {
+        let input = Input { done, flying, room };
+        let (platform, gate, policy) = (self.messenger.platform(), self.gate.clone(), self.policy);
         self.storage
             .run(move |store| {
-                let claimed = pipeline::claim(store, &platforms, clock::now(), limit)?;
-                Ok((claimed, store.next_due(&platforms)?))
+                pipeline::turn(store, platform, &mut gate.limiter(), input, policy, clock::steady())
             })
             .await
     }
 
-    /// Sends the parts of one delivery, as far as it goes.
-    async fn deliver(&self, claimed: Claimed, stop: &CancellationToken) -> Result<(), StorageError> {
-        let Claimed {
-            delivery: mut held,
-            mut part,
-        } = claimed;
-        loop {
-            let outcome = match (held.uncertain, self.policy) {
-                (true, UncertainPolicy::Skip) => Some(Err(SendError::Uncertain {
-                    reason: "the last attempt was not answered".to_owned(),
-                })),
-                (true, UncertainPolicy::Resend) | (false, _) => match self.permit(&held, stop).await {
-                    Permit::Stopped => None,
-                    Permit::Closed(retry_after) => Some(Err(SendError::RateLimited {
-                        retry_after,
-                        scope: LimitScope::Chat,
-                    })),
-                    Permit::Granted => {
-                        let begun = self
-                            .storage
-                            .run(move |store| pipeline::begin(store, &held, clock::now()))
-                            .await?;
-                        let Some(begun) = begun else { return Ok(()) };
-                        held = begun;
-                        Some(self.send(&held, &part).await)
-                    }
-                },
-            };
-            let Some(outcome) = outcome else {
-                return self
-                    .storage
-                    .run(move |store| pipeline::release(store, &held, clock::now()))
-                    .await;
-            };
-            let policy = self.policy;
-            let settled = self
-                .storage
-                .run(move |store| pipeline::settle(store, &held, outcome, policy, clock::now()))
-                .await?;
-            let Some((settled, next)) = settled else { return Ok(()) };
-            log(&settled);
-            match next {
-                Some(next) => (held, part) = (settled.delivery, next),
-                None => return Ok(()),
-            }
+    fn report(&self, settled: &Settled) {
+        log(settled);
+        match settled.channel {
+            ChannelEffect::None => {}
+            // What waits for a chat may be another platform's now, or gone.
+            ChannelEffect::Pause { .. } | ChannelEffect::Move { .. } => self.queued.announce(),
         }
-    }
-
-    /// Waits for the right to send the next part.
-    async fn permit(&self, held: &Delivery, stop: &CancellationToken) -> Permit {
-        if stop.is_cancelled() {
-            return Permit::Stopped;
-        }
-        let reserved = lock(&self.limit).reserve(&held.id.place, Instant::now());
-        match reserved {
-            Ok(wait) if wait.is_zero() => Permit::Granted,
-            Ok(wait) => tokio::select! {
-                () = stop.cancelled() => Permit::Stopped,
-                () = tokio::time::sleep(wait) => Permit::Granted,
-            },
-            Err(closed) => Permit::Closed(closed),
-        }
-    }
-
-    async fn send(&self, held: &Delivery, part: &Part) -> Result<String, SendError> {
-        let place = &held.id.place;
-        let tag = held.tag();
-        let outcome = match &held.plain {
-            None => self.messenger.send(place, part, &tag).await.outcome,
-            Some(_) => {
-                self.messenger
-                    .send(place, &self.messenger.plain(part), &tag)
-                    .await
-                    .outcome
-            }
-        };
-        if let Err(SendError::RateLimited { retry_after, scope }) = &outcome {
-            tracing::warn!(%place, ?retry_after, ?scope, "asked to slow down");
-            lock(&self.limit).close(place, *scope, Instant::now(), *retry_after);
-        }
-        outcome
     }
 }
 
-enum Permit {
-    /// Send now.
-    Granted,
-    /// The chat gets nothing for so long: the delivery goes back into the queue, so that its place in flight is free for
-    /// another channel.
-    Closed(Duration),
-    /// The program stops.
-    Stopped,
+/// Does one job at its time.
+async fn fly(messenger: Arc<dyn Messenger>, gate: Gate, job: Job, stop: CancellationToken) -> (Delivery, Outcome) {
+    let Job {
+        delivery,
+        part,
+        at,
+        task,
+    } = job;
+    tokio::select! {
+        biased;
+        () = stop.cancelled() => {
+            gate.limiter().give_back(&delivery.id.place, at);
+            return (delivery, Outcome::Unused);
+        }
+        () = sleep_until(at) => {}
+    }
+    let place = &delivery.id.place;
+    let part = match &delivery.plain {
+        None => part,
+        Some(_) => messenger.plain(&part),
+    };
+    let outcome = match task {
+        Task::Send => {
+            let answered = messenger.send(place, &part, &delivery.tag()).await;
+            gate.heard(place, &answered.outcome, &answered.signal);
+            Outcome::Sent(answered.outcome)
+        }
+        Task::Look(missing) => {
+            let looking = tokio::time::timeout(LOOKING, messenger.look(place, &part, &missing));
+            Outcome::Looked(looking.await.unwrap_or_else(|_| {
+                Looked::Failed(SendError::Unreachable {
+                    reason: "looking for it took too long".to_owned(),
+                })
+            }))
+        }
+    };
+    (delivery, outcome)
 }
 
-fn lock(limit: &Mutex<RateLimit>) -> std::sync::MutexGuard<'_, RateLimit> {
-    // A panic while the lock was held leaves a limiter that is at worst too careful.
-    limit.lock().unwrap_or_else(PoisonError::into_inner)
+/// The platform's word that it does not know the token, if it is among these.
+fn revoked(done: &[(Delivery, Outcome)]) -> Option<String> {
+    done.iter().find_map(|(_, outcome)| match outcome {
+        Outcome::Sent(Err(SendError::Unauthorized { reason }))
+        | Outcome::Looked(Looked::Failed(SendError::Unauthorized { reason })) => Some(reason.clone()),
+        Outcome::Sent(_) | Outcome::Looked(_) | Outcome::Unused => None,
+    })
+}
+
+async fn until(deadline: Option<Instant>) {
+    match deadline {
+        Some(deadline) => tokio::time::sleep_until(deadline).await,
+        None => std::future::pending().await,
+    }
 }
 
 /// How long to sleep until `due`, never longer than [`NAP`].
-pub(crate) fn nap(due: Option<DateTime<Utc>>) -> Duration {
+fn nap(due: Option<DateTime<Utc>>) -> Duration {
     due.map_or(NAP, |due| {
-        (due - clock::now()).to_std().unwrap_or(Duration::ZERO).min(NAP)
+        (due - clock::steady()).to_std().unwrap_or(Duration::ZERO).min(NAP)
     })
 }
 
@@ -246,24 +252,35 @@ fn log(settled: &Settled) {
         }
         ChannelEffect::Move { to } => tracing::info!(place, to = %to, "the chat moved; its channel moved with it"),
     }
+    match &settled.decided {
+        None => {}
+        Some(verdict @ (Verdict::Found | Verdict::NotThere)) => {
+            tracing::info!(place, delivery = %delivery.id, "a part in doubt: {verdict}");
+        }
+        Some(verdict @ (Verdict::Resent(_) | Verdict::Skipped(_))) => {
+            tracing::warn!(place, delivery = %delivery.id, "a part in doubt: {verdict}");
+        }
+    }
     match &delivery.state {
         State::Sent { .. } => tracing::info!(place, digest = %delivery.id.digest, parts = delivery.parts, "delivered"),
-        State::Leased { .. } if delivery.plain.is_some() => {
+        State::Leased { .. } => {}
+        State::Available { .. } if delivery.plain.is_some() => {
             tracing::warn!(
                 place,
                 part = delivery.next_part() + 1,
                 error,
-                "sent again as plain text"
+                "refused; it is sent again as plain text"
             );
         }
-        State::Leased { .. } if settled.tell_operator => {
-            tracing::error!(place, delivery = %delivery.id, error, "a part is given up or in doubt; the rest goes on");
+        State::Available { .. } if settled.tell_operator && settled.decided.is_none() => {
+            tracing::error!(place, delivery = %delivery.id, error, "a part is given up; the rest goes on");
         }
-        State::Leased { .. } => tracing::debug!(place, part = delivery.next_part(), "part delivered"),
-        State::Available { at } if delivery.attempts == 0 => tracing::debug!(place, again_at = %at, error, "waiting"),
+        State::Available { at } if delivery.attempts == 0 => {
+            tracing::debug!(place, again_at = %at, parts = delivery.next_part(), error, "goes on");
+        }
         State::Available { at } => tracing::warn!(place, again_at = %at, error, "not delivered yet"),
         State::Discarded { reason, .. } => {
-            tracing::error!(delivery = %delivery.id, ?reason, "not delivered whole; `paperwire queue show` has the details")
+            tracing::error!(delivery = %delivery.id, ?reason, "not delivered whole; `paperwire queue show` has the details");
         }
     }
 }

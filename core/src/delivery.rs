@@ -2,15 +2,17 @@
 //! a pure function, so that nothing is lost or sent twice because a corner of some loop forgot a case.
 //!
 //! ```text
-//! Available{at} ──claim──▶ Leased{until} ──every part accepted──▶ Sent{at}
-//!      ▲                     │ ▲  │
-//!      │                     └─┘◀─┼── part accepted: the next one
-//!      │                          ├── part refused: the same as plain text; refused again: the next one
-//!      ├── snoozed, retried ──────┤
-//!      ├── lease expired ─────────┤
-//!      │                          └── gone, or through with some parts refused ──▶ Discarded{reason}
-//!      ├────────────────── an operator's drop ─────────────────────────▶ Discarded{reason}
-//!      └────────────────── an operator's retry ────────────────────────────────────────┘
+//! Available{at} ──claim: a part goes on the wire──▶ Leased{until} ──the last part accepted──▶ Sent{at}
+//!      ▲                                                │
+//!      ├── part accepted: the next one ─────────────────┤
+//!      ├── part refused: the same as plain text; ───────┤
+//!      │   refused again: the next one                  │
+//!      ├── asked to wait, not reached, moved ───────────┤
+//!      ├── no answer, lease expired: in doubt, ─────────┤
+//!      │   hence looked for before it is sent again     │
+//!      │                                                └── gone, or through with some parts refused ──▶ Discarded{reason}
+//!      ├────────────────────── an operator's drop ─────────────────────────────────────▶ Discarded{reason}
+//!      └────────────────────── an operator's retry ────────────────────────────────────────────┘
 //! ```
 
 use std::fmt;
@@ -20,11 +22,11 @@ use std::time::Duration;
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 
-use crate::channel::Place;
+use crate::channel::{Place, Platform};
 use crate::digest::DigestId;
 use crate::text;
 
-/// How long a claim lasts before somebody else may take the delivery.
+/// How long a claim lasts: longer than any request, so that a lease that has run out means that its holder is dead.
 pub const LEASE: TimeDelta = TimeDelta::seconds(120);
 /// The first pause after a failed attempt; it doubles with each further one.
 const BACKOFF_BASE: TimeDelta = TimeDelta::seconds(2);
@@ -108,7 +110,7 @@ pub enum State {
         /// Not before.
         at: DateTime<Utc>,
     },
-    /// Somebody is sending it; if nothing is heard until then, it is available again.
+    /// Its next part is on the wire, or being looked for; if nothing is heard until then, it is available again.
     Leased {
         /// End of the claim.
         until: DateTime<Utc>,
@@ -161,6 +163,75 @@ impl fmt::Display for Refusal {
     }
 }
 
+/// Whether the next part may already have arrived.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Doubt {
+    /// It has not.
+    None,
+    /// It was sent and no answer came: somebody has to look before it is sent again.
+    Open,
+    /// Nobody can find out, and the policy says to send it again.
+    Accepted,
+}
+
+/// What became of a part that was in doubt.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "verdict", content = "why")]
+pub enum Verdict {
+    /// It was found in the chat: not sent again.
+    Found,
+    /// It was looked for and is not there: sent again.
+    NotThere,
+    /// Nobody could find out, and the policy was to send it again: it may be there twice.
+    Resent(String),
+    /// Nobody could find out, and the policy was to take it as arrived: it may be missing.
+    Skipped(String),
+}
+
+impl fmt::Display for Verdict {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Found => f.write_str("found in the chat, not sent again"),
+            Self::NotThere => f.write_str("not in the chat, sent again"),
+            Self::Resent(why) => write!(f, "sent again, it may be there twice ({why})"),
+            Self::Skipped(why) => write!(f, "taken as arrived, it may be missing ({why})"),
+        }
+    }
+}
+
+/// A decision about a part that was in doubt, kept for the operator.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Decision {
+    /// Which part, from 0.
+    pub part: u32,
+    /// When it was decided.
+    pub at: DateTime<Utc>,
+    /// What.
+    #[serde(flatten)]
+    pub verdict: Verdict,
+}
+
+/// What to do with the next part of a claimed delivery.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Step {
+    /// Send it.
+    Send,
+    /// Look whether it is there, and send nothing.
+    Look,
+}
+
+/// How long a platform answers a repeated idempotency key with the message that is already there. Discord: "the past few
+/// minutes" (Create Message, `enforce_nonce`), of which two are trusted; Telegram's Bot API knows no such key
+/// (tdlib/telegram-bot-api#126); the web page's keys are its own and last for ever.
+fn key_memory(platform: Platform) -> TimeDelta {
+    match platform {
+        Platform::Discord => TimeDelta::minutes(2),
+        Platform::Telegram => TimeDelta::zero(),
+        Platform::Web => TimeDelta::MAX,
+    }
+}
+
 /// One digest on its way to one channel: the queue's unit of work.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Delivery {
@@ -181,10 +252,12 @@ pub struct Delivery {
     pub again: Vec<u32>,
     /// The next part goes as plain text: what the platform said when it refused it as it is.
     pub plain: Option<String>,
-    /// Whether the next part is on the wire under the present claim.
-    pub sending: bool,
-    /// Whether the next part may already have arrived: it was sent and no answer came.
-    pub uncertain: bool,
+    /// When the next part was first put on the wire; `None` when it was not, or when it is known that it did not arrive.
+    pub first_sent: Option<DateTime<Utc>>,
+    /// Whether the next part may already have arrived.
+    pub doubt: Doubt,
+    /// What was decided about parts in doubt, oldest first.
+    pub decisions: Vec<Decision>,
     /// Failed attempts at the next part.
     pub attempts: u32,
     /// What the last failure said.
@@ -205,8 +278,9 @@ impl Delivery {
             refused: Vec::new(),
             again: Vec::new(),
             plain: None,
-            sending: false,
-            uncertain: false,
+            first_sent: None,
+            doubt: Doubt::None,
+            decisions: Vec::new(),
             attempts: 0,
             last_error: None,
             published_at: now,
@@ -270,28 +344,36 @@ impl Delivery {
         self.state.due().is_none()
     }
 
-    /// Takes the claim: nobody else sends it before `now + LEASE`. Whoever held an earlier one is gone, and what was on
-    /// the wire then may have arrived.
+    /// Takes the claim: the next part goes on the wire now, or is looked for.
     pub fn claim(mut self, now: DateTime<Utc>) -> Self {
-        self.uncertain |= self.sending;
-        self.sending = false;
+        self.first_sent.get_or_insert(now);
         self.state = State::Leased { until: now + LEASE };
         self
     }
 
-    /// The next part goes on the wire now; the claim begins anew.
-    pub fn begin(mut self, now: DateTime<Utc>) -> Self {
-        self.sending = true;
-        self.state = State::Leased { until: now + LEASE };
+    /// Whoever held the claim is gone: what was on the wire may have arrived.
+    pub fn lapse(mut self, now: DateTime<Utc>) -> Self {
+        if matches!(self.state, State::Leased { .. }) {
+            self.doubt = Doubt::Open;
+            self.state = State::Available { at: now };
+        }
         self
+    }
+
+    /// What to do with the next part.
+    pub fn step(&self, now: DateTime<Utc>) -> Step {
+        let remembered = |first_sent: DateTime<Utc>| now - first_sent < key_memory(self.id.place.platform());
+        match self.doubt {
+            Doubt::Open if !self.first_sent.is_some_and(remembered) => Step::Look,
+            Doubt::None | Doubt::Open | Doubt::Accepted => Step::Send,
+        }
     }
 
     /// Makes it available at once and forgets its failed attempts; what has arrived does not go again, what was refused
     /// does.
     pub fn retry(mut self, now: DateTime<Utc>) -> Self {
+        self = self.lapse(now);
         self.again.extend(self.refused.drain(..).map(|refusal| refusal.part));
-        self.uncertain |= self.sending;
-        self.sending = false;
         self.attempts = 0;
         self.state = State::Available { at: now };
         self
@@ -299,16 +381,25 @@ impl Delivery {
 
     /// Gives the next part up without sending it, since there is nothing to send; the rest goes on.
     pub fn give_up_part(mut self, reason: String, now: DateTime<Utc>) -> Self {
-        self.uncertain = false;
         give_up(&mut self, reason, None, now);
-        self.release(now)
+        self
     }
 
-    /// Gives a claim back untouched, at a clean stop.
+    /// Gives a claim back of which nothing went on the wire, at a clean stop.
     pub fn release(mut self, now: DateTime<Utc>) -> Self {
         if matches!(self.state, State::Leased { .. }) {
+            match self.doubt {
+                Doubt::None => self.first_sent = None,
+                Doubt::Open | Doubt::Accepted => {}
+            }
             self.state = State::Available { at: now };
         }
+        self
+    }
+
+    /// Waits until `at` for its chat; not an attempt.
+    pub fn wait(mut self, at: DateTime<Utc>) -> Self {
+        self.state = State::Available { at };
         self
     }
 }
@@ -418,11 +509,11 @@ pub enum Looked {
     Failed(SendError),
 }
 
-/// What to do with a part of which nobody knows whether it arrived.
+/// What to do with a part of which nobody can find out whether it arrived.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum UncertainPolicy {
-    /// Send it again. Where the platform knows idempotency keys (Discord) it cannot appear twice; elsewhere it may.
+    /// Send it again. It may be there twice.
     Resend,
     /// Take it as arrived. It may be missing.
     Skip,
@@ -455,28 +546,106 @@ pub struct Settled {
     pub delivery: Delivery,
     /// What it means for the channel.
     pub channel: ChannelEffect,
+    /// What was decided about a part in doubt.
+    pub decided: Option<Verdict>,
     /// Whether the operator should hear of it.
     pub tell_operator: bool,
 }
 
-/// Decides what an outcome of sending the next part means. `outcome` is the platform's message id or what went wrong.
-///
-/// Claims stay with the sender after a part that was accepted or refused (it goes on with the next one, or with the same
-/// as plain text) and end with every other error.
-pub fn settle(
-    delivery: Delivery,
+/// What came back for a claimed delivery.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Outcome {
+    /// The next part was sent: the platform's message id, or what went wrong.
+    Sent(Result<String, SendError>),
+    /// It was looked for.
+    Looked(Looked),
+    /// Nothing went on the wire: the program stops.
+    Unused,
+}
+
+/// Decides what came of a claim. The claim ends with it; where there is more to send, the delivery is available again.
+pub fn settle(delivery: Delivery, outcome: Outcome, policy: UncertainPolicy, now: DateTime<Utc>) -> Settled {
+    let mut delivery = delivery;
+    let verdict = match outcome {
+        Outcome::Sent(outcome) => return sent(delivery, outcome, policy, now),
+        Outcome::Unused => return quiet(delivery.release(now)),
+        Outcome::Looked(Looked::There(message_id)) => {
+            decide(&mut delivery, Verdict::Found, now);
+            pass(&mut delivery, message_id, now);
+            Verdict::Found
+        }
+        Outcome::Looked(Looked::NotThere) => {
+            decide(&mut delivery, Verdict::NotThere, now);
+            delivery.doubt = Doubt::None;
+            delivery.first_sent = None;
+            delivery.state = State::Available { at: now };
+            Verdict::NotThere
+        }
+        Outcome::Looked(Looked::Undecidable(why) | Looked::Failed(SendError::Rejected { reason: why })) => match policy {
+            UncertainPolicy::Resend => {
+                let verdict = Verdict::Resent(why);
+                decide(&mut delivery, verdict.clone(), now);
+                delivery.doubt = Doubt::Accepted;
+                delivery.state = State::Available { at: now };
+                verdict
+            }
+            UncertainPolicy::Skip => {
+                let verdict = Verdict::Skipped(why);
+                decide(&mut delivery, verdict.clone(), now);
+                pass(&mut delivery, String::new(), now);
+                verdict
+            }
+        },
+        // Looking puts nothing on the wire: what went wrong with it leaves the part's own doubt as it was.
+        Outcome::Looked(Looked::Failed(SendError::Uncertain { reason })) => {
+            return sent(delivery, Err(SendError::Unreachable { reason }), policy, now);
+        }
+        Outcome::Looked(Looked::Failed(error)) => return sent(delivery, Err(error), policy, now),
+    };
+    let tell_operator = matches!(verdict, Verdict::Resent(_) | Verdict::Skipped(_));
+    Settled {
+        decided: Some(verdict),
+        tell_operator,
+        ..quiet(delivery)
+    }
+}
+
+fn quiet(delivery: Delivery) -> Settled {
+    Settled {
+        delivery,
+        channel: ChannelEffect::None,
+        decided: None,
+        tell_operator: false,
+    }
+}
+
+fn decide(delivery: &mut Delivery, verdict: Verdict, now: DateTime<Utc>) {
+    delivery.decisions.push(Decision {
+        part: delivery.next_part(),
+        at: now,
+        verdict,
+    });
+}
+
+fn sent(
+    mut delivery: Delivery,
     outcome: Result<String, SendError>,
     policy: UncertainPolicy,
     now: DateTime<Utc>,
 ) -> Settled {
-    let mut delivery = delivery;
-    delivery.sending = false;
     let mut channel = ChannelEffect::None;
     let mut tell_operator = false;
     match outcome {
-        Ok(message_id) => accept(&mut delivery, message_id, now),
+        Ok(message_id) => pass(&mut delivery, message_id, now),
         Err(error) => {
             delivery.last_error = Some(error.to_string());
+            if delivery.doubt == Doubt::None {
+                // It is certain that it did not arrive; an outcome that is not marks it anew below.
+                let on_the_wire = delivery.first_sent.take();
+                if matches!(error, SendError::Uncertain { .. }) {
+                    delivery.first_sent = on_the_wire;
+                }
+            }
             match error {
                 SendError::RateLimited { retry_after, .. } => {
                     let wait = TimeDelta::from_std(retry_after).map_or(SNOOZE_CAP, |wait| wait.min(SNOOZE_CAP));
@@ -491,7 +660,7 @@ pub fn settle(
                 }
                 SendError::Gone { reason } => {
                     // Where twice is better than lost, a first part in doubt does not keep the digest from coming again.
-                    let may_repeat = !delivery.uncertain || policy == UncertainPolicy::Resend;
+                    let may_repeat = delivery.doubt == Doubt::None || policy == UncertainPolicy::Resend;
                     // One that an operator has sent again may be older than others that are there.
                     let rewind = delivery.arrived() == 0 && delivery.again.is_empty() && may_repeat;
                     delivery.state = State::Discarded {
@@ -503,12 +672,13 @@ pub fn settle(
                 }
                 SendError::Rejected { reason } => {
                     // What is refused now did not arrive before.
-                    delivery.uncertain = false;
+                    delivery.doubt = Doubt::None;
+                    delivery.first_sent = None;
                     match delivery.plain.take() {
                         None => {
                             delivery.plain = Some(reason);
                             delivery.attempts = delivery.attempts.saturating_add(1);
-                            delivery.state = State::Leased { until: now + LEASE };
+                            delivery.state = State::Available { at: now };
                         }
                         Some(said) => {
                             tell_operator = true;
@@ -516,30 +686,22 @@ pub fn settle(
                         }
                     }
                 }
-                SendError::Unreachable { .. } | SendError::Unauthorized { .. } => retry(&mut delivery, now),
-                SendError::Uncertain { .. } => match policy {
-                    UncertainPolicy::Resend => {
-                        delivery.uncertain = true;
-                        retry(&mut delivery, now);
-                    }
-                    UncertainPolicy::Skip => {
-                        tell_operator = true;
-                        accept(&mut delivery, String::new(), now);
-                    }
-                },
+                SendError::Unreachable { .. } => retry(&mut delivery, now),
+                // Not this delivery's fault: the program ends, and goes on when the operator has put it right.
+                SendError::Unauthorized { .. } => delivery.state = State::Available { at: now },
+                SendError::Uncertain { .. } => {
+                    delivery.doubt = Doubt::Open;
+                    retry(&mut delivery, now);
+                }
             }
         }
     }
     Settled {
         delivery,
         channel,
+        decided: None,
         tell_operator,
     }
-}
-
-fn accept(delivery: &mut Delivery, message_id: String, now: DateTime<Utc>) {
-    delivery.uncertain = false;
-    pass(delivery, message_id, now);
 }
 
 fn give_up(delivery: &mut Delivery, said: String, said_to_plain: Option<String>, now: DateTime<Utc>) {
@@ -566,8 +728,10 @@ fn pass(delivery: &mut Delivery, message_id: String, now: DateTime<Utc>) {
     }
     delivery.attempts = 0;
     delivery.plain = None;
+    delivery.doubt = Doubt::None;
+    delivery.first_sent = None;
     delivery.state = if delivery.next_part() < delivery.parts {
-        State::Leased { until: now + LEASE }
+        State::Available { at: now }
     } else if delivery.refused.is_empty() {
         State::Sent { at: now }
     } else {
@@ -643,7 +807,7 @@ mod tests {
         }
     }
 
-    fn errors() -> [SendError; 6] {
+    fn errors() -> [SendError; 7] {
         let reason = || "because".to_owned();
         [
             SendError::RateLimited {
@@ -655,6 +819,7 @@ mod tests {
             SendError::Rejected { reason: reason() },
             SendError::Unreachable { reason: reason() },
             SendError::Uncertain { reason: reason() },
+            SendError::Unauthorized { reason: reason() },
         ]
     }
 
@@ -669,54 +834,89 @@ mod tests {
         let wait = |attempts| State::Available {
             at: at(1) + backoff(&half_way().idempotency_key(), attempts),
         };
+        let now = State::Available { at: at(1) };
         let discarded = |reason| State::Discarded { reason, at: at(1) };
-        let [limited, moved, gone, rejected, unreachable, uncertain] = errors();
+        let [limited, moved, gone, rejected, unreachable, uncertain, unauthorized] = errors();
         #[rustfmt::skip]
-        let both = [
+        let table = [
             (limited, State::Available { at: at(1) + TimeDelta::milliseconds(1_500) }, 1, ChannelEffect::None, false),
-            (moved, State::Available { at: at(1) }, 1, ChannelEffect::Move { to: place(-100) }, false),
+            (moved, now.clone(), 1, ChannelEffect::Move { to: place(-100) }, false),
             (gone, discarded(Discard::Gone(reason())), 1, pause(), true),
-            (rejected, State::Leased { until: at(1) + LEASE }, 2, ChannelEffect::None, false),
+            (rejected, now.clone(), 2, ChannelEffect::None, false),
             (unreachable, wait(2), 2, ChannelEffect::None, false),
+            (uncertain, wait(2), 2, ChannelEffect::None, false),
+            (unauthorized, now, 1, ChannelEffect::None, false),
         ];
-        for (error, state, attempts, channel, tell) in both {
+        for (error, state, attempts, channel, tell) in table {
             for policy in [Resend, Skip] {
                 let said = error.to_string();
                 let refused = matches!(error, SendError::Rejected { .. });
-                let settled = settle(half_way(), Err(error.clone()), policy, at(1));
-                assert_eq!(settled.delivery.state, state, "{said}");
-                assert_eq!(settled.delivery.attempts, attempts, "{said}");
-                assert_eq!(settled.delivery.last_error, Some(said));
-                assert_eq!(settled.delivery.message_ids, ["10"]);
-                assert!(!settled.delivery.uncertain);
-                assert_eq!(settled.delivery.plain, refused.then(reason));
+                let in_doubt = matches!(error, SendError::Uncertain { .. });
+                let settled = settle(half_way(), Outcome::Sent(Err(error.clone())), policy, at(1));
+                let after = &settled.delivery;
+                assert_eq!((&after.state, after.attempts), (&state, attempts), "{said}");
+                let doubt = if in_doubt { Doubt::Open } else { Doubt::None };
+                assert_eq!((after.doubt, after.first_sent.is_some()), (doubt, in_doubt), "{said}");
+                assert_eq!(after.last_error, Some(said));
+                assert_eq!(after.message_ids, ["10"]);
+                assert_eq!(after.plain, refused.then(reason));
                 assert_eq!((settled.channel, settled.tell_operator), (channel.clone(), tell));
             }
         }
-        let resend = settle(half_way(), Err(uncertain.clone()), Resend, at(1));
-        assert_eq!((&resend.delivery.state, resend.delivery.attempts), (&wait(2), 2));
-        assert_eq!((resend.delivery.uncertain, resend.tell_operator), (true, false));
-        let skip = settle(half_way(), Err(uncertain), Skip, at(1));
-        assert_eq!(skip.delivery.state, State::Leased { until: at(1) + LEASE });
-        assert_eq!(skip.delivery.message_ids, ["10", ""]);
-        assert_eq!((skip.delivery.uncertain, skip.tell_operator), (false, true));
-        assert_eq!(
-            (resend.channel, skip.channel),
-            (ChannelEffect::None, ChannelEffect::None)
-        );
+    }
+
+    /// Half way, in doubt since its second part was sent at 0.
+    fn in_doubt() -> Delivery {
+        half_way().lapse(at(1))
     }
 
     #[test]
-    fn an_accepted_part_keeps_the_lease_and_the_last_one_ends_it() {
-        let doubtful = Delivery {
-            uncertain: true,
-            ..half_way()
+    fn a_part_in_doubt_is_looked_for_where_its_key_is_not_remembered() {
+        let discord = |delivery: Delivery| {
+            let place = Place::discord(123_456_789_012_345_678);
+            let id = DeliveryId { place, ..delivery.id };
+            Delivery { id, ..delivery }
         };
-        let second = settle(doubtful, Ok("11".to_owned()), UncertainPolicy::Resend, at(9)).delivery;
-        assert_eq!(second.state, State::Leased { until: at(9) + LEASE });
-        assert_eq!((second.next_part(), second.attempts, second.uncertain), (2, 0, false));
-        let third = settle(second, Ok("12".to_owned()), UncertainPolicy::Resend, at(10)).delivery;
-        assert_eq!(third.state, State::Sent { at: at(10) });
+        assert_eq!(half_way().step(at(1)), Step::Send);
+        assert_eq!(in_doubt().step(at(1)), Step::Look);
+        assert_eq!(discord(in_doubt()).step(at(119)), Step::Send);
+        assert_eq!(discord(in_doubt()).step(at(120)), Step::Look);
+        // The time counts from the first try, not from the last one.
+        let again = discord(in_doubt()).claim(at(100)).lapse(at(119));
+        assert_eq!(again.step(at(120)), Step::Look);
+    }
+
+    #[test]
+    fn what_looking_finds_decides_about_a_part_in_doubt() {
+        use UncertainPolicy::{Resend, Skip};
+        let look = |looked: Looked, policy| {
+            let settled = settle(in_doubt().claim(at(5)), Outcome::Looked(looked), policy, at(9));
+            let decision = settled.delivery.decisions.last().map(|d| (d.part, d.at, d.verdict.clone()));
+            assert_eq!(decision, settled.decided.map(|verdict| (1, at(9), verdict)));
+            (settled.delivery, settled.tell_operator)
+        };
+        for policy in [Resend, Skip] {
+            let (found, tell) = look(Looked::There("11".to_owned()), policy);
+            assert_eq!((found.message_ids.as_slice(), tell), (["10".to_owned(), "11".to_owned()].as_slice(), false));
+            let (missing, tell) = look(Looked::NotThere, policy);
+            assert_eq!((missing.step(at(9)), missing.next_part(), tell), (Step::Send, 1, false));
+            assert_eq!(missing.state, State::Available { at: at(9) });
+            let (later, _) = look(Looked::Failed(errors()[5].clone()), policy);
+            assert_eq!((later.step(at(9)), later.attempts, later.decisions.len()), (Step::Look, 2, 0));
+        }
+        let (resent, tell) = look(Looked::Undecidable("a shared counter".to_owned()), Resend);
+        assert_eq!((resent.step(at(9)), resent.next_part(), tell), (Step::Send, 1, true));
+        let (skipped, tell) = look(Looked::Undecidable("a shared counter".to_owned()), Skip);
+        assert_eq!((skipped.next_part(), skipped.message_ids.len(), tell), (2, 2, true));
+    }
+
+    #[test]
+    fn an_accepted_part_makes_the_next_one_available_and_the_last_one_ends_it() {
+        let second = after(in_doubt().claim(at(5)), Ok("11".to_owned()));
+        assert_eq!(second.state, State::Available { at: at(1) });
+        assert_eq!((second.next_part(), second.attempts, second.doubt), (2, 0, Doubt::None));
+        let third = after(second.claim(at(1)), Ok("12".to_owned()));
+        assert_eq!(third.state, State::Sent { at: at(1) });
         assert_eq!(third.message_ids, ["10", "11", "12"]);
         assert!(third.is_finished());
     }
@@ -726,33 +926,33 @@ mod tests {
         Err(SendError::Rejected { reason })
     }
 
-    fn sent(delivery: Delivery, outcome: Result<String, SendError>) -> Settled {
-        settle(delivery, outcome, UncertainPolicy::Resend, at(1))
+    fn settled(delivery: Delivery, outcome: Result<String, SendError>) -> Settled {
+        settle(delivery, Outcome::Sent(outcome), UncertainPolicy::Resend, at(1))
+    }
+
+    fn after(delivery: Delivery, outcome: Result<String, SendError>) -> Delivery {
+        settled(delivery, outcome).delivery
     }
 
     /// Three parts of which the second was refused twice.
     fn dead_letter() -> Delivery {
-        let second = sent(half_way(), refused("no entities")).delivery;
-        let third = sent(second, refused("no text")).delivery;
-        sent(third, Ok("12".to_owned())).delivery
+        let second = after(half_way(), refused("no entities"));
+        let third = after(second, refused("no text"));
+        after(third, Ok("12".to_owned()))
     }
 
     #[test]
     fn a_part_that_is_refused_as_plain_text_too_is_given_up_and_the_rest_goes_on() {
-        let doubtful = Delivery {
-            uncertain: true,
-            ..half_way()
-        };
-        let second = sent(doubtful, refused("no entities")).delivery;
-        assert_eq!((second.next_part(), second.uncertain), (1, false));
+        let second = after(in_doubt(), refused("no entities"));
+        assert_eq!((second.next_part(), second.doubt), (1, Doubt::None));
         let key = second.idempotency_key();
         assert_eq!(key, half_way().idempotency_key());
-        let settled = sent(second, refused("no text"));
+        let settled = settled(second, refused("no text"));
         let third = settled.delivery;
         assert!(settled.tell_operator && third.plain.is_none());
-        assert_eq!(third.state, State::Leased { until: at(1) + LEASE });
+        assert_eq!(third.state, State::Available { at: at(1) });
         assert_eq!((third.next_part(), third.attempts, third.arrived()), (2, 0, 1));
-        let ended = sent(third, Ok("12".to_owned())).delivery;
+        let ended = after(third, Ok("12".to_owned()));
         assert_eq!(ended.message_ids, ["10", "", "12"]);
         let reason = Discard::Rejected("part 2: no entities; as plain text: no text".to_owned());
         assert_eq!(ended.state, State::Discarded { reason, at: at(1) });
@@ -761,10 +961,10 @@ mod tests {
 
     #[test]
     fn a_part_that_is_accepted_as_plain_text_is_sent_like_any_other() {
-        let plain = sent(half_way(), refused("no entities")).delivery;
-        let third = sent(plain, Ok("11".to_owned())).delivery;
+        let plain = after(half_way(), refused("no entities"));
+        let third = after(plain, Ok("11".to_owned()));
         assert_eq!((&third.plain, third.next_part()), (&None, 2));
-        let ended = sent(third, Ok("12".to_owned())).delivery;
+        let ended = after(third, Ok("12".to_owned()));
         assert_eq!((ended.state, ended.refused), (State::Sent { at: at(1) }, vec![]));
     }
 
@@ -773,11 +973,11 @@ mod tests {
         let again = dead_letter().retry(at(5));
         assert_eq!(again.state, State::Available { at: at(5) });
         assert_eq!((again.next_part(), again.arrived()), (1, 2));
-        let mended = sent(again.clone().claim(at(5)), Ok("13".to_owned())).delivery;
+        let mended = after(again.clone().claim(at(5)), Ok("13".to_owned()));
         assert_eq!(mended.message_ids, ["10", "13", "12"]);
         assert_eq!((mended.state, mended.again), (State::Sent { at: at(1) }, vec![]));
-        let plain = sent(again.claim(at(5)), refused("no entities")).delivery;
-        let ended = sent(plain, refused("no text")).delivery;
+        let plain = after(again.claim(at(5)), refused("no entities"));
+        let ended = after(plain, refused("no text"));
         assert_eq!(
             ended,
             Delivery {
@@ -790,17 +990,16 @@ mod tests {
 
     #[test]
     fn what_is_hastened_keeps_its_doubt_and_its_order() {
-        let third = sent(sent(half_way(), refused("a")).delivery, refused("b")).delivery;
-        let waiting = sent(third, Err(errors()[5].clone())).delivery;
+        let third = after(after(half_way(), refused("a")), refused("b"));
+        let waiting = after(third.claim(at(1)), Err(errors()[5].clone()));
         let hastened = waiting.retry(at(5));
         assert_eq!(
-            (hastened.next_part(), hastened.uncertain, hastened.attempts),
-            (2, true, 0)
+            (hastened.next_part(), hastened.doubt, hastened.attempts),
+            (2, Doubt::Open, 0)
         );
-        let second = sent(hastened.claim(at(5)), Ok("12".to_owned())).delivery;
-        assert_eq!((second.next_part(), second.uncertain), (1, false));
-        let on_the_wire = half_way().begin(at(1)).retry(at(200));
-        assert_eq!((on_the_wire.uncertain, on_the_wire.sending), (true, false));
+        let second = after(hastened.claim(at(5)), Ok("12".to_owned()));
+        assert_eq!((second.next_part(), second.doubt), (1, Doubt::None));
+        assert_eq!(half_way().retry(at(200)).doubt, Doubt::Open);
     }
 
     #[test]
@@ -836,9 +1035,9 @@ mod tests {
     #[test]
     fn a_moved_delivery_goes_to_the_new_place_and_one_that_has_not_moved_waits() {
         let [_, moved, ..] = errors();
-        let settled = settle(half_way(), Err(moved.clone()), UncertainPolicy::Resend, at(1)).delivery;
+        let settled = after(half_way(), Err(moved.clone()));
         assert_eq!(settled.id.place, place(-100));
-        let again = settle(settled.claim(at(1)), Err(moved), UncertainPolicy::Resend, at(1));
+        let again = super::settle(settled.claim(at(1)), Outcome::Sent(Err(moved)), UncertainPolicy::Resend, at(1));
         assert_eq!(again.channel, ChannelEffect::None);
         assert_eq!(again.delivery.attempts, 2);
         assert!(again.delivery.state.due() > Some(at(1)));
@@ -848,11 +1047,11 @@ mod tests {
     fn a_digest_comes_again_after_access_returns_unless_some_of_it_is_there() {
         let [_, _, gone, ..] = errors();
         let rewinds = |delivery: Delivery, policy| {
-            let settled = settle(delivery.claim(at(0)), Err(gone.clone()), policy, at(1));
+            let settled = settle(delivery.claim(at(0)), Outcome::Sent(Err(gone.clone())), policy, at(1));
             matches!(settled.channel, ChannelEffect::Pause { rewind: true, .. })
         };
         let doubtful = || Delivery {
-            uncertain: true,
+            doubt: Doubt::Open,
             ..delivery(2)
         };
         assert!(rewinds(delivery(2), UncertainPolicy::Skip));
@@ -876,9 +1075,8 @@ mod tests {
         for retry_after in [Duration::MAX, Duration::from_secs(u64::from(u32::MAX) * 2_000_000)] {
             let scope = LimitScope::Bot;
             let error = SendError::RateLimited { retry_after, scope };
-            let settled = settle(half_way(), Err(error), UncertainPolicy::Resend, at(0));
-            let tomorrow = at(0) + TimeDelta::days(1);
-            assert_eq!(settled.delivery.state, State::Available { at: tomorrow });
+            let tomorrow = at(1) + TimeDelta::days(1);
+            assert_eq!(after(half_way(), Err(error)).state, State::Available { at: tomorrow });
         }
     }
 
@@ -886,7 +1084,9 @@ mod tests {
     fn a_released_claim_is_available_at_once_and_what_is_finished_stays_so() {
         let released = half_way().release(at(3));
         assert_eq!(released.state, State::Available { at: at(3) });
-        assert_eq!((released.attempts, released.uncertain), (1, false));
+        assert_eq!((released.attempts, released.doubt, released.first_sent), (1, Doubt::None, None));
+        let looking = in_doubt().claim(at(2)).release(at(3));
+        assert_eq!((looking.doubt, looking.first_sent), (Doubt::Open, Some(at(0))));
         let sent = Delivery {
             state: State::Sent { at: at(2) },
             ..half_way()
@@ -925,7 +1125,7 @@ mod tests {
 
     /// What the platform does with one attempt.
     fn outcome() -> impl Strategy<Value = Option<SendError>> {
-        let [limited, moved, _, rejected, unreachable, uncertain] = errors();
+        let [limited, moved, _, rejected, unreachable, uncertain, _] = errors();
         prop_oneof![
             3 => Just(None),
             1 => Just(Some(limited)),
@@ -948,32 +1148,44 @@ mod tests {
             let mut expected = 0;
             let mut ids: Vec<String> = Vec::new();
             let mut given_up = Vec::new();
-            for outcome in outcomes.into_iter().chain(std::iter::repeat_n(None, 6)) {
+            for outcome in outcomes.into_iter().chain(std::iter::repeat_n(None, 7)) {
                 let Some(due) = delivery.state.due() else { break };
-                if !matches!(delivery.state, State::Leased { .. }) {
-                    prop_assert!(due >= now);
-                    now = due;
-                    delivery = delivery.claim(now);
-                }
+                prop_assert!(due >= now);
+                now = due;
                 let part = delivery.next_part();
                 prop_assert_eq!(part, expected);
+                if delivery.step(now) == Step::Look {
+                    let looked = match outcome {
+                        None => Looked::There(format!("m{part}")),
+                        Some(SendError::Unreachable { .. }) => Looked::Undecidable("because".to_owned()),
+                        Some(_) => Looked::NotThere,
+                    };
+                    match looked {
+                        Looked::There(_) => ids.push(format!("m{part}")),
+                        Looked::Undecidable(_) if skip => ids.push(String::new()),
+                        Looked::Undecidable(_) | Looked::NotThere | Looked::Failed(_) => {}
+                    }
+                    expected = u32::try_from(ids.len()).unwrap_or(u32::MAX);
+                    delivery = settle(delivery.claim(now), Outcome::Looked(looked), policy, now).delivery;
+                    continue;
+                }
+                delivery = delivery.claim(now);
                 let refused = matches!(outcome, Some(SendError::Rejected { .. }));
                 let refused_twice = refused && delivery.plain.is_some();
-                let silent = skip && matches!(outcome, Some(SendError::Uncertain { .. }));
                 if outcome.is_none() {
                     ids.push(format!("m{part}"));
-                } else if silent || refused_twice {
+                } else if refused_twice {
                     ids.push(String::new());
                 }
                 if refused_twice {
                     given_up.push(part);
                 }
-                let through = outcome.is_none() || silent || refused_twice;
+                let through = outcome.is_none() || refused_twice;
                 expected += u32::from(through);
                 // Once refused, the part stays plain until it is through.
                 let plain = !through && (refused || delivery.plain.is_some());
                 let result = outcome.map_or_else(|| Ok(format!("m{part}")), Err);
-                delivery = settle(delivery, result, policy, now).delivery;
+                delivery = settle(delivery, Outcome::Sent(result), policy, now).delivery;
                 prop_assert_eq!(delivery.plain.is_some(), plain);
             }
             prop_assert_eq!(delivery.next_part(), parts);

@@ -15,7 +15,7 @@ pub(crate) mod fixture;
 
 pub use self::accept::{Accepted, accept, refresh_topics};
 pub use self::channels::{Extent, Wanted, configure_channels, follow_chat, move_channel, resume_channel};
-pub use self::deliver::{Claimed, begin, claim, release, settle, take_over};
+pub use self::deliver::{Input, Job, Task, Turn, limiter, record_send, take_over, turn};
 pub use self::publish::{Published, Scored, draft_of_window, publish_due, publish_now};
 
 /// A damaged record as one that is not there: it is set aside, and whatever else the stage does goes on.

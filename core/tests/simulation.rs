@@ -20,12 +20,16 @@ use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use paperwire_core::channel::{Activity, Channel, Place, Platform, Seq, Settings, Style, WhenEmpty};
-use paperwire_core::delivery::{Delivery, DeliveryId, Discard, LimitScope, SendError, State, UncertainPolicy};
+use paperwire_core::delivery::{
+    Delivery, DeliveryId, Discard, Doubt, LimitScope, Looked, Missing, Outcome, SendError, State, UncertainPolicy,
+    Verdict,
+};
 use paperwire_core::digest::{Digest, DigestId, RenderingId};
+use paperwire_core::limiter::{Heard, Lane, Limiter, Limits, Signal, Window as Pace};
 use paperwire_core::locale::Lang;
 use paperwire_core::message::{Block, Message, Part, Render};
 use paperwire_core::paper::{Field, Paper, PaperId};
-use paperwire_core::pipeline::{self, Claimed, Extent, Wanted};
+use paperwire_core::pipeline::{self, Extent, Input, Job, Task, Turn, Wanted};
 use paperwire_core::source::{Announcement, Item, Parsed, SourceKind, Window};
 use paperwire_core::store::{
     ContentRecord, IntakeRecord, MatchRecord, ModelStore, Result, Store, StoreError, WindowRecord, Write,
@@ -36,6 +40,8 @@ use paperwire_core::topic::{Tier, Topic, TopicId};
 const SEEDS: u64 = 300;
 /// How long the simulated Discord remembers a nonce, in ms: its documentation says “the past few minutes”.
 const NONCE_MS: i64 = 5 * 60_000;
+/// How many parts of a platform are on the wire at most.
+const ROOM: usize = 4;
 /// The HTTP client's patience, in ms.
 const TIMEOUT_MS: i64 = 20_000;
 /// More events than a seed ever needs; then the queue does not empty.
@@ -180,6 +186,8 @@ struct Chat {
     place: Place,
     former: Vec<Place>,
     blocked_until: i64,
+    /// Whether nobody can find out there what has arrived: Discord without the right to read the history.
+    dark: bool,
     /// The latest piece that arrived for the first time.
     last: Option<(DigestId, u32)>,
     /// In which pieces a paper arrived.
@@ -187,9 +195,10 @@ struct Chat {
 }
 
 /// A delivery in the hands of the living process.
-struct Task {
+struct InHand {
     held: Delivery,
     part: Part,
+    task: Task,
     on_the_wire: bool,
 }
 
@@ -201,19 +210,22 @@ struct Request {
     piece: Piece,
     key: String,
     payload: String,
+    missing: Option<Missing>,
 }
 
 enum Event {
     /// The program starts, as the successor of one that ended.
     Start(u32),
-    /// A platform's worker looks into the queue; only the latest one planned counts.
-    Look(Platform, u64),
+    /// A platform's worker takes its turn; only the latest one planned counts.
+    Turn(Platform, u64),
     /// A task may send.
     Permit(u32, u64),
     /// A request reaches the platform.
     Arrival(Box<Request>),
     /// The client has heard, or given up.
-    Answer(u32, u64, std::result::Result<String, SendError>),
+    Answer(u32, u64, Outcome),
+    /// Somebody asks something in a chat.
+    Question,
     /// Papers come in and a digest is published, by the running program or beside it.
     Publish,
     /// An update says that a chat has moved.
@@ -236,9 +248,15 @@ struct Simulation {
     /// Virtual time in ms, which only grows; the clock that the program reads is that and `skew`.
     at: i64,
     skew: TimeDelta,
+    /// The skew of the clock that never goes back while the program lives.
+    steady: TimeDelta,
     events: BTreeMap<(i64, u64), Event>,
     planned: u64,
-    looks: HashMap<Platform, u64>,
+    turns: HashMap<Platform, u64>,
+    limiters: HashMap<Platform, Limiter>,
+    done: HashMap<Platform, Vec<(Delivery, Outcome)>>,
+    /// When something went on the wire, in ms, for each platform and for each chat of it.
+    launches: HashMap<(Platform, Option<usize>), Vec<i64>>,
     policy: UncertainPolicy,
     faults: u64,
     deaths: u64,
@@ -246,7 +264,7 @@ struct Simulation {
     running: bool,
     stopping: bool,
     life: u32,
-    tasks: BTreeMap<u64, Task>,
+    tasks: BTreeMap<u64, InHand>,
     chats: Vec<Chat>,
     messages: HashMap<String, Piece>,
     nonces: HashMap<String, (i64, String, Piece)>,
@@ -283,12 +301,17 @@ impl Simulation {
     fn new(seed: u64, telling: bool) -> Self {
         let mut random = Random(seed);
         let chats = (0..random.between(2, 6))
-            .map(|n| match random.below(4) {
+            .map(|n| match random.below(5) {
                 0 => Place::telegram(1_000 + n, None),
                 1 => Place::telegram(-5 - n, None),
+                2 => Place::telegram(-1_001_000_000_000 - n, None),
                 _ => Place::discord(100_000_000_000_000_000 + u64::try_from(n).unwrap()),
             })
+            .collect::<Vec<Place>>();
+        let chats = chats
+            .into_iter()
             .map(|place| Chat {
+                dark: place.platform() == Platform::Discord && random.permille(300),
                 configured: place.clone(),
                 place,
                 former: Vec::new(),
@@ -311,9 +334,13 @@ impl Simulation {
             topics: [topic()],
             at: 0,
             skew: TimeDelta::zero(),
+            steady: TimeDelta::zero(),
             events: BTreeMap::new(),
             planned: 0,
-            looks: HashMap::new(),
+            turns: HashMap::new(),
+            limiters: HashMap::new(),
+            done: HashMap::new(),
+            launches: HashMap::new(),
             policy,
             faults: [0, 150, 300][usize::try_from(random.below(3)).unwrap()],
             deaths: [0, 10, 30][usize::try_from(random.below(3)).unwrap()],
@@ -337,6 +364,7 @@ impl Simulation {
         simulation.plan(0, Event::Start(0));
         simulation.plan(1_000, Event::Publish);
         simulation.plan(5_000, Event::Nature);
+        simulation.plan(3_000, Event::Question);
         simulation
     }
 
@@ -355,14 +383,20 @@ impl Simulation {
         DateTime::UNIX_EPOCH + TimeDelta::days(20_000) + TimeDelta::milliseconds(self.at) + self.skew
     }
 
+    /// The clock that the delivery path reads.
+    fn steady_now(&mut self) -> DateTime<Utc> {
+        self.steady = self.steady.max(self.skew);
+        self.now() - self.skew + self.steady
+    }
+
     fn plan(&mut self, delay: i64, event: Event) {
         self.planned += 1;
         self.events.insert((self.at + delay, self.planned), event);
     }
 
-    fn look(&mut self, platform: Platform, delay: i64) {
-        self.plan(delay, Event::Look(platform, self.planned + 1));
-        self.looks.insert(platform, self.planned);
+    fn wake(&mut self, platform: Platform, delay: i64) {
+        self.plan(delay, Event::Turn(platform, self.planned + 1));
+        self.turns.insert(platform, self.planned);
     }
 
     /// Until everything that was published is settled in a world where nothing goes wrong any more.
@@ -416,6 +450,10 @@ impl Simulation {
         for task in std::mem::take(&mut self.tasks).into_values() {
             if task.on_the_wire {
                 self.doubt(&task.held, "deaths with a part on the wire");
+                self.count(match task.task {
+                    Task::Send => "deaths while sending",
+                    Task::Look(_) => "deaths while looking",
+                });
             }
         }
         self.end();
@@ -424,6 +462,7 @@ impl Simulation {
     /// The process is no more; another one follows.
     fn end(&mut self) {
         self.life += 1;
+        self.done.clear();
         (self.running, self.stopping) = (false, false);
         // Longer than anything takes to arrive that is on the wire now.
         let delay = self.random.between(1_000, 60_000);
@@ -452,12 +491,13 @@ impl Simulation {
     fn happen(&mut self, event: Event) -> Step {
         match event {
             Event::Start(life) if life == self.life && !self.running => self.start(),
-            Event::Look(platform, number) if self.running && self.looks.get(&platform) == Some(&number) => {
-                self.claim(platform)
+            Event::Turn(platform, number) if self.running && self.turns.get(&platform) == Some(&number) => {
+                self.turn(platform)
             }
-            Event::Permit(life, task) if life == self.life => self.send(task),
-            Event::Answer(life, task, outcome) if life == self.life => self.settle(task, outcome),
-            Event::Start(..) | Event::Look(..) | Event::Permit(..) | Event::Answer(..) => Ok(()),
+            Event::Permit(life, task) if life == self.life => self.launch(task),
+            Event::Answer(life, task, outcome) if life == self.life => self.answered(task, outcome),
+            Event::Question => self.question(),
+            Event::Start(..) | Event::Turn(..) | Event::Permit(..) | Event::Answer(..) => Ok(()),
             Event::Arrival(request) => self.arrive(*request),
             Event::Publish => self.publish(),
             Event::Follow(from, to) if self.running => self.follow(from, to),
@@ -481,10 +521,14 @@ impl Simulation {
         };
         let wanted = self.wanted(left_out);
         pipeline::configure_channels(&self.store, &wanted, Extent::Whole, self.now())?;
-        pipeline::take_over(&self.store, self.now())?;
+        self.steady = self.skew;
+        let now = self.steady_now();
+        pipeline::take_over(&self.store, now)?;
         self.note_published()?;
         for platform in [Platform::Telegram, Platform::Discord] {
-            self.look(platform, 1);
+            let limiter = pipeline::limiter(&self.store, platform, limits(platform), now)?;
+            self.limiters.insert(platform, limiter);
+            self.wake(platform, 1);
         }
         Ok(())
     }
@@ -499,87 +543,89 @@ impl Simulation {
             .collect()
     }
 
-    fn claim(&mut self, platform: Platform) -> Step {
-        if self.stopping {
-            return Ok(());
-        }
-        let busy = self
-            .tasks
-            .values()
-            .filter(|t| t.held.id.place.platform() == platform)
-            .count();
-        let room = 4_usize.saturating_sub(busy);
-        let now = self.now();
-        let claimed = if room == 0 {
-            Vec::new()
-        } else {
-            pipeline::claim(&self.store, &[platform], now, room)?
+    fn turn(&mut self, platform: Platform) -> Step {
+        let flying = |task: &&InHand| task.held.id.place.platform() == platform;
+        let flying: HashSet<DeliveryId> = self.tasks.values().filter(flying).map(|t| t.held.id.clone()).collect();
+        let room = if self.stopping { 0 } else { ROOM.saturating_sub(flying.len()) };
+        let (now, policy) = (self.steady_now(), self.policy_of(platform));
+        let done = self.done.remove(&platform).unwrap_or_default();
+        let Some(limiter) = self.limiters.get_mut(&platform) else {
+            return broken("no limiter");
         };
-        let next_due = self.store.next_due(&[platform])?;
-        let nap = next_due.map_or(60_000, |due| (due - now).num_milliseconds().clamp(1, 60_000));
-        self.look(platform, if claimed.is_empty() && room > 0 { nap } else { 60_000 });
-        for Claimed { delivery, part } in claimed {
-            self.tell(|| format!("claimed {} part {}", delivery.id, delivery.next_part()));
-            let lost = self
-                .tasks
-                .values()
-                .any(|task| task.on_the_wire && task.held.id == delivery.id);
-            if lost {
-                self.doubt(&delivery, "claims that ran out with a part on the wire");
-            }
+        let input = Input { done, flying, room };
+        let Turn { settled, jobs, next } = pipeline::turn(&self.store, platform, limiter, input, policy, now)?;
+        for verdict in settled.iter().filter_map(|settled| settled.decided.as_ref()) {
+            *self.counts.0.entry(match verdict {
+                Verdict::Found => "found in the chat",
+                Verdict::NotThere => "not there, sent again",
+                Verdict::Resent(_) => "resent by policy",
+                Verdict::Skipped(_) => "skipped by policy",
+            }).or_default() += 1;
+        }
+        if jobs.len() < room {
+            self.is_busy(platform, now)?;
+        }
+        let nap = next.map_or(60_000, |next| (next - now).num_milliseconds().clamp(1, 60_000));
+        self.wake(platform, nap);
+        for Job { delivery, part, at, task } in jobs {
+            self.tell(|| format!("claimed {} part {} {task:?}", delivery.id, delivery.next_part()));
             self.planned += 1;
-            let task = self.planned;
-            self.tasks.insert(
-                task,
-                Task {
-                    held: delivery,
-                    part,
-                    on_the_wire: false,
-                },
-            );
-            self.permit(task);
+            let number = self.planned;
+            let (held, on_the_wire) = (delivery, false);
+            self.tasks.insert(number, InHand { held, part, task, on_the_wire });
+            let delay = (at - now).num_milliseconds().max(0);
+            self.plan(delay, Event::Permit(self.life, number));
+        }
+        self.stop_if_idle()
+    }
+
+    /// While a permit is free, nothing that is due and not on the wire waits.
+    fn is_busy(&self, platform: Platform, now: DateTime<Utc>) -> Step {
+        for due in self.store.due(platform, now, ROOM)? {
+            let mut limiter = self.limiters[&platform].clone();
+            let flying = self.tasks.values().any(|task| task.held.id == due.id);
+            if !flying && limiter.reserve(&due.id.place, Lane::Bulk, now, TimeDelta::zero()).is_ok() {
+                return broken(format!("{} waits although there is a permit", due.id));
+            }
         }
         Ok(())
     }
 
-    fn permit(&mut self, task: u64) {
-        // Now and then longer than a lease lasts.
-        let wait = if self.random.permille(20) {
-            self.random.between(60_000, 300_000)
-        } else {
-            self.random.between(0, 50)
-        };
-        self.plan(wait, Event::Permit(self.life, task));
+    /// Something goes on the wire: the platform's limits hold, whatever happened before.
+    fn count_launch(&mut self, place: &Place) -> Step {
+        let (platform, chat) = (place.platform(), self.chat_of(place));
+        let Limits { bot, chat: chats, group, .. } = limits(platform);
+        let mut of_chat = chats;
+        if is_group(place) {
+            of_chat.extend(group);
+        }
+        for (key, windows) in [((platform, None), vec![bot]), ((platform, Some(chat)), of_chat)] {
+            let launches = self.launches.entry(key).or_default();
+            launches.push(self.at);
+            for Pace { messages, per } in windows {
+                let since = self.at - per.num_milliseconds();
+                let recent = launches.iter().rev().take_while(|at| **at > since).count();
+                if recent > usize::try_from(messages).unwrap() {
+                    return broken(format!("{recent} messages to {place} in {per}, {messages} are allowed"));
+                }
+            }
+        }
+        Ok(())
     }
 
-    fn send(&mut self, number: u64) -> Step {
-        let now = self.now();
-        let Some(task) = self.tasks.get_mut(&number) else {
+    fn launch(&mut self, number: u64) -> Step {
+        let Some(task) = self.tasks.get(&number) else {
             return broken("a task is gone");
         };
         let held = task.held.clone();
-        let platform = held.id.place.platform();
+        let place = held.id.place.clone();
         if self.stopping {
-            self.tasks.remove(&number);
-            pipeline::release(&self.store, &held, now)?;
-            self.tell(|| format!("gave back {}", held.id));
-            return self.stop_if_idle();
+            self.tell(|| format!("gives back {}", held.id));
+            return self.answered(number, Outcome::Unused);
         }
-        let piece = (self.chat_of(&held.id.place), held.id.digest, held.next_part());
-        if held.uncertain && self.policy_of(platform) == UncertainPolicy::Skip {
-            if !self.doubtful.contains(&piece) {
-                return broken(format!("{} part {} is skipped without a doubt", held.id, piece.2));
-            }
-            let reason = "the last attempt was not answered".to_owned();
-            return self.settle(number, Err(SendError::Uncertain { reason }));
-        }
-        let Some(begun) = pipeline::begin(&self.store, &held, now)? else {
-            self.tell(|| format!("lost {}", held.id));
-            self.tasks.remove(&number);
-            self.look(platform, 1);
-            return self.stop_if_idle();
-        };
-        let stored = self.store.part(&begun.rendering, begun.next_part())?;
+        self.count_launch(&place)?;
+        let piece = (self.chat_of(&place), held.id.digest, held.next_part());
+        let stored = self.store.part(&held.rendering, held.next_part())?;
         let Some(task) = self.tasks.get_mut(&number) else {
             return broken("a task is gone");
         };
@@ -590,44 +636,72 @@ impl Simulation {
         let request = Request {
             life: self.life,
             task: number,
-            place: begun.id.place.clone(),
+            place,
             piece,
-            key: begun.idempotency_key(),
+            key: held.idempotency_key(),
             payload: task.part.payload.clone(),
+            missing: match &task.task {
+                Task::Send => None,
+                Task::Look(missing) => Some(missing.clone()),
+            },
         };
-        task.held = begun;
         let delay = self.random.between(1, 400);
         self.plan(delay, Event::Arrival(Box::new(request)));
         Ok(())
     }
 
-    fn settle(&mut self, number: u64, outcome: std::result::Result<String, SendError>) -> Step {
-        let Some(task) = self.tasks.get(&number) else {
+    fn answered(&mut self, number: u64, outcome: Outcome) -> Step {
+        let Some(task) = self.tasks.remove(&number) else {
             return broken("a task is gone");
         };
-        let held = task.held.clone();
+        let held = task.held;
         let platform = held.id.place.platform();
-        self.tell(|| format!("settles {} part {}: {outcome:?}", held.id, held.next_part()));
-        if matches!(outcome, Err(SendError::Uncertain { .. })) && task.on_the_wire {
-            self.doubt(&held, "sends without an answer");
-        }
-        let settled = pipeline::settle(&self.store, &held, outcome, self.policy_of(platform), self.now())?;
-        match settled {
-            Some((settled, Some(part))) => {
-                let task = Task {
-                    held: settled.delivery,
-                    part,
-                    on_the_wire: false,
-                };
-                self.tasks.insert(number, task);
-                self.permit(number);
+        self.tell(|| format!("back: {} part {}: {outcome:?}", held.id, held.next_part()));
+        if let Outcome::Sent(sent) = &outcome {
+            let heard = match sent {
+                Ok(_) => Heard::Accepted,
+                Err(SendError::RateLimited { retry_after, scope }) => Heard::Limited {
+                    retry_after: *retry_after,
+                    scope: *scope,
+                },
+                Err(_) => Heard::Other,
+            };
+            let now = self.steady_now();
+            if let Some(limiter) = self.limiters.get_mut(&platform) {
+                limiter.observe(&held.id.place, &heard, &Signal::default(), now);
             }
-            Some((_, None)) | None => {
-                self.tasks.remove(&number);
-                self.look(platform, 1);
+            if matches!(sent, Err(SendError::Uncertain { .. })) {
+                self.doubt(&held, "sends without an answer");
             }
         }
-        self.stop_if_idle()
+        self.done.entry(platform).or_default().push((held, outcome));
+        let latency = self.random.between(1, 20);
+        self.wake(platform, latency);
+        Ok(())
+    }
+
+    /// A person's question takes its permit beside the bulk, and waits no longer than its chat makes it.
+    fn question(&mut self) -> Step {
+        if !self.calm {
+            let delay = self.random.between(100, 60_000);
+            self.plan(delay, Event::Question);
+        }
+        let chat = usize::try_from(self.random.below(self.chats.len() as u64)).unwrap();
+        let place = self.chats[chat].place.clone();
+        let now = self.steady_now();
+        if !self.running || self.stopping {
+            return Ok(());
+        }
+        let Some(limiter) = self.limiters.get_mut(&place.platform()) else {
+            return broken("no limiter");
+        };
+        // Who has to wait asks again later.
+        if let Ok(at) = limiter.reserve(&place, Lane::People, now, TimeDelta::zero()) {
+            pipeline::record_send(&self.store, &place, at)?;
+            self.count("answers");
+            self.count_launch(&place)?;
+        }
+        Ok(())
     }
 
     /// The policy that the configuration gives each platform.
@@ -639,7 +713,7 @@ impl Simulation {
     }
 
     fn stop_if_idle(&mut self) -> Step {
-        if self.stopping && self.tasks.is_empty() {
+        if self.stopping && self.tasks.is_empty() && self.done.values().all(Vec::is_empty) {
             self.tell(|| "stopped".to_owned());
             self.end();
         }
@@ -649,7 +723,7 @@ impl Simulation {
     fn follow(&mut self, from: Place, to: Place) -> Step {
         if pipeline::follow_chat(&self.store, &from, &to, self.now())? {
             self.count("moves that an update told");
-            self.look(Platform::Telegram, 1);
+            self.wake(Platform::Telegram, 1);
         } else {
             self.plan(200, Event::Follow(from, to));
         }
@@ -681,7 +755,7 @@ impl Simulation {
         self.tell(|| format!("published {:?}", published.deliveries));
         self.note_published()?;
         for platform in [Platform::Telegram, Platform::Discord] {
-            self.look(platform, 1);
+            self.wake(platform, 1);
         }
         Ok(())
     }
@@ -786,8 +860,8 @@ impl Simulation {
         if !self.running {
             self.start()?;
         }
-        self.look(Platform::Telegram, 1);
-        self.look(Platform::Discord, 1);
+        self.wake(Platform::Telegram, 1);
+        self.wake(Platform::Discord, 1);
         self.publishes_left = 2;
         // A stop may be under way, and a paused channel's last refusal on the wire.
         for delay in [200_000, 400_000] {
@@ -822,8 +896,15 @@ impl Simulation {
             }
             return Ok(());
         }
-        let outcome = self.treat(&request)?;
-        let timeout = matches!(outcome, Err(SendError::Uncertain { .. })) && self.random.permille(300);
+        let outcome = match &request.missing {
+            Some(_) => Outcome::Looked(self.seek(&request)),
+            None => Outcome::Sent(self.treat(&request)?),
+        };
+        let unanswered = matches!(
+            outcome,
+            Outcome::Sent(Err(SendError::Uncertain { .. })) | Outcome::Looked(Looked::Failed(SendError::Uncertain { .. }))
+        );
+        let timeout = unanswered && self.random.permille(300);
         let delay = if timeout {
             TIMEOUT_MS
         } else {
@@ -831,6 +912,40 @@ impl Simulation {
         };
         self.plan(delay, Event::Answer(life, task, outcome));
         Ok(())
+    }
+
+    /// What looking for a message shows.
+    fn seek(&mut self, request: &Request) -> Looked {
+        let reason = "as the seed wills".to_owned();
+        let chat = &self.chats[request.piece.0];
+        if chat.blocked_until > self.at {
+            return Looked::Failed(SendError::Gone { reason });
+        }
+        if !self.decidable(request.piece.0) {
+            return Looked::Undecidable(reason);
+        }
+        if !self.calm && self.random.permille(self.faults) {
+            self.count("failed looks");
+            return Looked::Failed(match self.random.below(3) {
+                0 => SendError::Uncertain { reason },
+                1 => SendError::Unreachable { reason },
+                _ => SendError::RateLimited {
+                    retry_after: Duration::from_secs(3),
+                    scope: LimitScope::Chat,
+                },
+            });
+        }
+        let there = self.messages.iter().find(|(_, piece)| **piece == request.piece);
+        there.map_or(Looked::NotThere, |(id, _)| Looked::There(id.clone()))
+    }
+
+    /// Whether a platform shows what has arrived in a chat: Telegram's private chats and basic groups do not.
+    fn decidable(&self, chat: usize) -> bool {
+        let Chat { place, dark, former, .. } = &self.chats[chat];
+        match place.platform() {
+            Platform::Telegram => place.chat().starts_with("-100") && former.is_empty(),
+            Platform::Discord | Platform::Web => !dark,
+        }
     }
 
     /// What the platform does with a request.
@@ -916,8 +1031,9 @@ impl Simulation {
         self.nonces
             .insert(request.key.clone(), (self.at, id.clone(), request.piece));
         let doubtful = |piece: &Piece| self.doubtful.contains(piece);
-        let skipped = |piece: &Piece| doubtful(piece) && self.policy_of(platform) == UncertainPolicy::Skip;
-        let resent = |piece: &Piece| doubtful(piece) && self.policy_of(platform) == UncertainPolicy::Resend;
+        let open = |piece: &Piece| doubtful(piece) && !self.decidable(chat);
+        let skipped = |piece: &Piece| open(piece) && self.policy_of(platform) == UncertainPolicy::Skip;
+        let resent = |piece: &Piece| open(piece) && self.policy_of(platform) == UncertainPolicy::Resend;
         if let Some(first) = self.first.get(&request.piece) {
             let excused = resent(&request.piece) && (!discord || self.at - first >= NONCE_MS);
             if !excused {
@@ -980,13 +1096,15 @@ impl Simulation {
                 State::Available { .. } | State::Leased { .. } | State::Sent { .. } => false,
             };
             // What had begun to arrive when the channel was lost is not begun anew; the rest of it is given up.
-            let given_up = gone && (next > 0 || (delivery.uncertain && policy == UncertainPolicy::Skip));
+            let in_doubt = delivery.doubt != Doubt::None;
+            let given_up = gone && (next > 0 || (in_doubt && policy == UncertainPolicy::Skip));
             for part in 0..delivery.parts {
                 let piece = (chat, id.digest, part);
                 if self.first.contains_key(&piece) {
                     continue;
                 }
-                let skipped = policy == UncertainPolicy::Skip && self.doubtful.contains(&piece);
+                let skipped =
+                    policy == UncertainPolicy::Skip && self.doubtful.contains(&piece) && !self.decidable(chat);
                 let excused = given_up || self.refused_for_good(&piece) || skipped;
                 if !excused && !gone {
                     return broken(format!("{id} part {part} is lost: {delivery:#?}"));
@@ -1012,6 +1130,29 @@ impl Simulation {
             }
         }
         Ok(())
+    }
+}
+
+/// The platforms' limits as the program's defaults have them.
+fn limits(platform: Platform) -> Limits {
+    let window = |messages, seconds| Pace {
+        messages,
+        per: TimeDelta::seconds(seconds),
+    };
+    match platform {
+        Platform::Telegram => Limits {
+            bot: window(30, 1),
+            chat: vec![window(1, 1)],
+            group: vec![window(20, 60)],
+            kept: 2,
+        },
+        Platform::Discord => Limits {
+            bot: window(50, 1),
+            chat: vec![window(5, 5)],
+            group: Vec::new(),
+            kept: 0,
+        },
+        Platform::Web => Limits::none(),
     }
 }
 
@@ -1063,7 +1204,14 @@ fn whatever_happens_nothing_is_lost_or_out_of_order_and_only_what_was_in_doubt_c
         "Unreachable",
         "channels resumed",
         "clocks put back",
-        "deaths with a part on the wire",
+        "answers",
+        "deaths while looking",
+        "deaths while sending",
+        "failed looks",
+        "found in the chat",
+        "not there, sent again",
+        "resent by policy",
+        "skipped by policy",
         "repeats that Discord recognised",
         "stops",
         "twice on Telegram",

@@ -215,12 +215,11 @@ pub fn resume_channel(store: &dyn Store, place: &Place, now: DateTime<Utc>) -> R
 #[cfg(test)]
 mod tests {
     use super::super::fixture::{
-        Counting, channel, news, october, paper, report, reported, settings, take, topic, wanted,
+        Counting, back, channel, claims, news, october, paper, report, reported, sent, settings, take, topic, wanted,
     };
-    use super::super::{begin, claim, publish_now, settle};
+    use super::super::publish_now;
     use super::*;
     use crate::channel::Platform;
-    use crate::delivery::UncertainPolicy;
     use crate::locale::Lang;
     use crate::schedule::Schedule;
     use crate::store::ModelStore;
@@ -395,14 +394,14 @@ mod tests {
             publish_now(store, &[topic()], &Counting::default(), vec![reader], october(day, 21)).unwrap();
         }
         let mut deliveries = store.deliveries(&place(at_place), None, 9).unwrap();
-        let sent = deliveries.pop().unwrap().claim(october(9, 21));
-        let sent = crate::delivery::settle(
-            sent,
-            Ok("71".to_owned()),
+        let held = deliveries.pop().unwrap().claim(october(9, 21));
+        let settled = crate::delivery::settle(
+            held,
+            sent("71"),
             crate::delivery::UncertainPolicy::Skip,
             october(9, 22),
         );
-        store.commit(vec![Write::Delivery(Box::new(sent.delivery))]).unwrap();
+        store.commit(vec![Write::Delivery(Box::new(settled.delivery))]).unwrap();
     }
 
     #[test]
@@ -424,7 +423,7 @@ mod tests {
             store.digest_of_message(&place(THERE), "71"),
             Ok(Some(moved[1].id.digest))
         );
-        assert_eq!(store.due(&Platform::ALL, october(30, 0), 9), Ok(vec![moved[0].clone()]));
+        assert_eq!(store.due(Platform::Telegram, october(30, 0), 9), Ok(vec![moved[0].clone()]));
         let all = store.channels();
         move_channel(&store, &place(THERE), &place(THERE)).unwrap();
         move_channel(&store, &place("web:nowhere"), &place(THERE)).unwrap();
@@ -445,15 +444,12 @@ mod tests {
             now,
         )
         .unwrap();
-        let mut held = claim(&store, &Platform::ALL, now, 1).unwrap().remove(0).delivery;
+        let mut held = claims(&store, now).remove(0).delivery;
         let follow = |now| follow_chat(&store, &place(HERE), &place(THERE), now);
         while !held.is_finished() {
-            held = begin(&store, &held, now).unwrap().unwrap();
             assert_eq!(follow(now), Ok(false));
-            let (settled, _) = settle(&store, &held, Ok("71".to_owned()), UncertainPolicy::Resend, now)
-                .unwrap()
-                .unwrap();
-            held = settled.delivery;
+            back(&store, &held.id, sent("71"), now);
+            held = store.delivery(&held.id).unwrap().unwrap();
         }
         assert_eq!(follow(now), Ok(true));
         assert_eq!(store.deliveries(&place(HERE), None, 9), Ok(vec![]));

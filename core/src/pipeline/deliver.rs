@@ -1,56 +1,242 @@
-//! Claiming what is due and writing down what became of it.
+//! The turn of a platform's worker: write down what came back, then claim what may go on the wire next. A turn is one job
+//! of the storage thread, so that all its outcomes and claims share one sync.
 
-use chrono::{DateTime, Utc};
+use std::collections::HashSet;
+
+use chrono::{DateTime, TimeDelta, Utc};
 
 use super::channels::move_channel;
 use super::readable;
-use crate::channel::{Activity, Channel, Platform, Seq};
-use crate::delivery::{self, ChannelEffect, Delivery, DeliveryId, Discard, SendError, Settled, State, UncertainPolicy};
+use crate::channel::{Activity, Channel, Place, Platform, Seq};
+use crate::delivery::{
+    self, ChannelEffect, Delivery, DeliveryId, Discard, Doubt, Missing, Outcome, Settled, State, Step, UncertainPolicy,
+};
 use crate::digest::DigestId;
+use crate::limiter::{Lane, Limiter, Limits, Memory, Shut};
 use crate::message::Part;
 use crate::store::{Result, Store, Write};
 
 /// How many of a channel's latest deliveries are looked at for those that wait when it pauses.
 const WAITING: usize = 100;
+/// How far ahead permits are taken: longer than a turn takes to become durable, so that the wire never waits for the
+/// disk, and short enough that a person's answer, which takes the next free permit, waits for no more than this.
+const HORIZON: TimeDelta = TimeDelta::milliseconds(150);
+/// The most claims of one turn: what is claimed at the moment of a crash is in doubt.
+const CLAIMS: usize = 512;
+/// The most messages of the bot in one chat that looking for a missing one is told of.
+const KNOWN: usize = 200;
 
-/// A delivery that the caller may send the next part of, until its lease ends.
+/// What a worker shall do now.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Claimed {
-    /// The delivery, leased.
+pub struct Job {
+    /// The claimed delivery.
     pub delivery: Delivery,
     /// Its next part.
     pub part: Part,
+    /// When it may go on the wire.
+    pub at: DateTime<Utc>,
+    /// What to do with it.
+    pub task: Task,
 }
 
-/// Claims up to `limit` deliveries for these platforms that are due at `now`. Nobody else gets them before their lease ends.
+/// What a job is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Task {
+    /// Send the part.
+    Send,
+    /// Look whether it is there.
+    Look(Missing),
+}
+
+/// What a turn brought.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Turn {
+    /// What became of the outcomes, in their order; those of claims that were not held any more are missing.
+    pub settled: Vec<Settled>,
+    /// What to do next, in the order of the permits.
+    pub jobs: Vec<Job>,
+    /// When the next turn is worth it, if nothing happens before.
+    pub next: Option<DateTime<Utc>>,
+}
+
+/// What a worker brings to its turn.
+#[derive(Debug, Clone, Default)]
+pub struct Input {
+    /// What came back since the last one.
+    pub done: Vec<(Delivery, Outcome)>,
+    /// What is still in its hands: whatever a clock says, nobody has to look for that.
+    pub flying: HashSet<DeliveryId>,
+    /// How many more it can take.
+    pub room: usize,
+}
+
+/// Settles what came back and claims what of this platform is due and has a permit.
 ///
 /// # Errors
 /// Only when the store fails.
-pub fn claim(store: &dyn Store, platforms: &[Platform], now: DateTime<Utc>, limit: usize) -> Result<Vec<Claimed>> {
-    let mut claimed = Vec::new();
-    let mut writes = Vec::new();
-    for due in store.due(platforms, now, limit)? {
-        // A part that cannot be sent is given up, or it would keep everything behind it waiting for ever.
-        match readable(store.part(&due.rendering, due.next_part()))? {
-            Some(part) => {
-                let delivery = due.claim(now);
-                writes.push(Write::Delivery(Box::new(delivery.clone())));
-                claimed.push(Claimed { delivery, part });
-            }
-            None => {
-                let reason = "it cannot be read from the store".to_owned();
-                writes.push(Write::Delivery(Box::new(due.give_up_part(reason, now))));
-            }
-        }
-    }
-    if !writes.is_empty() {
-        store.commit(writes)?;
-    }
-    Ok(claimed)
+pub fn turn(
+    store: &dyn Store,
+    platform: Platform,
+    limiter: &mut Limiter,
+    input: Input,
+    policy: UncertainPolicy,
+    now: DateTime<Utc>,
+) -> Result<Turn> {
+    let Input { done, flying, room } = input;
+    let room = room.min(CLAIMS);
+    let mut turn = Turn::default();
+    settle(store, limiter, done, policy, now, &mut turn)?;
+    let shut = claim(store, platform, limiter, &flying, room, now, &mut turn)?;
+    turn.next = match shut {
+        Some(shut) => store.next_due(platform)?.map(|due| due.max(shut)),
+        // What a full house leaves waiting is looked at when something comes back.
+        None if turn.jobs.len() == room => None,
+        None => store.next_due(platform)?,
+    };
+    Ok(turn)
 }
 
-/// The delivery as it is stored, if it is still the claim that the caller holds: an expired one may have been claimed
-/// again, and its part sent, in the meantime.
+fn settle(
+    store: &dyn Store,
+    limiter: &Limiter,
+    done: Vec<(Delivery, Outcome)>,
+    policy: UncertainPolicy,
+    now: DateTime<Utc>,
+    turn: &mut Turn,
+) -> Result<()> {
+    let mut writes = Vec::new();
+    for (held, outcome) in done {
+        let Some(current) = still_held(store, &held)? else {
+            continue;
+        };
+        let mut settled = delivery::settle(current, outcome, policy, now);
+        if let State::Available { at } = settled.delivery.state {
+            // Not before its chat is open: until then it would be claimed in vain.
+            let opens = limiter.chat_opens(&settled.delivery.id.place, Lane::Bulk, now);
+            settled.delivery.state = State::Available { at: at.max(opens) };
+        }
+        // Under its present name; if the chat moved, it is renamed below with all the others.
+        writes.push(Write::Delivery(Box::new(Delivery {
+            id: held.id.clone(),
+            ..settled.delivery.clone()
+        })));
+        match &settled.channel {
+            ChannelEffect::None => {}
+            ChannelEffect::Pause { reason, rewind } => {
+                writes.extend(pause(store, &held.id, reason, *rewind, now)?);
+            }
+            ChannelEffect::Move { to } => {
+                store.commit(std::mem::take(&mut writes))?;
+                move_channel(store, &held.id.place, to)?;
+            }
+        }
+        turn.settled.push(settled);
+    }
+    if writes.is_empty() { Ok(()) } else { store.commit(writes) }
+}
+
+/// Claims while there are permits. Returns when the bot may send again where it has none left.
+fn claim(
+    store: &dyn Store,
+    platform: Platform,
+    limiter: &mut Limiter,
+    flying: &HashSet<DeliveryId>,
+    room: usize,
+    now: DateTime<Utc>,
+    turn: &mut Turn,
+) -> Result<Option<DateTime<Utc>>> {
+    let mut shut = None;
+    while shut.is_none() && turn.jobs.len() < room {
+        let due = store.due(platform, now, room - turn.jobs.len())?;
+        if due.is_empty() {
+            break;
+        }
+        let mut writes = Vec::new();
+        for delivery in due {
+            if flying.contains(&delivery.id) {
+                continue;
+            }
+            let delivery = delivery.lapse(now);
+            let place = delivery.id.place.clone();
+            // A part that cannot be sent is given up, or it would keep everything behind it waiting for ever.
+            let Some(part) = readable(store.part(&delivery.rendering, delivery.next_part()))? else {
+                let reason = "it cannot be read from the store".to_owned();
+                writes.push(Write::Delivery(Box::new(delivery.give_up_part(reason, now))));
+                continue;
+            };
+            let changed = match limiter.reserve(&place, Lane::Bulk, now, HORIZON) {
+                Ok(at) => {
+                    let task = task(store, &delivery, now)?;
+                    let delivery = delivery.claim(now);
+                    writes.push(Write::Sent { place, at });
+                    turn.jobs.push(Job {
+                        delivery: delivery.clone(),
+                        part,
+                        at,
+                        task,
+                    });
+                    delivery
+                }
+                Err(Shut::Chat { until }) => delivery.wait(until),
+                Err(Shut::Bot { until }) => {
+                    shut = Some(until);
+                    break;
+                }
+            };
+            writes.push(Write::Delivery(Box::new(changed)));
+        }
+        if writes.is_empty() {
+            break;
+        }
+        let before = now - limiter.widest();
+        writes.push(Write::ForgetSent { platform, before });
+        writes.extend(remember(platform, limiter));
+        store.commit(writes)?;
+    }
+    if let Some(write) = remember(platform, limiter) {
+        store.commit(vec![write])?;
+    }
+    Ok(shut)
+}
+
+fn task(store: &dyn Store, delivery: &Delivery, now: DateTime<Utc>) -> Result<Task> {
+    match delivery.step(now) {
+        Step::Send => Ok(Task::Send),
+        Step::Look => Ok(Task::Look(Missing {
+            tag: delivery.tag(),
+            first_sent: delivery.first_sent.unwrap_or(now),
+            known: store.messages_in_chat(&delivery.id.place, KNOWN)?,
+        })),
+    }
+}
+
+fn remember(platform: Platform, limiter: &mut Limiter) -> Option<Write> {
+    let memory = serde_json::to_string(&limiter.take_changed()?).ok()?;
+    Some(Write::LimiterMemory { platform, memory })
+}
+
+/// A platform's limiter as the last run left it. What cannot be read of it is forgotten: the platform tells again.
+///
+/// # Errors
+/// Only when the store fails.
+pub fn limiter(store: &dyn Store, platform: Platform, limits: Limits, now: DateTime<Utc>) -> Result<Limiter> {
+    let memory = readable(store.limiter_memory(platform))?;
+    let memory: Memory = memory.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default();
+    let widest = Limiter::new(limits.clone()).widest();
+    let sends = store.sends(platform, now - widest)?;
+    Ok(Limiter::restore(limits, memory, sends, now))
+}
+
+/// Writes down that something beside the deliveries goes to a place, so that the limits count it after a restart too.
+///
+/// # Errors
+/// Only when the store fails.
+pub fn record_send(store: &dyn Store, place: &Place, at: DateTime<Utc>) -> Result<()> {
+    let place = place.clone();
+    store.commit(vec![Write::Sent { place, at }])
+}
+
+/// The delivery as it is stored, if it is still the claim that the caller holds.
 fn still_held(store: &dyn Store, held: &Delivery) -> Result<Option<Delivery>> {
     let same = |stored: &Delivery| {
         matches!(stored.state, State::Leased { .. })
@@ -61,84 +247,23 @@ fn still_held(store: &dyn Store, held: &Delivery) -> Result<Option<Delivery>> {
     Ok(store.delivery(&held.id)?.filter(same))
 }
 
-/// Writes down that the next part of a claimed delivery goes on the wire now: after a crash it is known that it may have
-/// arrived. Returns the renewed claim; `None` when the delivery is not claimed any more.
-///
-/// # Errors
-/// Only when the store fails.
-pub fn begin(store: &dyn Store, held: &Delivery, now: DateTime<Utc>) -> Result<Option<Delivery>> {
-    let Some(delivery) = still_held(store, held)?.map(|delivery| delivery.begin(now)) else {
-        return Ok(None);
-    };
-    store.commit(vec![Write::Delivery(Box::new(delivery.clone()))])?;
-    Ok(Some(delivery))
-}
-
 /// Makes every claimed delivery available at once; returns how many there were. For the start of a store's only owner:
-/// whoever held these claims is dead, and a part that was on the wire may have arrived.
+/// whoever held these claims is dead, and what was on the wire may have arrived.
 ///
 /// # Errors
 /// Only when the store fails.
 pub fn take_over(store: &dyn Store, now: DateTime<Utc>) -> Result<usize> {
-    let unfinished = store.unfinished(usize::MAX)?;
-    let orphans = unfinished
-        .into_iter()
-        .filter(|delivery| matches!(delivery.state, State::Leased { .. }));
-    let writes: Vec<Write> = orphans
-        .map(|orphan| {
-            Write::Delivery(Box::new(Delivery {
-                uncertain: orphan.uncertain || orphan.sending,
-                sending: false,
-                ..orphan.release(now)
-            }))
-        })
-        .collect();
+    let mut writes = Vec::new();
+    for platform in Platform::ALL {
+        for orphan in store.leased(platform)? {
+            writes.push(Write::Delivery(Box::new(orphan.lapse(now))));
+        }
+    }
     let count = writes.len();
     if count > 0 {
         store.commit(writes)?;
     }
     Ok(count)
-}
-
-/// Writes down what became of the next part of a claimed delivery, and what that means for its channel. Returns the
-/// decision and, where more is to be sent under the same claim, the next part; `None` when the delivery is not claimed
-/// any more.
-///
-/// # Errors
-/// Only when the store fails.
-pub fn settle(
-    store: &dyn Store,
-    held: &Delivery,
-    outcome: std::result::Result<String, SendError>,
-    policy: UncertainPolicy,
-    now: DateTime<Utc>,
-) -> Result<Option<(Settled, Option<Part>)>> {
-    let id = &held.id;
-    let Some(current) = still_held(store, held)? else {
-        return Ok(None);
-    };
-    let settled = delivery::settle(current, outcome, policy, now);
-    // Under its present name; if the chat moved, it is renamed below with all the others.
-    let mut writes = vec![Write::Delivery(Box::new(Delivery {
-        id: id.clone(),
-        ..settled.delivery.clone()
-    }))];
-    match &settled.channel {
-        ChannelEffect::None => {}
-        ChannelEffect::Pause { reason, rewind } => writes.extend(pause(store, id, reason, *rewind, now)?),
-        ChannelEffect::Move { to } => {
-            store.commit(writes)?;
-            move_channel(store, &id.place, to)?;
-            return Ok(Some((settled, None)));
-        }
-    }
-    store.commit(writes)?;
-    let next = match settled.delivery.state {
-        // Where it cannot be read the lease runs out, and the next claim gives the part up.
-        State::Leased { .. } => readable(store.part(&settled.delivery.rendering, settled.delivery.next_part()))?,
-        State::Available { .. } | State::Sent { .. } | State::Discarded { .. } => None,
-    };
-    Ok(Some((settled, next)))
 }
 
 /// Pauses the channel. Digests that wait behind this one are given up with it: what they hold comes in the merged digest
@@ -162,7 +287,7 @@ fn pause(store: &dyn Store, id: &DeliveryId, reason: &str, rewind: bool, now: Da
     }
     let mut writes = Vec::new();
     for waiting in latest_first {
-        let untouched = waiting.arrived() == 0 && !waiting.uncertain && ahead(waiting.id.digest);
+        let untouched = waiting.arrived() == 0 && waiting.doubt == Doubt::None && ahead(waiting.id.digest);
         if waiting.id == *id || waiting.is_finished() || !untouched {
             continue;
         }
@@ -185,26 +310,16 @@ fn pause(store: &dyn Store, id: &DeliveryId, reason: &str, rewind: bool, now: Da
     Ok(writes)
 }
 
-/// Gives a claim back untouched, at a clean stop.
-///
-/// # Errors
-/// Only when the store fails.
-pub fn release(store: &dyn Store, held: &Delivery, now: DateTime<Utc>) -> Result<()> {
-    match still_held(store, held)? {
-        Some(delivery) => store.commit(vec![Write::Delivery(Box::new(delivery.release(now)))]),
-        None => Ok(()),
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use chrono::TimeDelta;
-
-    use super::super::fixture::{Counting, Spoiled, add_channel, channel, news, october, paper, settings, take, topic};
+    use super::super::fixture::{
+        Counting, Spoiled, add_channel, back, channel, claims, failed, free, input, news, october, paper, sent, settings, take,
+        topic,
+    };
     use super::super::{publish_due, publish_now, resume_channel};
     use super::*;
-    use crate::channel::Place;
-    use crate::delivery::LEASE;
+    use crate::delivery::{LEASE, Looked, SendError};
+    use crate::limiter::Window;
     use crate::store::ModelStore;
 
     const HERE: &str = "telegram:-5";
@@ -226,20 +341,6 @@ mod tests {
         published.deliveries[0].clone()
     }
 
-    fn settled(
-        store: &dyn Store,
-        id: &DeliveryId,
-        outcome: std::result::Result<&str, SendError>,
-        now: DateTime<Utc>,
-    ) -> Option<Part> {
-        let held = store.delivery(id).unwrap().unwrap();
-        let outcome = outcome.map(str::to_owned);
-        settle(store, &held, outcome, UncertainPolicy::Resend, now)
-            .unwrap()
-            .unwrap()
-            .1
-    }
-
     fn state(store: &dyn Store, id: &DeliveryId) -> State {
         store.delivery(id).unwrap().unwrap().state
     }
@@ -258,80 +359,152 @@ mod tests {
     fn digests_of_a_place_go_out_in_order_part_by_part() {
         let (store, ids) = queued(9..11);
         let now = october(11, 0);
+        let [mut job] = claims(&store, now).try_into().unwrap();
         for id in &ids {
-            let [claimed] = claim(&store, &Platform::ALL, now, 9).unwrap().try_into().unwrap();
-            assert_eq!((&claimed.delivery.id, first_line(&claimed.part)), (id, "0"));
+            assert_eq!((&job.delivery.id, first_line(&job.part)), (id, "0"));
             assert_eq!(state(&store, id), State::Leased { until: now + LEASE });
-            assert_eq!(claim(&store, &Platform::ALL, now, 9), Ok(vec![]));
-            let second = settled(&store, id, Ok("71"), now).unwrap();
-            assert_eq!(first_line(&second), "1");
-            assert_eq!(claim(&store, &Platform::ALL, now, 9), Ok(vec![]));
-            assert_eq!(settled(&store, id, Ok("72"), now), None);
+            assert_eq!(claims(&store, now), vec![]);
+            let [second] = back(&store, id, sent("71"), now).jobs.try_into().unwrap();
+            assert_eq!((&second.delivery.id, first_line(&second.part)), (id, "1"));
+            assert_eq!(claims(&store, now), vec![]);
+            let next = back(&store, id, sent("72"), now).jobs;
             assert_eq!(state(&store, id), State::Sent { at: now });
+            job = next.into_iter().next().unwrap_or(second);
         }
-        assert_eq!(claim(&store, &Platform::ALL, now, 9), Ok(vec![]));
+        assert_eq!(claims(&store, now), vec![]);
     }
 
     #[test]
-    fn a_claim_that_expired_and_was_taken_by_another_settles_nothing() {
+    fn every_channel_gets_its_first_part_before_any_gets_its_second() {
+        let (store, first) = queued(9..10);
+        for place in ["telegram:-6", "telegram:-7"] {
+            add_channel(&store, place, settings(), october(8, 0));
+            let reader = channel(&store, place);
+            publish_now(&store, &[topic()], &Counting::default(), vec![reader], october(10, 1)).unwrap();
+        }
+        let now = october(10, 2);
+        let one = |done| {
+            let turn = turn(&store, Platform::Telegram, &mut free(), input(done, 1), UncertainPolicy::Resend, now).unwrap();
+            turn.jobs.into_iter().next()
+        };
+        let mut parts = Vec::new();
+        let mut job = one(Vec::new());
+        while let Some(Job { delivery, .. }) = job {
+            parts.push(delivery.next_part());
+            job = one(vec![(delivery, sent("1"))]);
+        }
+        assert_eq!(parts, [0, 0, 0, 1, 1, 1]);
+        assert_eq!(state(&store, &first[0]), State::Sent { at: now });
+    }
+
+    #[test]
+    fn a_chat_without_a_permit_waits_until_it_opens_and_holds_no_other_back() {
+        let (store, ids) = queued(9..10);
+        add_channel(&store, "telegram:-6", settings(), october(8, 0));
+        let reader = channel(&store, "telegram:-6");
+        publish_now(&store, &[topic()], &Counting::default(), vec![reader], october(10, 1)).unwrap();
+        let window = |messages, seconds| Window {
+            messages,
+            per: TimeDelta::seconds(seconds),
+        };
+        let limits = Limits {
+            chat: vec![window(1, 1)],
+            ..Limits::none()
+        };
+        let mut limiter = Limiter::new(limits);
+        let now = october(10, 2);
+        let mut go = |done, now| {
+            turn(&store, Platform::Telegram, &mut limiter, input(done, 9), UncertainPolicy::Resend, now).unwrap()
+        };
+        let [first, second] = go(Vec::new(), now).jobs.try_into().unwrap();
+        let done = vec![(first.delivery, sent("71")), (second.delivery, sent("71"))];
+        let Turn { jobs, next, .. } = go(done, now);
+        assert_eq!((jobs, next), (vec![], Some(now + TimeDelta::seconds(1))));
+        assert_eq!(state(&store, &ids[0]), State::Available { at: now + TimeDelta::seconds(1) });
+        assert_eq!(go(Vec::new(), now + TimeDelta::seconds(1)).jobs.len(), 2);
+    }
+
+    #[test]
+    fn without_a_permit_of_the_bot_nothing_is_claimed_and_the_next_turn_is_known() {
+        let (store, _) = queued(9..10);
+        let mut limiter = free();
+        let (place, now) = (Place::telegram(8, None), october(10, 2));
+        let heard = crate::limiter::Heard::Limited {
+            retry_after: std::time::Duration::from_millis(1_234),
+            scope: delivery::LimitScope::Bot,
+        };
+        limiter.observe(&place, &heard, &crate::limiter::Signal::default(), now);
+        let go = |limiter: &mut Limiter, now| {
+            turn(&store, Platform::Telegram, limiter, input(Vec::new(), 9), UncertainPolicy::Resend, now).unwrap()
+        };
+        let waiting = go(&mut limiter, now);
+        let opens = now + TimeDelta::milliseconds(1_234);
+        assert_eq!((waiting.jobs, waiting.next), (vec![], Some(opens)));
+        // The next start still knows.
+        let mut restored = super::limiter(&store, Platform::Telegram, Limits::none(), now).unwrap();
+        assert_eq!(go(&mut restored, now).next, Some(opens));
+        assert_eq!(go(&mut restored, opens).jobs.len(), 1);
+    }
+
+    #[test]
+    fn a_claim_that_lapsed_and_was_taken_anew_settles_nothing() {
         let (store, ids) = queued(9..10);
         let now = october(10, 0);
-        let late = claim(&store, &Platform::ALL, now, 9).unwrap().remove(0).delivery;
-        let taken = claim(&store, &Platform::ALL, now + LEASE, 9)
-            .unwrap()
-            .remove(0)
-            .delivery;
-        let policy = UncertainPolicy::Resend;
-        assert_eq!(
-            settle(&store, &late, Ok("71".to_owned()), policy, now + LEASE),
-            Ok(None)
-        );
-        release(&store, &late, now + LEASE).unwrap();
+        let late = claims(&store, now).remove(0).delivery;
+        let taken = claims(&store, now + LEASE).remove(0).delivery;
+        let go = |done| {
+            let policy = UncertainPolicy::Resend;
+            turn(&store, Platform::Telegram, &mut free(), input(done, 0), policy, now + LEASE).unwrap()
+        };
+        let unused = go(vec![(late.clone(), sent("71")), (late, Outcome::Unused)]);
+        assert_eq!(unused.settled, vec![]);
         assert_eq!(store.delivery(&ids[0]), Ok(Some(taken.clone())));
-        settle(&store, &taken, Ok("72".to_owned()), policy, now + LEASE)
-            .unwrap()
-            .unwrap();
+        let found = Outcome::Looked(Looked::There("72".to_owned()));
+        assert_eq!(go(vec![(taken.clone(), found)]).settled.len(), 1);
         // The same claim, but for a part that is settled already.
-        assert_eq!(
-            settle(&store, &taken, Ok("73".to_owned()), policy, now + LEASE),
-            Ok(None)
-        );
+        assert_eq!(go(vec![(taken, sent("73"))]).settled, vec![]);
     }
 
     #[test]
-    fn a_lease_that_ran_out_with_a_part_on_the_wire_is_claimed_in_doubt_and_no_other() {
+    fn what_was_on_the_wire_when_a_claim_lapsed_is_looked_for_and_what_was_given_back_is_not() {
         let (store, ids) = queued(9..10);
         let now = october(10, 0);
-        claim(&store, &Platform::ALL, now, 9).unwrap();
-        release(&store, &store.delivery(&ids[0]).unwrap().unwrap(), now).unwrap();
-        let [again] = claim(&store, &Platform::ALL, now, 9).unwrap().try_into().unwrap();
-        assert!(!again.delivery.uncertain);
-        let waiting = claim(&store, &Platform::ALL, now + LEASE, 9)
-            .unwrap()
-            .remove(0)
-            .delivery;
-        assert!(!waiting.uncertain, "it only waited for a permit");
-        let now = now + LEASE;
-        begin(&store, &waiting, now).unwrap().unwrap();
+        claims(&store, now);
+        let [again] = back(&store, &ids[0], Outcome::Unused, now).jobs.try_into().unwrap();
+        assert_eq!(again.task, Task::Send);
         let before_the_end = now + LEASE - TimeDelta::milliseconds(1);
-        assert_eq!(claim(&store, &Platform::ALL, before_the_end, 9), Ok(vec![]));
-        let [expired] = claim(&store, &Platform::ALL, now + LEASE, 9)
-            .unwrap()
-            .try_into()
-            .unwrap();
-        assert!(expired.delivery.uncertain);
-        assert_eq!(expired.delivery.idempotency_key(), again.delivery.idempotency_key());
-        settled(&store, &ids[0], Ok("71"), now + LEASE);
-        settled(&store, &ids[0], Ok("72"), now + LEASE);
-        release(&store, &store.delivery(&ids[0]).unwrap().unwrap(), now).unwrap();
-        assert_eq!(state(&store, &ids[0]), State::Sent { at: now + LEASE });
+        assert_eq!(claims(&store, before_the_end), vec![]);
+        let [lapsed] = claims(&store, now + LEASE).try_into().unwrap();
+        let missing = Missing {
+            tag: again.delivery.tag(),
+            first_sent: now,
+            known: Vec::new(),
+        };
+        assert_eq!(lapsed.task, Task::Look(missing));
+        let found = Outcome::Looked(Looked::There("71".to_owned()));
+        let [second] = back(&store, &ids[0], found, now + LEASE).jobs.try_into().unwrap();
+        assert_eq!((first_line(&second.part), &second.task), ("1", &Task::Send));
+    }
+
+    #[test]
+    fn looking_for_a_part_knows_what_the_bot_has_in_the_chat() {
+        let (store, ids) = queued(9..11);
+        let now = october(11, 0);
+        claims(&store, now);
+        back(&store, &ids[0], sent("71"), now);
+        back(&store, &ids[0], sent("72"), now);
+        assert_eq!(take_over(&store, now), Ok(1));
+        let Task::Look(missing) = claims(&store, now).remove(0).task else {
+            panic!("it is sent again")
+        };
+        assert_eq!(missing.known, ["72", "71"]);
     }
 
     #[test]
     fn a_channel_that_is_gone_gets_one_merged_digest_when_it_returns() {
         let (store, ids) = queued(9..12);
-        claim(&store, &Platform::ALL, october(11, 22), 9).unwrap();
-        settled(&store, &ids[0], Err(gone()), october(11, 22));
+        claims(&store, october(11, 22));
+        back(&store, &ids[0], failed(gone()), october(11, 22));
         let paused = channel(&store, HERE);
         let activity = Activity::Paused {
             reason: "kicked".to_owned(),
@@ -340,8 +513,8 @@ mod tests {
         assert_eq!((paused.cursor, paused.activity), (0, activity));
         // Nothing of what waited goes out meanwhile: it would come twice.
         assert_eq!(
-            (store.unfinished(9), claim(&store, &Platform::ALL, october(30, 0), 9)),
-            (Ok(vec![]), Ok(vec![]))
+            (store.unfinished(9), claims(&store, october(30, 0))),
+            (Ok(vec![]), vec![])
         );
         let render = Counting::default();
         assert_eq!(
@@ -363,9 +536,9 @@ mod tests {
     fn what_arrived_before_a_channel_was_gone_does_not_come_again() {
         let (store, ids) = queued(9..11);
         let now = october(11, 0);
-        claim(&store, &Platform::ALL, now, 9).unwrap();
-        settled(&store, &ids[0], Ok("71"), now);
-        settled(&store, &ids[0], Err(gone()), now);
+        claims(&store, now);
+        back(&store, &ids[0], sent("71"), now);
+        back(&store, &ids[0], failed(gone()), now);
         let second = store.digest(&ids[1].digest).unwrap().unwrap();
         assert_eq!((channel(&store, HERE).cursor, second.since), (3, 3));
         let expected = State::Discarded {
@@ -382,18 +555,17 @@ mod tests {
     fn a_chat_that_moved_is_followed_with_its_history() {
         let (store, ids) = queued(9..11);
         let (now, there) = (october(11, 0), Place::telegram(-1005, None));
-        claim(&store, &Platform::ALL, now, 9).unwrap();
-        settled(&store, &ids[0], Ok("71"), now);
+        claims(&store, now);
+        back(&store, &ids[0], sent("71"), now);
         let moved = SendError::Moved { to: there.clone() };
-        assert_eq!(settled(&store, &ids[0], Err(moved), now), None);
+        let [next] = back(&store, &ids[0], failed(moved), now).jobs.try_into().unwrap();
         assert_eq!(store.channel(&ids[0].place), Ok(None));
         assert_eq!(store.channel(&there).unwrap().unwrap().cursor, 6);
-        let [next] = claim(&store, &Platform::ALL, now, 9).unwrap().try_into().unwrap();
         assert_eq!(
             (&next.delivery.id.place, next.delivery.id.digest),
             (&there, ids[0].digest)
         );
-        assert_eq!((first_line(&next.part), next.delivery.uncertain), ("1", false));
+        assert_eq!((first_line(&next.part), next.task), ("1", Task::Send));
         assert_eq!(store.digest_of_message(&there, "71"), Ok(Some(ids[0].digest)));
         assert_eq!(store.unfinished(9).unwrap().len(), 2);
         assert_eq!(store.deliveries(&ids[0].place, None, 9), Ok(vec![]));
@@ -411,10 +583,8 @@ mod tests {
             parts: vec![1],
         };
         let now = october(10, 2);
-        let claimed = claim(&spoiled, &Platform::ALL, now, 9).unwrap();
-        assert_eq!(claimed.len(), 2);
-        assert_eq!(settled(&spoiled, &ids[0], Ok("71"), now), None);
-        assert_eq!(claim(&spoiled, &Platform::ALL, now + LEASE, 1), Ok(vec![]));
+        assert_eq!(claims(&spoiled, now).len(), 2);
+        assert_eq!(back(&spoiled, &ids[0], sent("71"), now).jobs, vec![]);
         let State::Discarded { reason, .. } = state(&spoiled, &ids[0]) else {
             panic!("it still waits")
         };
@@ -425,22 +595,15 @@ mod tests {
     }
 
     #[test]
-    fn a_new_owner_takes_over_what_a_dead_one_held_and_doubts_only_what_was_on_the_wire() {
-        for on_the_wire in [false, true] {
-            let (store, ids) = queued(9..11);
-            let now = october(11, 0);
-            let held = claim(&store, &Platform::ALL, now, 9).unwrap().remove(0).delivery;
-            if on_the_wire {
-                begin(&store, &held, now).unwrap().unwrap();
-            }
-            let waiting = store.delivery(&ids[1]);
-            assert_eq!(take_over(&store, now), Ok(1));
-            let taken = store.delivery(&ids[0]).unwrap().unwrap();
-            assert_eq!(
-                (taken.state, taken.uncertain),
-                (State::Available { at: now }, on_the_wire)
-            );
-            assert_eq!(store.delivery(&ids[1]), waiting);
-        }
+    fn a_new_owner_doubts_what_a_dead_one_had_on_the_wire_and_nothing_else() {
+        let (store, ids) = queued(9..11);
+        let now = october(11, 0);
+        claims(&store, now);
+        let waiting = store.delivery(&ids[1]);
+        assert_eq!(take_over(&store, now), Ok(1));
+        let taken = store.delivery(&ids[0]).unwrap().unwrap();
+        assert_eq!((taken.state, taken.doubt), (State::Available { at: now }, Doubt::Open));
+        assert_eq!(store.delivery(&ids[1]), waiting);
+        assert_eq!(take_over(&store, now), Ok(0));
     }
 }

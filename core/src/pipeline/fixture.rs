@@ -1,13 +1,15 @@
 //! A small newsroom for tests: one topic, invented papers, mailings, a channel, and a renderer that counts its work.
 
 use std::cell::Cell;
+use std::collections::HashSet;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use super::{Accepted, Wanted, accept, configure_channels};
+use super::{Accepted, Input, Job, Turn, Wanted, accept, configure_channels, turn};
 use crate::channel::{Channel, Place, Platform, Seq, Settings, Style, WhenEmpty};
-use crate::delivery::{Delivery, DeliveryId};
+use crate::delivery::{Delivery, DeliveryId, Outcome, SendError, UncertainPolicy};
 use crate::digest::{Digest, DigestId, RenderingId};
+use crate::limiter::{Limiter, Limits};
 use crate::locale::Lang;
 use crate::message::{Block, Message, Part, Render};
 use crate::paper::{Field, Paper, PaperId};
@@ -114,6 +116,39 @@ pub(crate) fn take(store: &dyn Store, name: &str, parsed: Parsed, now: DateTime<
 }
 
 /// Follows the topic, daily at nine in UTC.
+/// A limiter that never says no.
+pub(crate) fn free() -> Limiter {
+    Limiter::new(Limits::none())
+}
+
+pub(crate) fn input(done: Vec<(Delivery, Outcome)>, room: usize) -> Input {
+    let flying = HashSet::new();
+    Input { done, flying, room }
+}
+
+/// One turn of every platform's worker.
+pub(crate) fn claims(store: &dyn Store, now: DateTime<Utc>) -> Vec<Job> {
+    let turns = Platform::ALL.map(|platform| {
+        turn(store, platform, &mut free(), input(Vec::new(), 9), UncertainPolicy::Resend, now).unwrap()
+    });
+    turns.into_iter().flat_map(|turn| turn.jobs).collect()
+}
+
+/// A turn in which this comes back for a delivery as it is held now.
+pub(crate) fn back(store: &dyn Store, id: &DeliveryId, outcome: Outcome, now: DateTime<Utc>) -> Turn {
+    let held = store.delivery(id).unwrap().unwrap();
+    let (platform, done) = (id.place.platform(), vec![(held, outcome)]);
+    turn(store, platform, &mut free(), input(done, 9), UncertainPolicy::Resend, now).unwrap()
+}
+
+pub(crate) fn sent(id: &str) -> Outcome {
+    Outcome::Sent(Ok(id.to_owned()))
+}
+
+pub(crate) fn failed(error: SendError) -> Outcome {
+    Outcome::Sent(Err(error))
+}
+
 pub(crate) fn settings() -> Settings {
     Settings {
         subjects: Subjects::new([topic().id], []),

@@ -391,14 +391,13 @@ mod tests {
     use proptest::prelude::*;
 
     use super::super::fixture::{
-        Counting, Spoiled, add_channel, arxiv, channel, mailing, news, october, paper, report, reported, settings,
+        Counting, Spoiled, add_channel, arxiv, back, channel, claims, mailing, news, october, paper, report, reported, sent, settings,
         take, topic, window,
     };
-    use super::super::{claim, configure_channels, settle};
+    use super::super::configure_channels;
     use super::*;
-    use crate::channel::Platform;
     use crate::channel::{Settings, Style};
-    use crate::delivery::{State, UncertainPolicy};
+    use crate::delivery::State;
     use crate::locale::Lang;
     use crate::paper::Paper;
     use crate::source::Announcement;
@@ -471,15 +470,8 @@ mod tests {
         let render = Counting::default();
         let again = || publish_now(&store, &[topic()], &render, vec![before.clone()], now).unwrap();
         let first = again();
-        let claimed = claim(&store, &Platform::ALL, now, 9).unwrap();
-        settle(
-            &store,
-            &claimed[0].delivery,
-            Ok("71".to_owned()),
-            UncertainPolicy::Resend,
-            now,
-        )
-        .unwrap();
+        let claimed = claims(&store, now);
+        back(&store, &claimed[0].delivery.id, sent("71"), now);
         let sent = store.delivery(&first.deliveries[0]).unwrap().unwrap();
         assert_eq!(sent.state, State::Sent { at: now });
         let after = channel(&store, HERE);

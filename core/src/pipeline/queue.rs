@@ -5,7 +5,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::readable;
-use crate::delivery::{Delivery, DeliveryId, Discard, State};
+use crate::delivery::{Decision, Delivery, DeliveryId, Discard, Doubt, State, Verdict};
 use crate::store::{Result, Store, Write};
 
 /// The most deliveries of either kind in a list.
@@ -70,9 +70,33 @@ pub struct Details {
     /// Whether that one goes as plain text, since it was refused as it is.
     pub next_as_plain: bool,
     /// Whether that one may already have arrived.
-    pub uncertain: bool,
+    pub in_doubt: bool,
+    /// What was decided about parts in doubt.
+    pub decisions: Vec<DecidedPart>,
     /// What was refused.
     pub refused: Vec<RefusedPart>,
+}
+
+/// What was decided about a part of which nobody knew whether it had arrived.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DecidedPart {
+    /// Which part, from 1.
+    pub part: u32,
+    /// When.
+    pub at: DateTime<Utc>,
+    /// What.
+    #[serde(flatten)]
+    pub verdict: Verdict,
+}
+
+impl DecidedPart {
+    fn of(decision: &Decision) -> Self {
+        Self {
+            part: decision.part.saturating_add(1),
+            at: decision.at,
+            verdict: decision.verdict.clone(),
+        }
+    }
 }
 
 /// A part that the platform refused. There is no secret in it: the token is not in a request's body, and adapters take
@@ -146,7 +170,8 @@ pub fn show(store: &dyn Store, id: &DeliveryId) -> Result<std::result::Result<De
         message_ids: delivery.message_ids.clone(),
         next_part: (!delivery.is_finished()).then(|| delivery.next_part().saturating_add(1)),
         next_as_plain: delivery.plain.is_some(),
-        uncertain: delivery.uncertain,
+        in_doubt: delivery.doubt != Doubt::None,
+        decisions: delivery.decisions.iter().map(DecidedPart::of).collect(),
         refused,
         entry: Entry::of(delivery),
     }))
@@ -205,11 +230,12 @@ fn mend(
 
 #[cfg(test)]
 mod tests {
-    use super::super::fixture::{Counting, add_channel, channel, news, october, paper, settings, take, topic};
-    use super::super::{claim, publish_now, settle};
+    use super::super::fixture::{
+        Counting, add_channel, back, channel, claims, failed, news, october, paper, sent, settings, take, topic,
+    };
+    use super::super::publish_now;
     use super::*;
-    use crate::channel::Platform;
-    use crate::delivery::{LEASE, SendError, UncertainPolicy};
+    use crate::delivery::{LEASE, Outcome, SendError};
     use crate::store::ModelStore;
 
     const HERE: &str = "telegram:-5";
@@ -231,23 +257,21 @@ mod tests {
     }
 
     /// Claims what is due and has these outcomes settled.
-    fn send(store: &ModelStore, now: DateTime<Utc>, outcomes: &[std::result::Result<&str, SendError>]) {
-        let mut held = claim(store, &Platform::ALL, now, 1).unwrap().remove(0).delivery;
+    fn send(store: &ModelStore, now: DateTime<Utc>, outcomes: &[Outcome]) {
+        let id = claims(store, now).remove(0).delivery.id;
         for outcome in outcomes {
-            let outcome = outcome.clone().map(str::to_owned);
-            let settled = settle(store, &held, outcome, UncertainPolicy::Resend, now).unwrap();
-            held = settled.unwrap().0.delivery;
+            back(store, &id, outcome.clone(), now);
         }
     }
 
-    fn refused() -> std::result::Result<&'static str, SendError> {
+    fn refused() -> Outcome {
         let reason = "no entities".to_owned();
-        Err(SendError::Rejected { reason })
+        failed(SendError::Rejected { reason })
     }
 
-    fn gone() -> std::result::Result<&'static str, SendError> {
+    fn gone() -> Outcome {
         let reason = "kicked".to_owned();
-        Err(SendError::Gone { reason })
+        failed(SendError::Gone { reason })
     }
 
     fn shown(store: &ModelStore, id: &DeliveryId) -> Details {
@@ -258,7 +282,7 @@ mod tests {
     fn a_dead_letter_is_listed_shown_with_request_and_answer_and_sent_again_alone() {
         let (store, ids) = queued(9..11);
         let now = october(11, 0);
-        send(&store, now, &[refused(), refused(), Ok("72")]);
+        send(&store, now, &[refused(), refused(), sent("72")]);
         let listing = list(&store).unwrap();
         let of = |entries: &[Entry]| entries.iter().map(|entry| entry.id.clone()).collect::<Vec<_>>();
         assert_eq!(
@@ -279,7 +303,7 @@ mod tests {
         assert_eq!(retry(&store, &ids[0], now), Ok(Ok(())));
         assert_eq!(list(&store).unwrap().dead_letters, []);
         assert_eq!(shown(&store, &ids[0]).next_part, Some(1));
-        send(&store, now, &[Ok("73")]);
+        send(&store, now, &[sent("73")]);
         let details = shown(&store, &ids[0]);
         assert_eq!(
             (details.entry.state, details.message_ids),
@@ -307,7 +331,7 @@ mod tests {
         }
         // Nobody is at it any more.
         assert_eq!(retry(&store, &ids[0], now + LEASE), Ok(Ok(())));
-        send(&store, now + LEASE, &[Ok("71"), Ok("72")]);
+        send(&store, now + LEASE, &[sent("71"), sent("72")]);
         for change in [retry, discard] {
             assert_eq!(change(&store, &ids[0], now), Ok(Err(Refused::Sent(ids[0].clone()))));
         }
@@ -318,7 +342,7 @@ mod tests {
         let (store, ids) = queued(9..11);
         let now = october(11, 0);
         assert_eq!(discard(&store, &ids[0], now), Ok(Ok(())));
-        send(&store, now, &[Ok("71"), Ok("72")]);
+        send(&store, now, &[sent("71"), sent("72")]);
         assert_eq!(list(&store).unwrap().waiting, []);
         assert_eq!(retry(&store, &ids[0], now), Ok(Ok(())));
         let cursor = channel(&store, HERE).cursor;
@@ -336,7 +360,7 @@ mod tests {
             assert_eq!(retry(&store, id, now), Ok(Err(Refused::ComesAgain(id.clone()))));
         }
         let (store, ids) = queued(9..10);
-        send(&store, now, &[Ok("71"), gone()]);
+        send(&store, now, &[sent("71"), gone()]);
         assert_eq!(retry(&store, &ids[0], now), Ok(Ok(())), "its rest does not");
         assert_eq!(shown(&store, &ids[0]).next_part, Some(2));
     }

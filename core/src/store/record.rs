@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use super::{ContentRecord, IntakeRecord, MatchRecord, WindowRecord};
 use crate::brief::Brief;
 use crate::channel::{Activity, Channel, Place, Platform, Seq, Settings, Style, WhenEmpty};
-use crate::delivery::{Delivery, DeliveryId, Discard, Refusal, State};
+use crate::delivery::{Decision, Delivery, DeliveryId, Discard, Doubt, Refusal, State, Verdict};
 use crate::digest::{Digest, DigestId, Entry, EntryBrief, RenderingId};
 use crate::locale::Lang;
 use crate::message::Part;
@@ -473,12 +473,62 @@ struct DeliveryV1 {
     again: Vec<u32>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     plain: Option<String>,
+    /// Only earlier versions wrote it: the part was on the wire.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     sending: bool,
     uncertain: bool,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    resend: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    first_sent: Option<DateTime<Utc>>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    decisions: Vec<DecisionV1>,
     attempts: u32,
     last_error: Option<String>,
     published_at: DateTime<Utc>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct DecisionV1 {
+    part: u32,
+    at: DateTime<Utc>,
+    #[serde(flatten)]
+    verdict: VerdictV1,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "verdict", content = "why")]
+enum VerdictV1 {
+    Found,
+    NotThere,
+    Resent(String),
+    Skipped(String),
+}
+
+impl From<Decision> for DecisionV1 {
+    fn from(decision: Decision) -> Self {
+        let Decision { part, at, verdict } = decision;
+        let verdict = match verdict {
+            Verdict::Found => VerdictV1::Found,
+            Verdict::NotThere => VerdictV1::NotThere,
+            Verdict::Resent(why) => VerdictV1::Resent(why),
+            Verdict::Skipped(why) => VerdictV1::Skipped(why),
+        };
+        Self { part, at, verdict }
+    }
+}
+
+impl From<DecisionV1> for Decision {
+    fn from(stored: DecisionV1) -> Self {
+        let DecisionV1 { part, at, verdict } = stored;
+        let verdict = match verdict {
+            VerdictV1::Found => Verdict::Found,
+            VerdictV1::NotThere => Verdict::NotThere,
+            VerdictV1::Resent(why) => Verdict::Resent(why),
+            VerdictV1::Skipped(why) => Verdict::Skipped(why),
+        };
+        Self { part, at, verdict }
+    }
 }
 
 #[derive(Serialize, Deserialize)]
@@ -579,8 +629,9 @@ impl From<Delivery> for DeliveryV1 {
             refused,
             again,
             plain,
-            sending,
-            uncertain,
+            first_sent,
+            doubt,
+            decisions,
             attempts,
             last_error,
             published_at,
@@ -608,8 +659,11 @@ impl From<Delivery> for DeliveryV1 {
             refused: refused.into_iter().map(Into::into).collect(),
             again,
             plain,
-            sending,
-            uncertain,
+            sending: false,
+            uncertain: doubt != Doubt::None,
+            resend: doubt == Doubt::Accepted,
+            first_sent,
+            decisions: decisions.into_iter().map(Into::into).collect(),
             attempts,
             last_error,
             published_at,
@@ -631,6 +685,9 @@ impl From<DeliveryV1> for Delivery {
             plain,
             sending,
             uncertain,
+            resend,
+            first_sent,
+            decisions,
             attempts,
             last_error,
             published_at,
@@ -657,8 +714,13 @@ impl From<DeliveryV1> for Delivery {
             refused: refused.into_iter().map(Into::into).collect(),
             again,
             plain,
-            sending,
-            uncertain,
+            first_sent,
+            doubt: match (sending, uncertain, resend) {
+                (true, _, _) | (false, true, false) => Doubt::Open,
+                (false, true, true) => Doubt::Accepted,
+                (false, false, _) => Doubt::None,
+            },
+            decisions: decisions.into_iter().map(Into::into).collect(),
             attempts,
             last_error,
             published_at,
@@ -812,8 +874,9 @@ mod tests {
             refused: Vec::new(),
             again: Vec::new(),
             plain: None,
-            sending: false,
-            uncertain: true,
+            first_sent: Some(at("2025-10-10T08:59:00Z")),
+            doubt: Doubt::Open,
+            decisions: Vec::new(),
             attempts: 4,
             last_error: Some("not reached: reset".to_owned()),
             published_at: at("2025-10-10T09:00:01Z"),

@@ -1,0 +1,96 @@
+//! What a person asked for passes here before it is sent: it takes its permit from the same limiter as the digests, ahead
+//! of them, so that an answer waits for no bulk and the bulk counts every answer.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use chrono::{DateTime, TimeDelta, Utc};
+use paperwire_core::channel::Place;
+use paperwire_core::delivery::SendError;
+use paperwire_core::limiter::{Heard, Lane, Limiter, Notice, Shut, Signal};
+use paperwire_core::pipeline;
+
+use crate::clock;
+use crate::storage::Storage;
+
+/// A permit for a person's answer may lie this far ahead; who would wait longer asks again by then.
+const HORIZON: TimeDelta = TimeDelta::seconds(60);
+
+/// One platform's limiter, shared by its worker and by whatever answers people.
+#[derive(Clone)]
+pub struct Gate {
+    limiter: Arc<Mutex<Limiter>>,
+    storage: Option<Storage>,
+}
+
+impl std::fmt::Debug for Gate {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Gate")
+    }
+}
+
+impl Gate {
+    /// Answers are written down in `storage`, so that the limits count them after a restart too.
+    pub fn new(limiter: Limiter, storage: Option<Storage>) -> Self {
+        Self {
+            limiter: Arc::new(Mutex::new(limiter)),
+            storage,
+        }
+    }
+
+    /// The limiter, for as long as the guard lives.
+    pub fn limiter(&self) -> MutexGuard<'_, Limiter> {
+        // A panic while the lock was held leaves a limiter that is at worst too careful.
+        self.limiter.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits until an answer may go to `place`.
+    pub async fn person(&self, place: &Place) {
+        loop {
+            let reserved = self.limiter().reserve(place, Lane::People, clock::steady(), HORIZON);
+            match reserved {
+                Ok(at) => {
+                    if let Some(storage) = &self.storage {
+                        let place = place.clone();
+                        // When the store is broken the program ends, and an answer more or less is no matter.
+                        let _ = storage.run(move |store| pipeline::record_send(store, &place, at)).await;
+                    }
+                    return sleep_until(at).await;
+                }
+                Err(Shut::Bot { until } | Shut::Chat { until }) => sleep_until(until).await,
+            }
+        }
+    }
+
+    /// Takes note of an answer of the platform's.
+    pub fn heard(&self, place: &Place, outcome: &Result<String, SendError>, signal: &Signal) {
+        let heard = match outcome {
+            Ok(_) => Heard::Accepted,
+            Err(SendError::RateLimited { retry_after, scope }) => Heard::Limited {
+                retry_after: *retry_after,
+                scope: *scope,
+            },
+            Err(
+                SendError::Moved { .. }
+                | SendError::Gone { .. }
+                | SendError::Rejected { .. }
+                | SendError::Unreachable { .. }
+                | SendError::Uncertain { .. }
+                | SendError::Unauthorized { .. },
+            ) => Heard::Other,
+        };
+        let notice = self.limiter().observe(place, &heard, signal, clock::steady());
+        match notice {
+            None => {}
+            Some(notice @ Notice::Resumed) => tracing::info!(platform = %place.platform(), "{notice}"),
+            Some(notice) => tracing::warn!(platform = %place.platform(), "{notice}"),
+        }
+    }
+}
+
+/// Sleeps until the steady clock shows `at`.
+pub(crate) async fn sleep_until(at: DateTime<Utc>) {
+    // What lies in the past needs no sleep.
+    if let Ok(wait) = (at - clock::steady()).to_std() {
+        tokio::time::sleep(wait).await;
+    }
+}
