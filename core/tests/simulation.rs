@@ -32,7 +32,7 @@ use paperwire_core::paper::{Field, Paper, PaperId};
 use paperwire_core::pipeline::{self, Extent, Input, Job, Task, Turn, Wanted};
 use paperwire_core::source::{Announcement, Item, Parsed, SourceKind, Window};
 use paperwire_core::store::{
-    ContentRecord, IntakeRecord, MatchRecord, ModelStore, Result, Store, StoreError, WindowRecord, Write,
+    ContentRecord, DigestSummary, IntakeRecord, MatchRecord, ModelStore, Result, Store, StoreError, WindowRecord, Write,
 };
 use paperwire_core::subscription::Subjects;
 use paperwire_core::topic::{Tier, Topic, TopicId};
@@ -104,8 +104,14 @@ impl Store for Mortal {
         part(id: &RenderingId, index: u32) -> Option<Part>;
         delivery(id: &DeliveryId) -> Option<Delivery>;
         deliveries(place: &Place, before: Option<DigestId>, limit: usize) -> Vec<Delivery>;
-        due(platforms: &[Platform], now: DateTime<Utc>, limit: usize) -> Vec<Delivery>;
-        next_due(platforms: &[Platform]) -> Option<DateTime<Utc>>;
+        due(platform: Platform, now: DateTime<Utc>, limit: usize) -> Vec<Delivery>;
+        next_due(platform: Platform) -> Option<DateTime<Utc>>;
+        leased(platform: Platform) -> Vec<Delivery>;
+        sends(platform: Platform, since: DateTime<Utc>) -> Vec<(String, DateTime<Utc>)>;
+        limiter_memory(platform: Platform) -> Option<String>;
+        messages_in_chat(place: &Place, limit: usize) -> Vec<String>;
+        finished_before(before: DateTime<Utc>, limit: usize) -> Vec<DeliveryId>;
+        digest_summary(id: &DigestId) -> Option<DigestSummary>;
         unfinished(limit: usize) -> Vec<Delivery>;
         dead_letters(limit: usize) -> Vec<Delivery>;
         digest_of_message(place: &Place, message_id: &str) -> Option<DigestId>;
@@ -256,7 +262,7 @@ struct Simulation {
     limiters: HashMap<Platform, Limiter>,
     done: HashMap<Platform, Vec<(Delivery, Outcome)>>,
     /// When something went on the wire, in ms, for each platform and for each chat of it.
-    launches: HashMap<(Platform, Option<usize>), Vec<i64>>,
+    launches: HashMap<(Platform, Option<String>), Vec<i64>>,
     policy: UncertainPolicy,
     faults: u64,
     deaths: u64,
@@ -593,7 +599,7 @@ impl Simulation {
 
     /// Something goes on the wire: the platform's limits hold, whatever happened before.
     fn count_launch(&mut self, place: &Place) -> Step {
-        let (platform, chat) = (place.platform(), self.chat_of(place));
+        let (platform, chat) = (place.platform(), place.chat().to_owned());
         let Limits { bot, chat: chats, group, .. } = limits(platform);
         let mut of_chat = chats;
         if is_group(place) {

@@ -398,13 +398,13 @@ mod tests {
     use chrono::TimeDelta;
 
     use super::*;
-    use crate::channel::Platform;
     use crate::channel::Settings;
     use crate::command;
-    use crate::delivery::UncertainPolicy;
     use crate::paper::Field;
-    use crate::pipeline::fixture::{Counting, add_channel, channel, news, october, paper, settings, take, topic};
-    use crate::pipeline::{claim, publish_due, settle};
+    use crate::pipeline::fixture::{
+        Counting, add_channel, back, channel, claims, news, october, paper, sent, settings, take, topic,
+    };
+    use crate::pipeline::{Job, publish_due};
     use crate::source::SourceKind;
     use crate::store::{ModelStore, Write};
     use crate::subscription::Subjects;
@@ -469,12 +469,10 @@ mod tests {
 
     /// Sends what waits; a part's message id is its digest's day and its number.
     fn post(store: &ModelStore, now: DateTime<Utc>) {
-        for claimed in claim(store, &Platform::ALL, now, 9).unwrap() {
-            let mut held = claimed.delivery;
-            for part in 0..held.parts {
+        for Job { delivery, .. } in claims(store, now) {
+            for part in 0..delivery.parts {
                 let id = format!("{}-{part}", now.format("%d"));
-                let settled = settle(store, &held, Ok(id), UncertainPolicy::Resend, now).unwrap();
-                held = settled.unwrap().0.delivery;
+                back(store, &delivery.id, sent(&id), now);
             }
         }
     }
