@@ -12,6 +12,7 @@ pub mod discord;
 pub mod folder;
 pub mod http;
 pub mod inbox;
+pub mod limits;
 pub mod messenger;
 pub mod queued;
 pub mod rate_limit;
