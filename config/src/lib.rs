@@ -64,12 +64,22 @@ pub struct Telegram {
     pub api_url: String,
     /// What becomes of a message of which it is not known whether it arrived.
     pub uncertain: UncertainPolicy,
-    /// Messages per second over all chats (Bot API FAQ: about 30).
+    /// Messages per second over all chats (bots FAQ: about 30; [`Self::FREE_PER_SECOND`], [`Self::PAID_PER_SECOND`]).
     pub messages_per_second: u32,
     /// Messages per second to one chat (Bot API FAQ: 1).
     pub per_chat_per_second: u32,
     /// Messages per minute to one group (Bot API FAQ: 20).
     pub per_group_per_minute: u32,
+    /// Whether messages above the free limit are paid for (Bot API, `sendMessage`, `allow_paid_broadcast`).
+    pub paid_broadcast: bool,
+}
+
+impl Telegram {
+    /// The most messages per second that cost nothing (<https://core.telegram.org/bots/faq>, “My bot is hitting limits”).
+    pub const FREE_PER_SECOND: u32 = 30;
+    /// The most with paid broadcasts (Bot API, `sendMessage`: “up to 1000 messages per second, ignoring broadcasting
+    /// limits for a fee of 0.1 Telegram Stars per message”).
+    pub const PAID_PER_SECOND: u32 = 1_000;
 }
 
 /// `[discord]`.
@@ -81,6 +91,8 @@ pub struct Discord {
     pub api_url: String,
     /// Requests per second over all channels (Discord API reference: 50).
     pub requests_per_second: u32,
+    /// Messages per 5 seconds in one channel until the headers of Discord's answers say otherwise (seen in practice: 5).
+    pub per_channel_per_5_seconds: u32,
 }
 
 /// `[web]`.
@@ -157,6 +169,24 @@ impl Config {
         if !self.web.enabled && has_channels(Platform::Web) {
             warnings
                 .push("there are channels on the web page, but web.enabled is false: nobody can read them".to_owned());
+        }
+        let Telegram {
+            messages_per_second: rate,
+            paid_broadcast,
+            ..
+        } = self.telegram;
+        if paid_broadcast && rate > Telegram::PAID_PER_SECOND {
+            warnings.push(format!(
+                "telegram.messages_per_second is {rate}, but Telegram takes at most {} a second, paid ones included: it \
+                 will ask the bot to wait",
+                Telegram::PAID_PER_SECOND
+            ));
+        } else if !paid_broadcast && rate > Telegram::FREE_PER_SECOND {
+            warnings.push(format!(
+                "telegram.messages_per_second is {rate}, but Telegram takes only about {} a second for nothing: it will \
+                 ask the bot to wait, unless telegram.paid_broadcast is true",
+                Telegram::FREE_PER_SECOND
+            ));
         }
         warnings
     }
@@ -345,7 +375,7 @@ mod tests {
         let given = strip("#", settings);
         assert_eq!(
             given.lines().zip(settings.lines()).filter(|(a, b)| a != b).count(),
-            23,
+            25,
             "{given}"
         );
         assert_eq!(effective(&parse(&given)), effective(&parse(LOBBY)));
@@ -536,6 +566,18 @@ PAPERWIRE_TELEGRAM_TOKEN: unknown variable; did you mean PAPERWIRE_TELEGRAM__TOK
         let warnings = parse(unreachable).warnings();
         assert!(warnings.len() == 2 && warnings[0].contains("telegram.token") && warnings[1].contains("web.enabled"));
         assert_eq!(parse(LOBBY).warnings(), [""; 0]);
+    }
+
+    #[test]
+    fn a_rate_that_telegram_does_not_give_for_that_price_is_warned_of() {
+        let warnings = |rate: u32, paid: bool| {
+            parse(&format!("[telegram]\nmessages_per_second = {rate}\npaid_broadcast = {paid}\n")).warnings()
+        };
+        assert_eq!((warnings(30, false).len(), warnings(1_000, true).len()), (0, 0));
+        let [unpaid] = &warnings(31, false)[..] else { panic!() };
+        assert!(unpaid.contains("31") && unpaid.contains("telegram.paid_broadcast"), "{unpaid}");
+        let [beyond] = &warnings(1_001, true)[..] else { panic!() };
+        assert!(beyond.contains("at most 1000"), "{beyond}");
     }
 
     #[test]

@@ -199,6 +199,7 @@ fn telegram(section: &Section<'_>, errors: &mut Vec<ConfigError>) -> Telegram {
         messages_per_second: section.whole("messages_per_second", 30),
         per_chat_per_second: section.whole("per_chat_per_second", 1),
         per_group_per_minute: section.whole("per_group_per_minute", 20),
+        paid_broadcast: section.switch("paid_broadcast", false),
     }
 }
 
@@ -220,6 +221,7 @@ fn discord(section: &Section<'_>, errors: &mut Vec<ConfigError>) -> Discord {
         token: token(section, errors),
         api_url,
         requests_per_second: section.whole("requests_per_second", 50),
+        per_channel_per_5_seconds: section.whole("per_channel_per_5_seconds", 5),
     }
 }
 

@@ -49,6 +49,7 @@ const TELEGRAM: &[Key] = &[
     key("messages_per_second", RATE),
     key("per_chat_per_second", RATE),
     key("per_group_per_minute", RATE),
+    key("paid_broadcast", Kind::Switch),
 ];
 
 const DISCORD: &[Key] = &[
@@ -56,6 +57,7 @@ const DISCORD: &[Key] = &[
     key("token_file", Kind::Text),
     key("api_url", Kind::Text),
     key("requests_per_second", RATE),
+    key("per_channel_per_5_seconds", RATE),
 ];
 
 const WEB: &[Key] = &[

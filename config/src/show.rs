@@ -97,11 +97,16 @@ pub(crate) fn show(config: &Config) -> String {
     page.line("messages_per_second", telegram.messages_per_second);
     page.line("per_chat_per_second", telegram.per_chat_per_second);
     page.line("per_group_per_minute", telegram.per_group_per_minute);
+    page.line("paid_broadcast", telegram.paid_broadcast);
 
     page.section("[discord]", "discord".to_owned());
     page.token(config.discord.token.as_ref());
     page.line("api_url", config.discord.api_url.as_str());
     page.line("requests_per_second", config.discord.requests_per_second);
+    page.line(
+        "per_channel_per_5_seconds",
+        config.discord.per_channel_per_5_seconds,
+    );
 
     page.section("[web]", "web".to_owned());
     page.line("enabled", config.web.enabled);
