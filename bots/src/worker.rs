@@ -116,11 +116,11 @@ impl Worker {
     }
 
     async fn claim(&self, limit: usize) -> Result<(Vec<Claimed>, Option<DateTime<Utc>>), StorageError> {
-        let platforms = [self.messenger.platform()];
+        let platform = self.messenger.platform();
         self.storage
             .run(move |store| {
-                let claimed = pipeline::claim(store, &platforms, clock::now(), limit)?;
-                Ok((claimed, store.next_due(&platforms)?))
+                let claimed = pipeline::claim(store, &[platform], clock::now(), limit)?;
+                Ok((claimed, store.next_due(platform)?))
             })
             .await
     }

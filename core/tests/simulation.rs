@@ -28,7 +28,7 @@ use paperwire_core::paper::{Field, Paper, PaperId};
 use paperwire_core::pipeline::{self, Claimed, Extent, Wanted};
 use paperwire_core::source::{Announcement, Item, Parsed, SourceKind, Window};
 use paperwire_core::store::{
-    ContentRecord, IntakeRecord, MatchRecord, ModelStore, Result, Store, StoreError, WindowRecord, Write,
+    ContentRecord, DigestSummary, IntakeRecord, MatchRecord, ModelStore, Result, Store, StoreError, WindowRecord, Write,
 };
 use paperwire_core::subscription::Subjects;
 use paperwire_core::topic::{Tier, Topic, TopicId};
@@ -98,11 +98,17 @@ impl Store for Mortal {
         part(id: &RenderingId, index: u32) -> Option<Part>;
         delivery(id: &DeliveryId) -> Option<Delivery>;
         deliveries(place: &Place, before: Option<DigestId>, limit: usize) -> Vec<Delivery>;
-        due(platforms: &[Platform], now: DateTime<Utc>, limit: usize) -> Vec<Delivery>;
-        next_due(platforms: &[Platform]) -> Option<DateTime<Utc>>;
+        due(platform: Platform, now: DateTime<Utc>, limit: usize) -> Vec<Delivery>;
+        next_due(platform: Platform) -> Option<DateTime<Utc>>;
+        leased(platform: Platform) -> Vec<Delivery>;
         unfinished(limit: usize) -> Vec<Delivery>;
         dead_letters(limit: usize) -> Vec<Delivery>;
         digest_of_message(place: &Place, message_id: &str) -> Option<DigestId>;
+        messages_in_chat(place: &Place, limit: usize) -> Vec<String>;
+        sends(platform: Platform, since: DateTime<Utc>) -> Vec<(String, DateTime<Utc>)>;
+        limiter_memory(platform: Platform) -> Option<String>;
+        finished_before(before: DateTime<Utc>, limit: usize) -> Vec<DeliveryId>;
+        digest_summary(id: &DigestId) -> Option<DigestSummary>;
         sync() -> ();
     }
 
@@ -515,7 +521,7 @@ impl Simulation {
         } else {
             pipeline::claim(&self.store, &[platform], now, room)?
         };
-        let next_due = self.store.next_due(&[platform])?;
+        let next_due = self.store.next_due(platform)?;
         let nap = next_due.map_or(60_000, |due| (due - now).num_milliseconds().clamp(1, 60_000));
         self.look(platform, if claimed.is_empty() && room > 0 { nap } else { 60_000 });
         for Claimed { delivery, part } in claimed {

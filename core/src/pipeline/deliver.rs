@@ -29,7 +29,11 @@ pub struct Claimed {
 pub fn claim(store: &dyn Store, platforms: &[Platform], now: DateTime<Utc>, limit: usize) -> Result<Vec<Claimed>> {
     let mut claimed = Vec::new();
     let mut writes = Vec::new();
-    for due in store.due(platforms, now, limit)? {
+    let mut all = Vec::new();
+    for platform in platforms {
+        all.extend(store.due(*platform, now, limit.saturating_sub(all.len()))?);
+    }
+    for due in all {
         // A part that cannot be sent is given up, or it would keep everything behind it waiting for ever.
         match readable(store.part(&due.rendering, due.next_part()))? {
             Some(part) => {
@@ -80,11 +84,12 @@ pub fn begin(store: &dyn Store, held: &Delivery, now: DateTime<Utc>) -> Result<O
 /// # Errors
 /// Only when the store fails.
 pub fn take_over(store: &dyn Store, now: DateTime<Utc>) -> Result<usize> {
-    let unfinished = store.unfinished(usize::MAX)?;
-    let orphans = unfinished
-        .into_iter()
-        .filter(|delivery| matches!(delivery.state, State::Leased { .. }));
+    let mut orphans = Vec::new();
+    for platform in Platform::ALL {
+        orphans.extend(store.leased(platform)?);
+    }
     let writes: Vec<Write> = orphans
+        .into_iter()
         .map(|orphan| {
             Write::Delivery(Box::new(Delivery {
                 uncertain: orphan.uncertain || orphan.sending,
