@@ -15,7 +15,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use crate::channel::{Channel, Place, Platform, Seq};
-use crate::delivery::{Delivery, DeliveryId};
+use crate::delivery::{Delivery, DeliveryId, Discard, State};
 use crate::digest::{Digest, DigestId, RenderingId};
 use crate::message::Part;
 use crate::paper::{Paper, PaperId};
@@ -114,6 +114,83 @@ pub struct MatchRecord {
     pub score: Score,
 }
 
+/// What is kept of a digest's deliveries when they themselves are removed ([`Write::Archive`]).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DigestSummary {
+    /// Which digest. Key of the record.
+    pub digest: DigestId,
+    /// To how many channels it went whole.
+    pub channels: u32,
+    /// How many parts arrived, in whichever channel.
+    pub parts: u64,
+    /// When the first channel had it whole.
+    pub first_sent: Option<DateTime<Utc>>,
+    /// When the last one had.
+    pub last_sent: Option<DateTime<Utc>>,
+    /// How many deliveries ended because their channel could not be written to any more.
+    pub gone: u32,
+    /// How many an operator took out of the queue.
+    pub dropped: u32,
+}
+
+impl DigestSummary {
+    /// Of a digest none of whose deliveries was removed yet.
+    fn new(digest: DigestId) -> Self {
+        Self {
+            digest,
+            channels: 0,
+            parts: 0,
+            first_sent: None,
+            last_sent: None,
+            gone: 0,
+            dropped: 0,
+        }
+    }
+
+    /// Adds a delivery that has ended; one that has not is not counted.
+    fn add(&mut self, delivery: &Delivery) {
+        match &delivery.state {
+            State::Sent { at } => {
+                self.channels = self.channels.saturating_add(1);
+                self.first_sent = Some(self.first_sent.map_or(*at, |first| first.min(*at)));
+                self.last_sent = Some(self.last_sent.map_or(*at, |last| last.max(*at)));
+            }
+            State::Discarded { reason, .. } => match reason {
+                Discard::Gone(_) => self.gone = self.gone.saturating_add(1),
+                Discard::Dropped => self.dropped = self.dropped.saturating_add(1),
+                Discard::Rejected(_) => return,
+            },
+            State::Available { .. } | State::Leased { .. } => return,
+        }
+        let arrived = u64::try_from(delivery.arrived()).unwrap_or(u64::MAX);
+        self.parts = self.parts.saturating_add(arrived);
+    }
+}
+
+/// When a delivery ended that may be archived: sent, or given up for good. `None` for one that goes on, and for a dead
+/// letter, which waits for its operator.
+fn ended(delivery: &Delivery) -> Option<DateTime<Utc>> {
+    match &delivery.state {
+        State::Sent { at }
+        | State::Discarded {
+            reason: Discard::Gone(_) | Discard::Dropped,
+            at,
+        } => Some(*at),
+        State::Discarded {
+            reason: Discard::Rejected(_),
+            ..
+        }
+        | State::Available { .. }
+        | State::Leased { .. } => None,
+    }
+}
+
+/// A message id as a number, if it is one: the order in which a platform gave them.
+fn message_number(id: &str) -> Option<u64> {
+    let digits = id.bytes().all(|byte| byte.is_ascii_digit());
+    digits.then(|| id.parse().ok()).flatten()
+}
+
 /// One change. A commit is a list of them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Write {
@@ -166,11 +243,36 @@ pub enum Write {
         /// Its parts, in order.
         parts: Vec<Part>,
     },
-    /// Puts a delivery under its id; the indices by due time, by place, by message id and of dead
-    /// letters follow.
+    /// Puts a delivery under its id; the indices by due time, by place, by message id, of dead letters and of ended ones
+    /// follow.
     Delivery(Box<Delivery>),
     /// Removes a delivery and its index entries (a moved channel's, under the old place).
     RemoveDelivery(DeliveryId),
+    /// Removes a delivery that ended ([`Store::finished_before`]) and adds it to its digest's summary; its messages still
+    /// lead to the digest. After the commit, a digest without any delivery has no renderings either. Of a delivery that
+    /// has not ended, and of a dead letter, it changes nothing.
+    Archive(DeliveryId),
+    /// Remembers that a message was sent.
+    Sent {
+        /// Where.
+        place: Place,
+        /// When.
+        at: DateTime<Utc>,
+    },
+    /// Forgets what was sent on a platform before this instant.
+    ForgetSent {
+        /// Where.
+        platform: Platform,
+        /// What was sent then or later stays.
+        before: DateTime<Utc>,
+    },
+    /// Puts what a platform's limiter wants to know after a restart.
+    LimiterMemory {
+        /// Whose.
+        platform: Platform,
+        /// Its own business, version included.
+        memory: String,
+    },
 }
 
 /// Everything that Paperwire remembers.
@@ -213,12 +315,16 @@ pub trait Store: Send + Sync {
     fn delivery(&self, id: &DeliveryId) -> Result<Option<Delivery>>;
     /// A place's deliveries, latest occurrence first, at most `limit`, only those before `before` if given.
     fn deliveries(&self, place: &Place, before: Option<DigestId>, limit: usize) -> Result<Vec<Delivery>>;
-    /// Unfinished deliveries for these platforms that are due at `now`, most overdue first, then by place; at most `limit`. Of one place only
-    /// the one with the earliest occurrence is ever returned, so that digests arrive in order: while it is leased or not
-    /// yet due, it blocks those behind it.
-    fn due(&self, platforms: &[Platform], now: DateTime<Utc>, limit: usize) -> Result<Vec<Delivery>>;
+    /// A platform's unfinished deliveries that are due at `now`, at most `limit`: first the available ones, by the index of
+    /// their next part, so that every channel gets its first part before any gets its second, then most overdue first,
+    /// then by place; behind them, in the same order, those whose lease has expired. Of one place only the one with the
+    /// earliest occurrence is ever returned, so that digests arrive in order: while it is leased or not yet due, it
+    /// blocks those behind it.
+    fn due(&self, platform: Platform, now: DateTime<Utc>, limit: usize) -> Result<Vec<Delivery>>;
     /// When the next unfinished delivery that [`Store::due`] could return is due.
-    fn next_due(&self, platforms: &[Platform]) -> Result<Option<DateTime<Utc>>>;
+    fn next_due(&self, platform: Platform) -> Result<Option<DateTime<Utc>>>;
+    /// A platform's leased deliveries, by place, then earliest occurrence first.
+    fn leased(&self, platform: Platform) -> Result<Vec<Delivery>>;
     /// All unfinished deliveries, by place, then earliest occurrence first; at most `limit`.
     fn unfinished(&self, limit: usize) -> Result<Vec<Delivery>>;
     /// Deliveries that ended since the platform refused parts of them ([`Delivery::dead_since`]), the latest first, then by
@@ -227,6 +333,18 @@ pub trait Store: Send + Sync {
     /// Which digest the message with this platform id in this place belongs to; the latest if there are several. The
     /// empty id, of a part whose arrival nobody confirmed, belongs to none.
     fn digest_of_message(&self, place: &Place, message_id: &str) -> Result<Option<DigestId>>;
+    /// The platform's ids of messages that are known to stand in this chat, in whichever thread of it: the numerically
+    /// largest, descending, each once, at most `limit`. Ids that are no numbers are left out.
+    fn messages_in_chat(&self, place: &Place, limit: usize) -> Result<Vec<String>>;
+    /// What was sent on a platform at `since` or later: chat and time, by time, then by chat; as often as it was sent.
+    fn sends(&self, platform: Platform, since: DateTime<Utc>) -> Result<Vec<(String, DateTime<Utc>)>>;
+    /// What the platform's limiter wanted to know after a restart.
+    fn limiter_memory(&self, platform: Platform) -> Result<Option<String>>;
+    /// Deliveries that may be archived ([`Write::Archive`]) and ended before this instant, the earliest first, then by
+    /// place and digest; at most `limit`.
+    fn finished_before(&self, before: DateTime<Utc>, limit: usize) -> Result<Vec<DeliveryId>>;
+    /// What is kept of the digest's archived deliveries; `None` when none was archived.
+    fn digest_summary(&self, id: &DigestId) -> Result<Option<DigestSummary>>;
     /// Every record that cannot be read, by name. Reads everything: for a check-up on request.
     fn damaged(&self) -> Result<Vec<StoreError>> {
         Ok(Vec::new())

@@ -12,7 +12,7 @@ use paperwire_core::digest::{Digest, DigestId, Entry, EntryBrief, RenderingId};
 use paperwire_core::message::{self, Block, Part, Span, plain};
 use paperwire_core::paper::{Field, Paper};
 use paperwire_core::source::{SourceKind, Window};
-use paperwire_core::store::{ContentRecord, IntakeRecord, MatchRecord, StoreError, WindowRecord, Write};
+use paperwire_core::store::{ContentRecord, DigestSummary, IntakeRecord, MatchRecord, StoreError, WindowRecord, Write};
 use paperwire_core::subscription::Subjects;
 use tower::ServiceExt as _;
 
@@ -110,10 +110,28 @@ impl Store for Shelf {
     fn delivery(&self, _: &DeliveryId) -> StoreResult<Option<Delivery>> {
         nothing()
     }
-    fn due(&self, _: &[Platform], _: DateTime<Utc>, _: usize) -> StoreResult<Vec<Delivery>> {
+    fn due(&self, _: Platform, _: DateTime<Utc>, _: usize) -> StoreResult<Vec<Delivery>> {
         nothing()
     }
-    fn next_due(&self, _: &[Platform]) -> StoreResult<Option<DateTime<Utc>>> {
+    fn next_due(&self, _: Platform) -> StoreResult<Option<DateTime<Utc>>> {
+        nothing()
+    }
+    fn leased(&self, _: Platform) -> StoreResult<Vec<Delivery>> {
+        nothing()
+    }
+    fn messages_in_chat(&self, _: &Place, _: usize) -> StoreResult<Vec<String>> {
+        nothing()
+    }
+    fn sends(&self, _: Platform, _: DateTime<Utc>) -> StoreResult<Vec<(String, DateTime<Utc>)>> {
+        nothing()
+    }
+    fn limiter_memory(&self, _: Platform) -> StoreResult<Option<String>> {
+        nothing()
+    }
+    fn finished_before(&self, _: DateTime<Utc>, _: usize) -> StoreResult<Vec<DeliveryId>> {
+        nothing()
+    }
+    fn digest_summary(&self, _: &DigestId) -> StoreResult<Option<DigestSummary>> {
         nothing()
     }
     fn unfinished(&self, _: usize) -> StoreResult<Vec<Delivery>> {

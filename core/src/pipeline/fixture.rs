@@ -16,7 +16,7 @@ use crate::paper::{Field, Paper, PaperId};
 use crate::schedule::Schedule;
 use crate::source::{Announcement, Item, Parsed, SourceKind, Window};
 use crate::store::{
-    ContentRecord, IntakeRecord, MatchRecord, ModelStore, Result, Store, StoreError, WindowRecord, Write,
+    ContentRecord, DigestSummary, IntakeRecord, MatchRecord, ModelStore, Result, Store, StoreError, WindowRecord, Write,
 };
 use crate::subscription::Subjects;
 use crate::topic::{Tier, Topic, TopicId};
@@ -306,12 +306,16 @@ impl Store for Spoiled<'_> {
         self.whole.deliveries(place, before, limit)
     }
 
-    fn due(&self, platforms: &[Platform], now: DateTime<Utc>, limit: usize) -> Result<Vec<Delivery>> {
-        self.whole.due(platforms, now, limit)
+    fn due(&self, platform: Platform, now: DateTime<Utc>, limit: usize) -> Result<Vec<Delivery>> {
+        self.whole.due(platform, now, limit)
     }
 
-    fn next_due(&self, platforms: &[Platform]) -> Result<Option<DateTime<Utc>>> {
-        self.whole.next_due(platforms)
+    fn next_due(&self, platform: Platform) -> Result<Option<DateTime<Utc>>> {
+        self.whole.next_due(platform)
+    }
+
+    fn leased(&self, platform: Platform) -> Result<Vec<Delivery>> {
+        self.whole.leased(platform)
     }
 
     fn unfinished(&self, limit: usize) -> Result<Vec<Delivery>> {
@@ -324,6 +328,26 @@ impl Store for Spoiled<'_> {
 
     fn digest_of_message(&self, place: &Place, message_id: &str) -> Result<Option<DigestId>> {
         self.whole.digest_of_message(place, message_id)
+    }
+
+    fn messages_in_chat(&self, place: &Place, limit: usize) -> Result<Vec<String>> {
+        self.whole.messages_in_chat(place, limit)
+    }
+
+    fn sends(&self, platform: Platform, since: DateTime<Utc>) -> Result<Vec<(String, DateTime<Utc>)>> {
+        self.whole.sends(platform, since)
+    }
+
+    fn limiter_memory(&self, platform: Platform) -> Result<Option<String>> {
+        self.whole.limiter_memory(platform)
+    }
+
+    fn finished_before(&self, before: DateTime<Utc>, limit: usize) -> Result<Vec<DeliveryId>> {
+        self.whole.finished_before(before, limit)
+    }
+
+    fn digest_summary(&self, id: &DigestId) -> Result<Option<DigestSummary>> {
+        self.whole.digest_summary(id)
     }
 
     fn commit(&self, writes: Vec<Write>) -> Result<()> {

@@ -4,7 +4,7 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use super::{ContentRecord, IntakeRecord, MatchRecord, Store, WindowRecord, Write};
+use super::{ContentRecord, DigestSummary, IntakeRecord, MatchRecord, Store, WindowRecord, Write};
 use crate::channel::{Activity, Channel, Place, Platform, Seq, Settings, Style, WhenEmpty};
 use crate::delivery::{Delivery, DeliveryId, Discard, State};
 use crate::digest::{Digest, DigestId, Entry, RenderingId};
@@ -21,7 +21,7 @@ use crate::topic::{Hit, Score, TopicId, Verdict};
 /// # Panics
 /// When a promise is broken; the function in the backtrace is the promise.
 pub(super) fn exercise(make: &mut dyn FnMut() -> Box<dyn Store>) {
-    let checks: [fn(&dyn Store); 25] = [
+    let checks: [fn(&dyn Store); 35] = [
         an_empty_store_answers_everything_with_nothing,
         a_commit_is_visible_to_the_next_read_and_sync_may_be_called_at_any_time,
         later_writes_of_a_commit_see_the_earlier_ones,
@@ -44,9 +44,19 @@ pub(super) fn exercise(make: &mut dyn FnMut() -> Box<dyn Store>) {
         the_earliest_unfinished_delivery_of_a_place_blocks_those_behind_it,
         a_finished_delivery_lets_the_next_one_through,
         due_deliveries_come_most_overdue_first_and_next_due_agrees,
+        every_channel_gets_its_first_part_before_any_gets_its_second,
+        expired_leases_come_after_all_that_is_available,
+        all_leased_deliveries_are_found_whatever_stands_before_them,
         a_moved_delivery_leaves_nothing_behind,
         a_message_leads_to_its_digest_in_its_own_place_alone,
         dead_letters_come_latest_first_until_they_are_sent_again_or_gone,
+        the_largest_message_ids_of_a_chat_come_from_all_its_threads,
+        every_send_is_remembered_until_it_is_forgotten,
+        a_limiters_memory_is_its_platforms_own,
+        what_ended_comes_earliest_first_and_dead_letters_never,
+        an_archived_delivery_leaves_its_messages_and_a_sum,
+        only_what_ended_is_archived,
+        renderings_go_with_the_last_delivery_of_their_digest,
     ];
     for check in checks {
         check(&*make());
@@ -239,9 +249,17 @@ fn an_empty_store_answers_everything_with_nothing(store: &dyn Store) {
     assert_eq!(store.digests(None, 9), Ok(vec![]));
     assert_eq!(store.part(&rendering(digest_id(1)), 0), Ok(None));
     assert_eq!(store.deliveries(&telegram, None, 9), Ok(vec![]));
-    assert_eq!(store.due(&Platform::ALL, at(9), 9), Ok(vec![]));
-    assert_eq!(store.next_due(&Platform::ALL), Ok(None));
+    for platform in Platform::ALL {
+        assert_eq!(store.due(platform, at(9), 9), Ok(vec![]));
+        assert_eq!(store.next_due(platform), Ok(None));
+        assert_eq!(store.leased(platform), Ok(vec![]));
+        assert_eq!(store.sends(platform, at(-9)), Ok(vec![]));
+        assert_eq!(store.limiter_memory(platform), Ok(None));
+    }
     assert_eq!(store.digest_of_message(&telegram, "1"), Ok(None));
+    assert_eq!(store.messages_in_chat(&telegram, 9), Ok(vec![]));
+    assert_eq!(store.finished_before(at(9), 9), Ok(vec![]));
+    assert_eq!(store.digest_summary(&digest_id(1)), Ok(None));
     assert_eq!(store.damaged(), Ok(vec![]));
 }
 
@@ -287,7 +305,7 @@ fn later_writes_of_a_commit_see_the_earlier_ones(store: &dyn Store) {
     );
     assert_eq!(store.similar(&join::sketch(&renamed)), Ok(vec![arxiv(1)]));
     assert_eq!(store.unfinished(9), Ok(vec![second.clone()]));
-    assert_eq!(store.due(&Platform::ALL, at(99), 9), Ok(vec![second]));
+    assert_eq!(store.due(Platform::Telegram, at(99), 9), Ok(vec![second]));
     assert_eq!(store.next_channel_due(), Ok(Some(at(8))));
     assert_eq!(store.channels_due(at(99), 9), Ok(vec![channel(telegram, Some(8))]));
     assert_eq!(store.matches(&TopicId("kv".to_owned()), 0, 9), Ok(vec![]));
@@ -510,7 +528,7 @@ fn a_removed_channel_leaves_its_deliveries(store: &dyn Store) {
     store.commit(vec![Write::RemoveChannel(telegram.clone())]).unwrap();
     assert_eq!(store.channel(&telegram), Ok(None));
     assert_eq!(store.next_channel_due(), Ok(None));
-    assert_eq!(store.due(&Platform::ALL, at(5), 9), Ok(vec![waiting]));
+    assert_eq!(store.due(Platform::Telegram, at(5), 9), Ok(vec![waiting]));
 }
 
 fn digests_come_latest_first(store: &dyn Store) {
@@ -555,17 +573,17 @@ fn a_record_of_any_length_comes_back_whole(store: &dyn Store) {
 fn the_earliest_unfinished_delivery_of_a_place_blocks_those_behind_it(store: &dyn Store) {
     let second = delivery("telegram:-1", digest_id(2), available(1));
     store.commit(vec![send(&second)]).unwrap();
-    assert_eq!(store.next_due(&Platform::ALL), Ok(Some(at(1))));
+    assert_eq!(store.next_due(Platform::Telegram), Ok(Some(at(1))));
     for blocking in [available(50), State::Leased { until: at(50) }] {
         let first = delivery("telegram:-1", digest_id(1), blocking);
         store.commit(vec![send(&first)]).unwrap();
-        assert_eq!(store.due(&Platform::ALL, at(49), 9), Ok(vec![]));
-        assert_eq!(store.next_due(&Platform::ALL), Ok(Some(at(50))));
-        assert_eq!(store.due(&Platform::ALL, at(50), 9), Ok(vec![first]));
+        assert_eq!(store.due(Platform::Telegram, at(49), 9), Ok(vec![]));
+        assert_eq!(store.next_due(Platform::Telegram), Ok(Some(at(50))));
+        assert_eq!(store.due(Platform::Telegram, at(50), 9), Ok(vec![first]));
     }
     let neighbour = delivery("telegram:-1/2", digest_id(3), available(2));
     store.commit(vec![send(&neighbour)]).unwrap();
-    assert_eq!(store.due(&Platform::ALL, at(49), 9), Ok(vec![neighbour]));
+    assert_eq!(store.due(Platform::Telegram, at(49), 9), Ok(vec![neighbour]));
     assert_eq!(store.unfinished(2).unwrap().len(), 2);
 }
 
@@ -580,8 +598,8 @@ fn a_finished_delivery_lets_the_next_one_through(store: &dyn Store) {
         store.commit(vec![send(&waiting), send(&second)]).unwrap();
         let done = delivery("telegram:-1", digest_id(1), finished);
         store.commit(vec![send(&done)]).unwrap();
-        assert_eq!(store.due(&Platform::ALL, at(7), 9), Ok(vec![second.clone()]));
-        assert_eq!(store.next_due(&Platform::ALL), Ok(Some(at(7))));
+        assert_eq!(store.due(Platform::Telegram, at(7), 9), Ok(vec![second.clone()]));
+        assert_eq!(store.next_due(Platform::Telegram), Ok(Some(at(7))));
         assert_eq!(store.unfinished(9), Ok(vec![second.clone()]));
         assert_eq!(
             store.deliveries(&place("telegram:-1"), None, 9),
@@ -591,8 +609,8 @@ fn a_finished_delivery_lets_the_next_one_through(store: &dyn Store) {
 }
 
 fn due_deliveries_come_most_overdue_first_and_next_due_agrees(store: &dyn Store) {
-    let places = ["telegram:-1/42", "telegram:-1/4", "web:a", "discord:123456789012345678"];
-    let minutes = [4, 4, 2, 9];
+    let places = ["telegram:-1/42", "telegram:-1/4", "telegram:-3", "telegram:-2", "web:a"];
+    let minutes = [4, 4, 2, 9, 1];
     let all: Vec<_> = places
         .iter()
         .zip(minutes)
@@ -600,14 +618,280 @@ fn due_deliveries_come_most_overdue_first_and_next_due_agrees(store: &dyn Store)
         .collect();
     store.commit(all.iter().map(send).collect()).unwrap();
     let ordered = [&all[2], &all[1], &all[0], &all[3]].map(Clone::clone);
-    assert_eq!(store.due(&Platform::ALL, at(9), 9).unwrap(), ordered);
-    assert_eq!(store.due(&Platform::ALL, at(9), 2).unwrap(), ordered[..2]);
-    let next = store.next_due(&Platform::ALL).unwrap().unwrap();
-    assert_eq!(store.due(&Platform::ALL, next, 9).unwrap(), ordered[..1]);
+    assert_eq!(store.due(Platform::Telegram, at(9), 9).unwrap(), ordered);
+    assert_eq!(store.due(Platform::Telegram, at(9), 2).unwrap(), ordered[..2]);
+    let next = store.next_due(Platform::Telegram).unwrap().unwrap();
+    assert_eq!(store.due(Platform::Telegram, next, 9).unwrap(), ordered[..1]);
+    let before = next - TimeDelta::nanoseconds(1);
+    assert_eq!(store.due(Platform::Telegram, before, 9), Ok(vec![]));
+    assert_eq!(store.due(Platform::Web, at(9), 9).unwrap(), all[4..]);
+    assert_eq!(store.due(Platform::Discord, at(9), 9), Ok(vec![]));
+}
+
+fn with_parts(delivery: Delivery, through: &[&str]) -> Delivery {
+    Delivery {
+        message_ids: through.iter().map(|id| (*id).to_owned()).collect(),
+        ..delivery
+    }
+}
+
+fn every_channel_gets_its_first_part_before_any_gets_its_second(store: &dyn Store) {
+    let new = |place: &str, minute| delivery(place, digest_id(1), available(minute));
+    let third = Delivery {
+        parts: 9,
+        ..with_parts(new("telegram:-4", 0), &["1", "2"])
+    };
+    let again = Delivery {
+        again: vec![1],
+        ..with_parts(new("telegram:-5", 2), &["3", "4"])
+    };
+    let ordered = [
+        new("telegram:-3", 6),
+        new("telegram:-1", 7),
+        with_parts(new("telegram:-2", 1), &["5"]),
+        again,
+        third,
+    ];
+    let later = with_parts(new("telegram:-6", 9), &["6"]);
+    store.commit(vec![send(&later)]).unwrap();
+    store.commit(ordered.iter().rev().map(send).collect()).unwrap();
+    let due = |now, limit| store.due(Platform::Telegram, at(now), limit).unwrap();
+    assert_eq!(due(8, 9), ordered);
+    assert_eq!(due(8, 3), ordered[..3]);
+    assert_eq!(due(5, 9), ordered[2..]);
+    assert_eq!(due(8, 0), []);
+    assert_eq!(store.next_due(Platform::Telegram), Ok(Some(at(0))));
+    let ended = State::Sent { at: at(8) };
+    let sent = ordered.clone().map(|d| {
+        send(&Delivery {
+            state: ended.clone(),
+            ..d
+        })
+    });
+    store.commit(sent.to_vec()).unwrap();
+    assert_eq!(store.next_due(Platform::Telegram), Ok(Some(at(9))));
+}
+
+fn expired_leases_come_after_all_that_is_available(store: &dyn Store) {
+    let lease = |place: &str, minute| delivery(place, digest_id(1), State::Leased { until: at(minute) });
+    let second_part = with_parts(delivery("telegram:-3", digest_id(1), available(5)), &["1"]);
+    let ordered = [
+        second_part,
+        lease("telegram:-2", 2),
+        lease("telegram:-1", 4),
+        with_parts(lease("telegram:-4", 1), &["2"]),
+    ];
+    store.commit(ordered.iter().map(send).collect()).unwrap();
+    store.commit(vec![send(&lease("telegram:-5", 6))]).unwrap();
+    assert_eq!(store.due(Platform::Telegram, at(5), 9).unwrap(), ordered);
+    assert_eq!(store.due(Platform::Telegram, at(5), 2).unwrap(), ordered[..2]);
+    assert_eq!(store.next_due(Platform::Telegram), Ok(Some(at(1))));
+}
+
+fn all_leased_deliveries_are_found_whatever_stands_before_them(store: &dyn Store) {
+    let lease = |place: &str, day, minute| delivery(place, digest_id(day), State::Leased { until: at(minute) });
+    let [behind, first, other] = [
+        lease("telegram:-1", 2, 3),
+        lease("telegram:-2", 1, 1),
+        lease("web:a", 1, 2),
+    ];
+    let before = delivery("telegram:-1", digest_id(1), available(9));
+    store
+        .commit([&first, &behind, &other, &before].map(send).to_vec())
+        .unwrap();
     assert_eq!(
-        store.due(&Platform::ALL, next - TimeDelta::nanoseconds(1), 9),
-        Ok(vec![])
+        store.leased(Platform::Telegram),
+        Ok(vec![behind.clone(), first.clone()])
     );
+    assert_eq!(store.due(Platform::Telegram, at(8), 9), Ok(vec![first.clone()]));
+    store.commit(vec![Write::RemoveDelivery(first.id)]).unwrap();
+    assert_eq!(store.next_due(Platform::Telegram), Ok(Some(at(9))));
+    store.commit(vec![Write::RemoveDelivery(before.id)]).unwrap();
+    assert_eq!(store.due(Platform::Telegram, at(8), 9), Ok(vec![behind.clone()]));
+    let released = Delivery {
+        state: available(4),
+        ..behind
+    };
+    store.commit(vec![send(&released)]).unwrap();
+    assert_eq!(store.leased(Platform::Telegram), Ok(vec![]));
+    assert_eq!(store.due(Platform::Telegram, at(8), 9), Ok(vec![released]));
+    assert_eq!(store.leased(Platform::Web), Ok(vec![other]));
+}
+
+fn the_largest_message_ids_of_a_chat_come_from_all_its_threads(store: &dyn Store) {
+    let sent = |place: &str, day, ids: &[&str]| {
+        let state = State::Sent { at: at(day) };
+        send(&with_parts(delivery(place, digest_id(day), state), ids))
+    };
+    let writes = vec![
+        sent("telegram:-1", 1, &["9", "10", ""]),
+        sent("telegram:-1/4", 1, &["100", "no number"]),
+        sent("telegram:-1/42", 2, &["11", "18446744073709551616"]),
+        sent("telegram:-1/42", 3, &["11"]),
+        sent("telegram:-14", 1, &["500"]),
+        sent("web:a", 1, &["600"]),
+    ];
+    store.commit(writes).unwrap();
+    let ids = |limit| store.messages_in_chat(&place("telegram:-1/7"), limit).unwrap();
+    assert_eq!(ids(9), ["100", "11", "10", "9"]);
+    assert_eq!(ids(2), ["100", "11"]);
+    assert_eq!(ids(0), [""; 0]);
+}
+
+fn every_send_is_remembered_until_it_is_forgotten(store: &dyn Store) {
+    let sent = |at_place: &str, minute| Write::Sent {
+        place: place(at_place),
+        at: at(minute),
+    };
+    let writes = ["telegram:-1", "telegram:-1/4", "telegram:-1", "telegram:-2"].map(|place| sent(place, 2));
+    store.commit(writes.to_vec()).unwrap();
+    store
+        .commit(vec![sent("telegram:-1", 1), sent("telegram:-1", 2), sent("web:a", 2)])
+        .unwrap();
+    let sends = |since| store.sends(Platform::Telegram, at(since)).unwrap();
+    let [one, two] = [("-1".to_owned(), at(2)), ("-2".to_owned(), at(2))];
+    let at_two = [&one, &one, &one, &one, &two].map(Clone::clone);
+    assert_eq!(sends(2), at_two);
+    assert_eq!((sends(3), sends(-9).len()), (vec![], 6));
+    let forget = |before| Write::ForgetSent {
+        platform: Platform::Telegram,
+        before: at(before),
+    };
+    store.commit(vec![forget(2)]).unwrap();
+    assert_eq!(sends(-9), at_two);
+    store
+        .commit(vec![sent("telegram:-2", 3), forget(4), sent("telegram:-2", 3)])
+        .unwrap();
+    assert_eq!(sends(-9), [("-2".to_owned(), at(3))]);
+    assert_eq!(store.sends(Platform::Web, at(0)).unwrap().len(), 1);
+}
+
+fn a_limiters_memory_is_its_platforms_own(store: &dyn Store) {
+    let memory = |memory: &str| Write::LimiterMemory {
+        platform: Platform::Discord,
+        memory: memory.to_owned(),
+    };
+    let long = format!("{{\"buckets\":\"{}\"}}", "界".repeat(10_000));
+    for text in [&long, "{}", ""] {
+        store.commit(vec![memory(text)]).unwrap();
+        assert_eq!(store.limiter_memory(Platform::Discord), Ok(Some(text.to_owned())));
+    }
+    assert_eq!(store.limiter_memory(Platform::Telegram), Ok(None));
+}
+
+fn what_ended_comes_earliest_first_and_dead_letters_never(store: &dyn Store) {
+    let ended = |reason, minute| State::Discarded { reason, at: at(minute) };
+    let all = [
+        delivery("web:b", digest_id(1), State::Sent { at: at(1) }),
+        delivery(
+            "telegram:-1/4",
+            digest_id(1),
+            ended(Discard::Gone("kicked".to_owned()), 2),
+        ),
+        delivery("telegram:-1/4", digest_id(2), State::Sent { at: at(2) }),
+        delivery("web:a", digest_id(1), ended(Discard::Dropped, 3)),
+        delivery("web:c", digest_id(1), ended(Discard::Rejected("bad".to_owned()), 1)),
+        delivery("web:d", digest_id(1), available(1)),
+        delivery("web:e", digest_id(1), State::Leased { until: at(1) }),
+    ];
+    store.commit(all.iter().rev().map(send).collect()).unwrap();
+    let ids = |before, limit| store.finished_before(at(before), limit).unwrap();
+    let expected = all.clone().map(|d| d.id);
+    assert_eq!(ids(9, 9), expected[..4]);
+    assert_eq!(ids(9, 2), expected[..2]);
+    assert_eq!(ids(3, 9), expected[..3]);
+    let [first, second, ..] = all;
+    let again = Delivery {
+        state: available(4),
+        ..first
+    };
+    store
+        .commit(vec![send(&again), Write::RemoveDelivery(second.id)])
+        .unwrap();
+    assert_eq!(ids(9, 9), expected[2..4]);
+}
+
+fn an_archived_delivery_leaves_its_messages_and_a_sum(store: &dyn Store) {
+    let gone = State::Discarded {
+        reason: Discard::Gone("kicked".to_owned()),
+        at: at(1),
+    };
+    let dropped = State::Discarded {
+        reason: Discard::Dropped,
+        at: at(9),
+    };
+    let sent = |minute| State::Sent { at: at(minute) };
+    let all = [
+        with_parts(delivery("telegram:-1", digest_id(1), sent(5)), &["1", ""]),
+        with_parts(delivery("telegram:-2", digest_id(1), sent(3)), &["2", "3"]),
+        with_parts(delivery("telegram:-3", digest_id(1), sent(4)), &["4", "5"]),
+        with_parts(delivery("telegram:-4", digest_id(1), gone), &["6"]),
+        delivery("telegram:-5", digest_id(1), dropped),
+    ];
+    store.commit(all.iter().map(send).collect()).unwrap();
+    for some in all.chunks(2) {
+        let archive = some.iter().map(|d| Write::Archive(d.id.clone()));
+        store.commit(archive.collect()).unwrap();
+    }
+    let summary = DigestSummary {
+        digest: digest_id(1),
+        channels: 3,
+        parts: 7,
+        first_sent: Some(at(3)),
+        last_sent: Some(at(5)),
+        gone: 1,
+        dropped: 1,
+    };
+    assert_eq!(store.digest_summary(&digest_id(1)), Ok(Some(summary)));
+    assert_eq!(store.finished_before(at(99), 9), Ok(vec![]));
+    for delivery in &all {
+        assert_eq!(store.delivery(&delivery.id), Ok(None));
+        assert_eq!(store.deliveries(&delivery.id.place, None, 9), Ok(vec![]));
+    }
+    assert_eq!(store.digest_of_message(&all[1].id.place, "3"), Ok(Some(digest_id(1))));
+    assert_eq!(store.messages_in_chat(&all[3].id.place, 9), Ok(vec!["6".to_owned()]));
+}
+
+fn only_what_ended_is_archived(store: &dyn Store) {
+    let rejected = State::Discarded {
+        reason: Discard::Rejected("too long".to_owned()),
+        at: at(1),
+    };
+    let kept = [
+        delivery("telegram:-1", digest_id(1), available(1)),
+        delivery("telegram:-2", digest_id(1), State::Leased { until: at(1) }),
+        delivery("telegram:-3", digest_id(1), rejected),
+    ];
+    let mut writes: Vec<_> = kept.iter().map(send).collect();
+    writes.extend(kept.iter().map(|d| Write::Archive(d.id.clone())));
+    store.commit(writes).unwrap();
+    for delivery in kept {
+        assert_eq!(store.delivery(&delivery.id), Ok(Some(delivery)));
+    }
+    assert_eq!(store.due(Platform::Telegram, at(1), 9).unwrap().len(), 2);
+    assert_eq!(store.digest_summary(&digest_id(1)), Ok(None));
+}
+
+fn renderings_go_with_the_last_delivery_of_their_digest(store: &dyn Store) {
+    let rendered = |day| Write::Rendering {
+        id: rendering(digest_id(day)),
+        parts: parts(&["a", "b"]),
+    };
+    let sent = |place: &str, day| delivery(place, digest_id(day), State::Sent { at: at(1) });
+    let [first, last, other] = [sent("web:a", 1), sent("web:b", 1), sent("web:a", 2)];
+    let mut writes = vec![
+        rendered(1),
+        rendered(2),
+        Write::Digest(Box::new(digest(digest_id(1), 2))),
+    ];
+    writes.extend([&first, &last, &other].map(send));
+    store.commit(writes).unwrap();
+    let left = |day, index| store.part(&rendering(digest_id(day)), index).unwrap().is_some();
+    store.commit(vec![Write::Archive(first.id)]).unwrap();
+    assert_eq!([left(1, 0), left(1, 1)], [true; 2]);
+    store.commit(vec![Write::Archive(last.id)]).unwrap();
+    assert_eq!([left(1, 0), left(1, 1), left(2, 0)], [false, false, true]);
+    assert!(store.digest(&digest_id(1)).unwrap().is_some());
 }
 
 fn a_moved_delivery_leaves_nothing_behind(store: &dyn Store) {
@@ -623,7 +907,7 @@ fn a_moved_delivery_leaves_nothing_behind(store: &dyn Store) {
     assert_eq!(store.deliveries(&old.id.place, None, 9), Ok(vec![]));
     assert_eq!(store.digest_of_message(&old.id.place, "10"), Ok(None));
     assert_eq!(store.digest_of_message(&new.id.place, "10"), Ok(Some(digest_id(1))));
-    assert_eq!(store.due(&Platform::ALL, at(5), 9), Ok(vec![new]));
+    assert_eq!(store.due(Platform::Telegram, at(5), 9), Ok(vec![new]));
 }
 
 fn dead_letters_come_latest_first_until_they_are_sent_again_or_gone(store: &dyn Store) {
@@ -689,14 +973,26 @@ pub(super) fn reads(store: &dyn Store) -> Vec<(String, String)> {
     note("windows".to_owned(), &store.windows());
     note("channels".to_owned(), &store.channels());
     note("next_channel_due".to_owned(), &store.next_channel_due());
-    note("next_due".to_owned(), &store.next_due(&Platform::ALL));
+    for platform in [Platform::Telegram, Platform::Web] {
+        note(format!("next_due {platform}"), &store.next_due(platform));
+        note(format!("leased {platform}"), &store.leased(platform));
+        note(format!("sends {platform}"), &store.sends(platform, at(1)));
+        note(format!("limiter {platform}"), &store.limiter_memory(platform));
+        for (now, limit) in (-1..6).flat_map(|now| [0, 2, usize::MAX].map(|limit| (now, limit))) {
+            let due = store.due(platform, at(now), limit);
+            note(format!("due {platform} {now} {limit}"), &due);
+        }
+    }
     note("damaged".to_owned(), &store.damaged());
     note("dead letters".to_owned(), &store.dead_letters(3));
     for limit in [0, 2, usize::MAX] {
         note(format!("intake {limit}"), &store.intake(1, 5, limit));
         note(format!("unfinished {limit}"), &store.unfinished(limit));
         for now in -1..6 {
-            note(format!("due {now} {limit}"), &store.due(&Platform::ALL, at(now), limit));
+            note(
+                format!("finished_before {now} {limit}"),
+                &store.finished_before(at(now), limit),
+            );
             note(
                 format!("channels_due {now} {limit}"),
                 &store.channels_due(at(now), limit),
@@ -713,6 +1009,7 @@ pub(super) fn reads(store: &dyn Store) -> Vec<(String, String)> {
     for id in tests::digests() {
         note(format!("digest {id}"), &store.digest(&id));
         note(format!("digests {id}"), &store.digests(Some(id), 2));
+        note(format!("summary {id}"), &store.digest_summary(&id));
         for index in 0..3 {
             note(format!("part {id} {index}"), &store.part(&rendering(id), index));
         }
@@ -725,6 +1022,9 @@ pub(super) fn reads(store: &dyn Store) -> Vec<(String, String)> {
     note("digests".to_owned(), &store.digests(None, 9));
     for at in tests::PLACES.map(place) {
         note(format!("channel {at}"), &store.channel(&at));
+        for limit in [0, 1, 9] {
+            note(format!("messages {at} {limit}"), &store.messages_in_chat(&at, limit));
+        }
         note(format!("deliveries {at}"), &store.deliveries(&at, None, 9));
         for message in tests::MESSAGES {
             note(
@@ -791,12 +1091,16 @@ pub(super) mod tests {
     }
 
     fn any_state() -> impl Strategy<Value = State> {
-        (0..6, 0..5_i64).prop_map(|(kind, minute)| match kind {
+        (0..7, 0..5_i64).prop_map(|(kind, minute)| match kind {
             0 | 1 => available(minute),
             2 | 3 => State::Leased { until: at(minute) },
             4 => State::Sent { at: at(minute) },
-            _ => State::Discarded {
+            5 => State::Discarded {
                 reason: Discard::Rejected("too long".to_owned()),
+                at: at(minute),
+            },
+            _ => State::Discarded {
+                reason: Discard::Dropped,
                 at: at(minute),
             },
         })
@@ -865,10 +1169,15 @@ pub(super) mod tests {
             8 => any_delivery().prop_map(|delivery| Write::Delivery(Box::new(delivery))),
             2 => (any_place(), any_digest())
                 .prop_map(|(at, digest)| Write::RemoveDelivery(DeliveryId { place: place(at), digest })),
+            4 => (any_place(), any_digest())
+                .prop_map(|(at, digest)| Write::Archive(DeliveryId { place: place(at), digest })),
+            2 => (any_place(), 0..5_i64).prop_map(|(p, minute)| Write::Sent { place: place(p), at: at(minute) }),
+            1 => (0..5_i64).prop_map(|minute| Write::ForgetSent { platform: Platform::Telegram, before: at(minute) }),
+            1 => any_title().prop_map(|text| Write::LimiterMemory { platform: Platform::Web, memory: text.to_owned() }),
         ]
     }
 
-    fn any_commits() -> impl Strategy<Value = Vec<Vec<Write>>> {
+    pub(in crate::store) fn any_commits() -> impl Strategy<Value = Vec<Vec<Write>>> {
         vec(vec(any_write(), 0..14), 1..6)
     }
 

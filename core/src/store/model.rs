@@ -1,15 +1,17 @@
-//! The store as plain maps: the model that the others are compared with, and what tests run on. It keeps no index at
-//! all; every read is the sentence in the trait's documentation, written down as a filter and a sort.
+//! The store as plain maps: the model that the others are compared with, and what tests run on. Every read is the sentence
+//! in the trait's documentation, written down as a filter and a sort; the one index is that of messages, which outlive
+//! their deliveries.
 
-use std::collections::{BTreeMap, HashMap};
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ops::Bound::{Excluded, Included};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use chrono::{DateTime, Utc};
 
-use super::{ContentRecord, IntakeRecord, MatchRecord, Result, Store, WindowRecord, Write};
+use super::{ContentRecord, DigestSummary, IntakeRecord, MatchRecord, Result, Store, WindowRecord, Write};
 use crate::channel::{Activity, Channel, Place, Platform, Seq};
-use crate::delivery::{Delivery, DeliveryId};
+use crate::delivery::{self, Delivery, DeliveryId};
 use crate::digest::{Digest, DigestId, RenderingId};
 use crate::join;
 use crate::message::Part;
@@ -38,6 +40,10 @@ struct State {
     digests: BTreeMap<DigestId, Digest>,
     renderings: HashMap<RenderingId, Vec<Part>>,
     deliveries: BTreeMap<Place, BTreeMap<DigestId, Delivery>>,
+    messages: BTreeSet<(Place, String, DigestId)>,
+    summaries: BTreeMap<DigestId, DigestSummary>,
+    sends: Vec<(Platform, DateTime<Utc>, String)>,
+    limiters: BTreeMap<Platform, String>,
 }
 
 impl ModelStore {
@@ -93,14 +99,53 @@ impl State {
         dues
     }
 
-    /// The earliest unfinished delivery of each place, most overdue first.
-    fn heads(&self) -> Vec<(DateTime<Utc>, &Delivery)> {
-        let places = self.deliveries.values();
-        let mut heads: Vec<_> = places
-            .filter_map(|of_place| of_place.values().find_map(|d| Some((d.state.due()?, d))))
-            .collect();
-        heads.sort_by_key(|(due, _)| *due);
-        heads
+    /// The earliest unfinished delivery of each of the platform's places, with its due time.
+    fn heads(&self, platform: Platform) -> impl Iterator<Item = (DateTime<Utc>, &Delivery)> {
+        let places = self.deliveries.iter().filter(move |(p, _)| p.platform() == platform);
+        places.filter_map(|(_, of_place)| of_place.values().find_map(|d| Some((d.state.due()?, d))))
+    }
+
+    fn all_deliveries(&self) -> impl Iterator<Item = &Delivery> {
+        self.deliveries.values().flat_map(BTreeMap::values)
+    }
+
+    fn forget_delivery(&mut self, id: &DeliveryId) -> Option<Delivery> {
+        let old = self.deliveries.get_mut(&id.place)?.remove(&id.digest)?;
+        for message in &old.message_ids {
+            self.messages.remove(&(id.place.clone(), message.clone(), id.digest));
+        }
+        Some(old)
+    }
+
+    fn put_delivery(&mut self, delivery: Delivery) {
+        let DeliveryId { place, digest } = &delivery.id;
+        self.forget_delivery(&delivery.id);
+        // A part that was taken as arrived without an answer has no id: an empty one belongs to nothing.
+        for message in delivery.message_ids.iter().filter(|id| !id.is_empty()) {
+            self.messages.insert((place.clone(), message.clone(), *digest));
+        }
+        let of_place = self.deliveries.entry(place.clone()).or_default();
+        of_place.insert(*digest, delivery);
+    }
+
+    fn archive(&mut self, id: &DeliveryId) {
+        let of_place = self.deliveries.get_mut(&id.place);
+        let Some(of_place) = of_place.filter(|d| d.get(&id.digest).and_then(super::ended).is_some()) else {
+            return;
+        };
+        if let Some(old) = of_place.remove(&id.digest) {
+            let summary = self.summaries.entry(id.digest);
+            summary.or_insert_with(|| DigestSummary::new(id.digest)).add(&old);
+        }
+    }
+
+    /// Renderings that nobody needs any more, since the last delivery of their digest was archived.
+    fn forget_renderings(&mut self, archived: &BTreeSet<DigestId>) {
+        for digest in archived {
+            if !self.all_deliveries().any(|d| d.id.digest == *digest) {
+                self.renderings.retain(|id, _| id.digest != *digest);
+            }
+        }
     }
 
     fn apply(&mut self, write: Write) {
@@ -142,14 +187,15 @@ impl State {
             Write::Rendering { id, parts } => {
                 self.renderings.insert(id, parts);
             }
-            Write::Delivery(delivery) => {
-                let of_place = self.deliveries.entry(delivery.id.place.clone()).or_default();
-                of_place.insert(delivery.id.digest, *delivery);
-            }
+            Write::Delivery(delivery) => self.put_delivery(*delivery),
             Write::RemoveDelivery(id) => {
-                if let Some(of_place) = self.deliveries.get_mut(&id.place) {
-                    of_place.remove(&id.digest);
-                }
+                self.forget_delivery(&id);
+            }
+            Write::Archive(id) => self.archive(&id),
+            Write::Sent { place, at } => self.sends.push((place.platform(), at, place.chat().to_owned())),
+            Write::ForgetSent { platform, before } => self.sends.retain(|(on, at, _)| *on != platform || *at >= before),
+            Write::LimiterMemory { platform, memory } => {
+                self.limiters.insert(platform, memory);
             }
         }
     }
@@ -268,32 +314,46 @@ impl Store for ModelStore {
         Ok(wanted.take(limit).map(|(_, delivery)| delivery.clone()).collect())
     }
 
-    fn due(&self, platforms: &[Platform], now: DateTime<Utc>, limit: usize) -> Result<Vec<Delivery>> {
+    fn due(&self, platform: Platform, now: DateTime<Utc>, limit: usize) -> Result<Vec<Delivery>> {
         let state = self.state();
-        let heads = state.heads().into_iter();
-        let due = heads.filter(|(due, d)| *due <= now && platforms.contains(&d.id.place.platform()));
-        Ok(due.take(limit).map(|(_, delivery)| delivery.clone()).collect())
+        let mut due: Vec<_> = state.heads(platform).filter(|(due, _)| *due <= now).collect();
+        due.sort_by_key(|(due, d)| {
+            let leased = matches!(d.state, delivery::State::Leased { .. });
+            (leased, d.next_part(), *due, &d.id.place)
+        });
+        Ok(due
+            .into_iter()
+            .take(limit)
+            .map(|(_, delivery)| delivery.clone())
+            .collect())
     }
 
-    fn next_due(&self, platforms: &[Platform]) -> Result<Option<DateTime<Utc>>> {
+    fn next_due(&self, platform: Platform) -> Result<Option<DateTime<Utc>>> {
+        Ok(self.state().heads(platform).map(|(due, _)| due).min())
+    }
+
+    fn leased(&self, platform: Platform) -> Result<Vec<Delivery>> {
         let state = self.state();
-        let mut heads = state.heads().into_iter();
-        Ok(heads
-            .find(|(_, d)| platforms.contains(&d.id.place.platform()))
-            .map(|(due, _)| due))
+        let leased =
+            |d: &&Delivery| d.id.place.platform() == platform && matches!(d.state, delivery::State::Leased { .. });
+        Ok(state.all_deliveries().filter(leased).cloned().collect())
     }
 
     fn unfinished(&self, limit: usize) -> Result<Vec<Delivery>> {
         let state = self.state();
-        let all = state.deliveries.values().flat_map(BTreeMap::values);
-        Ok(all.filter(|d| !d.is_finished()).take(limit).cloned().collect())
+        Ok(state
+            .all_deliveries()
+            .filter(|d| !d.is_finished())
+            .take(limit)
+            .cloned()
+            .collect())
     }
 
     fn dead_letters(&self, limit: usize) -> Result<Vec<Delivery>> {
         let state = self.state();
-        let all = state.deliveries.values().flat_map(BTreeMap::values);
+        let all = state.all_deliveries();
         let mut dead: Vec<_> = all.filter_map(|d| Some((d.dead_since()?, d))).collect();
-        dead.sort_by_key(|(since, _)| std::cmp::Reverse(*since));
+        dead.sort_by_key(|(since, _)| Reverse(*since));
         Ok(dead
             .into_iter()
             .take(limit)
@@ -303,21 +363,56 @@ impl Store for ModelStore {
 
     fn digest_of_message(&self, place: &Place, message_id: &str) -> Result<Option<DigestId>> {
         let state = self.state();
-        // A part that was taken as arrived without an answer has no id: an empty one belongs to nothing.
-        if message_id.is_empty() {
-            return Ok(None);
-        }
-        let mut latest_first = state.deliveries.get(place).into_iter().flat_map(|d| d.iter().rev());
-        Ok(latest_first
-            .find(|(_, delivery)| delivery.message_ids.iter().any(|id| id == message_id))
-            .map(|(digest, _)| *digest))
+        let mut latest_first = state.messages.iter().rev();
+        let found = latest_first.find(|(at, id, _)| at == place && id == message_id);
+        Ok(found.map(|(_, _, digest)| *digest))
+    }
+
+    fn messages_in_chat(&self, place: &Place, limit: usize) -> Result<Vec<String>> {
+        let state = self.state();
+        let same_chat = |at: &Place| (at.platform(), at.chat()) == (place.platform(), place.chat());
+        let here = state.messages.iter().filter(|(at, _, _)| same_chat(at));
+        let numbers: BTreeSet<_> = here
+            .filter_map(|(_, id, _)| Some((super::message_number(id)?, id)))
+            .collect();
+        let largest = numbers.into_iter().rev().take(limit);
+        Ok(largest.map(|(_, id)| id.clone()).collect())
+    }
+
+    fn sends(&self, platform: Platform, since: DateTime<Utc>) -> Result<Vec<(String, DateTime<Utc>)>> {
+        let state = self.state();
+        let wanted = state.sends.iter().filter(|(on, at, _)| *on == platform && *at >= since);
+        let mut found: Vec<_> = wanted.map(|(_, at, chat)| (chat.clone(), *at)).collect();
+        found.sort_by(|(a, x), (b, y)| (x, a).cmp(&(y, b)));
+        Ok(found)
+    }
+
+    fn limiter_memory(&self, platform: Platform) -> Result<Option<String>> {
+        Ok(self.state().limiters.get(&platform).cloned())
+    }
+
+    fn finished_before(&self, before: DateTime<Utc>, limit: usize) -> Result<Vec<DeliveryId>> {
+        let state = self.state();
+        let all = state.all_deliveries();
+        let ended = all.filter_map(|d| Some((super::ended(d).filter(|at| *at < before)?, &d.id)));
+        let sorted: BTreeSet<_> = ended.collect();
+        Ok(sorted.into_iter().take(limit).map(|(_, id)| id.clone()).collect())
+    }
+
+    fn digest_summary(&self, id: &DigestId) -> Result<Option<DigestSummary>> {
+        Ok(self.state().summaries.get(id).cloned())
     }
 
     fn commit(&self, writes: Vec<Write>) -> Result<()> {
         let mut state = self.state();
+        let mut archived = BTreeSet::new();
         for write in writes {
+            if let Write::Archive(id) = &write {
+                archived.insert(id.digest);
+            }
             state.apply(write);
         }
+        state.forget_renderings(&archived);
         Ok(())
     }
 

@@ -12,7 +12,7 @@ use chrono_tz::Tz;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use super::{ContentRecord, IntakeRecord, MatchRecord, WindowRecord};
+use super::{ContentRecord, DigestSummary, IntakeRecord, MatchRecord, WindowRecord};
 use crate::brief::Brief;
 use crate::channel::{Activity, Channel, Place, Platform, Seq, Settings, Style, WhenEmpty};
 use crate::delivery::{Decision, Delivery, DeliveryId, Discard, Doubt, Refusal, State, Verdict};
@@ -79,7 +79,14 @@ macro_rules! stored_as_they_are {
     )+};
 }
 
-stored_as_they_are!(IntakeRecord, WindowRecord, ContentRecord, MatchRecord, Part);
+stored_as_they_are!(
+    IntakeRecord,
+    WindowRecord,
+    ContentRecord,
+    MatchRecord,
+    Part,
+    DigestSummary
+);
 
 macro_rules! stored_as {
     ($record:ty, $stored:ty) => {
@@ -855,6 +862,18 @@ mod tests {
         }
     }
 
+    fn summary() -> DigestSummary {
+        DigestSummary {
+            digest: digest_id(),
+            channels: 12,
+            parts: 36,
+            first_sent: Some(at("2025-10-10T09:00:01Z")),
+            last_sent: Some(at("2025-10-10T09:00:09Z")),
+            gone: 2,
+            dropped: 1,
+        }
+    }
+
     fn delivery(state: State) -> Delivery {
         Delivery {
             id: DeliveryId {
@@ -997,6 +1016,7 @@ mod tests {
         "content_v1": content(),
         "match_v1": matching(),
         "part_v1": part(),
+        "digest_summary_v1": summary(),
     }
 
     #[test]

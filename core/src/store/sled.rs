@@ -8,27 +8,36 @@
 //! | `b` real name, name | name | aliases backwards |
 //! | `c` place | **channel** | |
 //! | `d` place, digest | **delivery** | |
+//! | `e` end, place, digest | | `finished_before` |
 //! | `f` fingerprint, paper | paper | `similar` |
 //! | `g` digest | **digest** | |
 //! | `h` hash | **content** | |
 //! | `i` seq | **intake** | |
 //! | `j` paper, seq | | `intake_of` |
-//! | `k` place, message id, digest | | `digest_of_message` |
+//! | `k` place, message id, digest | | `digest_of_message`, `messages_in_chat` |
+//! | `l` platform, at, chat, number | | `sends` |
 //! | `m` topic, seq | **match** | |
 //! | `n` due, place | | `channels_due`: active channels |
 //! | `p` paper | **paper** | |
-//! | `q` platform, due, place | digest | `due`: of each place the earliest unfinished delivery alone |
+//! | `q` platform, class, part, due, place, digest | | `due`, `leased`: see below |
 //! | `r` digest, platform, language, style, zone, index | **part** | |
+//! | `s` digest | **digest summary** | |
 //! | `t` topic | number | fingerprints of topics |
-//! | `u` place, digest | due | unfinished deliveries |
+//! | `u` place, digest | | unfinished deliveries |
+//! | `v` digest, place | | whether a digest has deliveries |
 //! | `w` source, from, to | **window** | |
 //! | `x` since (latest first), place, digest | | `dead_letters` |
+//! | `y` platform | text | memory of limiters |
 //! | `~` key, number | further bytes | the rest of a record that is longer than [`PIECE`] |
 //!
 //! How the parts of a key are written: a number big-endian; an instant as seconds with the sign flipped, then
 //! nanoseconds, and with all bits inverted where the latest comes first; a text with `00` as `00 FF` and closed by `00 01`, so that no text is the beginning of another
 //! (`telegram:-1/4`, `telegram:-1/42`) and the order is the texts' own; a place as platform, chat and thread; a digest
 //! as occurrence and set.
+//!
+//! The queue `q` holds two classes: the available ones, of each place the earliest unfinished delivery alone and only if it is
+//! available, and all that are leased. Behind the class comes the index of the next part, so that what is due is found by
+//! one range for each part index; what is not yet due costs nothing.
 //!
 //! What sled 0.34 needs so that the promises hold:
 //! - `flush` starts the writing but asks neither for metadata nor for the disk's own cache (sled #1351): [`Store::sync`]
@@ -40,11 +49,13 @@
 //! - after a failed write the tree in memory may hold half a batch, and sled refuses to write ever after: the store
 //!   then refuses reads as well.
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt;
 use std::fs::{self, File, TryLockError};
 use std::io;
 use std::ops::Bound::{Excluded, Included};
+use std::ops::{ControlFlow, RangeBounds};
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, OnceLock, PoisonError, RwLock, RwLockReadGuard};
@@ -54,9 +65,9 @@ use ::sled::{Batch, Db, IVec};
 use chrono::{DateTime, Utc};
 
 use super::record::{self, PaperRecord, Record};
-use super::{ContentRecord, IntakeRecord, MatchRecord, Result, Store, StoreError, WindowRecord, Write};
+use super::{ContentRecord, DigestSummary, IntakeRecord, MatchRecord, Result, Store, StoreError, WindowRecord, Write};
 use crate::channel::{Activity, Channel, Place, Platform, Seq, Style};
-use crate::delivery::{Delivery, DeliveryId};
+use crate::delivery::{Delivery, DeliveryId, State};
 use crate::digest::{Digest, DigestId, RenderingId};
 use crate::join;
 use crate::message::Part;
@@ -66,7 +77,9 @@ use crate::topic::TopicId;
 
 /// The version of the key table. A program refuses a higher one than its own; raise it with every form of a record that
 /// older programs cannot read.
-const FORMAT: u64 = 1;
+///
+/// 2: the queue is ordered by part, `u` has no value any more, and there are `e` and `v`.
+const FORMAT: u64 = 2;
 const FORMAT_KEY: &[u8] = b"!format";
 
 /// The most bytes in one value: 20 of them stay below sled's limit for a node, a quarter of its 512 KiB segments.
@@ -77,6 +90,9 @@ const CACHE_BYTES: u64 = 64 * 1024 * 1024;
 
 /// The bytes of an instant in a key.
 const INSTANT: usize = 12;
+
+/// The bytes of a digest in a key.
+const DIGEST: usize = INSTANT + 8;
 
 /// sled's own thread flushes so often, and gathers garbage on the way, which nothing else does. No promise rests on it.
 const FLUSH_MS: u64 = 500;
@@ -253,24 +269,61 @@ impl SledStore {
         Ok(names)
     }
 
-    /// The readable heads of a platform's queue that are due at the latest at `until`, most overdue first.
-    fn heads(
+    /// Of each part index of a class of a platform's queue, in their order, the deliveries that [`Store::due`] may return,
+    /// most overdue first, as long as `wanted` says of their due time; what it says `false` to is the end of this part
+    /// index.
+    fn queued(
         &self,
         platform: Platform,
-        until: Option<DateTime<Utc>>,
-    ) -> impl Iterator<Item = Result<(DateTime<Utc>, Delivery)>> {
-        let from = Key::new(b'q').text(platform.name());
-        let table = from.0.len();
-        let to = until.map_or_else(|| from.clone(), |now| from.clone().time(now)).end();
-        self.db.range(from.0..to).filter_map(move |entry| {
-            let read = || {
-                let (key, digest) = entry.map_err(broken)?;
-                let (due, place) = due_and_place(&key, table)?;
-                let delivery = self.readable(&Key::new(b'd').raw(place).raw(&digest))?;
-                Ok(delivery.map(|delivery| (due, delivery)))
-            };
-            read().transpose()
-        })
+        class: Class,
+        mut wanted: impl FnMut(DateTime<Utc>) -> bool,
+        mut found: impl FnMut(DateTime<Utc>, Delivery) -> ControlFlow<Next>,
+    ) -> Result<()> {
+        let table = Key::queue(platform, class);
+        let end = table.clone().end();
+        let mut from = table.0.clone();
+        'parts: loop {
+            let mut this = None;
+            for entry in self.db.range(from.as_slice()..end.as_slice()).keys() {
+                let key = entry.map_err(broken)?;
+                let queued = Queued::read(&key, table.0.len())?;
+                let part = *this.get_or_insert(queued.part);
+                if part != queued.part {
+                    from = table.clone().num32(queued.part).0;
+                    continue 'parts;
+                }
+                let skip = |part: u32| part.checked_add(1).map(|next| table.clone().num32(next).0);
+                if !wanted(queued.due) {
+                    let Some(next) = skip(part) else { return Ok(()) };
+                    from = next;
+                    continue 'parts;
+                }
+                if class == Class::Leased && !self.is_head(queued.id)? {
+                    continue;
+                }
+                let Some(delivery) = self.readable(&Key::new(b'd').raw(queued.id))? else {
+                    continue;
+                };
+                match found(queued.due, delivery) {
+                    ControlFlow::Continue(()) => {}
+                    ControlFlow::Break(Next::Part) => {
+                        let Some(next) = skip(part) else { return Ok(()) };
+                        from = next;
+                        continue 'parts;
+                    }
+                    ControlFlow::Break(Next::Nothing) => return Ok(()),
+                }
+            }
+            return Ok(());
+        }
+    }
+
+    /// Whether this delivery (place and digest as they are written) is the earliest unfinished one of its place.
+    fn is_head(&self, id: &[u8]) -> Result<bool> {
+        let (place, _) = id.split_at(id.len().saturating_sub(DIGEST));
+        let first = self.db.scan_prefix(Key::new(b'u').raw(place).bytes()).keys().next();
+        let first = first.transpose().map_err(broken)?;
+        Ok(first.is_some_and(|key| key.get(1..) == Some(id)))
     }
 
     fn channels_by_due(&self, until: Option<DateTime<Utc>>) -> impl Iterator<Item = Result<(DateTime<Utc>, Channel)>> {
@@ -446,29 +499,58 @@ impl Store for SledStore {
         self.list(self.db.range(from.0..to).rev(), limit)
     }
 
-    fn due(&self, platforms: &[Platform], now: DateTime<Utc>, limit: usize) -> Result<Vec<Delivery>> {
+    fn due(&self, platform: Platform, now: DateTime<Utc>, limit: usize) -> Result<Vec<Delivery>> {
         let _gate = self.reading()?;
         let mut due = Vec::new();
-        for platform in platforms {
-            due.extend(
-                self.heads(*platform, Some(now))
-                    .take(limit)
-                    .collect::<Result<Vec<_>>>()?,
-            );
+        for class in Class::ALL {
+            if due.len() >= limit {
+                break;
+            }
+            self.queued(
+                platform,
+                class,
+                |at| at <= now,
+                |_, delivery| {
+                    due.push(delivery);
+                    if due.len() < limit {
+                        ControlFlow::Continue(())
+                    } else {
+                        ControlFlow::Break(Next::Nothing)
+                    }
+                },
+            )?;
         }
-        due.sort_by(|(a, x), (b, y)| (a, &x.id.place).cmp(&(b, &y.id.place)));
-        due.truncate(limit);
-        Ok(due.into_iter().map(|(_, delivery)| delivery).collect())
+        Ok(due)
     }
 
-    fn next_due(&self, platforms: &[Platform]) -> Result<Option<DateTime<Utc>>> {
+    fn next_due(&self, platform: Platform) -> Result<Option<DateTime<Utc>>> {
         let _gate = self.reading()?;
         let mut next = None;
-        for platform in platforms {
-            let first = self.heads(*platform, None).next().transpose()?;
-            next = [next, first.map(|(due, _)| due)].into_iter().flatten().min();
+        for class in Class::ALL {
+            self.queued(
+                platform,
+                class,
+                |_| true,
+                |due, _| {
+                    next = Some(next.map_or(due, |next: DateTime<Utc>| next.min(due)));
+                    ControlFlow::Break(Next::Part)
+                },
+            )?;
         }
         Ok(next)
+    }
+
+    fn leased(&self, platform: Platform) -> Result<Vec<Delivery>> {
+        let _gate = self.reading()?;
+        let table = Key::queue(platform, Class::Leased);
+        let mut leased: Vec<Delivery> = Vec::new();
+        for key in self.db.scan_prefix(table.bytes()).keys() {
+            let key = key.map_err(broken)?;
+            let queued = Queued::read(&key, table.0.len())?;
+            leased.extend(self.readable::<Delivery>(&Key::new(b'd').raw(queued.id))?);
+        }
+        leased.sort_by(|a, b| a.id.cmp(&b.id));
+        Ok(leased)
     }
 
     fn unfinished(&self, limit: usize) -> Result<Vec<Delivery>> {
@@ -510,6 +592,68 @@ impl Store for SledStore {
             .transpose()
     }
 
+    fn messages_in_chat(&self, place: &Place, limit: usize) -> Result<Vec<String>> {
+        let _gate = self.reading()?;
+        let chat = Key::new(b'k').text(place.platform().name()).text(place.chat());
+        // The least of the largest ids found so far comes out first.
+        let mut largest = BTreeSet::new();
+        for key in self.db.scan_prefix(chat.bytes()).keys() {
+            let key = key.map_err(broken)?;
+            let mut reader = Reader(key.get(chat.0.len()..).unwrap_or_default());
+            let id = reader
+                .thread()
+                .and_then(|_| reader.text())
+                .ok_or_else(|| bad_key(&key))?;
+            if let Some(number) = super::message_number(&id) {
+                largest.insert((number, id));
+                if largest.len() > limit {
+                    largest.pop_first();
+                }
+            }
+        }
+        Ok(largest.into_iter().rev().map(|(_, id)| id).collect())
+    }
+
+    fn sends(&self, platform: Platform, since: DateTime<Utc>) -> Result<Vec<(String, DateTime<Utc>)>> {
+        let _gate = self.reading()?;
+        let table = Key::new(b'l').text(platform.name());
+        let entries = self.db.range(table.clone().time(since).0..table.clone().end()).keys();
+        entries
+            .map(|key| {
+                let key = key.map_err(broken)?;
+                let mut reader = Reader(key.get(table.0.len()..).unwrap_or_default());
+                let read = reader.time().and_then(|at| Some((reader.text()?, at)));
+                read.ok_or_else(|| bad_key(&key))
+            })
+            .collect()
+    }
+
+    fn limiter_memory(&self, platform: Platform) -> Result<Option<String>> {
+        let _gate = self.reading()?;
+        let key = Key::new(b'y').text(platform.name());
+        let found = whole(&self.db, key.bytes())?;
+        found
+            .map(|bytes| String::from_utf8(bytes).map_err(|_| damaged(key.bytes(), NO_TEXT.to_owned())))
+            .transpose()
+    }
+
+    fn finished_before(&self, before: DateTime<Utc>, limit: usize) -> Result<Vec<DeliveryId>> {
+        let _gate = self.reading()?;
+        let table = Key::new(b'e');
+        let entries = self.db.range(table.bytes()..table.clone().time(before).bytes()).keys();
+        let ids = entries.map(|key| {
+            let key = key.map_err(broken)?;
+            let mut reader = Reader(key.get(1 + INSTANT..).unwrap_or_default());
+            reader.delivery().ok_or_else(|| bad_key(&key))
+        });
+        ids.take(limit).collect()
+    }
+
+    fn digest_summary(&self, id: &DigestId) -> Result<Option<DigestSummary>> {
+        let _gate = self.reading()?;
+        self.get(&Key::new(b's').digest(id))
+    }
+
     fn damaged(&self) -> Result<Vec<StoreError>> {
         let _gate = self.reading()?;
         let mut found = Vec::new();
@@ -525,8 +669,10 @@ impl Store for SledStore {
                 Some(b'm') => record::decode::<MatchRecord>(&bytes(())?).err(),
                 Some(b'p') => record::decode::<PaperRecord>(&bytes(())?).err(),
                 Some(b'r') => record::decode::<Part>(&bytes(())?).err(),
+                Some(b's') => record::decode::<DigestSummary>(&bytes(())?).err(),
                 Some(b't') if number(&first).is_none() => Some(NO_NUMBER.to_owned()),
                 Some(b'w') => record::decode::<WindowRecord>(&bytes(())?).err(),
+                Some(b'y') => String::from_utf8(bytes(())?).err().map(|_| NO_TEXT.to_owned()),
                 _ => None,
             };
             found.extend(outcome.map(|why| damaged(&key, why)));
@@ -541,7 +687,8 @@ impl Store for SledStore {
         for write in writes {
             draft.write(write)?;
         }
-        draft.place_heads()?;
+        draft.queue()?;
+        draft.forget_renderings()?;
         if let Some(batch) = draft.finish() {
             self.db.apply_batch(batch).map_err(|e| self.broke(&e))?;
             self.commits.fetch_add(1, Ordering::SeqCst);
@@ -568,8 +715,91 @@ impl Store for SledStore {
 struct Draft<'a> {
     db: &'a Db,
     changes: BTreeMap<Vec<u8>, Option<Vec<u8>>>,
-    /// Places (as written in keys) of whose unfinished deliveries something changed.
-    places: BTreeSet<Vec<u8>>,
+    /// By place (as written in keys), the deliveries that changed.
+    touched: BTreeMap<Vec<u8>, BTreeMap<[u8; DIGEST], Touched>>,
+    /// Digests of which deliveries were archived.
+    archived: BTreeSet<DigestId>,
+}
+
+/// A delivery's part in the queue before a commit and after it.
+#[derive(Debug, Clone, Copy)]
+struct Touched {
+    before: Option<Slot>,
+    after: Option<Slot>,
+}
+
+/// Where an unfinished delivery stands in the queue, if it does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Slot {
+    class: Class,
+    part: u32,
+    due: DateTime<Utc>,
+}
+
+impl Slot {
+    fn of(delivery: &Delivery) -> Option<Self> {
+        let (class, due) = match &delivery.state {
+            State::Available { at } => (Class::Available, *at),
+            State::Leased { until } => (Class::Leased, *until),
+            State::Sent { .. } | State::Discarded { .. } => return None,
+        };
+        let part = delivery.next_part();
+        Some(Self { class, part, due })
+    }
+
+    fn key(self, place: &[u8], digest: &[u8]) -> Key {
+        // A place begins with its platform.
+        let platform = place.split_inclusive(|&byte| byte == 1).next().unwrap_or_default();
+        let table = Key::new(b'q').raw(platform).raw(&[self.class.code()]);
+        table.num32(self.part).time(self.due).raw(place).raw(digest)
+    }
+}
+
+/// What a key of the queue says behind its class.
+struct Queued<'a> {
+    part: u32,
+    due: DateTime<Utc>,
+    /// Place and digest as they are written.
+    id: &'a [u8],
+}
+
+impl<'a> Queued<'a> {
+    fn read(key: &'a [u8], table: usize) -> Result<Self> {
+        let mut reader = Reader(key.get(table..).unwrap_or_default());
+        let read = reader.num32().and_then(|part| Some((part, reader.time()?)));
+        let (part, due) = read.ok_or_else(|| bad_key(key))?;
+        Ok(Self {
+            part,
+            due,
+            id: reader.0,
+        })
+    }
+}
+
+/// The two classes of the queue, in the order in which they are served.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Class {
+    Available,
+    Leased,
+}
+
+impl Class {
+    const ALL: [Self; 2] = [Self::Available, Self::Leased];
+
+    fn code(self) -> u8 {
+        match self {
+            Self::Available => 0,
+            Self::Leased => 1,
+        }
+    }
+}
+
+/// How to go on in the queue.
+enum Next {
+    /// With the next part index.
+    Part,
+    /// Not at all.
+    Nothing,
 }
 
 impl<'a> Draft<'a> {
@@ -577,7 +807,8 @@ impl<'a> Draft<'a> {
         Self {
             db,
             changes: BTreeMap::new(),
-            places: BTreeSet::new(),
+            touched: BTreeMap::new(),
+            archived: BTreeSet::new(),
         }
     }
 
@@ -625,13 +856,17 @@ impl<'a> Draft<'a> {
         Ok(keys.into_iter().collect())
     }
 
-    /// The keys from `first` to `last`, both included, in order.
-    fn keys_between(&self, first: &Key, last: &Key) -> Result<Vec<Vec<u8>>> {
+    /// The keys in this range, in order.
+    fn keys_in<'k>(&self, range: impl RangeBounds<&'k [u8]> + Clone) -> Result<Vec<Vec<u8>>> {
         let mut keys = BTreeSet::new();
-        for key in self.db.range(first.bytes()..=last.bytes()).keys() {
+        for key in self.db.range(range.clone()).keys() {
             keys.insert(key.map_err(broken)?.to_vec());
         }
-        for (key, value) in self.changes.range(first.bytes().to_vec()..=last.bytes().to_vec()) {
+        let bounds = (
+            range.start_bound().map(|key| key.to_vec()),
+            range.end_bound().map(|key| key.to_vec()),
+        );
+        for (key, value) in self.changes.range(bounds) {
             match value {
                 Some(_) => keys.insert(key.clone()),
                 None => keys.remove(key),
@@ -640,21 +875,22 @@ impl<'a> Draft<'a> {
         Ok(keys.into_iter().collect())
     }
 
-    /// The first entry whose key begins so.
-    fn first(&self, prefix: &Key) -> Result<Option<(Vec<u8>, Vec<u8>)>> {
+    /// The first key that begins so.
+    fn first(&self, prefix: &Key) -> Result<Option<Vec<u8>>> {
         let new = self
             .changed(prefix)
-            .find_map(|(key, value)| Some((key.clone(), value.clone()?)));
-        for entry in self.db.scan_prefix(prefix.bytes()) {
-            let (key, value) = entry.map_err(broken)?;
-            if new.as_ref().is_some_and(|(new, _)| new.as_slice() <= &*key) {
+            .find(|(_, value)| value.is_some())
+            .map(|(key, _)| key);
+        for key in self.db.scan_prefix(prefix.bytes()).keys() {
+            let key = key.map_err(broken)?;
+            if new.is_some_and(|new| new.as_slice() <= &*key) {
                 break;
             }
             if !self.changes.contains_key(&*key) {
-                return Ok(Some((key.to_vec(), value.to_vec())));
+                return Ok(Some(key.to_vec()));
             }
         }
-        Ok(new)
+        Ok(new.cloned())
     }
 
     fn changed(&self, prefix: &Key) -> impl Iterator<Item = (&Vec<u8>, &Option<Vec<u8>>)> {
@@ -671,6 +907,15 @@ impl<'a> Draft<'a> {
         let bytes = joined(key.bytes(), &first, |piece| self.get(piece))?;
         self.remove_whole(key.bytes().to_vec(), &first);
         Ok(Some(record::decode(&bytes).map_err(|_| ())))
+    }
+
+    /// A record as it is now, if it is there and can be read.
+    fn read<R: Record>(&self, key: &Key) -> Result<Option<R>> {
+        let Some(first) = self.get(key.bytes())? else {
+            return Ok(None);
+        };
+        let bytes = joined(key.bytes(), &first, |piece| self.get(piece))?;
+        Ok(record::decode(&bytes).ok())
     }
 
     fn remove_record(&mut self, key: Vec<u8>) -> Result<()> {
@@ -690,6 +935,11 @@ impl<'a> Draft<'a> {
     /// Puts a record; what stood there before must have been taken out.
     fn put_record<R: Record>(&mut self, key: Key, record: R) -> Result<()> {
         let bytes = record::encode(record).map_err(|why| damaged(key.bytes(), why))?;
+        self.put_bytes(key, &bytes)
+    }
+
+    /// As [`Self::put_record`], for what has its form already.
+    fn put_bytes(&mut self, key: Key, bytes: &[u8]) -> Result<()> {
         let mut pieces = bytes.chunks(PIECE);
         let first = pieces.next().unwrap_or_default();
         let count = u16::try_from(pieces.len())
@@ -739,6 +989,14 @@ impl<'a> Draft<'a> {
             Write::Rendering { id, parts } => self.rendering(&id, parts),
             Write::Delivery(delivery) => self.delivery(*delivery),
             Write::RemoveDelivery(id) => self.forget_delivery(&id),
+            Write::Archive(id) => self.archive(&id),
+            Write::Sent { place, at } => self.sent(&place, at),
+            Write::ForgetSent { platform, before } => self.forget_sent(platform, before),
+            Write::LimiterMemory { platform, memory } => {
+                let key = Key::new(b'y').text(platform.name());
+                self.remove_record(key.bytes().to_vec())?;
+                self.put_bytes(key, memory.as_bytes())
+            }
         }
     }
 
@@ -815,7 +1073,7 @@ impl<'a> Draft<'a> {
             return Ok(());
         }
         let (first, last) = (Key::matching(topic, after + 1), Key::matching(topic, upto));
-        for key in self.keys_between(&first, &last)? {
+        for key in self.keys_in(first.bytes()..=last.bytes())? {
             self.remove_record(key)?;
         }
         Ok(())
@@ -854,57 +1112,188 @@ impl<'a> Draft<'a> {
     }
 
     fn delivery(&mut self, delivery: Delivery) -> Result<()> {
-        self.forget_delivery(&delivery.id)?;
         let DeliveryId { place, digest } = &delivery.id;
-        for message in delivery.message_ids.iter().filter(|id| !id.is_empty()) {
-            self.put(Key::new(b'k').place(place).text(message).digest(digest), &[]);
-        }
-        if let Some(due) = delivery.state.due() {
-            self.put(Key::delivery(b'u', &delivery.id), Key(Vec::new()).time(due).bytes());
-        }
-        if let Some(since) = delivery.dead_since() {
-            self.put(Key::dead(since, &delivery.id), &[]);
-        }
+        let old = self.take_delivery(&delivery.id)?;
+        let new = Some(&delivery);
+        self.touch(&delivery.id, old.as_ref(), new);
+        self.follow(old.as_ref(), new, |d, keys| {
+            let messages = d.message_ids.iter().filter(|id| !id.is_empty());
+            keys.extend(messages.map(|message| Key::new(b'k').place(place).text(message).digest(digest).0));
+        });
+        self.follow(old.as_ref(), new, delivery_keys);
         self.put_record(Key::delivery(b'd', &delivery.id), delivery)
     }
 
     fn forget_delivery(&mut self, id: &DeliveryId) -> Result<()> {
-        let DeliveryId { place, digest } = id;
-        self.places.insert(Key(Vec::new()).place(place).0);
-        match self.take::<Delivery>(&Key::delivery(b'd', id))? {
-            Some(Ok(old)) => {
-                if let Some(since) = old.dead_since() {
-                    self.remove(Key::dead(since, id).0);
-                }
-                for message in old.message_ids.iter().filter(|id| !id.is_empty()) {
-                    self.remove(Key::new(b'k').place(place).text(message).digest(digest).0);
-                }
+        if let Some(old) = self.take_delivery(id)? {
+            self.touch(id, Some(&old), None);
+            for message in old.message_ids.iter().filter(|id| !id.is_empty()) {
+                self.remove(Key::new(b'k').place(&id.place).text(message).digest(&id.digest).0);
             }
-            Some(Err(())) => {
-                let suffix = Key(Vec::new()).digest(digest);
-                self.purge(&Key::new(b'k').place(place), suffix.bytes())?;
-                self.purge(&Key::new(b'x'), Key(Vec::new()).place(place).digest(digest).bytes())?;
-            }
-            None => return Ok(()),
+            self.follow(Some(&old), None, delivery_keys);
         }
-        self.remove(Key::delivery(b'u', id).0);
         Ok(())
     }
 
-    /// Puts the earliest unfinished delivery of each place that was touched into the queue, and no other.
-    fn place_heads(&mut self) -> Result<()> {
-        for place in std::mem::take(&mut self.places) {
-            let queue = Key::new(b'u').raw(&place);
-            let before = self.db.scan_prefix(queue.bytes()).next().transpose().map_err(broken)?;
-            if let Some((_, due)) = before {
-                self.remove(Key::queued(&due, &place).0);
+    fn archive(&mut self, id: &DeliveryId) -> Result<()> {
+        self.archived.insert(id.digest);
+        let Some(delivery) = self.read::<Delivery>(&Key::delivery(b'd', id))? else {
+            return Ok(());
+        };
+        if super::ended(&delivery).is_none() {
+            return Ok(());
+        }
+        let key = Key::new(b's').digest(&id.digest);
+        let summary = self.take::<DigestSummary>(&key)?.and_then(std::result::Result::ok);
+        let mut summary = summary.unwrap_or_else(|| DigestSummary::new(id.digest));
+        summary.add(&delivery);
+        self.put_record(key, summary)?;
+        self.remove_record(Key::delivery(b'd', id).0)?;
+        self.follow(Some(&delivery), None, delivery_keys);
+        Ok(())
+    }
+
+    /// Takes a delivery out. Of a damaged one, which cannot say itself what its index entries are, they are all removed
+    /// here.
+    fn take_delivery(&mut self, id: &DeliveryId) -> Result<Option<Delivery>> {
+        match self.take::<Delivery>(&Key::delivery(b'd', id))? {
+            Some(Ok(old)) => Ok(Some(old)),
+            None => Ok(None),
+            Some(Err(())) => {
+                let DeliveryId { place, digest } = id;
+                self.touched.entry(Key(Vec::new()).place(place).0).or_default();
+                let suffix = Key(Vec::new()).place(place).digest(digest);
+                self.purge(&Key::new(b'k').place(place), Key(Vec::new()).digest(digest).bytes())?;
+                for table in *b"eqx" {
+                    self.purge(&Key::new(table), suffix.bytes())?;
+                }
+                self.remove(Key::delivery(b'u', id).0);
+                self.remove(Key::new(b'v').digest(digest).place(place).0);
+                Ok(None)
             }
-            if let Some((key, due)) = self.first(&queue)? {
-                let digest = key.get(queue.bytes().len()..).unwrap_or_default();
-                self.put(Key::queued(&due, &place), digest);
+        }
+    }
+
+    /// Removes the keys that the old state has and the new one has not, and puts those that only the new one has.
+    fn follow(
+        &mut self,
+        old: Option<&Delivery>,
+        new: Option<&Delivery>,
+        keys_of: impl Fn(&Delivery, &mut Vec<Vec<u8>>),
+    ) {
+        let [mut before, mut after] = [Vec::new(), Vec::new()];
+        old.into_iter().for_each(|old| keys_of(old, &mut before));
+        new.into_iter().for_each(|new| keys_of(new, &mut after));
+        for key in &before {
+            if !after.contains(key) {
+                self.remove(key.clone());
+            }
+        }
+        for key in after {
+            if !before.contains(&key) {
+                self.put(Key(key), &[]);
+            }
+        }
+    }
+
+    fn touch(&mut self, id: &DeliveryId, old: Option<&Delivery>, new: Option<&Delivery>) {
+        let after = new.and_then(Slot::of);
+        let of_place = self.touched.entry(Key(Vec::new()).place(&id.place).0).or_default();
+        let touched = of_place.entry(digest_bytes(&id.digest)).or_insert_with(|| Touched {
+            before: old.and_then(Slot::of),
+            after,
+        });
+        touched.after = after;
+    }
+
+    /// Lets the queue follow: it has the earliest unfinished delivery of each place if that is available, and whatever is
+    /// leased.
+    fn queue(&mut self) -> Result<()> {
+        for (place, mut touched) in std::mem::take(&mut self.touched) {
+            let unfinished = Key::new(b'u').raw(&place);
+            let first = self.db.scan_prefix(unfinished.bytes()).keys().next();
+            let first = first.transpose().map_err(broken)?;
+            let head_before = first.as_deref().and_then(last_bytes);
+            let head_after = if self.changed(&unfinished).next().is_none() {
+                head_before
+            } else {
+                self.first(&unfinished)?.as_deref().and_then(last_bytes)
+            };
+            if head_before != head_after {
+                for head in [head_before, head_after].into_iter().flatten() {
+                    if let Entry::Vacant(untouched) = touched.entry(head) {
+                        let delivery = self.read::<Delivery>(&Key::new(b'd').raw(&place).raw(&head))?;
+                        let slot = delivery.as_ref().and_then(Slot::of);
+                        let (before, after) = (slot, slot);
+                        untouched.insert(Touched { before, after });
+                    }
+                }
+            }
+            for (digest, Touched { before, after }) in touched {
+                let stands = |slot: &Slot, head| match slot.class {
+                    Class::Available => head == Some(digest),
+                    Class::Leased => true,
+                };
+                let before = before.filter(|slot| stands(slot, head_before));
+                let after = after.filter(|slot| stands(slot, head_after));
+                if before != after {
+                    if let Some(slot) = before {
+                        self.remove(slot.key(&place, &digest).0);
+                    }
+                    if let Some(slot) = after {
+                        self.put(slot.key(&place, &digest), &[]);
+                    }
+                }
             }
         }
         Ok(())
+    }
+
+    /// Removes the renderings of digests whose deliveries are all archived.
+    fn forget_renderings(&mut self) -> Result<()> {
+        for digest in std::mem::take(&mut self.archived) {
+            if self.first(&Key::new(b'v').digest(&digest))?.is_none() {
+                for part in self.keys(&Key::new(b'r').digest(&digest))? {
+                    self.remove_record(part)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn sent(&mut self, place: &Place, at: DateTime<Utc>) -> Result<()> {
+        let sent = Key::new(b'l').text(place.platform().name()).time(at).text(place.chat());
+        // Several of one chat at the same instant are told apart by a number.
+        let mut number = 0;
+        while self.get(sent.clone().num32(number).bytes())?.is_some() {
+            number += 1;
+        }
+        self.put(sent.num32(number), &[]);
+        Ok(())
+    }
+
+    fn forget_sent(&mut self, platform: Platform, before: DateTime<Utc>) -> Result<()> {
+        let table = Key::new(b'l').text(platform.name());
+        let end = table.clone().time(before);
+        for key in self.keys_in(table.bytes()..end.bytes())? {
+            self.remove(key);
+        }
+        Ok(())
+    }
+}
+
+/// The keys of the indices that follow a delivery's state, except those of its messages and of the queue.
+fn delivery_keys(delivery: &Delivery, keys: &mut Vec<Vec<u8>>) {
+    let id = &delivery.id;
+    keys.push(Key::new(b'v').digest(&id.digest).place(&id.place).0);
+    if !delivery.is_finished() {
+        keys.push(Key::delivery(b'u', id).0);
+    }
+    if let Some(at) = super::ended(delivery) {
+        keys.push(Key::new(b'e').time(at).place(&id.place).digest(&id.digest).0);
+    }
+    if let Some(since) = delivery.dead_since() {
+        keys.push(Key::dead(since, id).0);
     }
 }
 
@@ -939,10 +1328,8 @@ impl Key {
         Self::new(b'j').text(&paper.to_string())
     }
 
-    /// `place` as it is written: it begins with its platform.
-    fn queued(due: &[u8], place: &[u8]) -> Self {
-        let platform = place.split_inclusive(|&byte| byte == 1).next().unwrap_or_default();
-        Self::new(b'q').raw(platform).raw(due).raw(place)
+    fn queue(platform: Platform, class: Class) -> Self {
+        Self::new(b'q').text(platform.name()).raw(&[class.code()])
     }
 
     fn matching(topic: &TopicId, seq: Seq) -> Self {
@@ -1036,6 +1423,7 @@ impl Key {
 }
 
 const NO_NUMBER: &str = "it is not a number of eight bytes";
+const NO_TEXT: &str = "it is no text";
 const SIGN: u64 = 1 << 63;
 
 /// Reads what [`Key`] has written.
@@ -1082,10 +1470,23 @@ impl Reader<'_> {
 
     fn place(&mut self) -> Option<String> {
         let place = format!("{}:{}", self.text()?, self.text()?);
+        Some(match self.thread()? {
+            None => place,
+            Some(thread) => format!("{place}/{thread}"),
+        })
+    }
+
+    fn thread(&mut self) -> Option<Option<i32>> {
         match self.take()? {
-            [0] => Some(place),
-            [_] => Some(format!("{place}/{}", (self.num32()? ^ (1 << 31)).cast_signed())),
+            [0] => Some(None),
+            [_] => Some(Some((self.num32()? ^ (1 << 31)).cast_signed())),
         }
+    }
+
+    fn delivery(&mut self) -> Option<DeliveryId> {
+        let place = self.place()?.parse().ok()?;
+        let digest = self.digest()?;
+        Some(DeliveryId { place, digest })
     }
 }
 
@@ -1112,11 +1513,13 @@ fn readable_key(key: &[u8]) -> String {
                     u64::from(r.num32()?) + 1
                 )
             }
+            b's' => format!("summary of digest {}", r.digest()?),
             b't' => format!("topic fingerprint {}", r.text()?),
             b'w' => {
                 let (source, from, to) = (r.text()?, r.time()?, r.time()?);
                 format!("window {source} {} – {}", from.to_rfc3339(), to.to_rfc3339())
             }
+            b'y' => format!("limiter memory {}", r.text()?),
             _ => return None,
         })
     };
@@ -1144,11 +1547,21 @@ fn last_number(key: &[u8]) -> Result<u64> {
 }
 
 fn last_digest(key: &[u8]) -> Result<DigestId> {
-    let found = key.last_chunk::<20>().and_then(|bytes| Reader(bytes).digest());
+    let found = key.last_chunk::<DIGEST>().and_then(|bytes| Reader(bytes).digest());
     found.ok_or_else(|| bad_key(key))
 }
 
-/// Of a key of the tables `n` and `q`: the instant behind the first `table` bytes, and the place as it is written.
+/// A digest as it is written.
+fn digest_bytes(id: &DigestId) -> [u8; DIGEST] {
+    last_bytes(Key(Vec::new()).digest(id).bytes()).unwrap_or_default()
+}
+
+/// The digest at the end of a key, as it is written.
+fn last_bytes(key: &[u8]) -> Option<[u8; DIGEST]> {
+    key.last_chunk().copied()
+}
+
+/// Of a key of the table `n`: the instant behind the first `table` bytes, and the place as it is written.
 fn due_and_place(key: &[u8], table: usize) -> Result<(DateTime<Utc>, &[u8])> {
     let mut reader = Reader(key.get(table..).unwrap_or_default());
     let due = reader.time().ok_or_else(|| bad_key(key))?;
@@ -1268,7 +1681,19 @@ fn check_format(dir: &Path, db: &Db) -> std::result::Result<(), OpenError> {
     };
     match db.get(FORMAT_KEY).map_err(|e| open_error(dir, e))? {
         Some(found) => match number(&found) {
-            Some(1..=FORMAT) => Ok(()),
+            Some(1) => migrate_queue(db).map_err(|e| match e {
+                StoreError::Damaged { key, reason } => OpenError::Damaged {
+                    dir: dir.display().to_string(),
+                    reason: format!("{key}: {reason}"),
+                    advice: RESTORE,
+                },
+                StoreError::Broken(reason) => OpenError::Io {
+                    dir: dir.display().to_string(),
+                    source: io::Error::other(reason),
+                },
+            }),
+            Some(FORMAT) => Ok(()),
+            Some(0) => refuse("its format is 0".to_owned(), RESTORE),
             Some(newer) => refuse(
                 format!("its format is {newer}, and this program knows those up to {FORMAT}"),
                 "start the newer version of Paperwire that wrote it",
@@ -1284,6 +1709,54 @@ fn check_format(dir: &Path, db: &Db) -> std::result::Result<(), OpenError> {
             "name another folder",
         ),
     }
+}
+
+/// How many deliveries are migrated in one batch.
+const MIGRATED: usize = 1_000;
+
+/// From format 1 to 2: every index that is made from deliveries anew. Until the last step the data say that they are of
+/// format 1, so that a crash begins it again.
+fn migrate_queue(db: &Db) -> Result<()> {
+    let apply = |batch: &mut Batch| db.apply_batch(std::mem::take(batch)).map_err(broken);
+    let mut batch = Batch::default();
+    let old: Vec<IVec> = db
+        .scan_prefix(b"q")
+        .keys()
+        .collect::<::sled::Result<_>>()
+        .map_err(broken)?;
+    for some in old.chunks(MIGRATED) {
+        some.iter().for_each(|key| batch.remove(key));
+        apply(&mut batch)?;
+    }
+    let mut head_of = None;
+    for (number, entry) in (1..).zip(db.scan_prefix(b"d")) {
+        let (key, first) = entry.map_err(broken)?;
+        let id = key.get(1..).unwrap_or_default();
+        let (place, digest) = id.split_at(id.len().saturating_sub(DIGEST));
+        let unfinished = Key::new(b'u').raw(id);
+        let bytes = joined(&key, &first, |piece| db.get(piece).map_err(broken))?;
+        batch.insert(Key::new(b'v').raw(digest).raw(place).bytes(), &[]);
+        if let Ok(delivery) = record::decode::<Delivery>(&bytes) {
+            let mut keys = Vec::new();
+            delivery_keys(&delivery, &mut keys);
+            for key in keys {
+                batch.insert(key, &[]);
+            }
+            if let Some(slot) = Slot::of(&delivery)
+                && (slot.class == Class::Leased || head_of.as_deref() != Some(place))
+            {
+                batch.insert(slot.key(place, digest).bytes(), &[]);
+            }
+        }
+        if head_of.as_deref() != Some(place) && db.contains_key(unfinished.bytes()).map_err(broken)? {
+            head_of = Some(place.to_vec());
+        }
+        if number % MIGRATED == 0 {
+            apply(&mut batch)?;
+        }
+    }
+    batch.insert(FORMAT_KEY, &FORMAT.to_be_bytes());
+    apply(&mut batch)
 }
 
 const RESTORE: &str = "put a backup in its place, or move it away to begin anew; do not delete it before";
@@ -1309,6 +1782,7 @@ fn open_error(dir: &Path, error: ::sled::Error) -> OpenError {
 mod tests {
     use std::sync::atomic::AtomicUsize;
 
+    use super::super::exercise::tests::any_commits;
     use super::super::exercise::{exercise, names_it};
     use super::*;
     use crate::channel::{Platform, Settings, WhenEmpty};
@@ -1424,6 +1898,56 @@ mod tests {
         assert!(foreign.to_string().contains("another program"), "{foreign}");
     }
 
+    fn everything(store: &SledStore) -> Vec<(IVec, IVec)> {
+        store.db.iter().collect::<::sled::Result<_>>().unwrap()
+    }
+
+    /// Turns the indices into what format 1 had of them.
+    fn make_format_1(store: &SledStore) {
+        for table in [&b"q"[..], b"e", b"v"] {
+            for (key, _) in everything(store) {
+                if key.starts_with(table) {
+                    store.db.remove(key).unwrap();
+                }
+            }
+        }
+        let mut last = None;
+        for delivery in store.unfinished(usize::MAX).unwrap() {
+            let DeliveryId { place, digest } = &delivery.id;
+            let due = Key(Vec::new()).time(delivery.state.due().unwrap()).0;
+            store
+                .db
+                .insert(Key::delivery(b'u', &delivery.id).0, due.clone())
+                .unwrap();
+            if last.replace(place.clone()).as_ref() != Some(place) {
+                let head = Key::new(b'q').text(place.platform().name()).raw(&due).place(place);
+                store.db.insert(head.0, &digest_bytes(digest)).unwrap();
+            }
+        }
+        store.db.insert(FORMAT_KEY, &1_u64.to_be_bytes()).unwrap();
+    }
+
+    proptest::proptest! {
+        #![proptest_config(proptest::prelude::ProptestConfig { cases: 16, ..Default::default() })]
+
+        #[test]
+        fn data_of_format_1_get_the_same_indices_as_those_written_now(commits in any_commits(), half in 0..99_usize) {
+            let dir = tempfile::tempdir().unwrap();
+            let store = SledStore::open(dir.path()).unwrap();
+            for writes in commits {
+                store.commit(writes).unwrap();
+            }
+            let now = everything(&store);
+            make_format_1(&store);
+            // What a migration that was broken off may have written already.
+            for (key, value) in now.iter().filter(|(key, _)| b"qev".contains(&key[0])).skip(half) {
+                store.db.insert(key, value).unwrap();
+            }
+            drop(store);
+            proptest::prop_assert_eq!(everything(&SledStore::open(dir.path()).unwrap()), now);
+        }
+    }
+
     #[test]
     fn a_damaged_record_is_named_and_harms_no_other() {
         let dir = tempfile::tempdir().unwrap();
@@ -1451,11 +1975,9 @@ mod tests {
         assert_eq!(store.damaged().unwrap().len(), 3);
         assert_eq!(store.channels().unwrap(), std::slice::from_ref(&second));
         assert_eq!(store.next_channel_due().unwrap(), second.next_due);
-        assert_eq!(
-            store.due(&Platform::ALL, at(9), 9).unwrap(),
-            std::slice::from_ref(&other)
-        );
-        assert_eq!(store.next_due(&Platform::ALL).unwrap(), other.state.due());
+        let due = |store: &SledStore| store.due(Platform::Telegram, at(9_999), 9).unwrap();
+        assert_eq!(due(&store), std::slice::from_ref(&other));
+        assert_eq!(store.next_due(Platform::Telegram).unwrap(), other.state.due());
         assert_eq!(store.unfinished(9).unwrap(), [behind.clone(), other.clone()]);
 
         let sent = Delivery {
@@ -1476,9 +1998,16 @@ mod tests {
             .unwrap();
         assert_eq!(store.damaged().unwrap(), []);
         assert_eq!(store.channels_due(at(9), 9).unwrap(), [second, later]);
-        assert_eq!(store.due(&Platform::ALL, at(9), 9).unwrap(), [behind, other]);
+        assert_eq!(due(&store), [behind.clone(), other.clone()]);
         assert_eq!(store.similar(&join::sketch(&sick)).unwrap(), []);
         assert_eq!(store.paper(&sick.id).unwrap(), Some(well));
+
+        spoil(&store, &Key::delivery(b'd', &behind.id));
+        store.commit(vec![Write::RemoveDelivery(behind.id.clone())]).unwrap();
+        assert_eq!(
+            (due(&store), store.unfinished(9).unwrap()),
+            (vec![other.clone()], vec![other])
+        );
     }
 
     #[test]
@@ -1558,7 +2087,7 @@ mod tests {
                     .unwrap();
                 assert_eq!(i64::try_from(of_chat.len()).unwrap(), days);
             }
-            let heads = found.due(&Platform::ALL, at(99), usize::MAX).unwrap();
+            let heads = found.due(Platform::Telegram, at(99), usize::MAX).unwrap();
             assert_eq!(i64::try_from(heads.len()).unwrap(), if days > 0 { CHATS } else { 0 });
             let due = (days > 0).then(|| at(days));
             assert_eq!(found.next_channel_due().unwrap(), due);
