@@ -49,7 +49,9 @@ mod tests {
         let of = |text: &str, platform| {
             let limits = limits_of(platform, &Config::parse(text, "", &BTreeMap::new()).unwrap());
             let all = [vec![limits.bot], limits.chat, limits.group].concat();
-            all.iter().map(|w| (w.messages, w.per.num_seconds())).collect::<Vec<_>>()
+            all.iter()
+                .map(|w| (w.messages, w.per.num_seconds()))
+                .collect::<Vec<_>>()
         };
         assert_eq!(of("", Platform::Telegram), [(30, 1), (1, 1), (20, 60)]);
         assert_eq!(of("", Platform::Discord), [(50, 1), (5, 5)]);

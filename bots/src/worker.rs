@@ -102,12 +102,7 @@ impl Worker {
             }
             for job in jobs {
                 held.insert(job.delivery.id.clone());
-                flying.spawn(fly(
-                    Arc::clone(&self.messenger),
-                    self.gate.clone(),
-                    job,
-                    stop.clone(),
-                ));
+                flying.spawn(fly(Arc::clone(&self.messenger), self.gate.clone(), job, stop.clone()));
             }
             if deadline.is_some() && flying.is_empty() {
                 return Ok(());
@@ -159,9 +154,7 @@ impl Worker {
         let input = Input { done, flying, room };
         let (platform, gate, policy) = (self.messenger.platform(), self.gate.clone(), self.policy);
         self.storage
-            .run(move |store| {
-                pipeline::turn(store, platform, &mut gate.limiter(), input, policy, clock::steady())
-            })
+            .run(move |store| pipeline::turn(store, platform, &mut gate.limiter(), input, policy, clock::steady()))
             .await
     }
 

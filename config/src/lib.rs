@@ -571,11 +571,17 @@ PAPERWIRE_TELEGRAM_TOKEN: unknown variable; did you mean PAPERWIRE_TELEGRAM__TOK
     #[test]
     fn a_rate_that_telegram_does_not_give_for_that_price_is_warned_of() {
         let warnings = |rate: u32, paid: bool| {
-            parse(&format!("[telegram]\nmessages_per_second = {rate}\npaid_broadcast = {paid}\n")).warnings()
+            parse(&format!(
+                "[telegram]\nmessages_per_second = {rate}\npaid_broadcast = {paid}\n"
+            ))
+            .warnings()
         };
         assert_eq!((warnings(30, false).len(), warnings(1_000, true).len()), (0, 0));
         let [unpaid] = &warnings(31, false)[..] else { panic!() };
-        assert!(unpaid.contains("31") && unpaid.contains("telegram.paid_broadcast"), "{unpaid}");
+        assert!(
+            unpaid.contains("31") && unpaid.contains("telegram.paid_broadcast"),
+            "{unpaid}"
+        );
         let [beyond] = &warnings(1_001, true)[..] else { panic!() };
         assert!(beyond.contains("at most 1000"), "{beyond}");
     }

@@ -583,7 +583,8 @@ pub fn settle(delivery: Delivery, outcome: Outcome, policy: UncertainPolicy, now
             delivery.state = State::Available { at: now };
             Verdict::NotThere
         }
-        Outcome::Looked(Looked::Undecidable(why) | Looked::Failed(SendError::Rejected { reason: why })) => match policy {
+        Outcome::Looked(Looked::Undecidable(why) | Looked::Failed(SendError::Rejected { reason: why })) => match policy
+        {
             UncertainPolicy::Resend => {
                 let verdict = Verdict::Resent(why);
                 decide(&mut delivery, verdict.clone(), now);
@@ -893,18 +894,28 @@ mod tests {
         use UncertainPolicy::{Resend, Skip};
         let look = |looked: Looked, policy| {
             let settled = settle(in_doubt().claim(at(5)), Outcome::Looked(looked), policy, at(9));
-            let decision = settled.delivery.decisions.last().map(|d| (d.part, d.at, d.verdict.clone()));
+            let decision = settled
+                .delivery
+                .decisions
+                .last()
+                .map(|d| (d.part, d.at, d.verdict.clone()));
             assert_eq!(decision, settled.decided.map(|verdict| (1, at(9), verdict)));
             (settled.delivery, settled.tell_operator)
         };
         for policy in [Resend, Skip] {
             let (found, tell) = look(Looked::There("11".to_owned()), policy);
-            assert_eq!((found.message_ids.as_slice(), tell), (["10".to_owned(), "11".to_owned()].as_slice(), false));
+            assert_eq!(
+                (found.message_ids.as_slice(), tell),
+                (["10".to_owned(), "11".to_owned()].as_slice(), false)
+            );
             let (missing, tell) = look(Looked::NotThere, policy);
             assert_eq!((missing.step(at(9)), missing.next_part(), tell), (Step::Send, 1, false));
             assert_eq!(missing.state, State::Available { at: at(9) });
             let (later, _) = look(Looked::Failed(errors()[5].clone()), policy);
-            assert_eq!((later.step(at(9)), later.attempts, later.decisions.len()), (Step::Look, 2, 0));
+            assert_eq!(
+                (later.step(at(9)), later.attempts, later.decisions.len()),
+                (Step::Look, 2, 0)
+            );
         }
         let (resent, tell) = look(Looked::Undecidable("a shared counter".to_owned()), Resend);
         assert_eq!((resent.step(at(9)), resent.next_part(), tell), (Step::Send, 1, true));
@@ -1039,7 +1050,12 @@ mod tests {
         let [_, moved, ..] = errors();
         let settled = after(half_way(), Err(moved.clone()));
         assert_eq!(settled.id.place, place(-100));
-        let again = super::settle(settled.claim(at(1)), Outcome::Sent(Err(moved)), UncertainPolicy::Resend, at(1));
+        let again = super::settle(
+            settled.claim(at(1)),
+            Outcome::Sent(Err(moved)),
+            UncertainPolicy::Resend,
+            at(1),
+        );
         assert_eq!(again.channel, ChannelEffect::None);
         assert_eq!(again.delivery.attempts, 2);
         assert!(again.delivery.state.due() > Some(at(1)));
@@ -1086,7 +1102,10 @@ mod tests {
     fn a_released_claim_is_available_at_once_and_what_is_finished_stays_so() {
         let released = half_way().release(at(3));
         assert_eq!(released.state, State::Available { at: at(3) });
-        assert_eq!((released.attempts, released.doubt, released.first_sent), (1, Doubt::None, None));
+        assert_eq!(
+            (released.attempts, released.doubt, released.first_sent),
+            (1, Doubt::None, None)
+        );
         let looking = in_doubt().claim(at(2)).release(at(3));
         assert_eq!((looking.doubt, looking.first_sent), (Doubt::Open, Some(at(0))));
         let sent = Delivery {

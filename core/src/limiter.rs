@@ -328,7 +328,10 @@ impl Held {
         } else {
             (before / den * num).max(floor).min(before)
         };
-        self.rate = (lowered < FULL).then_some(Rate { millionths: lowered, at });
+        self.rate = (lowered < FULL).then_some(Rate {
+            millionths: lowered,
+            at,
+        });
         lowered < before
     }
 
@@ -532,8 +535,13 @@ impl Limiter {
         };
         let reach = reach.clamp(TimeDelta::zero(), DAY);
 
-        let due = self.due.map(|due| later(due, step)).filter(|&due| due >= now - CATCH_UP);
-        let due = due.unwrap_or(now).max(self.bot.closed.map_or(now - CATCH_UP, |closed| closed.until));
+        let due = self
+            .due
+            .map(|due| later(due, step))
+            .filter(|&due| due >= now - CATCH_UP);
+        let due = due
+            .unwrap_or(now)
+            .max(self.bot.closed.map_or(now - CATCH_UP, |closed| closed.until));
         let in_window = usize::try_from((u64::from(window.messages) * u64::from(rate)).div_ceil(u64::from(FULL)));
         let after = [
             nth_last(&self.slots, in_window.unwrap_or(usize::MAX)).map(|at| later(at, window.guarded())),
@@ -582,7 +590,9 @@ impl Limiter {
     /// before.
     pub fn closed_until(&self, place: &Place, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
         let chat = self.chats.get(place.chat());
-        self.bot.closed_until(now).max(chat.and_then(|held| held.closed_until(now)))
+        self.bot
+            .closed_until(now)
+            .max(chat.and_then(|held| held.closed_until(now)))
     }
 
     /// The earliest instant from `now` on at which the chat alone allows a message.
@@ -600,7 +610,10 @@ impl Limiter {
             return open;
         }
         // Asked to wait, the chat gets its messages evenly, and no longer as many at once as a window holds.
-        let spacing = self.windows(chat, held.limit(now), Lane::People).map(Window::spacing).max();
+        let spacing = self
+            .windows(chat, held.limit(now), Lane::People)
+            .map(Window::spacing)
+            .max();
         let spacing = scale(spacing.unwrap_or_default(), FULL, rate).min(self.keep(chat));
         sent.back().map_or(open, |&last| open.max(later(last, spacing)))
     }
@@ -662,13 +675,7 @@ impl Limiter {
         self.limits.bot.guarded().max(self.keep.1)
     }
 
-    fn limited(
-        &mut self,
-        chat: &str,
-        retry_after: Duration,
-        scope: LimitScope,
-        now: DateTime<Utc>,
-    ) -> Option<Notice> {
+    fn limited(&mut self, chat: &str, retry_after: Duration, scope: LimitScope, now: DateTime<Utc>) -> Option<Notice> {
         let wait = TimeDelta::from_std(retry_after).unwrap_or(DAY).min(DAY);
         self.changed = true;
         let (held, what, factor, floor) = match scope {

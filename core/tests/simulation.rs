@@ -552,7 +552,11 @@ impl Simulation {
     fn turn(&mut self, platform: Platform) -> Step {
         let flying = |task: &&InHand| task.held.id.place.platform() == platform;
         let flying: HashSet<DeliveryId> = self.tasks.values().filter(flying).map(|t| t.held.id.clone()).collect();
-        let room = if self.stopping { 0 } else { ROOM.saturating_sub(flying.len()) };
+        let room = if self.stopping {
+            0
+        } else {
+            ROOM.saturating_sub(flying.len())
+        };
         let (now, policy) = (self.steady_now(), self.policy_of(platform));
         let done = self.done.remove(&platform).unwrap_or_default();
         let Some(limiter) = self.limiters.get_mut(&platform) else {
@@ -561,24 +565,42 @@ impl Simulation {
         let input = Input { done, flying, room };
         let Turn { settled, jobs, next } = pipeline::turn(&self.store, platform, limiter, input, policy, now)?;
         for verdict in settled.iter().filter_map(|settled| settled.decided.as_ref()) {
-            *self.counts.0.entry(match verdict {
-                Verdict::Found => "found in the chat",
-                Verdict::NotThere => "not there, sent again",
-                Verdict::Resent(_) => "resent by policy",
-                Verdict::Skipped(_) => "skipped by policy",
-            }).or_default() += 1;
+            *self
+                .counts
+                .0
+                .entry(match verdict {
+                    Verdict::Found => "found in the chat",
+                    Verdict::NotThere => "not there, sent again",
+                    Verdict::Resent(_) => "resent by policy",
+                    Verdict::Skipped(_) => "skipped by policy",
+                })
+                .or_default() += 1;
         }
         if jobs.len() < room {
             self.is_busy(platform, now)?;
         }
         let nap = next.map_or(60_000, |next| (next - now).num_milliseconds().clamp(1, 60_000));
         self.wake(platform, nap);
-        for Job { delivery, part, at, task } in jobs {
+        for Job {
+            delivery,
+            part,
+            at,
+            task,
+        } in jobs
+        {
             self.tell(|| format!("claimed {} part {} {task:?}", delivery.id, delivery.next_part()));
             self.planned += 1;
             let number = self.planned;
             let (held, on_the_wire) = (delivery, false);
-            self.tasks.insert(number, InHand { held, part, task, on_the_wire });
+            self.tasks.insert(
+                number,
+                InHand {
+                    held,
+                    part,
+                    task,
+                    on_the_wire,
+                },
+            );
             let delay = (at - now).num_milliseconds().max(0);
             self.plan(delay, Event::Permit(self.life, number));
         }
@@ -590,7 +612,11 @@ impl Simulation {
         for due in self.store.due(platform, now, ROOM)? {
             let mut limiter = self.limiters[&platform].clone();
             let flying = self.tasks.values().any(|task| task.held.id == due.id);
-            if !flying && limiter.reserve(&due.id.place, Lane::Bulk, now, TimeDelta::zero()).is_ok() {
+            if !flying
+                && limiter
+                    .reserve(&due.id.place, Lane::Bulk, now, TimeDelta::zero())
+                    .is_ok()
+            {
                 return broken(format!("{} waits although there is a permit", due.id));
             }
         }
@@ -600,7 +626,12 @@ impl Simulation {
     /// Something goes on the wire: the platform's limits hold, whatever happened before.
     fn count_launch(&mut self, place: &Place) -> Step {
         let (platform, chat) = (place.platform(), place.chat().to_owned());
-        let Limits { bot, chat: chats, group, .. } = limits(platform);
+        let Limits {
+            bot,
+            chat: chats,
+            group,
+            ..
+        } = limits(platform);
         let mut of_chat = chats;
         if is_group(place) {
             of_chat.extend(group);
@@ -908,7 +939,8 @@ impl Simulation {
         };
         let unanswered = matches!(
             outcome,
-            Outcome::Sent(Err(SendError::Uncertain { .. })) | Outcome::Looked(Looked::Failed(SendError::Uncertain { .. }))
+            Outcome::Sent(Err(SendError::Uncertain { .. }))
+                | Outcome::Looked(Looked::Failed(SendError::Uncertain { .. }))
         );
         let timeout = unanswered && self.random.permille(300);
         let delay = if timeout {
@@ -947,7 +979,9 @@ impl Simulation {
 
     /// Whether a platform shows what has arrived in a chat: Telegram's private chats and basic groups do not.
     fn decidable(&self, chat: usize) -> bool {
-        let Chat { place, dark, former, .. } = &self.chats[chat];
+        let Chat {
+            place, dark, former, ..
+        } = &self.chats[chat];
         match place.platform() {
             Platform::Telegram => place.chat().starts_with("-100") && former.is_empty(),
             Platform::Discord | Platform::Web => !dark,

@@ -395,12 +395,7 @@ mod tests {
         }
         let mut deliveries = store.deliveries(&place(at_place), None, 9).unwrap();
         let held = deliveries.pop().unwrap().claim(october(9, 21));
-        let settled = crate::delivery::settle(
-            held,
-            sent("71"),
-            crate::delivery::UncertainPolicy::Skip,
-            october(9, 22),
-        );
+        let settled = crate::delivery::settle(held, sent("71"), crate::delivery::UncertainPolicy::Skip, october(9, 22));
         store.commit(vec![Write::Delivery(Box::new(settled.delivery))]).unwrap();
     }
 
@@ -423,7 +418,10 @@ mod tests {
             store.digest_of_message(&place(THERE), "71"),
             Ok(Some(moved[1].id.digest))
         );
-        assert_eq!(store.due(Platform::Telegram, october(30, 0), 9), Ok(vec![moved[0].clone()]));
+        assert_eq!(
+            store.due(Platform::Telegram, october(30, 0), 9),
+            Ok(vec![moved[0].clone()])
+        );
         let all = store.channels();
         move_channel(&store, &place(THERE), &place(THERE)).unwrap();
         move_channel(&store, &place("web:nowhere"), &place(THERE)).unwrap();

@@ -132,7 +132,11 @@ fn settle(
         }
         turn.settled.push(settled);
     }
-    if writes.is_empty() { Ok(()) } else { store.commit(writes) }
+    if writes.is_empty() {
+        Ok(())
+    } else {
+        store.commit(writes)
+    }
 }
 
 /// Claims while there are permits. Returns when the bot may send again where it has none left.
@@ -221,7 +225,9 @@ fn remember(platform: Platform, limiter: &mut Limiter) -> Option<Write> {
 /// Only when the store fails.
 pub fn limiter(store: &dyn Store, platform: Platform, limits: Limits, now: DateTime<Utc>) -> Result<Limiter> {
     let memory = readable(store.limiter_memory(platform))?;
-    let memory: Memory = memory.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default();
+    let memory: Memory = memory
+        .and_then(|text| serde_json::from_str(&text).ok())
+        .unwrap_or_default();
     let widest = Limiter::new(limits.clone()).widest();
     let sends = store.sends(platform, now - widest)?;
     Ok(Limiter::restore(limits, memory, sends, now))
@@ -313,8 +319,8 @@ fn pause(store: &dyn Store, id: &DeliveryId, reason: &str, rewind: bool, now: Da
 #[cfg(test)]
 mod tests {
     use super::super::fixture::{
-        Counting, Spoiled, add_channel, back, channel, claims, failed, free, input, news, october, paper, sent, settings, take,
-        topic,
+        Counting, Spoiled, add_channel, back, channel, claims, failed, free, input, news, october, paper, sent,
+        settings, take, topic,
     };
     use super::super::{publish_due, publish_now, resume_channel};
     use super::*;
@@ -384,7 +390,15 @@ mod tests {
         }
         let now = october(10, 2);
         let one = |done| {
-            let turn = turn(&store, Platform::Telegram, &mut free(), input(done, 1), UncertainPolicy::Resend, now).unwrap();
+            let turn = turn(
+                &store,
+                Platform::Telegram,
+                &mut free(),
+                input(done, 1),
+                UncertainPolicy::Resend,
+                now,
+            )
+            .unwrap();
             turn.jobs.into_iter().next()
         };
         let mut parts = Vec::new();
@@ -414,14 +428,23 @@ mod tests {
         let mut limiter = Limiter::new(limits);
         let now = october(10, 2);
         let mut go = |done, now| {
-            turn(&store, Platform::Telegram, &mut limiter, input(done, 9), UncertainPolicy::Resend, now).unwrap()
+            turn(
+                &store,
+                Platform::Telegram,
+                &mut limiter,
+                input(done, 9),
+                UncertainPolicy::Resend,
+                now,
+            )
+            .unwrap()
         };
         let [first, second] = go(Vec::new(), now).jobs.try_into().unwrap();
         let done = vec![(first.delivery, sent("71")), (second.delivery, sent("71"))];
         let Turn { jobs, next, .. } = go(done, now);
-        assert_eq!((jobs, next), (vec![], Some(now + TimeDelta::seconds(1))));
-        assert_eq!(state(&store, &ids[0]), State::Available { at: now + TimeDelta::seconds(1) });
-        assert_eq!(go(Vec::new(), now + TimeDelta::seconds(1)).jobs.len(), 2);
+        let opens = next.unwrap();
+        assert!((now + TimeDelta::seconds(1)..now + TimeDelta::milliseconds(1_100)).contains(&opens));
+        assert_eq!((jobs, state(&store, &ids[0])), (vec![], State::Available { at: opens }));
+        assert_eq!(go(Vec::new(), opens).jobs.len(), 2);
     }
 
     #[test]
@@ -435,15 +458,24 @@ mod tests {
         };
         limiter.observe(&place, &heard, &crate::limiter::Signal::default(), now);
         let go = |limiter: &mut Limiter, now| {
-            turn(&store, Platform::Telegram, limiter, input(Vec::new(), 9), UncertainPolicy::Resend, now).unwrap()
+            turn(
+                &store,
+                Platform::Telegram,
+                limiter,
+                input(Vec::new(), 9),
+                UncertainPolicy::Resend,
+                now,
+            )
+            .unwrap()
         };
         let waiting = go(&mut limiter, now);
         let opens = now + TimeDelta::milliseconds(1_234);
-        assert_eq!((waiting.jobs, waiting.next), (vec![], Some(opens)));
+        assert_eq!((waiting.jobs, waiting.next), (vec![], Some(opens - HORIZON)));
         // The next start still knows.
         let mut restored = super::limiter(&store, Platform::Telegram, Limits::none(), now).unwrap();
-        assert_eq!(go(&mut restored, now).next, Some(opens));
-        assert_eq!(go(&mut restored, opens).jobs.len(), 1);
+        assert_eq!(go(&mut restored, now).next, Some(opens - HORIZON));
+        let [job] = go(&mut restored, opens - HORIZON).jobs.try_into().unwrap();
+        assert_eq!(job.at, opens);
     }
 
     #[test]
@@ -454,7 +486,15 @@ mod tests {
         let taken = claims(&store, now + LEASE).remove(0).delivery;
         let go = |done| {
             let policy = UncertainPolicy::Resend;
-            turn(&store, Platform::Telegram, &mut free(), input(done, 0), policy, now + LEASE).unwrap()
+            turn(
+                &store,
+                Platform::Telegram,
+                &mut free(),
+                input(done, 0),
+                policy,
+                now + LEASE,
+            )
+            .unwrap()
         };
         let unused = go(vec![(late.clone(), sent("71")), (late, Outcome::Unused)]);
         assert_eq!(unused.settled, vec![]);

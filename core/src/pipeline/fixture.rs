@@ -129,7 +129,15 @@ pub(crate) fn input(done: Vec<(Delivery, Outcome)>, room: usize) -> Input {
 /// One turn of every platform's worker.
 pub(crate) fn claims(store: &dyn Store, now: DateTime<Utc>) -> Vec<Job> {
     let turns = Platform::ALL.map(|platform| {
-        turn(store, platform, &mut free(), input(Vec::new(), 9), UncertainPolicy::Resend, now).unwrap()
+        turn(
+            store,
+            platform,
+            &mut free(),
+            input(Vec::new(), 9),
+            UncertainPolicy::Resend,
+            now,
+        )
+        .unwrap()
     });
     turns.into_iter().flat_map(|turn| turn.jobs).collect()
 }
@@ -138,7 +146,15 @@ pub(crate) fn claims(store: &dyn Store, now: DateTime<Utc>) -> Vec<Job> {
 pub(crate) fn back(store: &dyn Store, id: &DeliveryId, outcome: Outcome, now: DateTime<Utc>) -> Turn {
     let held = store.delivery(id).unwrap().unwrap();
     let (platform, done) = (id.place.platform(), vec![(held, outcome)]);
-    turn(store, platform, &mut free(), input(done, 9), UncertainPolicy::Resend, now).unwrap()
+    turn(
+        store,
+        platform,
+        &mut free(),
+        input(done, 9),
+        UncertainPolicy::Resend,
+        now,
+    )
+    .unwrap()
 }
 
 pub(crate) fn sent(id: &str) -> Outcome {

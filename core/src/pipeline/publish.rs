@@ -390,11 +390,11 @@ mod tests {
 
     use proptest::prelude::*;
 
-    use super::super::fixture::{
-        Counting, Spoiled, add_channel, arxiv, back, channel, claims, mailing, news, october, paper, report, reported, sent, settings,
-        take, topic, window,
-    };
     use super::super::configure_channels;
+    use super::super::fixture::{
+        Counting, Spoiled, add_channel, arxiv, back, channel, claims, mailing, news, october, paper, report, reported,
+        sent, settings, take, topic, window,
+    };
     use super::*;
     use crate::channel::{Settings, Style};
     use crate::delivery::State;

@@ -893,7 +893,7 @@ mod tests {
             refused: Vec::new(),
             again: Vec::new(),
             plain: None,
-            first_sent: Some(at("2025-10-10T08:59:00Z")),
+            first_sent: None,
             doubt: Doubt::Open,
             decisions: Vec::new(),
             attempts: 4,
@@ -1002,6 +1002,20 @@ mod tests {
             reason: Discard::Dropped,
             at: at("2025-10-10T09:00:00Z"),
         }),
+        "delivery_decided_v1": Delivery {
+            first_sent: Some(at("2025-10-10T08:59:00Z")),
+            doubt: Doubt::Accepted,
+            decisions: [
+                crate::delivery::Verdict::Found,
+                crate::delivery::Verdict::NotThere,
+                crate::delivery::Verdict::Resent("a shared counter".to_owned()),
+                crate::delivery::Verdict::Skipped("a shared counter".to_owned()),
+            ]
+            .into_iter()
+            .map(|verdict| crate::delivery::Decision { part: 1, at: at("2025-10-10T09:00:00Z"), verdict })
+            .collect(),
+            ..delivery(State::Available { at: at("2025-10-10T09:00:00Z") })
+        },
         "delivery_refused_v1": Delivery {
             refused: vec![
                 Refusal { part: 1, said: "Bad Request".to_owned(), said_to_plain: Some("Too Long".to_owned()) },
