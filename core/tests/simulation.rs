@@ -454,12 +454,19 @@ impl Simulation {
         self.tell(|| "✝".to_owned());
         self.count("deaths");
         for task in std::mem::take(&mut self.tasks).into_values() {
-            if task.on_the_wire {
-                self.doubt(&task.held, "deaths with a part on the wire");
-                self.count(match task.task {
-                    Task::Send => "deaths while sending",
-                    Task::Look(_) => "deaths while looking",
-                });
+            // The next life knows what was claimed, and not whether it was on the wire.
+            self.doubt(
+                &task.held,
+                match (task.on_the_wire, &task.task) {
+                    (false, _) => "deaths with a claim",
+                    (true, Task::Send) => "deaths while sending",
+                    (true, Task::Look(_)) => "deaths while looking",
+                },
+            );
+        }
+        for (held, outcome) in std::mem::take(&mut self.done).into_values().flatten() {
+            if outcome != Outcome::Unused {
+                self.doubt(&held, "deaths with an answer that is not settled");
             }
         }
         self.end();
@@ -562,8 +569,16 @@ impl Simulation {
         let Some(limiter) = self.limiters.get_mut(&platform) else {
             return broken("no limiter");
         };
-        let input = Input { done, flying, room };
-        let Turn { settled, jobs, next } = pipeline::turn(&self.store, platform, limiter, input, policy, now)?;
+        let input = Input {
+            done: done.clone(),
+            flying,
+            room,
+        };
+        let taken = pipeline::turn(&self.store, platform, limiter, input, policy, now);
+        let Turn { settled, jobs, next } = taken.inspect_err(|_| {
+            // Dead before it was written down.
+            self.done.insert(platform, done);
+        })?;
         for verdict in settled.iter().filter_map(|settled| settled.decided.as_ref()) {
             *self
                 .counts
@@ -928,7 +943,8 @@ impl Simulation {
         if life != self.life {
             // Cut off in the middle of the request, or just after it.
             let open = self.chats[request.piece.0].blocked_until <= self.at;
-            if open && request.place == self.chats[request.piece.0].place && self.random.permille(500) {
+            let there = request.missing.is_none() && request.place == self.chats[request.piece.0].place;
+            if open && there && self.random.permille(500) {
                 self.accept(&request)?;
             }
             return Ok(());
@@ -1074,6 +1090,8 @@ impl Simulation {
         let open = |piece: &Piece| doubtful(piece) && !self.decidable(chat);
         let skipped = |piece: &Piece| open(piece) && self.policy_of(platform) == UncertainPolicy::Skip;
         let resent = |piece: &Piece| open(piece) && self.policy_of(platform) == UncertainPolicy::Resend;
+        // Where the channel was lost nobody can look, and the whole digest comes again.
+        let repeatable = |piece: &Piece| doubtful(piece) && self.policy_of(platform) == UncertainPolicy::Resend;
         if let Some(first) = self.first.get(&request.piece) {
             let excused = resent(&request.piece) && (!discord || self.at - first >= NONCE_MS);
             if !excused {
@@ -1101,7 +1119,7 @@ impl Simulation {
             // Only where it was unknown whether the first digest's part had arrived when the channel was lost.
             let unexcused = before
                 .into_iter()
-                .find(|&&(digest, part)| !resent(&(chat, digest, part)));
+                .find(|&&(digest, part)| !repeatable(&(chat, digest, part)));
             if let Some((other, _)) = unexcused {
                 return broken(format!("{}: “{paper}” in {other} and in {digest}", request.place));
             }
@@ -1246,6 +1264,7 @@ fn whatever_happens_nothing_is_lost_or_out_of_order_and_only_what_was_in_doubt_c
         "clocks put back",
         "answers",
         "deaths while looking",
+        "deaths with an answer that is not settled",
         "deaths while sending",
         "failed looks",
         "found in the chat",
