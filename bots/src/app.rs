@@ -296,12 +296,8 @@ impl App {
         }
         if let Some(sender) = telegram {
             let settings = telegram::updates::Settings::default();
-            tasks.spawn(with(telegram::updates::run(
-                settings,
-                Arc::clone(&desk),
-                sender,
-                stop.clone(),
-            )));
+            let updates = telegram::updates::run(settings, Arc::clone(&desk), sender, stop.clone());
+            tasks.spawn(async move { updates.await.context("Telegram cannot be used") });
         }
         if let Some(settings) = discord {
             tasks.spawn(with(discord::gateway::keep(settings, Arc::clone(&desk), stop.clone())));

@@ -545,36 +545,37 @@ impl Desk for Service {
             let lang = question.fallback_lang;
             let topics = Arc::clone(&self.topics);
             let changed = Arc::clone(&self.channels_changed);
-            let answer =
-                self.storage
-                    .run(move |store| {
-                        let now = clock::now();
-                        let resumed = match question.command {
-                            Ok(Command::Start) => match command::channel_of(&question, store)? {
-                                Some(channel) => pipeline::resume_channel(store, &channel.place, now)?,
-                                None => false,
-                            },
-                            Ok(Command::Paper(_) | Command::Digest { .. } | Command::Topics | Command::Help)
-                            | Err(_) => false,
-                        };
-                        let mut answer = command::answer(
-                            &question,
-                            &Context {
-                                store,
-                                topics: &topics,
-                                now,
-                            },
-                        )?;
-                        if resumed {
-                            changed.notify_one();
-                            answer
-                                .message
-                                .blocks
-                                .extend(Message::sentence(answer.lang.resumed()).blocks);
-                        }
-                        Ok(answer)
-                    })
-                    .await;
+            let answer = self
+                .storage
+                .run(move |store| {
+                    let now = clock::now();
+                    let resumed = match question.command {
+                        Ok(Command::Start) => match command::channel_of(&question, store)? {
+                            Some(channel) => pipeline::resume_channel(store, &channel.place, now)?,
+                            None => false,
+                        },
+                        Ok(Command::Paper(_) | Command::Digest { .. } | Command::Topics)
+                        | Ok(Command::Help | Command::About)
+                        | Err(_) => false,
+                    };
+                    let mut answer = command::answer(
+                        &question,
+                        &Context {
+                            store,
+                            topics: &topics,
+                            now,
+                        },
+                    )?;
+                    if resumed {
+                        changed.notify_one();
+                        answer
+                            .message
+                            .blocks
+                            .extend(Message::sentence(answer.lang.resumed()).blocks);
+                    }
+                    Ok(answer)
+                })
+                .await;
             answer.unwrap_or_else(|error| {
                 tracing::error!(%error, "a question could not be answered");
                 Answer {

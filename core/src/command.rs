@@ -27,6 +27,8 @@ pub enum Command {
     Help,
     /// `/start`: what this bot is; a paused channel gets digests again.
     Start,
+    /// What the message is that [`Question::reply_to`] names. Asked by a button below a digest; nobody can type it.
+    About,
 }
 
 /// Which paper.

@@ -320,10 +320,16 @@ impl View<'_> {
             .map_or_else(|| id.to_string(), |t| self.lang.pick(&t.name_zh, &t.name_en).clone())
     }
 
+    /// What a digest is called.
+    pub fn title(&self, digest: &Digest) -> String {
+        self.lang
+            .digest_title(&self.subjects(&digest.subjects), &self.lang.date(self.day(digest)))
+    }
+
     /// The digest as a message. `abstract_of` is asked in [`Style::Full`] only.
     pub fn message(&self, digest: &Digest, abstract_of: &dyn Fn(&PaperId) -> Option<String>) -> Message {
         let lang = self.lang;
-        let title = lang.digest_title(&self.subjects(&digest.subjects), &lang.date(self.day(digest)));
+        let title = self.title(digest);
         let mut blocks = vec![Block::Heading(title.clone())];
         if digest.entries.is_empty() {
             let why = match (digest.considered, digest.windows.is_empty()) {

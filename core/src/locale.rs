@@ -399,6 +399,33 @@ impl Lang {
         )
     }
 
+    /// What the button below a digest tells: its title and how its papers are opened. At most 100 characters beside the
+    /// title.
+    pub fn about_digest(self, title: &str, papers: usize) -> String {
+        match papers {
+            0 => self.pick(
+                format!("{title}\n这一期没有论文。"),
+                format!("{title}\nThis digest has no papers."),
+            ),
+            1 => self.pick(
+                format!("{title}\n这一期有 1 篇论文。回复本消息并发送 /paper 1 即可查看。"),
+                format!("{title}\n1 paper. Reply to this message with /paper 1 to open it."),
+            ),
+            n => self.pick(
+                format!("{title}\n第 1 篇至第 {n} 篇。回复本消息并发送 /paper 编号，即可查看其中一篇。"),
+                format!("{title}\nPapers 1 to {n}. Reply to this message with /paper and a number to open one."),
+            ),
+        }
+    }
+
+    /// A button that was pressed below nothing that is known.
+    pub fn unknown_button(self) -> &'static str {
+        self.pick(
+            "我不记得这是哪一期简报。最新一期：/digest。",
+            "I do not remember which digest this is. /digest shows the latest one.",
+        )
+    }
+
     /// A paused channel goes on.
     pub fn resumed(self) -> &'static str {
         self.pick(
@@ -441,6 +468,7 @@ mod tests {
             lang.next_digest("甲"),
             lang.not_a_channel("甲"),
         ];
+        all.extend([0, 1, 2].map(|papers| lang.about_digest("甲", papers)));
         all.extend([1, 2].map(|n| lang.author_count(n)));
         all.extend([1, 2].map(|n| lang.empty_no_match(n)));
         all.extend([0, 1, 2].map(|count| lang.no_such_number(9, "甲", count)));
@@ -460,7 +488,7 @@ mod tests {
             lang.categories_label(), lang.brief_label(), lang.comments_label(), lang.abstract_link(), lang.code_link(),
             lang.no_digest_yet(), lang.which_paper(), lang.topics_title(), lang.followed(), lang.not_followed(),
             lang.no_schedule(), lang.paused(), lang.help_title(), lang.about(), lang.help_reply_tip(), lang.resumed(),
-            lang.trouble(),
+            lang.trouble(), lang.unknown_button(),
         ];
         all.extend(fixed.map(str::to_owned));
         all.extend(crate::command::TABLE.iter().flat_map(|spec| {

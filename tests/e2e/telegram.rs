@@ -6,24 +6,29 @@ use std::time::Duration;
 
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
+use paperwire::app::App;
 use paperwire::desk::Desk;
 use paperwire::messenger::Messenger as _;
 use paperwire::telegram::markup::render;
 use paperwire::telegram::sender::Sender;
-use paperwire::telegram::updates::{Settings, run};
+use paperwire::telegram::updates::{Settings, UnknownToken, run};
 use paperwire_core::channel::Place;
 use paperwire_core::command::{Answer, Command, Question};
-use paperwire_core::delivery::{SendError, Tag};
-use paperwire_core::message::{Block, Message, plain};
+use paperwire_core::delivery::{Looked, Missing, SendError, Tag};
+use paperwire_core::locale::Lang;
+use paperwire_core::message::{Block, Message, Part, plain};
 use serde_json::json;
 use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use crate::fake::telegram::{FakeTelegram, Fault, TOKEN};
+use crate::program::{Program, channel, config, sample};
 
 const CHAT: i64 = -100_123;
 const OTHER: i64 = 77;
+/// A chat that counts its messages for itself.
+const GROUP: i64 = -1_001_234_567_890;
 
 /// Says back what was asked, and keeps it. `/digest` is answered only with a permit.
 struct Echo {
@@ -80,7 +85,7 @@ fn sender(url: &str, token: &str) -> Sender {
 /// A running bot.
 struct Bot {
     stop: CancellationToken,
-    task: JoinHandle<()>,
+    task: JoinHandle<Result<(), UnknownToken>>,
 }
 
 impl Bot {
@@ -99,7 +104,7 @@ impl Bot {
     async fn stop(self) {
         self.stop.cancel();
         let ended = tokio::time::timeout(Duration::from_secs(5), self.task).await;
-        ended.expect("a stop is quick").unwrap();
+        ended.expect("a stop is quick").unwrap().unwrap();
     }
 }
 
@@ -338,7 +343,7 @@ async fn every_way_in_which_sending_can_fail_has_its_class() {
             Fault::refuse(413, "Request Entity Too Large"),
             "Rejected Request Entity Too Large",
         ),
-        (Fault::refuse(401, "Unauthorized"), "Unreachable"),
+        (Fault::refuse(401, "Unauthorized"), "Unauthorized"),
         (Fault::refuse(500, "Internal Server Error"), "Unreachable"),
         (Fault::Raw(502, html), "Unreachable"),
         (Fault::Raw(404, html), "Unreachable"),
@@ -405,10 +410,34 @@ async fn a_wrong_token_keeps_the_delivery_and_says_what_to_do() {
             .await
             .outcome
             .unwrap_err();
-        assert_eq!(class(&error), "Unreachable");
+        assert_eq!(class(&error), "Unauthorized");
         assert!(error.to_string().contains("@BotFather"), "{error}");
         assert!(!error.to_string().contains(token), "{error}");
     }
+}
+
+#[tokio::test]
+async fn a_wrong_token_ends_the_program_which_says_which_one_it_is_and_does_not_show_it() {
+    let fake = FakeTelegram::start(&[CHAT]).await;
+    for token in ["4242424242:AARevoked", "no-token"] {
+        let data = tempfile::tempdir().unwrap();
+        let mut config = config(Some(&fake), None, &channel(&format!("telegram:{CHAT}")));
+        config.telegram.token = Some(token.into());
+        let app = App::build(&config, data.path().to_owned()).await.unwrap();
+        let ended = app.run_until(CancellationToken::new());
+        let ended = tokio::time::timeout(Duration::from_secs(20), ended).await;
+        let said = format!("{:#}", ended.expect("it ends by itself").unwrap_err());
+        assert!(said.contains("telegram.token") && !said.contains(token), "{said}");
+    }
+}
+
+#[tokio::test]
+async fn a_token_that_is_revoked_while_the_bot_runs_ends_it() {
+    let fake = FakeTelegram::start(&[CHAT]).await;
+    fake.script("getUpdates", [Fault::Pass, Fault::refuse(401, "Unauthorized")]);
+    let bot = Bot::start(&fake, &Echo::new());
+    fake.push_text(CHAT, "ada", "/help");
+    assert_eq!(bot.task.await.unwrap(), Err(UnknownToken));
 }
 
 #[tokio::test]
@@ -432,4 +461,328 @@ async fn what_the_renderer_makes_of_a_large_message_is_what_telegram_takes() {
     let sent = fake.messages(CHAT);
     assert!(sent.len() > 1 && sent.len() == parts.len(), "{}", sent.len());
     assert!(sent[1].request["disable_notification"].as_bool().unwrap());
+}
+
+fn part(text: &str) -> Part {
+    let [part] = render(&Message::sentence(text)).try_into().unwrap();
+    part
+}
+
+fn tag(number: u32) -> Tag {
+    Tag {
+        key: format!("e73aa823d3ca36bd56f2{number:02}"),
+        number,
+        of: 3,
+    }
+}
+
+fn missing(number: u32, known: &[i64]) -> Missing {
+    Missing {
+        tag: tag(number),
+        first_sent: "2025-10-10T09:00:00Z".parse().unwrap(),
+        known: known.iter().map(ToString::to_string).collect(),
+    }
+}
+
+/// A digest of which the first part is posted and the second is in doubt.
+struct Doubt {
+    fake: FakeTelegram,
+    sender: Sender,
+    place: Place,
+    first: i64,
+}
+
+impl Doubt {
+    async fn new(chat: i64) -> Self {
+        let fake = FakeTelegram::start(&[chat]).await;
+        let sender = sender(fake.url(), TOKEN);
+        let place = Place::telegram(chat, None);
+        let first = sender.send(&place, &part("one"), &tag(1)).await.outcome.unwrap();
+        Self {
+            fake,
+            sender,
+            place,
+            first: first.parse().unwrap(),
+        }
+    }
+
+    async fn second(&self, fault: Fault) {
+        self.fake.script("sendMessage", [fault]);
+        let error = self.send_second().await.unwrap_err();
+        assert_eq!(class(&error), "Uncertain");
+    }
+
+    async fn send_second(&self) -> Result<String, SendError> {
+        self.sender.send(&self.place, &part("two"), &tag(2)).await.outcome
+    }
+
+    async fn look(&self) -> Looked {
+        let missing = missing(2, &[self.first]);
+        self.sender.look(&self.place, &part("two"), &missing).await
+    }
+
+    async fn answer(&self) -> i64 {
+        let ids = self
+            .sender
+            .answer(&self.place, 1, &Message::sentence("hi"))
+            .await
+            .unwrap();
+        ids[0].parse().unwrap()
+    }
+}
+
+#[tokio::test]
+async fn a_part_whose_answer_was_lost_is_found_among_other_peoples_messages() {
+    let doubt = Doubt::new(GROUP).await;
+    let (before, asked) = (doubt.fake.post(GROUP), doubt.fake.push_text(GROUP, "ada", "hm"));
+    doubt.second(Fault::AcceptAndClose).await;
+    doubt.fake.post(GROUP);
+    let looks = doubt.fake.messages(GROUP);
+    let there = looks[1].id;
+    assert_eq!(doubt.look().await, Looked::There(there.to_string()));
+    assert_eq!(doubt.fake.probes(GROUP), [before, asked, there]);
+    let after = doubt.fake.messages(GROUP);
+    assert_eq!(after.len(), 2, "nothing was sent again");
+    assert_eq!(after[1].keyboard, looks[1].keyboard);
+}
+
+#[tokio::test]
+async fn a_part_that_is_not_there_is_sent_again_and_found_from_then_on() {
+    let doubt = Doubt::new(GROUP).await;
+    doubt.fake.post(GROUP);
+    doubt.second(Fault::Close).await;
+    assert_eq!(doubt.look().await, Looked::NotThere);
+    let again = doubt.send_second().await.unwrap();
+    assert_eq!(doubt.look().await, Looked::There(again));
+    assert_eq!(doubt.fake.messages(GROUP).len(), 2);
+}
+
+#[tokio::test]
+async fn a_part_sent_as_plain_text_is_found_just_as_well() {
+    let doubt = Doubt::new(GROUP).await;
+    doubt.fake.script("sendMessage", [Fault::AcceptAndClose]);
+    let plain = doubt.sender.plain(&part("two"));
+    let sent = doubt.sender.send(&doubt.place, &plain, &tag(2)).await.outcome;
+    assert_eq!(class(&sent.unwrap_err()), "Uncertain");
+    assert!(matches!(doubt.look().await, Looked::There(_)));
+}
+
+#[tokio::test]
+async fn the_bots_own_messages_that_are_known_are_never_probed() {
+    let doubt = Doubt::new(GROUP).await;
+    let answered = doubt.answer().await;
+    let third = doubt.sender.send(&doubt.place, &part("three"), &tag(3)).await.outcome;
+    let third: i64 = third.unwrap().parse().unwrap();
+    let looks = doubt.fake.messages(GROUP);
+    let later = doubt.answer().await;
+    doubt.second(Fault::AcceptAndClose).await;
+    let there = doubt.fake.messages(GROUP).last().unwrap().id;
+    let missing = missing(2, &[third, doubt.first]);
+    let found = doubt.sender.look(&doubt.place, &part("two"), &missing).await;
+    assert_eq!(found, Looked::There(there.to_string()));
+    let probes = doubt.fake.probes(GROUP);
+    assert_eq!(probes, [there], "not {answered}, {third} or {later}");
+    let keyboards = |messages: &[crate::fake::telegram::Sent]| -> Vec<_> {
+        messages.iter().take(3).map(|sent| sent.keyboard.clone()).collect()
+    };
+    assert_eq!(keyboards(&doubt.fake.messages(GROUP)), keyboards(&looks));
+}
+
+#[tokio::test]
+async fn an_answer_that_is_hit_unexpectedly_keeps_its_looks_and_is_not_taken_for_the_part() {
+    let doubt = Doubt::new(GROUP).await;
+    let answered = doubt.answer().await;
+    doubt.second(Fault::Close).await;
+    // After a restart nobody knows of the answer any more. Taking the keyboard away fails at first.
+    let restarted = sender(doubt.fake.url(), TOKEN);
+    doubt
+        .fake
+        .script("editMessageReplyMarkup", [Fault::Pass, Fault::flood(3)]);
+    let look = || async {
+        let missing = missing(2, &[doubt.first]);
+        restarted.look(&doubt.place, &part("two"), &missing).await
+    };
+    match look().await {
+        Looked::Failed(error) => assert_eq!(class(&error), "RateLimited 3"),
+        other => panic!("{other:?}"),
+    }
+    assert_eq!(look().await, Looked::NotThere);
+    assert!(
+        doubt
+            .fake
+            .messages(GROUP)
+            .iter()
+            .any(|sent| sent.id == answered && sent.keyboard.is_null())
+    );
+    let hits = doubt.fake.probes(GROUP).iter().filter(|&&id| id == answered).count();
+    assert_eq!(hits, 1);
+}
+
+#[tokio::test]
+async fn looking_ends_after_so_many_messages_or_so_many_ids_without_any() {
+    let doubt = Doubt::new(GROUP).await;
+    for _ in 0..3 {
+        doubt.fake.post(GROUP);
+    }
+    assert_eq!(doubt.look().await, Looked::NotThere);
+    assert_eq!(doubt.fake.probes(GROUP).len(), 3 + 10);
+    for _ in 3..50 {
+        doubt.fake.post(GROUP);
+    }
+    assert_eq!(
+        doubt.look().await,
+        Looked::Undecidable("too many messages since".into())
+    );
+    assert_eq!(doubt.fake.probes(GROUP).len(), 13 + 40);
+}
+
+#[tokio::test]
+async fn where_people_are_hidden_from_the_bot_a_part_is_found_behind_them_but_never_declared_absent() {
+    let doubt = Doubt::new(GROUP).await;
+    doubt.fake.hide_people();
+    for _ in 0..20 {
+        doubt.fake.post(GROUP);
+    }
+    match doubt.look().await {
+        Looked::Undecidable(reason) => assert!(reason.contains("administrator"), "{reason}"),
+        other => panic!("{other:?}"),
+    }
+    doubt.second(Fault::AcceptAndCloseHalfway).await;
+    assert!(matches!(doubt.look().await, Looked::There(_)));
+}
+
+#[tokio::test]
+async fn a_chat_that_shares_its_counter_or_in_which_nothing_is_known_cannot_be_decided_and_is_not_probed() {
+    for chat in [OTHER, -5, CHAT] {
+        let doubt = Doubt::new(chat).await;
+        doubt.second(Fault::AcceptAndClose).await;
+        match doubt.look().await {
+            Looked::Undecidable(reason) => assert!(reason.contains("together"), "{reason}"),
+            other => panic!("{other:?}"),
+        }
+        assert_eq!(doubt.fake.calls("editMessageReplyMarkup").len(), 0);
+    }
+    let doubt = Doubt::new(GROUP).await;
+    let found = doubt.sender.look(&doubt.place, &part("two"), &missing(2, &[])).await;
+    let expected = "no earlier message of the bot is known there";
+    assert_eq!(found, Looked::Undecidable(expected.into()));
+}
+
+#[tokio::test]
+async fn trouble_while_looking_is_reported_and_decides_nothing() {
+    let doubt = Doubt::new(GROUP).await;
+    let kicked = "Forbidden: bot was kicked from the supergroup chat";
+    for (fault, expected) in [
+        (Fault::flood(7), "RateLimited 7"),
+        (Fault::refuse(500, "Internal Server Error"), "Unreachable"),
+        (Fault::Raw(502, "<html>"), "Unreachable"),
+        (Fault::Close, "Unreachable"),
+        (
+            Fault::refuse(403, kicked),
+            "Gone Forbidden: bot was kicked from the supergroup chat",
+        ),
+        (
+            Fault::refuse(400, "Bad Request: chat not found"),
+            "Gone Bad Request: chat not found",
+        ),
+        (Fault::refuse(401, "Unauthorized"), "Unauthorized"),
+    ] {
+        doubt.fake.script("editMessageReplyMarkup", [Fault::Pass, fault]);
+        match doubt.look().await {
+            Looked::Failed(error) => assert_eq!(class(&error), expected),
+            other => panic!("{expected}: {other:?}"),
+        }
+    }
+    let unheard_of = Fault::refuse(400, "Bad Request: MESSAGE_ENCHANTED");
+    doubt.fake.script("editMessageReplyMarkup", [unheard_of]);
+    let expected = "Bad Request: MESSAGE_ENCHANTED";
+    assert_eq!(doubt.look().await, Looked::Undecidable(expected.into()));
+    let invalid = Fault::refuse(400, "Bad Request: MESSAGE_ID_INVALID");
+    doubt.fake.script("editMessageReplyMarkup", vec![invalid; 10]);
+    assert_eq!(doubt.look().await, Looked::NotThere);
+}
+
+#[tokio::test]
+async fn an_edit_changes_the_posted_message_once_and_keeps_its_button() {
+    let doubt = Doubt::new(GROUP).await;
+    let (id, button) = (doubt.first.to_string(), doubt.fake.messages(GROUP)[0].keyboard.clone());
+    let edit = |id: String, text: &'static str| {
+        let doubt = &doubt;
+        async move { doubt.sender.edit(&doubt.place, &id, &part(text), &tag(1)).await.outcome }
+    };
+    for _ in 0..2 {
+        assert_eq!(edit(id.clone(), "withdrawn").await, Ok(id.clone()));
+    }
+    let posted = doubt.fake.messages(GROUP);
+    assert_eq!((posted.len(), posted[0].text.as_str()), (1, "withdrawn"));
+    assert_eq!(posted[0].keyboard, button);
+    let foreign = doubt.fake.post(GROUP);
+    for (id, said) in [
+        (foreign.to_string(), "Rejected Bad Request: message can't be edited"),
+        ("9999".to_owned(), "Rejected Bad Request: message to edit not found"),
+        ("x".to_owned(), "Rejected “x” is no message on Telegram"),
+    ] {
+        assert_eq!(class(&edit(id, "withdrawn").await.unwrap_err()), said);
+    }
+    // Whether it arrived makes no difference: it can be repeated.
+    doubt.fake.script("editMessageText", [Fault::AcceptAndClose]);
+    assert_eq!(class(&edit(id.clone(), "again").await.unwrap_err()), "Unreachable");
+    assert_eq!(edit(id.clone(), "again").await, Ok(id));
+}
+
+#[tokio::test]
+async fn only_deliveries_pay_for_speed_and_only_they_have_a_button() {
+    let fake = FakeTelegram::start(&[GROUP]).await;
+    let place = Place::telegram(GROUP, None);
+    for paid in [true, false] {
+        let sender = sender(fake.url(), TOKEN).paid_broadcast(paid);
+        sender.send(&place, &part("one"), &tag(1)).await.outcome.unwrap();
+        sender.answer(&place, 1, &Message::sentence("hi")).await.unwrap();
+        let sent = fake.messages(GROUP);
+        let [delivery, answer] = &sent[sent.len() - 2..] else {
+            panic!("{sent:?}")
+        };
+        assert_eq!(
+            delivery.request.get("allow_paid_broadcast"),
+            paid.then_some(&json!(true))
+        );
+        assert_eq!(delivery.keyboard["inline_keyboard"][0][0]["text"], "ⓘ 1/3");
+        assert_eq!(answer.request.get("allow_paid_broadcast"), None);
+        assert!(answer.keyboard.is_null());
+    }
+}
+
+#[tokio::test]
+async fn a_pressed_button_tells_which_digest_it_is_in_the_channels_language_and_a_foreign_one_is_answered_too() {
+    const FORUM: i64 = -1_009_876_543_210;
+    let data = tempfile::tempdir().unwrap();
+    let fake = FakeTelegram::start(&[GROUP, FORUM]).await;
+    let channels = format!(
+        "{}language = \"zh\"\n{}",
+        channel(&format!("telegram:{GROUP}")),
+        channel(&format!("telegram:{FORUM}/7"))
+    );
+    let program = Program::start(&config(Some(&fake), None, &channels), data.path()).await;
+    program.ingest("mailing.txt", &sample("mailing.txt")).await;
+    program.post(&[]).await;
+    program.delivered().await;
+    let papers = program.titles().await.len();
+    for (chat, lang) in [(GROUP, Lang::Zh), (FORUM, Lang::En)] {
+        let posted = fake.messages(chat).remove(0);
+        let (title, _) = posted.text.split_once(" 1/").unwrap();
+        let told = fake.alert(&fake.press(chat, posted.id)).await;
+        assert_eq!(told, lang.about_digest(title, papers));
+        assert!(told.contains("/paper"), "{told}");
+    }
+    for query in [
+        json!({"data": "somebody else's", "from": {"id": 7}}),
+        json!({"data": "p:gone", "from": {"id": 7}, "message": {"message_id": 1, "date": 0, "chat": {"id": -1}}}),
+        json!({"message": 3}),
+    ] {
+        let told = fake.alert(&fake.push_press(query)).await;
+        assert_eq!(told, Lang::En.unknown_button());
+    }
+    let asked_for = &fake.calls("getUpdates")[0]["allowed_updates"];
+    assert!(asked_for.as_array().unwrap().contains(&json!("callback_query")));
+    program.stop().await;
 }

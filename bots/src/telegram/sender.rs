@@ -2,8 +2,9 @@
 //! teloxide's errors do not tell a request that never left from one whose answer was lost, and the Bot API has no key
 //! that would make sending again harmless.
 
-use std::sync::Arc;
+use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use futures::future::BoxFuture;
@@ -15,7 +16,7 @@ use paperwire_core::message::{Message, Part, ellipsis};
 use reqwest::{StatusCode, Url};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use teloxide::payloads::SetMyCommandsSetters;
 use teloxide::requests::Requester;
 use teloxide::types::BotCommand;
@@ -33,6 +34,22 @@ const ANSWER_TRIES: u32 = 3;
 /// The longest reason that is kept, in characters.
 const REASON_CHARS: usize = 300;
 
+/// After so many ids in a row with nothing there, the chat's latest message is taken to be passed. Messages that are
+/// deleted leave holes, seldom this wide.
+const NOTHING_IN_A_ROW: u32 = 10;
+/// So many ids are looked at for one part: each costs a request, and sending the part again costs only one.
+const MOST_PROBES: u32 = 40;
+/// Supergroups and channels, the chats that count their messages for themselves, have ids below this
+/// (core.telegram.org/api/bots/ids).
+const OWN_COUNTER_BELOW: i64 = -1_000_000_000_000;
+/// How many of the bot's own messages are remembered that are no parts of deliveries: far more than it sends while one
+/// part is in doubt.
+const REMEMBERED: usize = 4_096;
+/// The longest text of an alert (Bot API, answerCallbackQuery).
+const ALERT_CHARS: usize = 200;
+/// Before the key in a button's data; with it at most 64 bytes (Bot API, InlineKeyboardButton).
+const BUTTON_PREFIX: &str = "p:";
+
 /// An address that no request can be sent to.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("“{0}” is no address of a Bot API: write https://api.telegram.org, or the http(s) address of your own server")]
@@ -49,6 +66,45 @@ pub struct Sender {
     token: SecretString,
     /// Whether another program polls with this token, see [`Sender::set_rival`].
     rival: Arc<AtomicBool>,
+    paid: bool,
+    own: Arc<Mutex<OwnMessages>>,
+}
+
+/// Messages of the bot that are no parts of deliveries, as (chat, id).
+#[derive(Debug, Default)]
+struct OwnMessages {
+    /// Never to be probed, the latest last.
+    known: VecDeque<(i64, i64)>,
+    /// Got a part's keyboard by mistake, which must go.
+    marked: Vec<(i64, i64)>,
+}
+
+impl OwnMessages {
+    fn remember(&mut self, chat: i64, id: i64) {
+        if self.known.len() >= REMEMBERED {
+            self.known.pop_front();
+        }
+        self.known.push_back((chat, id));
+    }
+
+    fn mark(&mut self, chat: i64, id: i64) {
+        self.remember(chat, id);
+        self.marked.push((chat, id));
+    }
+}
+
+/// What stands under one message id, as far as trying to edit it tells.
+enum Probed {
+    /// The part that is looked for.
+    Part,
+    /// Somebody else's message.
+    Foreign,
+    /// Nothing that the bot can see.
+    Nothing,
+    /// Another message of the bot, which has now got the part's keyboard.
+    Marked,
+    /// An answer that means none of these.
+    Unclear(String),
 }
 
 impl std::fmt::Debug for Sender {
@@ -94,13 +150,22 @@ impl Sender {
         if let Ok(mut path) = api_url.path_segments_mut() {
             path.pop_if_empty();
         }
-        let rival = Arc::default();
         Ok(Self {
             http,
             api_url,
             token,
-            rival,
+            rival: Arc::default(),
+            paid: false,
+            own: Arc::default(),
         })
+    }
+
+    /// Whether deliveries may go faster than Telegram's free limit, for Stars out of the bot's balance (Bot API,
+    /// `allow_paid_broadcast`). Answers to people never cost anything.
+    #[must_use]
+    pub fn paid_broadcast(mut self, paid: bool) -> Self {
+        self.paid = paid;
+        self
     }
 
     /// Another program polls Telegram with this bot's token, or no longer does. While it does no digest is posted: two
@@ -161,7 +226,7 @@ impl Sender {
     async fn send_patiently(&self, place: &mut Place, part: &Part, reply_to: Option<i64>) -> Result<String, SendError> {
         let mut tries = 1;
         loop {
-            let error = match self.send_message(place, part, reply_to).await {
+            let error = match self.send_answer(place, part, reply_to).await {
                 Ok(id) => return Ok(id),
                 Err(error) if tries == ANSWER_TRIES => return Err(error),
                 Err(error) => error,
@@ -182,9 +247,173 @@ impl Sender {
         }
     }
 
-    async fn send_message(&self, place: &Place, part: &Part, reply_to: Option<i64>) -> Result<String, SendError> {
-        let body = request_body(place, part, reply_to)?;
-        let sent = self.http.post(self.method("sendMessage")).json(&body).send().await;
+    async fn send_answer(&self, place: &Place, part: &Part, reply_to: Option<i64>) -> Result<String, SendError> {
+        let chat = chat_of(place)?;
+        let mut body = send_body(place, chat, part)?;
+        if let Some(message) = reply_to {
+            // Somebody may have deleted the question in the meantime.
+            let reply = json!({"message_id": message, "allow_sending_without_reply": true});
+            body.insert("reply_parameters".into(), reply);
+        }
+        let id = self.send_message(body).await?;
+        self.own().remember(chat, id);
+        Ok(id.to_string())
+    }
+
+    async fn send_part(&self, place: &Place, part: &Part, tag: &Tag) -> Result<String, SendError> {
+        let mut body = send_body(place, chat_of(place)?, part)?;
+        body.insert("reply_markup".into(), keyboard(tag));
+        if self.paid {
+            body.insert("allow_paid_broadcast".into(), true.into());
+        }
+        Ok(self.send_message(body).await?.to_string())
+    }
+
+    async fn send_message(&self, body: Map<String, Value>) -> Result<i64, SendError> {
+        let sent = self.call("sendMessage", body).await?;
+        sent.get("message_id")
+            .and_then(Value::as_i64)
+            .ok_or_else(|| SendError::Uncertain {
+                reason: UNPROMISED.into(),
+            })
+    }
+
+    async fn edit_message(&self, place: &Place, message: &str, part: &Part, tag: &Tag) -> Result<String, SendError> {
+        let id: i64 = message
+            .parse()
+            .map_err(|_| rejected(format!("“{message}” is no message on Telegram")))?;
+        let mut body = payload(part)?;
+        // What only concerns sending is no field of editMessageText.
+        body.retain(|field, _| matches!(field.as_str(), "text" | "entities" | "link_preview_options"));
+        body.insert("chat_id".into(), chat_of(place)?.into());
+        body.insert("message_id".into(), id.into());
+        body.insert("reply_markup".into(), keyboard(tag));
+        match self.call("editMessageText", body).await {
+            Err(SendError::Rejected { reason }) if says(&reason, &UNCHANGED) => Ok(message.to_owned()),
+            Err(error) => Err(harmless(error)),
+            Ok(_) => Ok(message.to_owned()),
+        }
+    }
+
+    /// Shows the person who pressed a button `text`, cut to what an alert may hold. The app shows a spinner until then.
+    ///
+    /// # Errors
+    /// No connection, or Telegram's refusal: it forgets what was pressed after a while.
+    pub async fn alert(&self, query: &str, text: &str) -> Result<(), SendError> {
+        let text = ellipsis(text, ALERT_CHARS);
+        let body = [
+            ("callback_query_id", query.into()),
+            ("text", text.into()),
+            ("show_alert", true.into()),
+        ];
+        let body = body.map(|(field, value)| (field.to_owned(), value));
+        self.call("answerCallbackQuery", Map::from_iter(body)).await.map(drop)
+    }
+
+    /// Looks for a part by trying to give each message after the last known one the keyboard that the part has: Telegram
+    /// refuses that for the part itself, since nothing would change.
+    async fn find(&self, place: &Place, missing: &Missing) -> Result<Looked, SendError> {
+        let undecidable = |reason: &str| Ok(Looked::Undecidable(reason.to_owned()));
+        let chat = chat_of(place)?;
+        if chat >= OWN_COUNTER_BELOW {
+            return undecidable("private chats and basic groups number their messages together");
+        }
+        let Some(last) = missing.known.iter().filter_map(|id| id.parse::<i64>().ok()).max() else {
+            return undecidable("no earlier message of the bot is known there");
+        };
+        self.unmark(chat).await?;
+        let keyboard = keyboard(&missing.tag);
+        let (mut id, mut probes, mut nothing, mut blind) = (last, 0, 0, false);
+        while probes < MOST_PROBES {
+            id = id.saturating_add(1);
+            if self.own().known.contains(&(chat, id)) {
+                nothing = 0;
+                continue;
+            }
+            probes += 1;
+            match self.probe(chat, id, &keyboard).await? {
+                Probed::Part => return Ok(Looked::There(id.to_string())),
+                Probed::Foreign => nothing = 0,
+                Probed::Marked => {
+                    self.own().mark(chat, id);
+                    self.unmark(chat).await?;
+                    nothing = 0;
+                }
+                Probed::Nothing => {
+                    nothing += 1;
+                    if nothing == NOTHING_IN_A_ROW && !blind {
+                        if self.sees_everything(chat).await? {
+                            return Ok(Looked::NotThere);
+                        }
+                        blind = true;
+                    }
+                }
+                Probed::Unclear(said) => return undecidable(&said),
+            }
+        }
+        undecidable(if blind {
+            "other people's messages are hidden from the bot there; it sees them as an administrator"
+        } else {
+            "too many messages since"
+        })
+    }
+
+    async fn probe(&self, chat: i64, id: i64, keyboard: &Value) -> Result<Probed, SendError> {
+        match self.edit_keyboard(chat, id, Some(keyboard)).await {
+            Ok(_) => Ok(Probed::Marked),
+            Err(SendError::Rejected { reason }) if says(&reason, &UNCHANGED) => Ok(Probed::Part),
+            Err(SendError::Rejected { reason }) if says(&reason, &FOREIGN) => Ok(Probed::Foreign),
+            Err(SendError::Rejected { reason }) if says(&reason, &MISSING) => Ok(Probed::Nothing),
+            Err(SendError::Rejected { reason }) => Ok(Probed::Unclear(reason)),
+            Err(error) => Err(harmless(error)),
+        }
+    }
+
+    /// Takes the keyboard away from messages that got it by mistake: with it they would be taken for the part.
+    async fn unmark(&self, chat: i64) -> Result<(), SendError> {
+        loop {
+            let marked = self.own().marked.iter().copied().find(|marked| marked.0 == chat);
+            let Some((_, id)) = marked else { return Ok(()) };
+            match self.edit_keyboard(chat, id, None).await {
+                Ok(_) | Err(SendError::Rejected { .. }) => self.own().marked.retain(|&other| other != (chat, id)),
+                Err(error) => return Err(harmless(error)),
+            }
+        }
+    }
+
+    async fn edit_keyboard(&self, chat: i64, id: i64, keyboard: Option<&Value>) -> Result<Value, SendError> {
+        let mut body = Map::new();
+        body.insert("chat_id".into(), chat.into());
+        body.insert("message_id".into(), id.into());
+        if let Some(keyboard) = keyboard {
+            body.insert("reply_markup".into(), keyboard.clone());
+        }
+        self.call("editMessageReplyMarkup", body).await
+    }
+
+    /// Whether every message of the chat exists for the bot. In privacy mode (core.telegram.org/bots/features,
+    /// “Privacy mode”) people's messages in a group do not, unless the bot is an administrator.
+    async fn sees_everything(&self, chat: i64) -> Result<bool, SendError> {
+        let me = self.call("getMe", Map::new()).await.map_err(harmless)?;
+        if me.get("can_read_all_group_messages").and_then(Value::as_bool) == Some(true) {
+            return Ok(true);
+        }
+        let mut body = Map::new();
+        body.insert("chat_id".into(), chat.into());
+        body.insert("user_id".into(), me.get("id").cloned().unwrap_or_default());
+        let member = self.call("getChatMember", body).await.map_err(harmless)?;
+        let status = member.get("status").and_then(Value::as_str);
+        Ok(matches!(status, Some("administrator" | "creator")))
+    }
+
+    fn own(&self) -> MutexGuard<'_, OwnMessages> {
+        // Whatever a panic left behind is still a list of messages.
+        self.own.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// One request; what it answers with.
+    async fn call(&self, method: &str, body: Map<String, Value>) -> Result<Value, SendError> {
+        let sent = self.http.post(self.method(method)).json(&body).send().await;
         let response = sent.map_err(|error| {
             // Only a connection that was never made proves that nothing was sent. A timeout, a reset or a close after
             // that leaves open whether Telegram had already taken the request.
@@ -209,16 +438,16 @@ impl Sender {
         Err(self.refused(status, reply, retry_after))
     }
 
-    /// A 2xx answer. What cannot be read as the promised one may still belong to a message that was sent.
-    fn accepted(&self, reply: Option<Reply>, broken: Option<reqwest::Error>) -> Result<String, SendError> {
-        let id = match reply {
-            Some(Reply { ok: true, result, .. }) => result.and_then(|r| r.get("message_id")?.as_i64()),
+    /// A 2xx answer. What cannot be read as the promised one may still belong to a request that was taken.
+    fn accepted(&self, reply: Option<Reply>, broken: Option<reqwest::Error>) -> Result<Value, SendError> {
+        let result = match reply {
+            Some(Reply { ok: true, result, .. }) => result,
             Some(Reply { ok: false, .. }) | None => None,
         };
-        id.map(|id| id.to_string()).ok_or_else(|| SendError::Uncertain {
+        result.ok_or_else(|| SendError::Uncertain {
             reason: match broken {
                 Some(error) => self.network_reason(error, "reading the answer").1,
-                None => "Telegram's answer was not what the Bot API promises".into(),
+                None => UNPROMISED.into(),
             },
         })
     }
@@ -260,7 +489,7 @@ impl Sender {
             StatusCode::BAD_REQUEST if says_gone(&said) => SendError::Gone { reason },
             StatusCode::BAD_REQUEST | StatusCode::PAYLOAD_TOO_LARGE => SendError::Rejected { reason },
             // Nothing is wrong with the message or the channel: it waits until the operator has put the token right.
-            StatusCode::UNAUTHORIZED | StatusCode::NOT_FOUND => SendError::Unreachable {
+            StatusCode::UNAUTHORIZED | StatusCode::NOT_FOUND => SendError::Unauthorized {
                 reason: format!("{reason}: {BAD_TOKEN}"),
             },
             status => SendError::Unreachable {
@@ -305,8 +534,26 @@ impl Sender {
 }
 
 /// What the operator can do about 401 and 404, Telegram's answers to a token that it does not know.
-pub(super) const BAD_TOKEN: &str = "Telegram does not know this bot's token; it is mistyped or was revoked. Put the \
-                                    token that @BotFather shows into the configuration and restart. Nothing is lost";
+pub(super) const BAD_TOKEN: &str = "Telegram does not know this bot's token (telegram.token); it is mistyped or was \
+                                    revoked. Put the token that @BotFather shows into the configuration and restart. \
+                                    Nothing is lost";
+
+/// A 2xx answer with something else in it.
+const UNPROMISED: &str = "Telegram's answer was not what the Bot API promises";
+
+/// The descriptions of 400 with which editing fails. Telegram gives no codes; these are the texts of
+/// tdlib/telegram-bot-api (`Client::fail_query_with_error`, `Client::check_message`) and the errors of
+/// messages.editMessage (core.telegram.org/method/messages.editMessage) that it passes on in capitals. First: nothing
+/// would change.
+const UNCHANGED: [&str; 2] = ["message is not modified", "message_not_modified"];
+/// The message is not the bot's.
+const FOREIGN: [&str; 3] = [
+    "message can't be edited",
+    "message_author_required",
+    "message_edit_time_expired",
+];
+/// There is no message, or none that the bot may see.
+const MISSING: [&str; 2] = ["message to edit not found", "message_id_invalid"];
 
 /// The descriptions of 400 that mean: this chat or topic cannot be written to. Telegram gives no codes; these are the
 /// texts of tdlib/telegram-bot-api and the errors of messages.sendMessage (core.telegram.org/method/messages.sendMessage)
@@ -334,29 +581,63 @@ fn says_gone(description: &str) -> bool {
         "topic_closed",
         "topic_deleted",
     ];
-    let description = description.to_ascii_lowercase();
-    TEXTS.iter().any(|text| description.contains(text))
+    says(description, &TEXTS)
 }
 
-fn request_body(place: &Place, part: &Part, reply_to: Option<i64>) -> Result<Value, SendError> {
-    let bad = |reason: String| SendError::Rejected { reason };
-    let chat: i64 = match place.platform() {
+fn says(description: &str, texts: &[&str]) -> bool {
+    let description = description.to_ascii_lowercase();
+    texts.iter().any(|text| description.contains(text))
+}
+
+/// What went wrong with a request that may be repeated: nothing stays in doubt.
+fn harmless(error: SendError) -> SendError {
+    match error {
+        SendError::Uncertain { reason } => SendError::Unreachable { reason },
+        SendError::RateLimited { .. }
+        | SendError::Moved { .. }
+        | SendError::Gone { .. }
+        | SendError::Rejected { .. }
+        | SendError::Unreachable { .. }
+        | SendError::Unauthorized { .. } => error,
+    }
+}
+
+fn rejected(reason: String) -> SendError {
+    SendError::Rejected { reason }
+}
+
+/// The one button below a part. Telegram compares it as a whole, so it depends on nothing but the tag.
+fn keyboard(tag: &Tag) -> Value {
+    let label = match tag.of {
+        0 | 1 => "ⓘ".to_owned(),
+        of => format!("ⓘ {}/{of}", tag.number),
+    };
+    let data = format!("{BUTTON_PREFIX}{}", tag.key);
+    json!({"inline_keyboard": [[{"text": label, "callback_data": data}]]})
+}
+
+/// Whether a button's data is that of a part.
+pub(super) fn is_button(data: &str) -> bool {
+    data.starts_with(BUTTON_PREFIX)
+}
+
+fn chat_of(place: &Place) -> Result<i64, SendError> {
+    match place.platform() {
         Platform::Telegram => place.chat().parse().ok(),
         Platform::Discord | Platform::Web => None,
     }
-    .ok_or_else(|| bad(format!("{place} is no place on Telegram")))?;
-    let mut body: Value = serde_json::from_str(&part.payload).unwrap_or_default();
-    let fields = body
-        .as_object_mut()
-        .ok_or_else(|| bad("the stored part is no JSON object".into()))?;
-    fields.insert("chat_id".into(), chat.into());
+    .ok_or_else(|| rejected(format!("{place} is no place on Telegram")))
+}
+
+fn payload(part: &Part) -> Result<Map<String, Value>, SendError> {
+    serde_json::from_str(&part.payload).map_err(|_| rejected("the stored part is no JSON object".into()))
+}
+
+fn send_body(place: &Place, chat: i64, part: &Part) -> Result<Map<String, Value>, SendError> {
+    let mut body = payload(part)?;
+    body.insert("chat_id".into(), chat.into());
     if let Some(thread) = place.thread() {
-        fields.insert("message_thread_id".into(), thread.into());
-    }
-    if let Some(message) = reply_to {
-        // Somebody may have deleted the question in the meantime.
-        let reply = json!({"message_id": message, "allow_sending_without_reply": true});
-        fields.insert("reply_parameters".into(), reply);
+        body.insert("message_thread_id".into(), thread.into());
     }
     Ok(body)
 }
@@ -366,24 +647,26 @@ impl Messenger for Sender {
         Platform::Telegram
     }
 
-    /// `tag` stays unused: the Bot API knows no idempotency (tdlib/telegram-bot-api#126), hence [`SendError::Uncertain`].
-    fn send<'a>(&'a self, place: &'a Place, part: &'a Part, _tag: &'a Tag) -> BoxFuture<'a, Answered> {
+    /// The Bot API knows no idempotency (tdlib/telegram-bot-api#126), hence [`SendError::Uncertain`]. The part's button
+    /// carries the key instead, so that [`Messenger::look`] can tell it from others.
+    fn send<'a>(&'a self, place: &'a Place, part: &'a Part, tag: &'a Tag) -> BoxFuture<'a, Answered> {
         Box::pin(async move {
             if self.rival.load(Ordering::Relaxed) {
                 let (retry_after, scope) = (RIVAL_PAUSE, LimitScope::Bot);
                 return Err(SendError::RateLimited { retry_after, scope }).into();
             }
-            self.send_message(place, part, None).await.into()
+            self.send_part(place, part, tag).await.into()
         })
     }
 
-    fn look<'a>(&'a self, _place: &'a Place, _part: &'a Part, _missing: &'a Missing) -> BoxFuture<'a, Looked> {
-        Box::pin(std::future::ready(Looked::Undecidable("nothing tells".to_owned())))
+    /// Looks behind the highest id in `missing.known`: nothing that was sent to the chat after the missing part may be
+    /// among them. A message of the bot that nobody knew of may lose its button.
+    fn look<'a>(&'a self, place: &'a Place, _part: &'a Part, missing: &'a Missing) -> BoxFuture<'a, Looked> {
+        Box::pin(async move { self.find(place, missing).await.unwrap_or_else(Looked::Failed) })
     }
 
-    fn edit<'a>(&'a self, _: &'a Place, _message: &'a str, _part: &'a Part, _tag: &'a Tag) -> BoxFuture<'a, Answered> {
-        let reason = "it cannot be edited".to_owned();
-        Box::pin(std::future::ready(Err(SendError::Rejected { reason }).into()))
+    fn edit<'a>(&'a self, place: &'a Place, message: &'a str, part: &'a Part, tag: &'a Tag) -> BoxFuture<'a, Answered> {
+        Box::pin(async move { self.edit_message(place, message, part, tag).await.into() })
     }
 
     fn plain(&self, part: &Part) -> Part {
@@ -446,16 +729,40 @@ mod tests {
         let part = Part {
             payload: r#"{"text":"x"}"#.into(),
         };
-        let body = request_body(&Place::telegram(-100, Some(7)), &part, Some(3)).unwrap();
-        let reply = json!({"message_id": 3, "allow_sending_without_reply": true});
+        let place = Place::telegram(-100, Some(7));
+        let body = send_body(&place, chat_of(&place).unwrap(), &part).unwrap();
         assert_eq!(
-            body,
-            json!({"text": "x", "chat_id": -100, "message_thread_id": 7, "reply_parameters": reply})
+            Value::from(body),
+            json!({"text": "x", "chat_id": -100, "message_thread_id": 7})
         );
-        assert!(matches!(
-            request_body(&Place::discord(123_456_789_012_345_678), &part, None),
-            Err(SendError::Rejected { .. })
-        ));
+        let elsewhere = chat_of(&Place::discord(123_456_789_012_345_678));
+        assert!(matches!(elsewhere, Err(SendError::Rejected { .. })));
+    }
+
+    #[test]
+    fn a_button_says_which_part_it_is_and_carries_no_more_than_telegram_allows() {
+        let tag = |number, of| Tag {
+            key: "e73aa823d3ca36bd56f2ed".into(),
+            number,
+            of,
+        };
+        let button = |tag: &Tag| keyboard(tag)["inline_keyboard"][0][0].clone();
+        let expected = json!({"text": "ⓘ 2/5", "callback_data": "p:e73aa823d3ca36bd56f2ed"});
+        assert_eq!(button(&tag(2, 5)), expected);
+        assert_eq!(button(&tag(1, 1))["text"], "ⓘ");
+        assert!(
+            expected["callback_data"]
+                .as_str()
+                .is_some_and(|data| data.len() <= 64 && is_button(data))
+        );
+    }
+
+    #[test]
+    fn of_the_bots_other_messages_the_latest_are_remembered() {
+        let mut own = OwnMessages::default();
+        (0..=4_096).for_each(|id| own.remember(-1, id));
+        assert_eq!(own.known.len(), REMEMBERED);
+        assert!(!own.known.contains(&(-1, 0)) && own.known.contains(&(-1, 4_096)));
     }
 
     #[test]

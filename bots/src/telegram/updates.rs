@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use paperwire_core::channel::Place;
-use paperwire_core::command::{self, CommandError, Question};
+use paperwire_core::command::{self, Command, CommandError, Question};
 use paperwire_core::locale::Lang;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -19,13 +19,14 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{debug, error, info, warn};
 
-use super::sender::{BAD_TOKEN, Identity, Sender};
+use super::sender::{BAD_TOKEN, Identity, Sender, is_button};
 use crate::desk::Desk;
 
 /// How many chats are answered at the same time.
 const CONCURRENCY: usize = 32;
-/// How many questions of one chat may wait. What exceeds it is dropped: nobody reads the answers to a flood.
-const WAITING_PER_CHAT: usize = 16;
+/// How many questions of one chat or presses of one person may wait. What exceeds it is dropped: nobody reads the answers
+/// to a flood.
+const WAITING_PER_LINE: usize = 16;
 /// After a conflict, so many undisturbed polls in a row mean that the other copy is gone.
 const CALM_POLLS: u32 = 3;
 
@@ -56,6 +57,11 @@ impl Default for Settings {
     }
 }
 
+/// Telegram does not know the token: asking again would change nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("{BAD_TOKEN}")]
+pub struct UnknownToken;
+
 /// getUpdates with updates as plain JSON.
 #[derive(Serialize)]
 struct Poll {
@@ -63,7 +69,7 @@ struct Poll {
     offset: Option<i64>,
     /// In seconds.
     timeout: u64,
-    allowed_updates: [&'static str; 2],
+    allowed_updates: [&'static str; 3],
 }
 
 impl Payload for Poll {
@@ -77,7 +83,7 @@ fn poll(bot: &Bot, offset: Option<i64>, timeout: Duration) -> JsonRequest<Poll> 
         Poll {
             offset,
             timeout: timeout.as_secs(),
-            allowed_updates: ["message", "channel_post"],
+            allowed_updates: ["message", "channel_post", "callback_query"],
         },
     )
 }
@@ -105,7 +111,29 @@ struct Chat {
 
 #[derive(Debug, Deserialize)]
 struct User {
+    id: Option<i64>,
     language_code: Option<String>,
+}
+
+impl User {
+    fn lang(&self) -> Lang {
+        let code = self.language_code.as_deref().unwrap_or_default();
+        if code.to_ascii_lowercase().starts_with("zh") {
+            Lang::Zh
+        } else {
+            Lang::En
+        }
+    }
+}
+
+/// What is read of a pressed button (Bot API, CallbackQuery). Whatever the rest looks like, its id can be answered.
+#[derive(Debug, Deserialize)]
+struct Pressed {
+    id: String,
+    from: Option<User>,
+    #[serde(default)]
+    message: Value,
+    data: Option<String>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -113,11 +141,63 @@ struct Replied {
     message_id: i64,
 }
 
-/// What a message asks of us.
+/// What an update asks of us.
 #[derive(Debug, PartialEq, Eq)]
 enum Task {
-    Answer { question: Question, message_id: i64 },
-    Move { from: Place, to: Place },
+    Answer {
+        question: Question,
+        message_id: i64,
+    },
+    /// A button was pressed; without a question where it is none of a part.
+    Tell {
+        query: String,
+        question: Option<Question>,
+        lang: Lang,
+    },
+    Move {
+        from: Place,
+        to: Place,
+    },
+}
+
+/// What is done in order: a chat's questions, and what one person presses. A button does not wait for answers to be sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+enum Line {
+    Chat(i64),
+    Person(Option<i64>),
+}
+
+/// The topic that a message stands in. Replies in groups without topics have a thread id as well; only a topic is a place
+/// of its own.
+fn topic(message: &Incoming) -> Option<i32> {
+    message.message_thread_id.filter(|_| message.is_topic_message)
+}
+
+/// The task in a pressed button: it always gets an answer, since the app shows a spinner until then.
+fn press(pressed: Pressed) -> (Line, Task) {
+    let Pressed {
+        id: query,
+        from,
+        message,
+        data,
+    } = pressed;
+    let person = from.as_ref().and_then(|user| user.id);
+    let lang = from.as_ref().map_or(Lang::En, User::lang);
+    let message = Incoming::deserialize(message)
+        .ok()
+        .filter(|_| data.as_deref().is_some_and(is_button));
+    let question = message.map(|message| {
+        let (chat, topic) = (message.chat.id, topic(&message));
+        Question {
+            command: Ok(Command::About),
+            place: Place::telegram(chat, topic),
+            parent: topic.map(|_| Place::telegram(chat, None)),
+            asker: person.map(|id| id.to_string()),
+            reply_to: Some(message.message_id.to_string()),
+            fallback_lang: lang,
+        }
+    });
+    (Line::Person(person), Task::Tell { query, question, lang })
 }
 
 /// The task in a message; `None` for everything that is not meant for the bot.
@@ -128,8 +208,8 @@ fn task(message: Incoming, bot_name: Option<&str>) -> Option<Task> {
             to: Place::telegram(to, None),
         });
     }
-    let text = message.text?;
-    let command = command::parse(&text, bot_name)?;
+    let text = message.text.as_deref()?;
+    let command = command::parse(text, bot_name)?;
     let addressed = text.split_whitespace().next().is_some_and(|head| head.contains('@'));
     if message.chat.kind != "private"
         && !addressed
@@ -138,25 +218,20 @@ fn task(message: Incoming, bot_name: Option<&str>) -> Option<Task> {
         // Other bots live in groups too, and `/ban` is theirs.
         return None;
     }
-    // Replies in groups without topics have a thread id as well; only a topic is a place of its own.
-    let topic = message.message_thread_id.filter(|_| message.is_topic_message);
+    let topic = topic(&message);
     let reply_to = message
         .reply_to_message
         .map(|replied| replied.message_id)
         // In a topic every message formally replies to the one that opened it.
         .filter(|&id| topic.is_none_or(|topic| id != i64::from(topic)));
-    let chinese = message
-        .from
-        .and_then(|user| user.language_code)
-        .is_some_and(|code| code.to_ascii_lowercase().starts_with("zh"));
     Some(Task::Answer {
         question: Question {
-            asker: None,
             command,
             place: Place::telegram(message.chat.id, topic),
             parent: topic.map(|_| Place::telegram(message.chat.id, None)),
+            asker: message.from.as_ref().and_then(|user| user.id).map(|id| id.to_string()),
             reply_to: reply_to.map(|id| id.to_string()),
-            fallback_lang: if chinese { Lang::Zh } else { Lang::En },
+            fallback_lang: message.from.as_ref().map_or(Lang::En, User::lang),
         },
         message_id: message.message_id,
     })
@@ -167,10 +242,19 @@ fn task(message: Incoming, bot_name: Option<&str>) -> Option<Task> {
 ///
 /// A crash is different: questions that were taken in but not answered by then stay unanswered. People ask again; an
 /// answer that comes twice helps nobody.
-pub async fn run(settings: Settings, desk: Arc<dyn Desk>, sender: Arc<Sender>, stop: CancellationToken) {
+///
+/// # Errors
+/// When Telegram does not know the token.
+pub async fn run(
+    settings: Settings,
+    desk: Arc<dyn Desk>,
+    sender: Arc<Sender>,
+    stop: CancellationToken,
+) -> Result<(), UnknownToken> {
     let bot = sender.bot();
-    let Some(me) = stop.run_until_cancelled(introduce(&settings, &sender, &bot)).await else {
-        return;
+    let me = match stop.run_until_cancelled(introduce(&settings, &sender, &bot)).await {
+        Some(me) => me?,
+        None => return Ok(()),
     };
     let mut lanes = Lanes::new(desk, sender.clone());
     let mut trouble = Trouble::default();
@@ -192,6 +276,10 @@ pub async fn run(settings: Settings, desk: Arc<dyn Desk>, sender: Arc<Sender>, s
                 }
                 lanes.tidy();
             }
+            Err(error) if is_unknown_token(&error) => {
+                lanes.finish(settings.grace).await;
+                return Err(UnknownToken);
+            }
             Err(error) => {
                 let pause = trouble.pause(&error, &settings, &sender);
                 if is_webhook_conflict(&error) {
@@ -210,14 +298,16 @@ pub async fn run(settings: Settings, desk: Arc<dyn Desk>, sender: Arc<Sender>, s
             warn!("Telegram could not be told which messages are dealt with; some may be answered again");
         }
     }
+    Ok(())
 }
 
 /// Learns the bot's name, however long it takes, and prepares what polling and people need.
-async fn introduce(settings: &Settings, sender: &Sender, bot: &Bot) -> Identity {
+async fn introduce(settings: &Settings, sender: &Sender, bot: &Bot) -> Result<Identity, UnknownToken> {
     let mut trouble = Trouble::default();
     let me = loop {
         match sender.get_me().await {
             Ok(me) => break me,
+            Err(error) if is_unknown_token(&error) => return Err(UnknownToken),
             Err(error) => tokio::time::sleep(trouble.pause(&error, settings, sender)).await,
         }
     };
@@ -229,7 +319,7 @@ async fn introduce(settings: &Settings, sender: &Sender, bot: &Bot) -> Identity 
             describe(&error, sender)
         );
     }
-    me
+    Ok(me)
 }
 
 /// While a webhook is set, Telegram refuses every poll. Messages that wait for it stay.
@@ -260,6 +350,11 @@ fn describe(error: &RequestError, sender: &Sender) -> String {
             sender.without_token(&error.to_string())
         }
     }
+}
+
+/// 401, or 404 in the Bot API's form: no other method is called here that it could mean.
+fn is_unknown_token(error: &RequestError) -> bool {
+    matches!(error, RequestError::Api(ApiError::InvalidToken))
 }
 
 fn is_conflict(error: &RequestError) -> bool {
@@ -324,11 +419,11 @@ impl Trouble {
     }
 }
 
-/// One lane per chat: what is asked in a chat is answered in order, and no chat waits for another.
+/// One lane per [`Line`]: what is asked in a chat is answered in order, and no chat waits for another.
 struct Lanes {
     desk: Arc<dyn Desk>,
     sender: Arc<Sender>,
-    lanes: HashMap<i64, Lane>,
+    lanes: HashMap<Line, Lane>,
     permits: Arc<Semaphore>,
     tasks: TaskTracker,
     abandon: CancellationToken,
@@ -355,31 +450,34 @@ impl Lanes {
 
     fn take(&mut self, update: Value, me: &Identity) {
         let id = update.get("update_id").and_then(Value::as_i64);
-        let Some(message) = update.get("message").or_else(|| update.get("channel_post")) else {
+        let found = if let Some(pressed) = update.get("callback_query") {
+            Pressed::deserialize(pressed).map(|pressed| Some(press(pressed)))
+        } else if let Some(message) = update.get("message").or_else(|| update.get("channel_post")) {
+            Incoming::deserialize(message).map(|message| {
+                let line = Line::Chat(message.chat.id);
+                task(message, me.username.as_deref()).map(|task| (line, task))
+            })
+        } else {
             debug!(id, "an update of a kind that was not asked for");
             return;
         };
-        match Incoming::deserialize(message) {
-            Ok(message) => {
-                let chat = message.chat.id;
-                if let Some(task) = task(message, me.username.as_deref()) {
-                    self.enqueue(chat, task);
-                }
-            }
+        match found {
+            Ok(Some((line, task))) => self.enqueue(line, task),
+            Ok(None) => {}
             Err(error) => warn!(id, "a message from Telegram could not be read and is left out: {error}"),
         }
     }
 
-    fn enqueue(&mut self, chat: i64, task: Task) {
+    fn enqueue(&mut self, line: Line, task: Task) {
         let waiting = self
             .lanes
-            .get(&chat)
+            .get(&line)
             .map_or(0, |lane| Arc::strong_count(&lane.tickets) - 1);
-        if waiting >= WAITING_PER_CHAT && matches!(task, Task::Answer { .. }) {
-            warn!(chat, "too many questions at once; one is left out");
+        if waiting >= WAITING_PER_LINE && matches!(task, Task::Answer { .. } | Task::Tell { .. }) {
+            warn!(?line, "too many questions at once; one is left out");
             return;
         }
-        let (previous, tickets) = match self.lanes.remove(&chat) {
+        let (previous, tickets) = match self.lanes.remove(&line) {
             Some(lane) => (Some(lane.last), lane.tickets),
             None => (None, Arc::new(())),
         };
@@ -400,7 +498,7 @@ impl Lanes {
             let _ = abandon.run_until_cancelled(in_turn).await;
             drop(ticket);
         });
-        self.lanes.insert(chat, Lane { last, tickets });
+        self.lanes.insert(line, Lane { last, tickets });
     }
 
     /// Forgets chats in which nothing is under way.
@@ -426,6 +524,15 @@ async fn perform(task: Task, desk: Arc<dyn Desk>, sender: Arc<Sender>) {
         Task::Move { from, to } => {
             info!(%from, %to, "a group became a supergroup");
             desk.moved(from, to).await;
+        }
+        Task::Tell { query, question, lang } => {
+            let text = match question {
+                Some(question) => desk.answer(question).await.message.to_plain(),
+                None => lang.unknown_button().to_owned(),
+            };
+            if let Err(error) = sender.alert(&query, text.trim()).await {
+                debug!("a pressed button stays without an answer: {error}");
+            }
         }
         Task::Answer { question, message_id } => {
             let place = question.place.clone();
@@ -463,6 +570,48 @@ mod tests {
         let fields = fields.as_object().unwrap().clone();
         message.as_object_mut().unwrap().extend(fields);
         message
+    }
+
+    #[test]
+    fn who_asks_is_known_by_the_id_of_the_person_and_not_where_a_channel_speaks() {
+        let asker = question(with(group("/help"), json!({"from": {"id": 1001, "first_name": "Ada"}}))).asker;
+        assert_eq!(asker.as_deref(), Some("1001"));
+        assert_eq!(question(group("/help")).asker, None);
+    }
+
+    #[test]
+    fn a_pressed_button_asks_about_the_part_above_it_and_a_foreign_one_asks_nothing() {
+        let pressed = |fields: Value| {
+            let query = with(
+                json!({"id": "9", "from": {"id": 1001, "language_code": "zh-hans"}}),
+                fields,
+            );
+            match press(Pressed::deserialize(query).unwrap()).1 {
+                Task::Tell { query, question, lang } => {
+                    assert_eq!((query.as_str(), lang), ("9", Lang::Zh));
+                    question
+                }
+                other @ (Task::Answer { .. } | Task::Move { .. }) => panic!("a press and not {other:?}"),
+            }
+        };
+        let message = json!({"message_id": 31, "date": 0, "chat": {"id": -100, "type": "supergroup"}});
+        let in_topic = with(
+            message.clone(),
+            json!({"message_thread_id": 7, "is_topic_message": true}),
+        );
+        let question = pressed(json!({"data": "p:key", "message": in_topic})).unwrap();
+        assert_eq!(question.command, Ok(Command::About));
+        assert_eq!(question.place, Place::telegram(-100, Some(7)));
+        assert_eq!(question.reply_to.as_deref(), Some("31"));
+        assert_eq!(question.asker.as_deref(), Some("1001"));
+        for foreign in [
+            json!({"data": "q:key", "message": message}),
+            json!({"message": message}),
+            json!({"data": "p:key"}),
+            json!({"data": "p:key", "message": {"no": "message"}}),
+        ] {
+            assert_eq!(pressed(foreign), None);
+        }
     }
 
     #[test]

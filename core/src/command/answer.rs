@@ -6,7 +6,7 @@ use super::{Answer, Command, CommandError, PaperQuery, Question, TABLE};
 use crate::channel::{Activity, Channel, Place, Style};
 use crate::digest::{Digest, Entry, View};
 use crate::locale::Lang;
-use crate::message::{self, Block, Line, Message, Span, plain};
+use crate::message::{self, Block, Line, Message, Span, ellipsis, plain};
 use crate::paper::{Paper, PaperId};
 use crate::store::{Result, Store};
 use crate::topic::Topic;
@@ -16,6 +16,9 @@ const NAMED_AUTHORS: usize = 8;
 /// How many past deliveries of a place are looked through for a day's digest: more than ten years of daily ones.
 const LOOK_BACK: usize = 4_000;
 const PAGE: usize = 50;
+/// How much of a digest's title is said about it, in characters: with the sentence behind it it must fit into the 200 that
+/// Telegram shows.
+const ABOUT_TITLE: usize = 90;
 
 /// What an answer is made from.
 #[derive(Clone, Copy)]
@@ -55,6 +58,7 @@ pub fn answer(question: &Question, context: &Context<'_>) -> Result<Answer> {
         Ok(Command::Topics) => asked.topics(),
         Ok(Command::Help) => asked.help(),
         Ok(Command::Start) => asked.start(),
+        Ok(Command::About) => asked.about(question.reply_to.as_deref())?,
     };
     Ok(Answer {
         message,
@@ -168,6 +172,26 @@ impl Asked<'_> {
             Some(paper.abstract_text().to_owned())
         };
         Ok(self.view().message(&digest, &abstract_of))
+    }
+
+    /// What a message is: which digest, and how its papers are opened.
+    fn about(&self, message: Option<&str>) -> Result<Message> {
+        let id = match message {
+            Some(message) => self.context.store.digest_of_message(self.place, message)?,
+            None => None,
+        };
+        let digest = match id {
+            Some(id) => self.context.store.digest(&id)?,
+            None => None,
+        };
+        let said = match digest {
+            Some(digest) => {
+                let title = ellipsis(&self.view().title(&digest), ABOUT_TITLE);
+                self.lang.about_digest(&title, digest.entries.len())
+            }
+            None => self.lang.unknown_button().to_owned(),
+        };
+        Ok(Message::sentence(said))
     }
 
     fn none_on(&self, day: NaiveDate) -> Result<Message> {
@@ -573,6 +597,40 @@ mod tests {
         assert!(said(&question).contains("Later Pruning"));
         question.parent = None;
         assert_eq!(said(&question), format!("{}\n", Lang::Zh.no_digest_yet()));
+    }
+
+    #[test]
+    fn a_button_below_a_digest_tells_which_one_it_is_and_which_papers_it_has() {
+        for lang in Lang::ALL {
+            let store = newsroom(lang);
+            let about = |message: Option<&str>| {
+                let question = Question {
+                    asker: None,
+                    command: Ok(Command::About),
+                    place: HERE.parse().unwrap(),
+                    parent: None,
+                    reply_to: message.map(str::to_owned),
+                    fallback_lang: Lang::En,
+                };
+                let topics = [topic()];
+                let context = Context {
+                    store: &store,
+                    topics: &topics,
+                    now: october(11, 12),
+                };
+                answer(&question, &context).unwrap().message.to_plain()
+            };
+            let said = about(Some("09-1"));
+            let day = lang.date("2025-10-09".parse().unwrap());
+            assert!(
+                said.contains(&day) && said.contains('3') && said.contains("/paper"),
+                "{said}"
+            );
+            assert!(said.chars().count() <= 200);
+            for unknown in [None, Some("somebody else's")] {
+                assert_eq!(about(unknown).trim(), lang.unknown_button());
+            }
+        }
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! A Telegram Bot API server: as strict as the real one, scriptable request by request, and open to inspection.
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
@@ -16,6 +16,8 @@ use tokio::task::JoinHandle;
 
 /// The token that the server knows.
 pub(crate) const TOKEN: &str = "4242424242:AAFakeFakeFakeFakeFakeFakeFakeFake-_";
+/// The bot's id, which its token begins with.
+const BOT_ID: i64 = 4_242_424_242;
 /// The bot's user name.
 pub(crate) const BOT: &str = "paperwire_bot";
 /// The longest that a test waits for anything.
@@ -62,15 +64,26 @@ pub(crate) struct Sent {
     pub(crate) id: i64,
     pub(crate) thread: Option<i64>,
     pub(crate) text: String,
-    /// The whole request.
+    /// As it looks now; null when there is none.
+    pub(crate) entities: Value,
+    /// The same of the keyboard below it.
+    pub(crate) keyboard: Value,
+    /// The whole request that sent it.
     pub(crate) request: Value,
 }
 
 #[derive(Debug, Default)]
 struct Inside {
     chats: BTreeMap<i64, Vec<Sent>>,
-    /// Per chat the latest message id, over people's and the bot's messages.
-    message_ids: HashMap<i64, i64>,
+    /// The ids of other people's messages.
+    others: HashMap<i64, BTreeSet<i64>>,
+    /// Whether the bot is no administrator anywhere, and other people's messages do not exist for it.
+    blind: bool,
+    /// The latest message id, over people's and the bot's messages: of each chat that counts for itself, and of all the
+    /// others together.
+    message_ids: HashMap<Option<i64>, i64>,
+    /// What was pressed, with the text that the bot answered.
+    presses: BTreeMap<String, Option<String>>,
     /// Updates that are not yet confirmed.
     updates: VecDeque<Value>,
     latest_update: i64,
@@ -171,9 +184,62 @@ impl FakeTelegram {
         self.push_message(chat, fields)
     }
 
+    /// Somebody else writes something that the bot is not told of. Returns the message's id.
+    pub(crate) fn post(&self, chat: i64) -> i64 {
+        self.shared.change(|inside| inside.post(chat))
+    }
+
+    /// From now on the bot sees no messages but its own and those for it.
+    pub(crate) fn hide_people(&self) {
+        self.shared.inside().blind = true;
+    }
+
+    /// A person presses the button below a message of the bot. Returns the query's id.
+    pub(crate) fn press(&self, chat: i64, message: i64) -> String {
+        let sent = self.messages(chat).into_iter().find(|sent| sent.id == message).unwrap();
+        let kind = if chat < 0 { "supergroup" } else { "private" };
+        let mut above = json!({
+            "message_id": message, "date": 0, "chat": {"id": chat, "type": kind, "title": "t"}, "text": sent.text,
+            "from": {"id": BOT_ID, "is_bot": true, "first_name": "Paperwire"}, "reply_markup": sent.keyboard,
+        });
+        if let Some(thread) = sent.thread {
+            above["message_thread_id"] = thread.into();
+            above["is_topic_message"] = true.into();
+        }
+        let data = &sent.keyboard["inline_keyboard"][0][0]["callback_data"];
+        assert!(data.is_string(), "nothing to press below {sent:?}");
+        self.push_press(json!({"message": above, "data": data, "from": person("ada")}))
+    }
+
+    /// Any press; it gets its id here.
+    pub(crate) fn push_press(&self, mut query: Value) -> String {
+        let id = self.shared.change(|inside| {
+            let id = (4_000_000_000_000_i64 + i64::try_from(inside.presses.len()).unwrap()).to_string();
+            inside.presses.insert(id.clone(), None);
+            id
+        });
+        query["id"] = id.clone().into();
+        self.push_update(json!({ "callback_query": query }));
+        id
+    }
+
+    /// Waits until the bot has answered what was pressed.
+    pub(crate) async fn alert(&self, query: &str) -> String {
+        let answer = || self.shared.inside().presses.get(query).cloned().flatten();
+        self.wait_until("an answer to a press", || answer().is_some()).await;
+        answer().unwrap()
+    }
+
+    /// Under which message ids of a chat the bot has tried to change the keyboard, in order.
+    pub(crate) fn probes(&self, chat: i64) -> Vec<i64> {
+        let calls = self.calls("editMessageReplyMarkup").into_iter();
+        let there = calls.filter(|body| body["chat_id"] == chat && body.get("reply_markup").is_some());
+        there.filter_map(|body| body["message_id"].as_i64()).collect()
+    }
+
     /// Any message; `fields` are added to what every message has.
     pub(crate) fn push_message(&self, chat: i64, fields: Value) -> i64 {
-        let id = self.shared.change(|inside| inside.next_message_id(chat));
+        let id = self.post(chat);
         let kind = if chat < 0 { "supergroup" } else { "private" };
         let mut message = json!({"message_id": id, "date": 0, "chat": {"id": chat, "type": kind, "title": "t"}});
         message
@@ -246,10 +312,57 @@ fn person(name: &str) -> Value {
 
 impl Inside {
     fn next_message_id(&mut self, chat: i64) -> i64 {
-        let id = self.message_ids.entry(chat).or_insert(100);
+        // Supergroups and channels have ids below this, and count for themselves.
+        let own = (chat < -1_000_000_000_000).then_some(chat);
+        let id = self.message_ids.entry(own).or_insert(100);
         *id += 1;
         *id
     }
+
+    fn post(&mut self, chat: i64) -> i64 {
+        let id = self.next_message_id(chat);
+        self.others.entry(chat).or_default().insert(id);
+        id
+    }
+
+    /// The bot's message that a request wants to change.
+    fn editable(&mut self, request: &Value) -> Result<&mut Sent, (u16, String)> {
+        let (Some(chat), Some(id)) = (request["chat_id"].as_i64(), request["message_id"].as_i64()) else {
+            return refuse(400, "Bad Request: message identifier is not specified");
+        };
+        let Some(sent) = self.chats.get_mut(&chat) else {
+            return refuse(400, "Bad Request: chat not found");
+        };
+        if !self.blind && self.others.get(&chat).is_some_and(|others| others.contains(&id)) {
+            return refuse(400, "Bad Request: message can't be edited");
+        }
+        match sent.iter_mut().find(|sent| sent.id == id) {
+            Some(sent) => Ok(sent),
+            None => refuse(400, "Bad Request: message to edit not found"),
+        }
+    }
+}
+
+const NOT_MODIFIED: &str = "Bad Request: message is not modified: specified new message content and reply markup are \
+                            exactly the same as a current content and reply markup of the message";
+
+/// The keyboard of a request; null when it has none.
+fn keyboard_of(request: &Value) -> Result<Value, (u16, String)> {
+    let keyboard = &request["reply_markup"];
+    let rows = keyboard["inline_keyboard"].as_array().map_or(&[][..], Vec::as_slice);
+    for button in rows.iter().filter_map(Value::as_array).flatten() {
+        if button["text"].as_str().is_none_or(str::is_empty) {
+            return refuse(
+                400,
+                "Bad Request: can't parse inline keyboard button: Text buttons must be non-empty",
+            );
+        }
+        let data = button["callback_data"].as_str().unwrap_or_default();
+        if !(1..=64).contains(&data.len()) {
+            return refuse(400, "Bad Request: BUTTON_DATA_INVALID");
+        }
+    }
+    Ok(if rows.is_empty() { Value::Null } else { keyboard.clone() })
 }
 
 /// What the Bot API says, before it is HTTP.
@@ -337,13 +450,16 @@ fn closing(begin: &'static str) -> Response {
 async fn treat(shared: &Shared, method: &str, request: &Value) -> Said {
     match method {
         "getme" => Ok(json!({
-            "id": 4_242_424_242_u64, "is_bot": true, "first_name": "Paperwire", "username": BOT,
+            "id": BOT_ID, "is_bot": true, "first_name": "Paperwire", "username": BOT,
             "can_join_groups": true, "can_read_all_group_messages": false, "supports_inline_queries": false,
             "can_connect_to_business": false, "has_main_web_app": false,
         })),
         "getupdates" => get_updates(shared, request).await,
         "sendmessage" => shared.change(|inside| send_message(inside, request)),
         "editmessagetext" => shared.change(|inside| edit_message(inside, request)),
+        "editmessagereplymarkup" => shared.change(|inside| edit_keyboard(inside, request)),
+        "answercallbackquery" => shared.change(|inside| answer_press(inside, request)),
+        "getchatmember" => get_chat_member(&shared.inside(), request),
         "setmycommands" => set_my_commands(request),
         "deletewebhook" => {
             shared.inside().webhook = false;
@@ -437,11 +553,14 @@ fn send_message(inside: &mut Inside, request: &Value) -> Said {
         return refuse(400, "Bad Request: chat not found");
     }
     let text = text_of(request)?;
+    let keyboard = keyboard_of(request)?;
     let id = inside.next_message_id(chat);
     let sent = Sent {
         id,
         thread: request["message_thread_id"].as_i64(),
         text,
+        entities: request["entities"].clone(),
+        keyboard,
         request: request.clone(),
     };
     inside.chats.entry(chat).or_default().push(sent);
@@ -449,17 +568,58 @@ fn send_message(inside: &mut Inside, request: &Value) -> Said {
 }
 
 fn edit_message(inside: &mut Inside, request: &Value) -> Said {
-    let text = text_of(request)?;
-    let chat = request["chat_id"].as_i64().and_then(|chat| inside.chats.get_mut(&chat));
-    let message = chat.and_then(|chat| chat.iter_mut().find(|m| Some(m.id) == request["message_id"].as_i64()));
-    let Some(message) = message else {
-        return refuse(400, "Bad Request: message to edit not found");
-    };
-    if message.text == text {
-        return refuse(400, "Bad Request: message is not modified");
+    let (text, entities) = (text_of(request)?, &request["entities"]);
+    let keyboard = keyboard_of(request)?;
+    let message = inside.editable(request)?;
+    if (&message.text, &message.entities, &message.keyboard) == (&text, entities, &keyboard) {
+        return refuse(400, NOT_MODIFIED);
     }
     message.text = text;
+    message.entities = entities.clone();
+    message.keyboard = keyboard;
     Ok(json!({"message_id": message.id, "date": 0, "text": message.text}))
+}
+
+fn edit_keyboard(inside: &mut Inside, request: &Value) -> Said {
+    let keyboard = keyboard_of(request)?;
+    let message = inside.editable(request)?;
+    if message.keyboard == keyboard {
+        return refuse(400, NOT_MODIFIED);
+    }
+    message.keyboard = keyboard;
+    Ok(json!({"message_id": message.id, "date": 0, "text": message.text}))
+}
+
+fn answer_press(inside: &mut Inside, request: &Value) -> Said {
+    let query = request["callback_query_id"].as_str().unwrap_or_default();
+    let text = request["text"].as_str().unwrap_or_default();
+    if text.chars().count() > 200 {
+        return refuse(400, "Bad Request: MESSAGE_TOO_LONG");
+    }
+    match inside.presses.get_mut(query) {
+        Some(answer @ None) => {
+            *answer = Some(text.to_owned());
+            Ok(json!(true))
+        }
+        Some(Some(_)) | None => refuse(
+            400,
+            "Bad Request: query is too old and response timeout expired or query ID is invalid",
+        ),
+    }
+}
+
+fn get_chat_member(inside: &Inside, request: &Value) -> Said {
+    if request["chat_id"]
+        .as_i64()
+        .is_none_or(|chat| !inside.chats.contains_key(&chat))
+    {
+        return refuse(400, "Bad Request: chat not found");
+    }
+    if request["user_id"] != BOT_ID {
+        return refuse(400, "Bad Request: user not found");
+    }
+    let status = if inside.blind { "member" } else { "administrator" };
+    Ok(json!({"status": status, "user": {"id": BOT_ID, "is_bot": true, "first_name": "Paperwire"}}))
 }
 
 fn set_my_commands(request: &Value) -> Said {
