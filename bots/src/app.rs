@@ -293,7 +293,7 @@ impl App {
             )));
         }
         if let Some(settings) = discord {
-            tasks.spawn(with(discord::gateway::keep(settings, Arc::clone(&desk), stop.clone())));
+            tasks.spawn(discord::gateway::keep(settings, Arc::clone(&desk), stop.clone()));
         }
         drop(desk);
         let mut first_error = None;

@@ -399,6 +399,20 @@ impl Lang {
         )
     }
 
+    /// What the button at a part of a digest says; `title` is that part's first line, possibly empty.
+    pub fn about_part(self, title: &str) -> String {
+        let hint = self.pick(
+            "/paper 4 查看最新一期的第 4 篇，/paper 2025-10-09 4 查看那一天的第 4 篇。",
+            "/paper 4 opens the fourth paper of the latest digest, /paper 2025-10-09 4 that of a day.",
+        );
+        format!("{title}\n{hint}").trim_start().to_owned()
+    }
+
+    /// In answer to a button that an earlier version made.
+    pub fn unused_button(self) -> &'static str {
+        self.pick("这个按钮已不再使用。", "This button is no longer in use.")
+    }
+
     /// A paused channel goes on.
     pub fn resumed(self) -> &'static str {
         self.pick(
