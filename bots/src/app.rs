@@ -300,7 +300,7 @@ impl App {
             tasks.spawn(async move { updates.await.context("Telegram cannot be used") });
         }
         if let Some(settings) = discord {
-            tasks.spawn(with(discord::gateway::keep(settings, Arc::clone(&desk), stop.clone())));
+            tasks.spawn(discord::gateway::keep(settings, Arc::clone(&desk), stop.clone()));
         }
         drop(desk);
         let mut first_error = None;

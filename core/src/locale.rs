@@ -426,6 +426,11 @@ impl Lang {
         )
     }
 
+    /// In answer to a button that an earlier version made.
+    pub fn unused_button(self) -> &'static str {
+        self.pick("这个按钮已不再使用。", "This button is no longer in use.")
+    }
+
     /// A paused channel goes on.
     pub fn resumed(self) -> &'static str {
         self.pick(

@@ -534,6 +534,10 @@ impl Simulation {
         };
         let wanted = self.wanted(left_out);
         pipeline::configure_channels(&self.store, &wanted, Extent::Whole, self.now())?;
+        if self.steady != self.skew {
+            // By a clock that was changed between two lives nobody can tell how long ago something was sent.
+            self.launches.clear();
+        }
         self.steady = self.skew;
         let now = self.steady_now();
         pipeline::take_over(&self.store, now)?;

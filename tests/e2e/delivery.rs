@@ -281,27 +281,17 @@ async fn a_digest_and_its_channel_follow_a_group_that_became_a_supergroup() {
 }
 
 #[tokio::test]
-async fn a_discord_token_that_is_refused_holds_no_other_platform_back() {
+async fn a_discord_token_that_is_refused_ends_the_program_with_an_error_that_names_it() {
     let data = tempfile::tempdir().unwrap();
-    let telegram = FakeTelegram::start(&[GROUP]).await;
     let discord = FakeDiscord::start().await;
-    let channels = format!("{}{}{}", group(), discord_channel(), channel("web:lobby"));
-    let mut config = config(Some(&telegram), Some(&discord), &channels);
+    let mut config = config(None, Some(&discord), &discord_channel());
     config.discord.token = Some("another".to_owned().into());
     let program = Program::start(&config, data.path()).await;
-    program.ingest("mailing.txt", &sample("mailing.txt")).await;
-    program.post(&[]).await;
-    let waiting = eventually("all but Discord's to arrive", || async {
-        let status = program.status().await;
-        (status.waiting == 1).then_some(status)
-    })
-    .await;
-    assert_eq!(waiting.channels.len(), 3);
-    assert_eq!(
-        numbered(texts(&telegram.messages(GROUP))),
-        counted(&program.titles().await)
+    let error = program.failed().await.to_string();
+    assert!(
+        error.contains("does not accept the bot's token") && error.contains("(discord.token)"),
+        "{error}"
     );
-    program.stop().await;
 }
 
 async fn queue(program: &Program) -> Listing {

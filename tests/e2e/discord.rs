@@ -3,23 +3,26 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use chrono::TimeDelta;
 use futures::future::{BoxFuture, FutureExt};
+use paperwire::clock;
 use paperwire::desk::Desk;
 use paperwire::discord::gateway::{self, GatewayError, Settings};
 use paperwire::discord::{markup, sender::Sender};
-use paperwire::messenger::Messenger;
+use paperwire::messenger::{Answered, Messenger};
 use paperwire_core::channel::Place;
 use paperwire_core::command::{Answer, Command, PaperQuery, Question, TABLE};
-use paperwire_core::delivery::{LimitScope, SendError, Tag};
+use paperwire_core::delivery::{LimitScope, Looked, Missing, SendError, Tag};
+use paperwire_core::limiter::Signal;
 use paperwire_core::locale::Lang;
-use paperwire_core::message::{Block, Message, Part, plain};
+use paperwire_core::message::{Block, Entry, Message, Part, plain};
 use reqwest::Client;
 use serde_json::{Value, json};
 use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use crate::fake::discord::{FakeDiscord, Fault, Reply, TOKEN};
+use crate::fake::discord::{ASKER, FakeDiscord, Fault, Reply, Right, TOKEN};
 
 const CHANNEL: u64 = 123_456_789_012_345_678;
 
@@ -121,6 +124,7 @@ async fn a_slash_command_is_answered_directly_and_pings_nobody() {
     assert_eq!(question.command, Ok(Command::Paper(PaperQuery::Number(4))));
     assert_eq!(question.place, Place::discord(CHANNEL));
     assert_eq!((question.reply_to, question.fallback_lang), (None, Lang::Zh));
+    assert_eq!(question.asker, Some(ASKER.to_string()));
     assert_eq!(bot.stop().await, Ok(()));
 }
 
@@ -235,6 +239,73 @@ async fn a_token_that_discord_does_not_accept_ends_the_gateway_and_says_what_to_
     assert!(!by_rest.to_string().contains("sesame"));
 }
 
+#[tokio::test]
+async fn a_token_that_is_revoked_later_ends_what_otherwise_never_gives_up() {
+    let fake = FakeDiscord::start().await;
+    let desk = StubDesk::new(Message::sentence("ok"), 9);
+    let settings = Settings::new(Client::new(), fake.url(), TOKEN.into());
+    let keeping = tokio::spawn(gateway::keep(settings, desk, CancellationToken::new()));
+    fake.ready().await;
+    fake.refuse_identify();
+    fake.drop_sockets();
+    let ended = tokio::time::timeout(Duration::from_secs(20), keeping).await;
+    let error = ended.expect("it ends").unwrap().unwrap_err();
+    assert!(error.to_string().contains("(discord.token)"), "{error}");
+}
+
+#[tokio::test]
+async fn a_pressed_button_is_answered_to_whoever_pressed_it_in_the_channels_language() {
+    let fake = FakeDiscord::start().await;
+    let bot = Bot::start(&fake, StubDesk::new(Message::sentence("help"), 9), LONG);
+    fake.ready().await;
+    let sender = Sender::new(hasty(), &fake.url(), TOKEN.into());
+    let digest = Message {
+        blocks: vec![Block::Heading("Inference · 9 Oct 2025".into())],
+        ..two_parts()
+    };
+    let tag = Tag {
+        number: 2,
+        of: 5,
+        ..Tag::only("key-1")
+    };
+    let part = markup::render(&digest).remove(0);
+    sender
+        .send(&Place::discord(CHANNEL), &part, &tag)
+        .await
+        .outcome
+        .unwrap();
+    let mut message = fake.messages(CHANNEL).remove(0);
+    assert_eq!(message["components"][0]["components"][0]["label"], "ⓘ 2/5");
+    let pressed = fake.press(CHANNEL, &message);
+    message["components"][0]["components"][0]["custom_id"] = json!("of an earlier version");
+    let unknown = fake.press(CHANNEL, &message);
+    for (asked, begins) in [
+        (pressed, "## Inference · 9 Oct 2025\n/paper 4 opens the fourth paper"),
+        (unknown, "This button is no longer in use."),
+    ] {
+        let replies = fake.replies(&asked, 1).await;
+        let [Reply::Callback(4, body)] = replies.as_slice() else {
+            panic!("{replies:?}")
+        };
+        assert!(body["content"].as_str().unwrap().starts_with(begins), "{body}");
+        assert_eq!(body["flags"].as_u64().unwrap() & 64, 64, "{body}");
+    }
+    assert_eq!(bot.stop().await, Ok(()));
+}
+
+#[tokio::test]
+async fn a_press_does_not_wait_for_a_desk_that_takes_too_long() {
+    let fake = FakeDiscord::start().await;
+    let bot = Bot::start(&fake, StubDesk::new(Message::sentence("help"), 0), SHORT);
+    fake.ready().await;
+    let sender = Sender::new(hasty(), &fake.url(), TOKEN.into());
+    post(&sender, "key-1").await.unwrap();
+    let pressed = fake.press(CHANNEL, &fake.messages(CHANNEL)[0]);
+    let replies = fake.replies(&pressed, 1).await;
+    assert!(content(&replies[0]).contains("查看最新一期的第 4 篇"), "{replies:?}");
+    assert_eq!(bot.stop().await, Ok(()));
+}
+
 fn part() -> Part {
     markup::render(&Message::sentence("hello")).remove(0)
 }
@@ -243,11 +314,226 @@ fn hasty() -> Client {
     Client::builder().timeout(Duration::from_millis(500)).build().unwrap()
 }
 
+async fn answered(sender: &Sender, key: &str) -> Answered {
+    sender.send(&Place::discord(CHANNEL), &part(), &Tag::only(key)).await
+}
+
 async fn post(sender: &Sender, key: &str) -> Result<String, SendError> {
-    sender
-        .send(&Place::discord(CHANNEL), &part(), &Tag::only(key))
-        .await
-        .outcome
+    answered(sender, key).await.outcome
+}
+
+async fn look(sender: &Sender, key: &str) -> Looked {
+    let missing = Missing {
+        tag: Tag::only(key),
+        first_sent: clock::now(),
+        known: Vec::new(),
+    };
+    sender.look(&Place::discord(CHANNEL), &part(), &missing).await
+}
+
+#[tokio::test]
+async fn the_bucket_is_read_from_every_answer_and_an_exceeded_one_is_obeyed_to_the_millisecond() {
+    let fake = FakeDiscord::start().await;
+    fake.bucket(2, Duration::from_secs(600));
+    let sender = Sender::new(hasty(), &fake.url(), TOKEN.into());
+    fake.fault(Fault::Pass);
+    fake.fault(Fault::Refused(400, 50_035));
+    let mut left = Vec::new();
+    for key in ["key-1", "key-2", "key-3"] {
+        let said = answered(&sender, key).await;
+        let bucket = said.signal.bucket.unwrap();
+        assert_eq!(bucket.limit, 2);
+        assert!(
+            bucket.reset_after > TimeDelta::seconds(590) && bucket.reset_after <= TimeDelta::seconds(600),
+            "{bucket:?}"
+        );
+        left.push((bucket.remaining, said.signal.invalid));
+        if let Err(SendError::RateLimited { retry_after, scope }) = said.outcome {
+            assert_eq!(scope, LimitScope::Chat);
+            assert!(retry_after.subsec_millis() > 0 && retry_after < Duration::from_secs(600));
+        }
+    }
+    assert_eq!(left, [(1, false), (0, false), (0, true)]);
+    // Another channel has a bucket of its own.
+    let elsewhere = sender
+        .send(&Place::discord(CHANNEL + 1), &part(), &Tag::only("key-4"))
+        .await;
+    assert!(elsewhere.outcome.is_ok() && elsewhere.signal.bucket.unwrap().remaining == 1);
+}
+
+#[tokio::test]
+async fn what_discord_counts_as_invalid_is_said_to_be_and_nothing_else() {
+    let fake = FakeDiscord::start().await;
+    fake.bucket(1_000, Duration::from_secs(5));
+    let sender = Sender::new(hasty(), &fake.url(), TOKEN.into());
+    let mut invalid = 0;
+    for (fault, counts) in [
+        (Fault::RouteLimit(0.1), true),
+        (Fault::GlobalLimit(0.1), true),
+        (Fault::HeaderLimit(1), true),
+        (Fault::SharedLimit(0.1), false),
+        (Fault::Refused(401, 0), true),
+        (Fault::Refused(403, 50_013), true),
+        (Fault::Refused(404, 10_003), false),
+        (Fault::Internal, false),
+        (Fault::Pass, false),
+    ] {
+        fake.fault(fault);
+        assert_eq!(answered(&sender, "key").await.signal.invalid, counts, "{fault:?}");
+        invalid += usize::from(counts);
+    }
+    let counted: usize = [401, 403, 429].map(|status| fake.refusals(status)).iter().sum();
+    assert_eq!(counted, invalid, "as Discord counts");
+}
+
+#[tokio::test]
+async fn headers_that_are_no_numbers_say_nothing_and_do_no_harm() {
+    let fake = FakeDiscord::start().await;
+    fake.garble_headers();
+    let sender = Sender::new(hasty(), &fake.url(), TOKEN.into());
+    let said = answered(&sender, "key-1").await;
+    assert_eq!(said.signal, Signal::default());
+    assert_eq!(said.outcome.unwrap(), fake.messages(CHANNEL)[0]["id"]);
+}
+
+#[tokio::test]
+async fn a_part_whose_answer_was_lost_is_found_by_reading_back_after_the_nonce_is_forgotten() {
+    let fake = FakeDiscord::start().await;
+    fake.nonce_memory(Duration::ZERO);
+    fake.bucket(100, Duration::from_secs(5));
+    let sender = Sender::new(hasty(), &fake.url(), TOKEN.into());
+    fake.fault(Fault::CloseAfter);
+    fake.chat(CHANNEL, 150);
+    post(&sender, "key-1").await.unwrap_err();
+    fake.chat(CHANNEL, 150);
+    let id = fake.messages(CHANNEL)[150]["id"].as_str().unwrap().to_owned();
+    assert_eq!(look(&sender, "key-1").await, Looked::There(id));
+    assert_eq!(look(&sender, "key-2").await, Looked::NotThere);
+    // It had to be looked for: posting again would have made a second one.
+    post(&sender, "key-1").await.unwrap();
+    assert_eq!(fake.messages(CHANNEL).len(), 302);
+}
+
+#[tokio::test]
+async fn where_nothing_was_written_since_the_latest_messages_tell_even_with_a_clock_that_was_ahead() {
+    let fake = FakeDiscord::start().await;
+    let sender = Sender::new(hasty(), &fake.url(), TOKEN.into());
+    let id = post(&sender, "key-1").await.unwrap();
+    for (key, expected) in [("key-1", Looked::There(id)), ("key-2", Looked::NotThere)] {
+        let missing = Missing {
+            tag: Tag::only(key),
+            first_sent: clock::now() + TimeDelta::hours(1),
+            known: Vec::new(),
+        };
+        let looked = sender.look(&Place::discord(CHANNEL), &part(), &missing).await;
+        assert_eq!(looked, expected);
+    }
+}
+
+#[tokio::test]
+async fn somebody_elses_message_with_the_same_mark_is_not_the_part() {
+    let fake = FakeDiscord::start().await;
+    let sender = Sender::new(hasty(), &fake.url(), TOKEN.into());
+    post(&sender, "key-1").await.unwrap();
+    let components = fake.messages(CHANNEL)[0]["components"].clone();
+    fake.write(CHANNEL + 1, &json!({ "content": "copied", "components": components }));
+    let missing = Missing {
+        tag: Tag::only("key-1"),
+        first_sent: clock::now(),
+        known: Vec::new(),
+    };
+    let looked = sender.look(&Place::discord(CHANNEL + 1), &part(), &missing).await;
+    assert_eq!(looked, Looked::NotThere);
+}
+
+#[tokio::test]
+async fn without_the_rights_to_read_it_cannot_be_decided_and_the_missing_right_is_named() {
+    for right in [Right::History, Right::View] {
+        let fake = FakeDiscord::start().await;
+        let sender = Sender::new(hasty(), &fake.url(), TOKEN.into());
+        post(&sender, "key-1").await.unwrap();
+        fake.deny(CHANNEL, right);
+        let looked = look(&sender, "key-1").await;
+        let Looked::Undecidable(reason) = &looked else {
+            panic!("{right:?}: {looked:?}")
+        };
+        assert!(reason.contains("“Read Message History”"), "{reason}");
+    }
+}
+
+#[tokio::test]
+async fn a_flood_of_messages_makes_looking_end_undecided_after_five_pages() {
+    let fake = FakeDiscord::start().await;
+    let sender = Sender::new(hasty(), &fake.url(), TOKEN.into());
+    fake.chat(CHANNEL, 501);
+    let looked = look(&sender, "key-1").await;
+    assert!(
+        matches!(&looked, Looked::Undecidable(reason) if reason.contains("500 messages")),
+        "{looked:?}"
+    );
+}
+
+#[tokio::test]
+async fn a_look_that_reaches_nobody_has_failed_and_decides_nothing() {
+    let fake = FakeDiscord::start().await;
+    fake.bucket(0, Duration::from_millis(300));
+    let limited = look(&Sender::new(hasty(), &fake.url(), TOKEN.into()), "key-1").await;
+    assert!(
+        matches!(limited, Looked::Failed(SendError::RateLimited { .. })),
+        "{limited:?}"
+    );
+    let unknown = look(&Sender::new(hasty(), &fake.url(), "wrong-sesame".into()), "key-1").await;
+    assert!(
+        matches!(unknown, Looked::Failed(SendError::Unauthorized { .. })),
+        "{unknown:?}"
+    );
+    let nowhere = look(&Sender::new(hasty(), "http://127.0.0.1:1", TOKEN.into()), "key-1").await;
+    assert!(
+        matches!(nowhere, Looked::Failed(SendError::Unreachable { .. })),
+        "{nowhere:?}"
+    );
+}
+
+#[tokio::test]
+async fn an_edit_changes_the_posted_message_and_leaves_nothing_of_what_it_was() {
+    let fake = FakeDiscord::start().await;
+    let sender = Sender::new(hasty(), &fake.url(), TOKEN.into());
+    let place = Place::discord(CHANNEL);
+    let digest = Message {
+        running_title: "Inference".into(),
+        blocks: vec![Block::Entry(Entry {
+            number: Some(1),
+            title: "Speculative decoding".into(),
+            ..Entry::default()
+        })],
+    };
+    let entries = markup::render(&digest).remove(0);
+    let tag = Tag::only("key-1");
+    let id = post(&sender, "key-1").await.unwrap();
+    for (part, content, embeds) in [(&entries, Value::Null, 1), (&part(), json!("hello"), 0)] {
+        let edited = sender.edit(&place, &id, part, &tag).await;
+        assert_eq!(edited.outcome.as_ref(), Ok(&id));
+        assert!(edited.signal.bucket.is_some());
+        let messages = fake.messages(CHANNEL);
+        assert_eq!(messages.len(), 1);
+        assert_eq!(messages[0]["content"], content);
+        assert_eq!(messages[0]["embeds"].as_array().unwrap().len(), embeds);
+        assert_eq!(
+            messages[0]["flags"] == json!(0),
+            embeds > 0,
+            "embeds are not suppressed"
+        );
+    }
+    assert_eq!(look(&sender, "key-1").await, Looked::There(id), "it keeps its mark");
+    fake.chat(CHANNEL, 1);
+    let others = fake.messages(CHANNEL)[1]["id"].as_str().unwrap().to_owned();
+    for message in [others.as_str(), "1", "", "1/../../x"] {
+        let refused = sender.edit(&place, message, &part(), &tag).await.outcome;
+        assert!(
+            matches!(refused, Err(SendError::Rejected { .. })),
+            "{message}: {refused:?}"
+        );
+    }
 }
 
 #[tokio::test]
@@ -273,6 +559,7 @@ async fn the_same_key_twice_is_one_message_with_one_id() {
 #[tokio::test]
 async fn every_answer_of_discord_has_its_class() {
     let fake = FakeDiscord::start().await;
+    fake.bucket(1_000, Duration::from_secs(5));
     let limited = |millis, scope| SendError::RateLimited {
         retry_after: Duration::from_millis(millis),
         scope,
@@ -281,17 +568,19 @@ async fn every_answer_of_discord_has_its_class() {
     let gone = SendError::Gone { reason: text() };
     let rejected = SendError::Rejected { reason: text() };
     let unreachable = SendError::Unreachable { reason: text() };
+    let unauthorized = SendError::Unauthorized { reason: text() };
     let uncertain = SendError::Uncertain { reason: text() };
     let table = [
         (Fault::RouteLimit(0.25), limited(250, LimitScope::Chat)),
         (Fault::GlobalLimit(1.5), limited(1_500, LimitScope::Bot)),
+        (Fault::SharedLimit(0.125), limited(125, LimitScope::Chat)),
         (Fault::HeaderLimit(7), limited(7_000, LimitScope::Bot)),
         (Fault::Refused(403, 50_001), gone.clone()),
         (Fault::Refused(403, 50_013), gone.clone()),
         (Fault::Refused(403, 50_007), gone.clone()),
         (Fault::Refused(404, 10_003), gone),
         (Fault::Refused(400, 50_035), rejected),
-        (Fault::Refused(401, 0), unreachable.clone()),
+        (Fault::Refused(401, 0), unauthorized),
         (Fault::Internal, unreachable.clone()),
         (Fault::BadGateway, unreachable),
         (Fault::Hang, uncertain.clone()),
@@ -322,7 +611,7 @@ async fn every_answer_of_discord_has_its_class() {
 }
 
 #[tokio::test]
-async fn no_connection_and_a_wrong_token_keep_the_delivery_and_name_the_remedy() {
+async fn no_connection_and_a_wrong_token_are_told_apart_and_the_remedy_is_named() {
     let closed = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let nowhere = format!("http://{}", closed.local_addr().unwrap());
     drop(closed);
@@ -337,7 +626,7 @@ async fn no_connection_and_a_wrong_token_keep_the_delivery_and_name_the_remedy()
         let error = post(&Sender::new(hasty(), &fake.url(), token.into()), "key")
             .await
             .unwrap_err();
-        assert!(matches!(error, SendError::Unreachable { .. }), "{error:?}");
+        assert!(matches!(error, SendError::Unauthorized { .. }), "{error:?}");
         assert!(error.to_string().contains("developer"), "{error}");
         assert!(!error.to_string().contains("sesame"), "{error}");
     }

@@ -115,6 +115,14 @@ impl Program {
         self.runtime.shutdown_background();
     }
 
+    /// Waits until it gives up by itself, and why.
+    pub(crate) async fn failed(self) -> anyhow::Error {
+        let ended = tokio::time::timeout(PATIENCE, self.running).await;
+        let error = ended.expect("it gives up").unwrap().unwrap_err();
+        self.runtime.shutdown_background();
+        error
+    }
+
     /// As SIGKILL does: nothing more is sent, received or written down.
     pub(crate) async fn die(self) {
         let Self { runtime, data, .. } = self;

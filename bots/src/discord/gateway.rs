@@ -7,10 +7,10 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use paperwire_core::channel::Place;
-use paperwire_core::command::{ArgKind, Question, TABLE, parse_named};
+use paperwire_core::command::{ArgKind, Command, CommandError, Question, TABLE, parse_named};
 use paperwire_core::delivery::SendError;
 use paperwire_core::locale::Lang;
-use paperwire_core::message::Part;
+use paperwire_core::message::{Part, ellipsis};
 use reqwest::{Method, StatusCode};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Value, json};
@@ -18,7 +18,8 @@ use serenity::builder::{CreateCommand, CreateCommandOption};
 use serenity::client::{Client, ClientBuilder, Context, EventHandler, RawEventHandler};
 use serenity::gateway::GatewayError as Closed;
 use serenity::http::{Http, HttpBuilder, HttpError};
-use serenity::model::application::{CommandInteraction, CommandOptionType, Interaction};
+use serenity::model::application::{CommandInteraction, CommandOptionType, ComponentInteraction, Interaction};
+use serenity::model::channel::{MessageFlags, PartialChannel};
 use serenity::model::event::Event;
 use serenity::model::gateway::{BotGateway, GatewayIntents, Ready};
 use tokio::time::{sleep, timeout};
@@ -26,7 +27,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::markup;
-use super::sender::{Api, TOKEN_HELP, chain};
+use super::sender::{Api, MARK, TOKEN_HELP, chain};
 use crate::desk::Desk;
 
 /// How long the desk may take for a direct answer. Discord gives three seconds from its side (Interactions, “Receiving and
@@ -42,6 +43,8 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 const SILENCE: Duration = Duration::from_secs(60);
 /// The pause before a connection that ended by itself is made anew.
 const ANEW: Duration = Duration::from_secs(30);
+/// How many characters of a digest's title a button's answer shows.
+const TITLE: usize = 500;
 /// How often one request of an answer is tried.
 const TRIES: u32 = 5;
 
@@ -74,29 +77,34 @@ impl Settings {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum GatewayError {
     /// HTTP 401 or close code 4004.
-    #[error("Discord: {TOKEN_HELP}, then start again")]
+    #[error("{TOKEN_HELP}, then start again")]
     Token,
     /// A close code that a further try cannot change.
     #[error("Discord refuses the connection for good: {0}")]
     Refused(String),
 }
 
-/// Answers questions until `stop`, whatever happens to the connection. When Discord refuses it for good, the log says so and
-/// nothing else is affected: digests are sent without it.
-pub async fn keep(settings: Settings, desk: Arc<dyn Desk>, stop: CancellationToken) {
+/// Answers questions until `stop`, whatever happens to the connection. When Discord refuses it for good though it accepts the
+/// token, the log says so and nothing else is affected: digests are sent without it.
+///
+/// # Errors
+/// When Discord does not accept the token: with it nothing can be sent either.
+pub async fn keep(settings: Settings, desk: Arc<dyn Desk>, stop: CancellationToken) -> anyhow::Result<()> {
     while !stop.is_cancelled() {
         match run(settings.clone(), Arc::clone(&desk), stop.clone()).await {
-            Err(error) => {
+            Err(GatewayError::Token) => return Err(GatewayError::Token.into()),
+            Err(error @ GatewayError::Refused(_)) => {
                 tracing::error!("{error}. Until then slash commands are not answered; everything else goes on");
-                return;
+                return Ok(());
             }
-            Ok(()) if stop.is_cancelled() => return,
+            Ok(()) if stop.is_cancelled() => break,
             Ok(()) => {
                 tracing::warn!("the connection to Discord's gateway ended; it is made anew");
                 stop.run_until_cancelled(sleep(ANEW)).await;
             }
         }
     }
+    Ok(())
 }
 
 /// Answers questions until `stop`; then closes the shards and lets answers under way finish. A lost connection is resumed.
@@ -303,8 +311,11 @@ impl EventHandler for Handler {
     }
 
     async fn interaction_create(&self, _: Context, interaction: Interaction) {
-        if let Interaction::Command(command) = interaction {
-            self.tracker.track_future(self.answer(&command)).await;
+        if let Interaction::Command(command) = &interaction {
+            self.tracker.track_future(self.answer(command)).await;
+        }
+        if let Interaction::Component(press) = &interaction {
+            self.tracker.track_future(self.pressed(press)).await;
         }
     }
 }
@@ -340,16 +351,44 @@ impl Handler {
         let question = question(command);
         let place = question.place.clone();
         if let Err(error) = self.reply(command, question).await {
-            // Not the error's own text: that speaks of channels, and here it is the interaction that may be gone.
-            let reason = match error {
-                SendError::Gone { reason }
-                | SendError::Rejected { reason }
-                | SendError::Unreachable { reason }
-                | SendError::Unauthorized { reason }
-                | SendError::Uncertain { reason } => reason,
-                error @ (SendError::RateLimited { .. } | SendError::Moved { .. }) => error.to_string(),
-            };
+            let reason = of_an_interaction(error);
             tracing::warn!(%place, command = command.data.name, reason, "a question on Discord was not answered whole");
+        }
+    }
+
+    /// Answers whoever pressed a button, and nobody else sees it. Every press is answered, or the app shows a failure.
+    async fn pressed(&self, press: &ComponentInteraction) {
+        let callback = format!("/interactions/{}/{}/callback", press.id, press.token);
+        let flags = MessageFlags::EPHEMERAL | MessageFlags::SUPPRESS_EMBEDS;
+        let data = json!({ "content": self.about(press).await, "flags": flags, "allowed_mentions": { "parse": [] } });
+        let reply = json!({ "type": 4, "data": data });
+        if let Err(error) = self.insist(Method::POST, &callback, &reply).await {
+            let reason = of_an_interaction(error);
+            tracing::warn!(channel = %press.channel_id, reason, "a press of a button on Discord was not answered");
+        }
+    }
+
+    /// What a button says: at a part, which digest that is and how to open a paper, in the channel's language.
+    async fn about(&self, press: &ComponentInteraction) -> String {
+        let question = Question {
+            asker: Some(press.user.id.to_string()),
+            reply_to: Some(press.message.id.to_string()),
+            ..asked(
+                Ok(Command::Help),
+                press.channel_id.get(),
+                press.channel.as_ref(),
+                &press.locale,
+            )
+        };
+        let fallback = question.fallback_lang;
+        let answer = timeout(self.answer_within, self.desk.answer(question)).await;
+        let lang = answer.map_or(fallback, |answer| answer.lang);
+        if press.data.custom_id.starts_with(MARK) {
+            // A part begins with the title of its digest.
+            let title = press.message.content.lines().next().unwrap_or_default();
+            lang.about_part(&ellipsis(title, TITLE))
+        } else {
+            lang.unused_button().to_owned()
         }
     }
 
@@ -403,6 +442,19 @@ impl Handler {
     }
 }
 
+/// Why an interaction was not answered. Not the error's own text: that speaks of channels, and here it is the interaction
+/// that may be gone.
+fn of_an_interaction(error: SendError) -> String {
+    match error {
+        SendError::Gone { reason }
+        | SendError::Rejected { reason }
+        | SendError::Unreachable { reason }
+        | SendError::Unauthorized { reason }
+        | SendError::Uncertain { reason } => reason,
+        error @ (SendError::RateLimited { .. } | SendError::Moved { .. }) => error.to_string(),
+    }
+}
+
 /// What a webhook message and an interaction's answer have in common with Create Message.
 fn body(part: &Part) -> Value {
     let mut body: Value = serde_json::from_str(&part.payload).unwrap_or_default();
@@ -412,8 +464,7 @@ fn body(part: &Part) -> Value {
     body
 }
 
-/// The arguments stand in the table's order, whatever the order in which they were filled in. A thread is a channel of its
-/// own with an id of its own, inside of another.
+/// The arguments stand in the table's order, whatever the order in which they were filled in.
 fn question(command: &CommandInteraction) -> Question {
     let name = &command.data.name;
     let spec = TABLE.iter().find(|spec| spec.name == name);
@@ -424,21 +475,28 @@ fn question(command: &CommandInteraction) -> Question {
         .filter_map(|given| given.value.as_str())
         .collect();
     Question {
+        asker: Some(command.user.id.to_string()),
+        ..asked(
+            parse_named(name, &args.join(" ")),
+            command.channel_id.get(),
+            command.channel.as_ref(),
+            &command.locale,
+        )
+    }
+}
+
+/// A question of nobody in particular. A thread is a channel of its own with an id of its own, inside of another.
+fn asked(command: Result<Command, CommandError>, id: u64, channel: Option<&PartialChannel>, locale: &str) -> Question {
+    Question {
         asker: None,
-        command: parse_named(name, &args.join(" ")),
-        place: Place::discord(command.channel_id.get()),
-        parent: command
-            .channel
-            .as_ref()
+        command,
+        place: Place::discord(id),
+        parent: channel
             .filter(|channel| channel.thread_metadata.is_some())
             .and_then(|channel| channel.parent_id)
             .map(|parent| Place::discord(parent.get())),
         reply_to: None,
-        fallback_lang: if command.locale.starts_with("zh") {
-            Lang::Zh
-        } else {
-            Lang::En
-        },
+        fallback_lang: if locale.starts_with("zh") { Lang::Zh } else { Lang::En },
     }
 }
 

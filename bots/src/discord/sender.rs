@@ -1,19 +1,28 @@
 //! Posting to Discord: one request for one part, and exactly what became of it. Own requests and not serenity's, whose
 //! client drops the headers of a refusal and, with its limiter on, repeats posts by itself.
+//!
+//! A posted part carries its mark in a button (`custom_id`), because a nonce can be asked about only by posting again, and
+//! only for the few minutes in which Discord remembers it: no message that is read back has one.
 
 use std::error::Error;
+use std::sync::Arc;
 use std::time::Duration;
 
+use chrono::{DateTime, TimeDelta, Utc};
 use futures::future::{BoxFuture, FutureExt};
 use paperwire_core::channel::{Place, Platform};
 use paperwire_core::delivery::{LimitScope, Looked, Missing, SendError, Tag};
+use paperwire_core::limiter::{Bucket, Signal};
 use paperwire_core::message::Part;
 use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue, RETRY_AFTER};
 use reqwest::{Method, StatusCode};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
+use serenity::builder::{CreateActionRow, CreateButton};
 use serenity::http::DiscordJsonError;
+use serenity::model::application::ButtonStyle;
+use tokio::sync::OnceCell;
 
 use super::markup;
 use crate::messenger::{Answered, Messenger};
@@ -23,11 +32,24 @@ const UNSAID_WAIT: Duration = Duration::from_secs(60);
 /// The longest wait that is believed. Asking once an hour is harmless.
 const LONGEST_WAIT: Duration = Duration::from_secs(3_600);
 
+/// Messages that one request for a channel's messages may ask for (Get Channel Messages, `limit`).
+const PAGE: usize = 100;
+/// After how many full pages looking for a part is given up.
+const PAGES: usize = 5;
+/// By how much this machine's clock may be ahead of Discord's, whose time a message's id has: a minute, in ids.
+const CLOCKS_DIFFER: u64 = 60_000 << 22;
+/// Discord's first second, from which ids count milliseconds (API Reference, “Snowflakes”).
+const EPOCH_MILLIS: i64 = 1_420_070_400_000;
+/// What the `custom_id` of a part's button begins with; the part's key follows.
+pub(super) const MARK: &str = "p:";
+
 /// Sends parts to Discord channels.
 #[derive(Debug, Clone)]
 pub struct Sender {
     api: Api,
     token: SecretString,
+    /// The bot's user id, once it has been asked for.
+    me: Arc<OnceCell<String>>,
 }
 
 impl Sender {
@@ -36,32 +58,212 @@ impl Sender {
         Self {
             api: Api::new(http, api_url),
             token,
+            me: Arc::default(),
         }
     }
 
-    async fn post(&self, place: &Place, part: &Part, key: &str) -> Result<String, SendError> {
-        if place.platform() != Platform::Discord {
-            return Err(rejected(format!("{place} is no channel of Discord")));
-        }
-        let mut body: Map<String, Value> =
-            serde_json::from_str(&part.payload).map_err(|error| rejected(format!("the stored part: {error}")))?;
-        body.insert("nonce".into(), key.into());
+    async fn post(&self, place: &Place, part: &Part, tag: &Tag) -> Answered {
+        let (path, mut body) = match prepared(place, part, tag) {
+            Ok(prepared) => prepared,
+            Err(error) => return Err(error).into(),
+        };
+        body.insert("nonce".into(), tag.key.as_str().into());
         body.insert("enforce_nonce".into(), true.into());
-        let path = format!("/channels/{}/messages", place.chat());
-        let answer = self
-            .api
-            .call(Method::POST, &path, Some(&self.token), &Value::Object(body))
-            .await?;
-        let message: Created = serde_json::from_slice(&answer).map_err(|error| SendError::Uncertain {
-            reason: format!("Discord's answer cannot be read: {error}"),
-        })?;
-        Ok(message.id)
+        self.write(Method::POST, &path, body).await
+    }
+
+    async fn change(&self, place: &Place, message: &str, part: &Part, tag: &Tag) -> Answered {
+        let (path, mut body) = match prepared(place, part, tag) {
+            Ok(prepared) => prepared,
+            Err(error) => return Err(error).into(),
+        };
+        if !is_id(message) {
+            return Err(rejected(format!("“{message}” is no message of Discord"))).into();
+        }
+        // What is left out stays as it was (Edit Message), and Discord takes only these.
+        body.retain(|name, _| EDITABLE.contains(&name.as_str()));
+        for (name, nothing) in [("content", Value::Null), ("embeds", json!([])), ("flags", json!(0))] {
+            body.entry(name).or_insert(nothing);
+        }
+        self.write(Method::PATCH, &format!("{path}/{message}"), body).await
+    }
+
+    async fn write(&self, method: Method, path: &str, body: Map<String, Value>) -> Answered {
+        let body = Value::Object(body);
+        let heard = self.api.ask(method, path, Some(&self.token), Some(&body)).await;
+        let outcome = heard.outcome.and_then(|answer| {
+            let message: Named = serde_json::from_slice(&answer).map_err(|error| SendError::Uncertain {
+                reason: format!("Discord's answer cannot be read: {error}"),
+            })?;
+            Ok(message.id)
+        });
+        Answered {
+            outcome,
+            signal: heard.signal,
+        }
+    }
+
+    async fn find(&self, place: &Place, missing: &Missing) -> Result<Looked, SendError> {
+        let path = messages_of(place)?;
+        let me = self.me.get_or_try_init(|| self.own_id()).await?;
+        let mark = mark(&missing.tag);
+        let ours = |messages: &[Message]| {
+            messages
+                .iter()
+                .find(|m| m.author.id == *me && m.carries(&mark))
+                .map(Message::id)
+        };
+        let mut after = snowflake(missing.first_sent).saturating_sub(CLOCKS_DIFFER);
+        for page in 0..PAGES {
+            let messages = match self.page(&format!("{path}?limit={PAGE}&after={after}")).await? {
+                Page::Of(messages) => messages,
+                Page::Forbidden(reason) => return Ok(Looked::Undecidable(reason)),
+            };
+            if let Some(id) = ours(&messages) {
+                return Ok(Looked::There(id));
+            }
+            if page == 0 && messages.is_empty() {
+                // Without the right to read the history Discord shows no message at all, and says so with an empty list, not
+                // with a refusal (Get Channel Messages). The latest ones, from any time, tell.
+                return Ok(match self.page(&format!("{path}?limit={PAGE}")).await? {
+                    Page::Of(latest) if latest.is_empty() => Looked::Undecidable(format!(
+                        "Discord shows no message of the channel at all; if there are any, {HISTORY_HELP}"
+                    )),
+                    Page::Of(latest) => ours(&latest).map_or(Looked::NotThere, Looked::There),
+                    Page::Forbidden(reason) => Looked::Undecidable(reason),
+                });
+            }
+            if messages.len() < PAGE {
+                return Ok(Looked::NotThere);
+            }
+            // Newest first, though that is nowhere promised.
+            let newest = messages.iter().filter_map(|m| m.id.parse().ok()).max();
+            match newest {
+                Some(newest) if newest > after => after = newest,
+                Some(_) | None => return Err(unreadable("the messages are not in the order of their ids")),
+            }
+        }
+        Ok(Looked::Undecidable(format!(
+            "more than {} messages have been written in the channel since",
+            PAGE * PAGES
+        )))
+    }
+
+    async fn page(&self, path: &str) -> Result<Page, SendError> {
+        let heard = self.api.ask(Method::GET, path, Some(&self.token), None).await;
+        match heard.outcome {
+            Ok(answer) => serde_json::from_slice(&answer)
+                .map(Page::Of)
+                .map_err(|error| unreadable(&error.to_string())),
+            Err(SendError::Gone { reason }) if heard.status == Some(StatusCode::FORBIDDEN) => {
+                Ok(Page::Forbidden(format!("{reason}: {HISTORY_HELP}")))
+            }
+            Err(error) => Err(of_reading(error)),
+        }
+    }
+
+    async fn own_id(&self) -> Result<String, SendError> {
+        let heard = self.api.ask(Method::GET, "/users/@me", Some(&self.token), None).await;
+        let answer = heard.outcome.map_err(of_reading)?;
+        let user: Named = serde_json::from_slice(&answer).map_err(|error| unreadable(&error.to_string()))?;
+        Ok(user.id)
     }
 }
 
+/// What Edit Message takes of a part's body.
+const EDITABLE: &[&str] = &["content", "embeds", "flags", "allowed_mentions", "components"];
+
+/// What to do so that a part can be looked for.
+const HISTORY_HELP: &str = "give the bot the permissions “View Channel” and “Read Message History” there";
+
+/// Whatever has an id.
 #[derive(Deserialize)]
-struct Created {
+struct Named {
     id: String,
+}
+
+enum Page {
+    Of(Vec<Message>),
+    Forbidden(String),
+}
+
+/// A message that was read back: of Discord's fields, those that tell whose it is and what mark it has. Messages of others
+/// come in any form, hence the open type of their components.
+#[derive(Deserialize)]
+struct Message {
+    id: String,
+    author: Named,
+    #[serde(default)]
+    components: Value,
+}
+
+impl Message {
+    fn id(&self) -> String {
+        self.id.clone()
+    }
+
+    fn carries(&self, mark: &str) -> bool {
+        let rows = self.components.as_array().into_iter().flatten();
+        rows.filter_map(|row| row["components"].as_array())
+            .flatten()
+            .any(|component| component["custom_id"] == mark)
+    }
+}
+
+/// The path of a place's messages.
+fn messages_of(place: &Place) -> Result<String, SendError> {
+    if place.platform() == Platform::Discord {
+        Ok(format!("/channels/{}/messages", place.chat()))
+    } else {
+        Err(rejected(format!("{place} is no channel of Discord")))
+    }
+}
+
+/// The path of a place's messages, and the part's body with the button that marks it.
+fn prepared(place: &Place, part: &Part, tag: &Tag) -> Result<(String, Map<String, Value>), SendError> {
+    let path = messages_of(place)?;
+    let mut body: Map<String, Value> =
+        serde_json::from_str(&part.payload).map_err(|error| rejected(format!("the stored part: {error}")))?;
+    let label = match (tag.number, tag.of) {
+        (_, 0 | 1) => "ⓘ".to_owned(),
+        (number, of) => format!("ⓘ {number}/{of}"),
+    };
+    let button = CreateButton::new(mark(tag)).style(ButtonStyle::Secondary).label(label);
+    body.insert("components".into(), json!([CreateActionRow::Buttons(vec![button])]));
+    Ok((path, body))
+}
+
+fn mark(tag: &Tag) -> String {
+    format!("{MARK}{}", tag.key)
+}
+
+fn is_id(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+/// The least id that a message of that time can have.
+fn snowflake(at: DateTime<Utc>) -> u64 {
+    let millis = at.timestamp_millis().saturating_sub(EPOCH_MILLIS);
+    u64::try_from(millis).unwrap_or(0) << 22
+}
+
+/// Asking changes nothing, so no answer is no doubt.
+fn of_reading(error: SendError) -> SendError {
+    match error {
+        SendError::Uncertain { reason } => SendError::Unreachable { reason },
+        error @ (SendError::RateLimited { .. }
+        | SendError::Moved { .. }
+        | SendError::Gone { .. }
+        | SendError::Rejected { .. }
+        | SendError::Unreachable { .. }
+        | SendError::Unauthorized { .. }) => error,
+    }
+}
+
+fn unreadable(why: &str) -> SendError {
+    SendError::Unreachable {
+        reason: format!("Discord's answer cannot be read: {why}"),
+    }
 }
 
 impl Messenger for Sender {
@@ -70,18 +272,21 @@ impl Messenger for Sender {
     }
 
     /// The key is the message's `nonce` with `enforce_nonce`: Discord answers a repeated one, for a few minutes, with the
-    /// message that is already there (Create Message). A later repeat may post twice.
+    /// message that is already there (Create Message). A later repeat posts twice: look first.
     fn send<'a>(&'a self, place: &'a Place, part: &'a Part, tag: &'a Tag) -> BoxFuture<'a, Answered> {
-        self.post(place, part, &tag.key).map(Answered::from).boxed()
+        self.post(place, part, tag).boxed()
     }
 
-    fn look<'a>(&'a self, _place: &'a Place, _part: &'a Part, _missing: &'a Missing) -> BoxFuture<'a, Looked> {
-        Box::pin(std::future::ready(Looked::Undecidable("nothing tells".to_owned())))
+    /// Reads the channel's messages from the time of the first try on and compares the marks of the bot's own. Their
+    /// buttons are shown without the Message Content intent, since the bot has sent them (Gateway, “Message Content
+    /// Intent”). At most six requests.
+    fn look<'a>(&'a self, place: &'a Place, _: &'a Part, missing: &'a Missing) -> BoxFuture<'a, Looked> {
+        async move { self.find(place, missing).await.unwrap_or_else(Looked::Failed) }.boxed()
     }
 
-    fn edit<'a>(&'a self, _: &'a Place, _message: &'a str, _part: &'a Part, _tag: &'a Tag) -> BoxFuture<'a, Answered> {
-        let reason = "it cannot be edited".to_owned();
-        Box::pin(std::future::ready(Err(SendError::Rejected { reason }).into()))
+    /// [`SendError::Rejected`] when the message is no longer there, or somebody else's.
+    fn edit<'a>(&'a self, place: &'a Place, message: &'a str, part: &'a Part, tag: &'a Tag) -> BoxFuture<'a, Answered> {
+        self.change(place, message, part, tag).boxed()
     }
 
     fn plain(&self, part: &Part) -> Part {
@@ -104,7 +309,7 @@ impl Api {
         }
     }
 
-    /// One request; the body of a success. No error has an address in it, since interactions have a token in theirs.
+    /// One request; the body of a success.
     pub(super) async fn call(
         &self,
         method: Method,
@@ -112,29 +317,109 @@ impl Api {
         token: Option<&SecretString>,
         body: &Value,
     ) -> Result<Vec<u8>, SendError> {
-        let mut request = self.http.request(method, format!("{}{path}", self.base)).json(body);
-        if let Some(token) = token {
-            request = request.header(AUTHORIZATION, authorization(token)?);
+        self.ask(method, path, token, Some(body)).await.outcome
+    }
+
+    /// One request. No error has an address in it, since interactions have a token in theirs.
+    async fn ask(&self, method: Method, path: &str, token: Option<&SecretString>, body: Option<&Value>) -> Heard {
+        let mut request = self.http.request(method, format!("{}{path}", self.base));
+        if let Some(body) = body {
+            request = request.json(body);
         }
-        let response = request.send().await.map_err(unanswered)?;
+        if let Some(token) = token {
+            match authorization(token) {
+                Ok(value) => request = request.header(AUTHORIZATION, value),
+                Err(error) => return Heard::nothing(error),
+            }
+        }
+        let response = match request.send().await {
+            Ok(response) => response,
+            Err(error) => return Heard::nothing(unanswered(error)),
+        };
         let (status, headers) = (response.status(), response.headers().clone());
         let body = response.bytes().await;
-        if status.is_success() {
+        let outcome = if status.is_success() {
             // Accepted, whatever became of the rest of the answer; but for the sender that rest has the message's id.
-            return body.map(Into::into).map_err(|error| SendError::Uncertain {
+            body.map(Into::into).map_err(|error| SendError::Uncertain {
                 reason: chain(&error.without_url()),
-            });
+            })
+        } else {
+            Err(refused(status, &headers, &body.unwrap_or_default()))
+        };
+        Heard {
+            outcome,
+            status: Some(status),
+            signal: signal(status, &headers),
         }
-        Err(refused(status, &headers, &body.unwrap_or_default()))
     }
 }
 
+/// What came of one request.
+struct Heard {
+    /// The body of a success.
+    outcome: Result<Vec<u8>, SendError>,
+    /// `None` when no answer came.
+    status: Option<StatusCode>,
+    signal: Signal,
+}
+
+impl Heard {
+    fn nothing(error: SendError) -> Self {
+        Self {
+            outcome: Err(error),
+            status: None,
+            signal: Signal::default(),
+        }
+    }
+}
+
+/// What the headers say about limits (Rate Limits, “Header Format” and “Invalid Request Limit”). What cannot be understood
+/// is taken as not said.
+fn signal(status: StatusCode, headers: &HeaderMap) -> Signal {
+    let invalid = match status {
+        StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => true,
+        StatusCode::TOO_MANY_REQUESTS => text(headers, SCOPE) != Some("shared"),
+        _ => false,
+    };
+    Signal {
+        bucket: bucket(headers),
+        invalid,
+    }
+}
+
+fn bucket(headers: &HeaderMap) -> Option<Bucket> {
+    let limit = text(headers, "x-ratelimit-limit")?
+        .parse()
+        .ok()
+        .filter(|limit| *limit > 0)?;
+    let remaining: u32 = text(headers, "x-ratelimit-remaining")?.parse().ok()?;
+    let reset_after = seconds(text(headers, "x-ratelimit-reset-after")?.parse().ok()?)?;
+    Some(Bucket {
+        limit,
+        remaining: remaining.min(limit),
+        reset_after: TimeDelta::from_std(reset_after).ok()?,
+    })
+}
+
+/// Whom a 429 concerns: `user`, `global` or `shared`.
+const SCOPE: &str = "x-ratelimit-scope";
+
+fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+    headers.get(name)?.to_str().ok().map(str::trim)
+}
+
+/// Seconds with fractions; never longer than is believed.
+fn seconds(seconds: f64) -> Option<Duration> {
+    let span = Duration::try_from_secs_f64(seconds).ok()?;
+    Some(span.min(LONGEST_WAIT))
+}
+
 fn authorization(token: &SecretString) -> Result<HeaderValue, SendError> {
-    let mut value =
-        HeaderValue::try_from(format!("Bot {}", token.expose_secret().trim())).map_err(|_| SendError::Unreachable {
-            reason: "the Discord token has characters that no token has; copy it again from the developer portal"
-                .into(),
-        })?;
+    let mut value = HeaderValue::try_from(format!("Bot {}", token.expose_secret().trim())).map_err(|_| {
+        SendError::Unauthorized {
+            reason: format!("it has characters that no token has: {TOKEN_HELP}"),
+        }
+    })?;
     value.set_sensitive(true);
     Ok(value)
 }
@@ -150,24 +435,27 @@ fn unanswered(error: reqwest::Error) -> SendError {
     }
 }
 
-/// Whom a 429 concerns: the bot when Discord says so (`global`, or `X-RateLimit-Global`), or when it is not Discord that
-/// says it: Cloudflare's bans are for the address.
+/// Whom a 429 concerns: the bot when Discord says so (`global`, `X-RateLimit-Global`, `X-RateLimit-Scope: global`), or when
+/// it is not Discord that says it: Cloudflare's bans are for the address.
 fn limit_scope(headers: &HeaderMap, body: &[u8]) -> LimitScope {
     #[derive(Deserialize)]
     struct Said {
         global: bool,
     }
-    match serde_json::from_slice::<Said>(body) {
-        Ok(Said { global: false }) if !headers.contains_key("x-ratelimit-global") => LimitScope::Chat,
-        Ok(_) | Err(_) => LimitScope::Bot,
+    let said = serde_json::from_slice(body).ok().map(|Said { global }| global);
+    let everybody = headers.contains_key("x-ratelimit-global");
+    match (text(headers, SCOPE), said) {
+        _ if everybody => LimitScope::Bot,
+        (Some("global"), _) | (_, Some(true)) | (None, None) => LimitScope::Bot,
+        (Some(_), _) | (None, Some(false)) => LimitScope::Chat,
     }
 }
 
 /// What a refusal means (Discord: “Opcodes and Status Codes”, “Rate Limits”).
 ///
 /// - 429, of a route or global: wait as long as the body says, else the header.
-/// - 401: the token is wrong. That is no fault of the channel or of the part, and is over when the operator has put in
-///   another one, so the delivery stays: unreachable, tried again with growing pauses, with a reason that says what to do.
+/// - 401: the token is wrong, which is no fault of the channel or of the part. An interaction has a token of its own, with
+///   a code of its own.
 /// - 403 and 404 pause the channel only when Discord itself says them, with a code; a bare one comes from something in
 ///   between (Cloudflare, a proxy, a wrong address) and says nothing about the channel.
 /// - Any other 4xx is about the content and would come again.
@@ -183,7 +471,9 @@ fn refused(status: StatusCode, headers: &HeaderMap, body: &[u8]) -> SendError {
             retry_after: wait(headers, body),
             scope: limit_scope(headers, body),
         },
-        (StatusCode::UNAUTHORIZED, _) => SendError::Unreachable {
+        // Gone, or not of this bot (Edit Message): no reason to leave the channel.
+        (_, 10_008 | 50_005 | 50_027) => SendError::Rejected { reason },
+        (StatusCode::UNAUTHORIZED, _) => SendError::Unauthorized {
             reason: format!("{reason}: {TOKEN_HELP}"),
         },
         // A locked thread, a channel without text: whatever the status, it cannot be written to.
@@ -201,8 +491,8 @@ fn refused(status: StatusCode, headers: &HeaderMap, body: &[u8]) -> SendError {
 }
 
 /// What to do about a token that is not accepted.
-pub(super) const TOKEN_HELP: &str = "the bot's token is not accepted; reset it on \
-    https://discord.com/developers/applications under “Bot” and put the new one into the configuration";
+pub(super) const TOKEN_HELP: &str = "Discord does not accept the bot's token; reset it on \
+    https://discord.com/developers/applications under “Bot” and put the new one into the configuration (discord.token)";
 
 fn explained(status: StatusCode, said: &DiscordJsonError) -> String {
     let mut text = format!("{} ({}, code {})", said.message, status.as_u16(), said.code);
@@ -218,13 +508,11 @@ fn wait(headers: &HeaderMap, body: &[u8]) -> Duration {
     struct Limited {
         retry_after: f64,
     }
-    let header = || headers.get(RETRY_AFTER)?.to_str().ok()?.trim().parse::<f64>().ok();
+    let header = || text(headers, RETRY_AFTER.as_str())?.parse::<f64>().ok();
     let said = serde_json::from_slice::<Limited>(body)
         .ok()
         .map(|limited| limited.retry_after);
-    said.or_else(header)
-        .and_then(|seconds| Duration::try_from_secs_f64(seconds).ok())
-        .map_or(UNSAID_WAIT, |wait| wait.min(LONGEST_WAIT))
+    said.or_else(header).and_then(seconds).unwrap_or(UNSAID_WAIT)
 }
 
 fn rejected(reason: String) -> SendError {
@@ -289,6 +577,67 @@ mod tests {
         headers.insert(RETRY_AFTER, HeaderValue::from_static("7"));
         assert_eq!(wait(&headers, b"<html>"), Duration::from_secs(7));
         assert_eq!(wait(&headers, br#"{"retry_after": 0.25}"#), Duration::from_millis(250));
+    }
+
+    #[test]
+    fn a_429_concerns_the_channel_unless_it_says_global_or_is_not_discords() {
+        let scope = |headers: &[(&'static str, &'static str)], body: &str| {
+            let pairs = headers.iter().map(|(name, value)| {
+                let name = reqwest::header::HeaderName::from_static(name);
+                (name, HeaderValue::from_static(value))
+            });
+            limit_scope(&HeaderMap::from_iter(pairs), body.as_bytes())
+        };
+        let (local, global) = (r#"{"global": false}"#, r#"{"global": true}"#);
+        assert_eq!(scope(&[], local), LimitScope::Chat);
+        assert_eq!(scope(&[(SCOPE, "shared")], local), LimitScope::Chat);
+        assert_eq!(scope(&[(SCOPE, "user")], "half an ans"), LimitScope::Chat);
+        assert_eq!(scope(&[], global), LimitScope::Bot);
+        assert_eq!(scope(&[(SCOPE, "global")], local), LimitScope::Bot);
+        assert_eq!(scope(&[("x-ratelimit-global", "true")], local), LimitScope::Bot);
+        assert_eq!(scope(&[], "error code: 1015"), LimitScope::Bot);
+    }
+
+    #[test]
+    fn a_bucket_is_whole_and_believable_or_none() {
+        let read = |limit: &str, remaining: &str, reset_after: &str| {
+            let mut headers = HeaderMap::new();
+            for (name, value) in [
+                ("x-ratelimit-limit", limit),
+                ("x-ratelimit-remaining", remaining),
+                ("x-ratelimit-reset-after", reset_after),
+            ] {
+                headers.insert(name, HeaderValue::from_str(value).unwrap());
+            }
+            bucket(&headers).map(|bucket| (bucket.limit, bucket.remaining, bucket.reset_after.num_milliseconds()))
+        };
+        assert_eq!(read("5", "4", "0.75"), Some((5, 4, 750)));
+        assert_eq!(read("5", "9", "1"), Some((5, 5, 1_000)));
+        assert_eq!(read("5", "4", "1e300"), None);
+        assert_eq!(read("5", "4", "1e9"), Some((5, 4, 3_600_000)));
+        for (limit, remaining, reset_after) in [
+            ("0", "0", "1"),
+            ("-5", "0", "1"),
+            ("5", "", "1"),
+            ("5", "4", "NaN"),
+            ("5", "4", "-1"),
+            ("5", "4", "soon"),
+        ] {
+            assert_eq!(
+                read(limit, remaining, reset_after),
+                None,
+                "{limit} {remaining} {reset_after}"
+            );
+        }
+        assert_eq!(bucket(&HeaderMap::new()), None);
+    }
+
+    #[test]
+    fn a_time_becomes_the_least_id_of_that_millisecond() {
+        // The example of the API Reference, “Snowflakes”, without its lower 22 bits.
+        let at = "2016-04-30T11:18:25.796Z".parse().unwrap();
+        assert_eq!(snowflake(at), 175_928_847_299_117_063 >> 22 << 22);
+        assert_eq!(snowflake(DateTime::UNIX_EPOCH), 0);
     }
 
     #[test]

@@ -1,7 +1,7 @@
-//! Discord on loopback: the REST calls and the gateway that the bot uses, with Discord's limits, its dedup by nonce, and
-//! faults on request.
+//! Discord on loopback: the REST calls and the gateway that the bot uses, with Discord's limits and their headers, its dedup
+//! by nonce, its permissions, and faults on request.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
@@ -12,8 +12,9 @@ use std::time::Duration;
 
 use axum::extract::connect_info::Connected;
 use axum::extract::ws::{CloseFrame, Message, WebSocket, WebSocketUpgrade};
-use axum::extract::{ConnectInfo, Path, State};
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::extract::{ConnectInfo, Path, Query, Request, State};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
+use axum::middleware::{self, Next};
 use axum::response::{Html, IntoResponse, Response};
 use axum::routing::{get, patch, post, put};
 use axum::serve::{IncomingStream, Listener};
@@ -22,11 +23,14 @@ use serde_json::{Value, json};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
+use tokio::time::Instant;
 
 /// The token that the fake accepts.
 pub(crate) const TOKEN: &str = "MTIz.sesame.open";
 /// The bot's application.
 const APPLICATION: u64 = 900_000_000_000_000_001;
+/// Who asks and presses.
+pub(crate) const ASKER: u64 = 600_000_000_000_000_001;
 /// The longest that any expectation may take.
 const LIMIT: Duration = Duration::from_secs(20);
 
@@ -39,6 +43,8 @@ pub(crate) enum Fault {
     RouteLimit(f64),
     /// 429 of the whole bot.
     GlobalLimit(f64),
+    /// 429 of the resource, which others have used up too.
+    SharedLimit(f64),
     /// 429 as Cloudflare says it: whole seconds in the header, a page as body.
     HeaderLimit(u64),
     /// Any status with one of Discord's codes.
@@ -70,10 +76,36 @@ pub(crate) enum Reply {
     Followup(Value),
 }
 
-#[derive(Debug, Default)]
+/// What the bot may do in a channel.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum Right {
+    /// View Channel.
+    View,
+    /// Send Messages.
+    Send,
+    /// Read Message History.
+    History,
+}
+
+/// A window of requests, begun by the first of them.
+#[derive(Debug, Clone, Copy)]
+struct Bucket {
+    used: u32,
+    resets: Instant,
+}
+
+#[derive(Debug)]
 struct World {
     messages: Vec<(u64, Value)>,
-    nonces: HashMap<String, Value>,
+    /// Which message a nonce has made, and when.
+    nonces: HashMap<String, (Instant, Value)>,
+    nonce_memory: Duration,
+    /// One for each method and channel.
+    buckets: HashMap<(Method, u64), Bucket>,
+    bucket: (u32, Duration),
+    garbled_headers: bool,
+    denied: HashSet<(u64, Right)>,
+    refusals: HashMap<u16, usize>,
     faults: VecDeque<Fault>,
     callback_faults: VecDeque<Fault>,
     posts: usize,
@@ -87,13 +119,101 @@ struct World {
     /// Sockets of an earlier generation are dropped.
     generation: usize,
     refuse_identify: bool,
-    next_id: u64,
+    last_id: u64,
+}
+
+impl Default for World {
+    fn default() -> Self {
+        Self {
+            messages: Vec::new(),
+            nonces: HashMap::new(),
+            nonce_memory: Duration::from_secs(300),
+            buckets: HashMap::new(),
+            bucket: (5, Duration::from_secs(5)),
+            garbled_headers: false,
+            denied: HashSet::new(),
+            refusals: HashMap::new(),
+            faults: VecDeque::new(),
+            callback_faults: VecDeque::new(),
+            posts: 0,
+            registrations: Vec::new(),
+            replies: HashMap::new(),
+            events: Vec::new(),
+            identified: 0,
+            resumed: 0,
+            sockets: 0,
+            generation: 0,
+            refuse_identify: false,
+            last_id: 0,
+        }
+    }
 }
 
 impl World {
+    /// A snowflake: milliseconds since Discord's epoch, and something that makes it the next one.
     fn id(&mut self) -> u64 {
-        self.next_id += 1;
-        800_000_000_000_000_000 + self.next_id
+        let millis = paperwire::clock::now().timestamp_millis() - 1_420_070_400_000;
+        let now = u64::try_from(millis).unwrap() << 22;
+        self.last_id = now.max(self.last_id + 1);
+        self.last_id
+    }
+
+    fn message(&mut self, channel: u64, author: u64, body: &Value) -> Value {
+        let mut message = json!({ "type": 0, "tts": false, "content": "", "embeds": [], "attachments": [], "components": [],
+            "mentions": [], "mention_roles": [], "mention_everyone": false, "pinned": false, "edited_timestamp": null });
+        for (name, value) in body.as_object().unwrap() {
+            message[name] = value.clone();
+        }
+        message["id"] = json!(self.id().to_string());
+        message["channel_id"] = json!(channel.to_string());
+        message["timestamp"] = json!("2025-10-10T08:00:00.000000+00:00");
+        message["author"] = user(author);
+        self.messages.push((channel, message.clone()));
+        message
+    }
+
+    fn may(&self, channel: u64, right: Right) -> Result<(), Response> {
+        if self.denied.contains(&(channel, Right::View)) {
+            return Err(error(403, 50_001, "Missing Access"));
+        }
+        if self.denied.contains(&(channel, right)) {
+            return Err(error(403, 50_013, "Missing Permissions"));
+        }
+        Ok(())
+    }
+
+    /// Counts a request. The headers for its answer, and whether it was one too many.
+    fn count(&mut self, method: Method, channel: u64) -> (HeaderMap, Option<f64>) {
+        let (limit, window) = self.bucket;
+        let now = Instant::now();
+        let fresh = Bucket {
+            used: 0,
+            resets: now + window,
+        };
+        let bucket = self.buckets.entry((method, channel)).or_insert(fresh);
+        if bucket.resets <= now {
+            *bucket = fresh;
+        }
+        let reset_after = (bucket.resets - now).as_secs_f64();
+        let exceeded = (bucket.used >= limit).then_some(reset_after);
+        bucket.used = limit.min(bucket.used + 1);
+        let remaining = limit - bucket.used;
+        let said = |text: String| {
+            let text = if self.garbled_headers {
+                "\u{1F980} NaN".to_owned()
+            } else {
+                text
+            };
+            HeaderValue::from_bytes(text.as_bytes()).unwrap()
+        };
+        let headers = [
+            ("x-ratelimit-limit", said(limit.to_string())),
+            ("x-ratelimit-remaining", said(remaining.to_string())),
+            ("x-ratelimit-reset-after", said(format!("{reset_after:.3}"))),
+            ("x-ratelimit-bucket", said("abcd1234".into())),
+        ];
+        let headers = headers.map(|(name, value)| (HeaderName::from_static(name), value));
+        (HeaderMap::from_iter(headers), exceeded)
     }
 }
 
@@ -148,12 +268,15 @@ impl FakeDiscord {
             .route("/gateway", get(gateway))
             .route("/gateway/bot", get(gateway_bot))
             .route("/applications/{id}/commands", put(register))
-            .route("/channels/{id}/messages", post(create_message))
+            .route("/users/@me", get(current_user))
+            .route("/channels/{id}/messages", post(create_message).get(read_messages))
+            .route("/channels/{id}/messages/{message}", patch(edit_message))
             .route("/interactions/{id}/{token}/callback", post(callback))
             .route("/webhooks/{id}/{token}", post(follow_up))
             .route("/webhooks/{id}/{token}/messages/@original", patch(edit_original));
         let app = Router::new()
             .nest("/api/v10", api)
+            .layer(middleware::from_fn_with_state(Arc::clone(&shared), count_refusals))
             .route("/", get(connect))
             .with_state(Arc::clone(&shared))
             .into_make_service_with_connect_info::<Line>();
@@ -178,7 +301,44 @@ impl FakeDiscord {
         self.shared.world().callback_faults.push_back(fault);
     }
 
-    /// From now on an IDENTIFY is answered with close code 4004.
+    /// So many requests of one kind in a channel in so much time; 5 in 5 s unless set.
+    pub(crate) fn bucket(&self, limit: u32, window: Duration) {
+        self.shared.world().bucket = (limit, window);
+    }
+
+    /// From now on the headers about limits are no numbers.
+    pub(crate) fn garble_headers(&self) {
+        self.shared.world().garbled_headers = true;
+    }
+
+    /// How long a nonce is remembered; 5 min unless set.
+    pub(crate) fn nonce_memory(&self, memory: Duration) {
+        self.shared.world().nonce_memory = memory;
+    }
+
+    /// Takes a right away from the bot.
+    pub(crate) fn deny(&self, channel: u64, right: Right) {
+        self.shared.world().denied.insert((channel, right));
+    }
+
+    /// How many answers had this status, those of a shared limit left out: what Discord counts as invalid requests.
+    pub(crate) fn refusals(&self, status: u16) -> usize {
+        self.shared.world().refusals.get(&status).copied().unwrap_or(0)
+    }
+
+    /// Somebody else writes so many messages.
+    pub(crate) fn chat(&self, channel: u64, count: usize) {
+        for _ in 0..count {
+            self.write(channel, &json!({ "content": "hello" }));
+        }
+    }
+
+    /// Somebody else writes this.
+    pub(crate) fn write(&self, channel: u64, body: &Value) {
+        self.shared.change(|world| world.message(channel, ASKER, body));
+    }
+
+    /// From now on an IDENTIFY, or a RESUME, is answered with close code 4004.
     pub(crate) fn refuse_identify(&self) {
         self.shared.world().refuse_identify = true;
     }
@@ -186,15 +346,13 @@ impl FakeDiscord {
     /// The messages of a channel in order.
     pub(crate) fn messages(&self, channel: u64) -> Vec<Value> {
         let world = self.shared.world();
-        let of_channel = world.messages.iter().filter(|(of, _)| *of == channel);
-        of_channel.map(|(_, message)| message.clone()).collect()
+        of_channel(&world, channel).cloned().collect()
     }
 
     /// Waits for so many messages in a channel.
     pub(crate) async fn wait_for_messages(&self, channel: u64, count: usize) -> Vec<Value> {
         self.until("messages", |world| {
-            let of_channel = || world.messages.iter().filter(|(of, _)| *of == channel);
-            (of_channel().count() >= count).then(|| of_channel().map(|(_, message)| message.clone()).collect())
+            (of_channel(world, channel).count() >= count).then(|| of_channel(world, channel).cloned().collect())
         })
         .await
     }
@@ -249,20 +407,40 @@ impl FakeDiscord {
     }
 
     fn dispatch_interaction(&self, channel: u64, name: &str, options: &[(&str, &str)], whole: bool) -> Asked {
+        let options: Vec<Value> = options
+            .iter()
+            .map(|(name, value)| json!({ "name": name, "type": 3, "value": value }))
+            .collect();
+        let mut event = json!({
+            "type": 2,
+            "data": { "id": "700000000000000001", "name": name, "type": 1, "options": options },
+            "channel_id": channel.to_string(),
+        });
+        if whole {
+            event["attachment_size_limit"] = json!(10_485_760);
+        }
+        self.dispatch(event)
+    }
+
+    /// Somebody presses the button of a message.
+    pub(crate) fn press(&self, channel: u64, message: &Value) -> Asked {
+        self.dispatch(json!({
+            "type": 3,
+            "data": { "custom_id": message["components"][0]["components"][0]["custom_id"], "component_type": 2 },
+            "message": message,
+            "channel_id": channel.to_string(),
+            "attachment_size_limit": 10_485_760,
+        }))
+    }
+
+    fn dispatch(&self, mut event: Value) -> Asked {
         self.shared.change(|world| {
             let id = world.id();
             let token = format!("interaction-secret-{id}");
-            let options: Vec<Value> = options
-                .iter()
-                .map(|(name, value)| json!({ "name": name, "type": 3, "value": value }))
-                .collect();
-            let mut event = json!({
+            let common = json!({
                 "id": id.to_string(),
                 "application_id": APPLICATION.to_string(),
-                "type": 2,
-                "data": { "id": "700000000000000001", "name": name, "type": 1, "options": options },
-                "channel_id": channel.to_string(),
-                "user": user(600_000_000_000_000_001),
+                "user": user(ASKER),
                 "token": token,
                 "version": 1,
                 "app_permissions": "2048",
@@ -271,8 +449,8 @@ impl FakeDiscord {
                 "authorizing_integration_owners": {},
                 "context": 0,
             });
-            if whole {
-                event["attachment_size_limit"] = json!(10_485_760);
+            for (name, value) in common.as_object().unwrap() {
+                event[name] = value.clone();
             }
             world.replies.insert(token.clone(), Vec::new());
             world.events.push(("INTERACTION_CREATE", event));
@@ -313,7 +491,7 @@ impl FakeDiscord {
 
 fn user(id: u64) -> Value {
     json!({ "id": id.to_string(), "username": "ada", "discriminator": "0", "global_name": null, "avatar": null,
-        "bot": false, "mfa_enabled": false, "verified": true })
+        "bot": id == APPLICATION, "mfa_enabled": false, "verified": true })
 }
 
 // REST
@@ -353,6 +531,45 @@ async fn register(State(fake): Fake, headers: HeaderMap, Json(commands): Json<Va
     Ok(Json(commands))
 }
 
+async fn current_user(headers: HeaderMap) -> Result<Json<Value>, Response> {
+    authorized(&headers)?;
+    Ok(Json(user(APPLICATION)))
+}
+
+/// Discord counts what it refuses, but for limits that others have used up.
+async fn count_refusals(State(fake): Fake, request: Request, next: Next) -> Response {
+    let response = next.run(request).await;
+    let shared = response
+        .headers()
+        .get("x-ratelimit-scope")
+        .is_some_and(|scope| scope == "shared");
+    if !shared && matches!(response.status().as_u16(), 401 | 403 | 429) {
+        *fake.world().refusals.entry(response.status().as_u16()).or_default() += 1;
+    }
+    response
+}
+
+/// Serves a request about a channel's messages as far as its bucket allows; the answer tells the bucket's state.
+async fn in_bucket(
+    fake: &Shared,
+    headers: &HeaderMap,
+    method: Method,
+    channel: u64,
+    serve: impl Future<Output = Result<Response, Response>>,
+) -> Result<Response, Response> {
+    authorized(headers)?;
+    let (said, exceeded) = fake.world().count(method, channel);
+    let mut response = match exceeded {
+        Some(seconds) => limited(seconds, "user"),
+        None => serve.await.unwrap_or_else(|refusal| refusal),
+    };
+    // A global limit has no bucket.
+    if !response.headers().contains_key("x-ratelimit-global") {
+        response.headers_mut().extend(said);
+    }
+    Ok(response)
+}
+
 async fn create_message(
     State(fake): Fake,
     ConnectInfo(line): ConnectInfo<Line>,
@@ -360,31 +577,129 @@ async fn create_message(
     headers: HeaderMap,
     Json(body): Json<Value>,
 ) -> Result<Response, Response> {
-    let fault = fake.change(|world| {
-        world.posts += 1;
-        world.faults.pop_front()
-    });
-    authorized(&headers)?;
+    fake.change(|world| world.posts += 1);
     let accept = || -> Result<Response, Response> {
         check(&body)?;
         let nonce = body["nonce"].as_str().unwrap_or_default().to_owned();
         if nonce.len() > 25 {
             return Err(error(400, 50_035, "nonce: Must be 25 or fewer in length."));
         }
-        Ok(Json(fake.change(|world| {
-            if let Some(known) = world.nonces.get(&nonce).filter(|_| body["enforce_nonce"] == true) {
-                return known.clone();
+        fake.change(|world| {
+            world.may(channel, Right::Send)?;
+            let known = world
+                .nonces
+                .get(&nonce)
+                .filter(|(since, _)| since.elapsed() < world.nonce_memory);
+            if let Some((_, message)) = known.filter(|_| body["enforce_nonce"] == true) {
+                return Ok(Json(message.clone()).into_response());
             }
-            let mut message = body.clone();
-            message["id"] = json!(world.id().to_string());
-            message["channel_id"] = json!(channel.to_string());
-            world.messages.push((channel, message.clone()));
-            world.nonces.insert(nonce, message.clone());
-            message
-        }))
-        .into_response())
+            let message = world.message(channel, APPLICATION, &body);
+            world.nonces.insert(nonce, (Instant::now(), message.clone()));
+            Ok(Json(message).into_response())
+        })
     };
-    with_fault(fault, &line, accept).await
+    in_bucket(&fake, &headers, Method::POST, channel, async {
+        let fault = fake.change(|world| world.faults.pop_front());
+        with_fault(fault, &line, accept).await
+    })
+    .await
+}
+
+/// The oldest that are newer than `after`, or the newest of all; the newest first.
+async fn read_messages(
+    State(fake): Fake,
+    Path(channel): Path<u64>,
+    Query(query): Query<HashMap<String, String>>,
+    headers: HeaderMap,
+) -> Result<Response, Response> {
+    in_bucket(&fake, &headers, Method::GET, channel, async {
+        let number = |name: &str| query.get(name).map(|value| value.parse::<u64>().unwrap());
+        let limit = usize::try_from(number("limit").unwrap_or(50)).unwrap();
+        if !(1..=100).contains(&limit) {
+            return Err(error(400, 50_035, "limit: int value should be between 1 and 100."));
+        }
+        let world = fake.world();
+        world.may(channel, Right::View)?;
+        if world.denied.contains(&(channel, Right::History)) {
+            return Ok(Json(json!([])).into_response());
+        }
+        let after = number("after");
+        let id = |message: &Value| message["id"].as_str().unwrap().parse::<u64>().unwrap();
+        let newer = |message: &&Value| after.is_none_or(|after| id(message) > after);
+        let mut found: Vec<Value> = of_channel(&world, channel).filter(newer).cloned().collect();
+        if after.is_some() {
+            found.truncate(limit);
+        } else {
+            found.drain(..found.len().saturating_sub(limit));
+        }
+        found.reverse();
+        for message in &mut found {
+            // Stored with no message.
+            message
+                .as_object_mut()
+                .unwrap()
+                .retain(|name, _| !name.ends_with("nonce"));
+        }
+        Ok(Json(json!(found)).into_response())
+    })
+    .await
+}
+
+fn of_channel(world: &World, channel: u64) -> impl Iterator<Item = &Value> {
+    world
+        .messages
+        .iter()
+        .filter(move |(of, _)| *of == channel)
+        .map(|(_, message)| message)
+}
+
+async fn edit_message(
+    State(fake): Fake,
+    Path((channel, id)): Path<(u64, String)>,
+    headers: HeaderMap,
+    Json(body): Json<Value>,
+) -> Result<Response, Response> {
+    in_bucket(&fake, &headers, Method::PATCH, channel, async {
+        fake.change(|world| {
+            world.may(channel, Right::View)?;
+            let message = world
+                .messages
+                .iter_mut()
+                .find(|(of, message)| *of == channel && message["id"] == id);
+            let Some((_, message)) = message else {
+                return Err(error(404, 10_008, "Unknown Message"));
+            };
+            if message["author"] != user(APPLICATION) {
+                return Err(error(403, 50_005, "Cannot edit a message authored by another user"));
+            }
+            let mut edited = message.clone();
+            for name in ["content", "embeds", "flags", "components"] {
+                if let Some(value) = body.get(name) {
+                    edited[name] = value.clone();
+                }
+            }
+            check(&edited)?;
+            edited["edited_timestamp"] = json!("2025-10-10T09:00:00.000000+00:00");
+            *message = edited.clone();
+            Ok(Json(edited).into_response())
+        })
+    })
+    .await
+}
+
+fn limited(seconds: f64, scope: &'static str) -> Response {
+    let global = scope == "global";
+    let body = json!({ "message": "You are being rate limited.", "retry_after": seconds, "global": global });
+    let said = [
+        (header::RETRY_AFTER, seconds.ceil().to_string()),
+        (HeaderName::from_static("x-ratelimit-scope"), scope.to_owned()),
+    ];
+    let mut response = (StatusCode::TOO_MANY_REQUESTS, said, Json(body)).into_response();
+    if global {
+        let yes = HeaderValue::from_static("true");
+        response.headers_mut().insert("x-ratelimit-global", yes);
+    }
+    response
 }
 
 async fn with_fault(
@@ -392,15 +707,11 @@ async fn with_fault(
     line: &Line,
     accept: impl FnOnce() -> Result<Response, Response>,
 ) -> Result<Response, Response> {
-    let limited = |seconds: f64, global: bool| {
-        let body = json!({ "message": "You are being rate limited.", "retry_after": seconds, "global": global });
-        let retry_after = [(header::RETRY_AFTER, seconds.ceil().to_string())];
-        Ok((StatusCode::TOO_MANY_REQUESTS, retry_after, Json(body)).into_response())
-    };
     match fault {
         None | Some(Fault::Pass) => accept(),
-        Some(Fault::RouteLimit(seconds)) => limited(seconds, false),
-        Some(Fault::GlobalLimit(seconds)) => limited(seconds, true),
+        Some(Fault::RouteLimit(seconds)) => Ok(limited(seconds, "user")),
+        Some(Fault::GlobalLimit(seconds)) => Ok(limited(seconds, "global")),
+        Some(Fault::SharedLimit(seconds)) => Ok(limited(seconds, "shared")),
         Some(Fault::HeaderLimit(seconds)) => {
             let retry_after = [(header::RETRY_AFTER, seconds.to_string())];
             Ok((StatusCode::TOO_MANY_REQUESTS, retry_after, Html("error code: 1015")).into_response())
@@ -450,6 +761,17 @@ fn check(body: &Value) -> Result<(), Response> {
     }
     if total > 6_000 {
         return bad("embeds together");
+    }
+    for button in body["components"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .flat_map(|row| row["components"].as_array().unwrap())
+    {
+        let (id, label) = (units(&button["custom_id"]), units(&button["label"]));
+        if !(1..=100).contains(&id) || !(1..=80).contains(&label) {
+            return bad("a button");
+        }
     }
     if embeds.is_empty() && body["content"].as_str().unwrap_or_default().trim().is_empty() {
         return Err(error(400, 50_006, "Cannot send an empty message"));
@@ -572,7 +894,7 @@ async fn serve_socket(fake: &Shared, mut socket: WebSocket) -> Result<(), axum::
             .is_some_and(|token| token.ends_with(TOKEN));
         match payload["op"].as_u64() {
             Some(1) => send(&mut socket, json!({ "op": 11 })).await?,
-            Some(2) if !token_fits || fake.world().refuse_identify => {
+            Some(2 | 6) if !token_fits || fake.world().refuse_identify => {
                 let close = CloseFrame {
                     code: 4004,
                     reason: "Authentication failed.".into(),
