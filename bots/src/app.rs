@@ -21,6 +21,7 @@ use crate::clock;
 use crate::desk::Desk;
 use crate::folder::Folder;
 use crate::inbox::{self, Inbox};
+use crate::ops::Ops;
 use crate::queued::Queued;
 use crate::rate_limit::{Limits, RateLimit};
 use crate::service::Service;
@@ -41,6 +42,7 @@ pub struct Base {
     topics: Arc<[Topic]>,
     queued: Queued,
     channels_changed: Arc<Notify>,
+    ops: Ops,
 }
 
 impl Base {
@@ -75,11 +77,13 @@ impl Base {
         }
         let queued = Queued::default();
         let channels_changed = Arc::new(Notify::new());
+        let ops = Ops::new(clock::now());
         let service = Service::new(
             storage.clone(),
             Arc::clone(&topics),
             queued.clone(),
             Arc::clone(&channels_changed),
+            ops.clone(),
         );
         Ok(Self {
             folder,
@@ -89,6 +93,7 @@ impl Base {
             topics,
             queued,
             channels_changed,
+            ops,
         })
     }
 
@@ -213,6 +218,7 @@ impl App {
                 version: env!("CARGO_PKG_VERSION").to_owned(),
                 topics: base.topics.iter().map(web::TopicName::of).collect(),
                 hosts: config.web.hosts.clone(),
+                ops: base.ops.clone(),
             };
             (listener, state)
         });
@@ -272,6 +278,7 @@ impl App {
             Arc::clone(&base.topics),
             Arc::clone(&base.channels_changed),
             base.queued.clone(),
+            base.ops.clone(),
             stop.clone(),
         );
         tasks.spawn(async move { schedule.await.context("the scheduler stopped") });

@@ -714,7 +714,10 @@ async fn status(common: &Common, json: bool) -> Result<(), Failure> {
     );
     for channel in status.channels {
         out += &match (channel.paused, channel.next_due) {
-            (Some(why), _) => format!("{}: silent: {why}\n", channel.place),
+            (Some(why), _) => {
+                let owner = channel.owner.map_or(String::new(), |id| format!(" (set up by {id})"));
+                format!("{}{owner}: silent: {why}\n", channel.place)
+            }
             (None, Some(at)) => format!("{}: next digest {}\n", channel.place, at.format("%Y-%m-%d %H:%M UTC")),
             (None, None) => format!("{}: nothing scheduled\n", channel.place),
         };

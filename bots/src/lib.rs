@@ -13,6 +13,8 @@ pub mod folder;
 pub mod http;
 pub mod inbox;
 pub mod messenger;
+pub mod ops;
+pub mod owner;
 pub mod queued;
 pub mod rate_limit;
 pub mod render;

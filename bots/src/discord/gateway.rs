@@ -424,7 +424,7 @@ fn question(command: &CommandInteraction) -> Question {
         .filter_map(|given| given.value.as_str())
         .collect();
     Question {
-        asker: None,
+        asker: Some(command.user.id.to_string()),
         command: parse_named(name, &args.join(" ")),
         place: Place::discord(command.channel_id.get()),
         parent: command

@@ -2,17 +2,18 @@
 //! client drops the headers of a refusal and, with its limiter on, repeats posts by itself.
 
 use std::error::Error;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::time::Duration;
 
 use futures::future::{BoxFuture, FutureExt};
 use paperwire_core::channel::{Place, Platform};
 use paperwire_core::delivery::{LimitScope, Looked, Missing, SendError, Tag};
-use paperwire_core::message::Part;
+use paperwire_core::message::{Message, Part};
 use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue, RETRY_AFTER};
 use reqwest::{Method, StatusCode};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 use serenity::http::DiscordJsonError;
 
 use super::markup;
@@ -86,6 +87,28 @@ impl Messenger for Sender {
 
     fn plain(&self, part: &Part) -> Part {
         markup::plain(part)
+    }
+
+    /// Through the direct messages with them (Create DM; asked again it is the same channel). The nonce is of what is
+    /// said, so that trying again says nothing twice.
+    fn tell<'a>(&'a self, person: &'a str, message: &'a Message) -> BoxFuture<'a, Result<(), SendError>> {
+        async move {
+            let recipient = json!({ "recipient_id": person });
+            let token = Some(&self.token);
+            let answer = self.api.call(Method::POST, "/users/@me/channels", token, &recipient).await?;
+            let direct = serde_json::from_slice(&answer).ok().and_then(|Created { id }| id.parse().ok());
+            let Some(direct) = direct.map(Place::discord) else {
+                let reason = "Discord's answer has no channel for direct messages".into();
+                return Err(SendError::Unreachable { reason });
+            };
+            for (part, number) in markup::render(message).iter().zip(0_u32..) {
+                let mut hasher = DefaultHasher::new();
+                (&part.payload, number).hash(&mut hasher);
+                self.post(&direct, part, &format!("{:016x}", hasher.finish())).await?;
+            }
+            Ok(())
+        }
+        .boxed()
     }
 }
 

@@ -105,6 +105,10 @@ struct Chat {
 
 #[derive(Debug, Deserialize)]
 struct User {
+    id: Option<i64>,
+    /// Stands also for people who write in the name of their group or channel.
+    #[serde(default)]
+    is_bot: bool,
     language_code: Option<String>,
 }
 
@@ -145,13 +149,14 @@ fn task(message: Incoming, bot_name: Option<&str>) -> Option<Task> {
         .map(|replied| replied.message_id)
         // In a topic every message formally replies to the one that opened it.
         .filter(|&id| topic.is_none_or(|topic| id != i64::from(topic)));
-    let chinese = message
-        .from
-        .and_then(|user| user.language_code)
+    let from = message.from.as_ref();
+    let asker = from.filter(|user| !user.is_bot).and_then(|user| user.id);
+    let chinese = from
+        .and_then(|user| user.language_code.as_deref())
         .is_some_and(|code| code.to_ascii_lowercase().starts_with("zh"));
     Some(Task::Answer {
         question: Question {
-            asker: None,
+            asker: asker.map(|id| id.to_string()),
             command,
             place: Place::telegram(message.chat.id, topic),
             parent: topic.map(|_| Place::telegram(message.chat.id, None)),

@@ -149,6 +149,7 @@ fn channel(at_place: &str, next_due: Option<i64>) -> Channel {
         activity: Activity::Active,
         added_at: at(0),
         configured_as: None,
+        owner: None,
     }
 }
 
@@ -688,6 +689,7 @@ pub(super) fn reads(store: &dyn Store) -> Vec<(String, String)> {
     note("head".to_owned(), &store.head());
     note("windows".to_owned(), &store.windows());
     note("channels".to_owned(), &store.channels());
+    note("counts".to_owned(), &store.counts());
     note("next_channel_due".to_owned(), &store.next_channel_due());
     note("next_due".to_owned(), &store.next_due(&Platform::ALL));
     note("damaged".to_owned(), &store.damaged());
