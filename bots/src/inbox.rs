@@ -200,7 +200,13 @@ mod tests {
         let data = tempfile::tempdir().unwrap();
         let (storage, _) = Storage::start(Arc::new(ModelStore::new())).unwrap();
         let ops = crate::ops::Ops::new(crate::clock::now());
-        let service = Service::new(storage, Arc::new([]), crate::queued::Queued::default(), Arc::default(), ops);
+        let service = Service::new(
+            storage,
+            Arc::new([]),
+            crate::queued::Queued::default(),
+            Arc::default(),
+            ops,
+        );
         let mut inbox = Inbox::new(data.path()).unwrap();
         let file = data.path().join("inbox/mailing.txt");
         let mailing = include_bytes!("../sample/mailing.txt");

@@ -211,7 +211,11 @@ impl Ops {
             process_start,
         );
         let own = registry.sub_registry_with_prefix("paperwire");
-        own.register("build", "The program", Info::new([("version", env!("CARGO_PKG_VERSION"))]));
+        own.register(
+            "build",
+            "The program",
+            Info::new([("version", env!("CARGO_PKG_VERSION"))]),
+        );
         macro_rules! figure {
             ($name:literal, $help:literal) => {{
                 let figure = Default::default();
@@ -222,7 +226,10 @@ impl Ops {
         let figures = Figures {
             parts_sent: figure!("parts_sent", "Parts of digests that arrived"),
             outcomes: figure!("send_outcomes", "Requests that carried a part, by what became of them"),
-            decisions: figure!("doubtful_parts", "Parts that may have arrived, by what was decided about them"),
+            decisions: figure!(
+                "doubtful_parts",
+                "Parts that may have arrived, by what was decided about them"
+            ),
             ends: figure!("deliveries_finished", "Deliveries that ended, by how"),
             too_many_requests: figure!("too_many_requests", "429 answers, whatever was asked"),
             answers: figure!("answers", "Questions of people that were answered"),
@@ -337,7 +344,11 @@ impl Ops {
             self.0.waiting.get_or_create(&of(platform)).set(number(waiting));
         }
         self.0.dead_letters.set(number(counts.dead_letters));
-        for (state, n) in [("active", counts.active), ("paused", counts.paused), ("absent", counts.absent)] {
+        for (state, n) in [
+            ("active", counts.active),
+            ("paused", counts.paused),
+            ("absent", counts.absent),
+        ] {
             self.0.channels.get_or_create(&[("state", state)]).set(number(n));
         }
     }
@@ -345,4 +356,98 @@ impl Ops {
 
 fn rest(took: Duration) -> Duration {
     took.saturating_mul(REST)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use paperwire_core::store::ModelStore;
+
+    use super::*;
+
+    // Time stands still: the store is not counted a second time.
+    #[tokio::test(start_paused = true)]
+    async fn every_event_moves_its_own_series_and_no_other() {
+        let (storage, _) = Storage::start(Arc::new(ModelStore::new())).unwrap();
+        let ops = Ops::new(DateTime::UNIX_EPOCH);
+        let mut before = ops.scrape(&storage).await.unwrap();
+        let discord = Platform::Discord;
+        let events: [(&dyn Fn(), &str); 9] = [
+            (&|| ops.part_sent(discord), r#"parts_sent_total{platform="discord"} 1"#),
+            (
+                &|| ops.outcome(discord, Outcome::Unauthorized),
+                r#"send_outcomes_total{platform="discord",outcome="unauthorized"} 1"#,
+            ),
+            (
+                &|| ops.decided(Platform::Telegram, Decision::NotThere),
+                r#"doubtful_parts_total{platform="telegram",decision="not-there"} 1"#,
+            ),
+            (
+                &|| ops.delivery_finished(Platform::Web, End::Dropped),
+                r#"deliveries_finished_total{platform="web",end="dropped"} 1"#,
+            ),
+            (
+                &|| ops.too_many_requests(discord),
+                r#"too_many_requests_total{platform="discord"} 1"#,
+            ),
+            (&|| ops.answered(discord), r#"answers_total{platform="discord"} 1"#),
+            (&|| ops.papers_taken_in(25), "papers_taken_in_total 25"),
+            (&|| ops.digests_published(2), "digests_published_total 2"),
+            (
+                &|| {
+                    ops.show(&Counts {
+                        paused: 3,
+                        ..Counts::default()
+                    })
+                },
+                r#"channels{state="paused"} 3"#,
+            ),
+        ];
+        for (event, line) in events {
+            event();
+            let after = ops.scrape(&storage).await.unwrap();
+            let new: Vec<&str> = after
+                .lines()
+                .filter(|line| !before.lines().any(|l| l == *line))
+                .collect();
+            assert_eq!(new, [format!("paperwire_{line}")]);
+            before = after;
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_store_is_counted_again_only_when_it_has_rested() {
+        let (storage, _) = Storage::start(Arc::new(ModelStore::new())).unwrap();
+        let ops = Ops::new(DateTime::UNIX_EPOCH);
+        ops.scrape(&storage).await.unwrap();
+        ops.show(&Counts {
+            active: 7,
+            ..Counts::default()
+        });
+        let active = async || {
+            let text = ops.scrape(&storage).await.unwrap();
+            text.contains("paperwire_channels{state=\"active\"} 7")
+        };
+        assert!(active().await, "it rests");
+        tokio::time::advance(Duration::from_secs(3_600)).await;
+        assert!(!active().await, "it was counted: there is none");
+        storage.close();
+    }
+
+    #[test]
+    fn each_kind_of_answer_and_end_has_a_name_of_its_own() {
+        let mut names: Vec<&str> = Outcome::ALL.map(Outcome::name).to_vec();
+        names.extend(Decision::ALL.map(Decision::name));
+        assert!(
+            names.iter().enumerate().all(|(i, name)| !names[..i].contains(name)),
+            "{names:?}"
+        );
+        let reason = String::new();
+        assert_eq!(Outcome::of(&Err(SendError::Gone { reason })), Outcome::Gone);
+        let at = DateTime::UNIX_EPOCH;
+        assert_eq!(End::of(&State::Available { at }), None);
+        let reason = Discard::Gone("kicked".to_owned());
+        assert_eq!(End::of(&State::Discarded { reason, at }), Some(End::Gone));
+    }
 }

@@ -95,8 +95,13 @@ impl Messenger for Sender {
         async move {
             let recipient = json!({ "recipient_id": person });
             let token = Some(&self.token);
-            let answer = self.api.call(Method::POST, "/users/@me/channels", token, &recipient).await?;
-            let direct = serde_json::from_slice(&answer).ok().and_then(|Created { id }| id.parse().ok());
+            let answer = self
+                .api
+                .call(Method::POST, "/users/@me/channels", token, &recipient)
+                .await?;
+            let direct = serde_json::from_slice(&answer)
+                .ok()
+                .and_then(|Created { id }| id.parse().ok());
             let Some(direct) = direct.map(Place::discord) else {
                 let reason = "Discord's answer has no channel for direct messages".into();
                 return Err(SendError::Unreachable { reason });

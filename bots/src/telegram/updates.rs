@@ -509,6 +509,15 @@ mod tests {
     }
 
     #[test]
+    fn whoever_asks_is_known_unless_they_hide_behind_their_group() {
+        let asker = |from: Value| question(with(group("/start"), json!({ "from": from }))).asker;
+        assert_eq!(asker(json!({"id": 1001, "is_bot": false})).as_deref(), Some("1001"));
+        // GroupAnonymousBot, in whose name anonymous administrators write (Bot API, `Message.from`).
+        assert_eq!(asker(json!({"id": 1_087_968_824, "is_bot": true})), None);
+        assert_eq!(question(group("/start")).asker, None);
+    }
+
+    #[test]
     fn another_bots_command_in_a_group_is_none_of_ours_but_a_misspelt_one_of_ours_is() {
         assert_eq!(read(group("/ban")), None);
         assert_eq!(read(group("/paper@other_bot 4")), None);
