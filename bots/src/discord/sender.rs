@@ -93,23 +93,26 @@ impl Messenger for Sender {
     /// said, so that trying again says nothing twice.
     fn tell<'a>(&'a self, person: &'a str, message: &'a Message) -> BoxFuture<'a, Result<(), SendError>> {
         async move {
-            let recipient = json!({ "recipient_id": person });
             let token = Some(&self.token);
+            let recipient = json!({ "recipient_id": person });
             let answer = self
                 .api
                 .call(Method::POST, "/users/@me/channels", token, &recipient)
                 .await?;
-            let direct = serde_json::from_slice(&answer)
-                .ok()
-                .and_then(|Created { id }| id.parse().ok());
-            let Some(direct) = direct.map(Place::discord) else {
+            let Ok(Created { id: direct }) = serde_json::from_slice(&answer) else {
                 let reason = "Discord's answer has no channel for direct messages".into();
                 return Err(SendError::Unreachable { reason });
             };
             for (part, number) in markup::render(message).iter().zip(0_u32..) {
                 let mut hasher = DefaultHasher::new();
                 (&part.payload, number).hash(&mut hasher);
-                self.post(&direct, part, &format!("{:016x}", hasher.finish())).await?;
+                let mut body: Value = serde_json::from_str(&part.payload).unwrap_or_default();
+                if let Some(fields) = body.as_object_mut() {
+                    fields.insert("nonce".into(), format!("{:016x}", hasher.finish()).into());
+                    fields.insert("enforce_nonce".into(), true.into());
+                }
+                let path = format!("/channels/{direct}/messages");
+                self.api.call(Method::POST, &path, token, &body).await?;
             }
             Ok(())
         }

@@ -147,9 +147,9 @@ impl FakeDiscord {
         let api = Router::new()
             .route("/gateway", get(gateway))
             .route("/gateway/bot", get(gateway_bot))
+            .route("/users/@me/channels", post(create_dm))
             .route("/applications/{id}/commands", put(register))
             .route("/channels/{id}/messages", post(create_message))
-            .route("/users/@me/channels", post(create_dm))
             .route("/interactions/{id}/{token}/callback", post(callback))
             .route("/webhooks/{id}/{token}", post(follow_up))
             .route("/webhooks/{id}/{token}/messages/@original", patch(edit_original));
