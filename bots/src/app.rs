@@ -23,6 +23,7 @@ use crate::folder::Folder;
 use crate::gate::Gate;
 use crate::inbox::{self, Inbox};
 use crate::limits::limits_of;
+use crate::ops::Ops;
 use crate::queued::Queued;
 use crate::service::Service;
 use crate::storage::Storage;
@@ -41,6 +42,7 @@ pub struct Base {
     topics: Arc<[Topic]>,
     queued: Queued,
     channels_changed: Arc<Notify>,
+    ops: Ops,
 }
 
 impl Base {
@@ -75,11 +77,13 @@ impl Base {
         }
         let queued = Queued::default();
         let channels_changed = Arc::new(Notify::new());
+        let ops = Ops::new(clock::now());
         let service = Service::new(
             storage.clone(),
             Arc::clone(&topics),
             queued.clone(),
             Arc::clone(&channels_changed),
+            ops.clone(),
         );
         Ok(Self {
             folder,
@@ -89,6 +93,7 @@ impl Base {
             topics,
             queued,
             channels_changed,
+            ops,
         })
     }
 
@@ -224,6 +229,7 @@ impl App {
                 version: env!("CARGO_PKG_VERSION").to_owned(),
                 topics: base.topics.iter().map(web::TopicName::of).collect(),
                 hosts: config.web.hosts.clone(),
+                ops: base.ops.clone(),
             };
             (listener, state)
         });
@@ -283,6 +289,7 @@ impl App {
             Arc::clone(&base.topics),
             Arc::clone(&base.channels_changed),
             base.queued.clone(),
+            base.ops.clone(),
             stop.clone(),
         );
         tasks.spawn(async move { schedule.await.context("the scheduler stopped") });

@@ -29,7 +29,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::app::{App, Base};
 use crate::folder::{Folder, FolderError};
-use crate::service::{Ledger, Preview, QueueAction, Request, Response};
+use crate::service::{ChannelStatus, Ledger, Preview, QueueAction, Request, Response};
 use crate::{clock, control, demo, inbox, web};
 
 /// How long to wait for a command that holds the data folder without serving it, such as another `ingest`.
@@ -669,8 +669,12 @@ fn delivery_lines(details: &Details) -> anyhow::Result<String> {
         entry_line(entry),
         format!("published {}", entry.published_at.format("%Y-%m-%d %H:%M:%S UTC")),
     ];
-    if details.uncertain {
-        lines.push("the next part was sent once and not answered: it may have arrived".to_owned());
+    if details.in_doubt {
+        lines.push("the next part was sent and not answered: it may have arrived".to_owned());
+    }
+    for decided in &details.decisions {
+        let at = decided.at.format("%Y-%m-%d %H:%M:%S UTC");
+        lines.push(format!("part {} was in doubt: {}, {at}", decided.part, decided.verdict));
     }
     for (part, id) in (1_u32..).zip(&details.message_ids).filter(|(_, id)| !id.is_empty()) {
         lines.push(format!("part {part}: message {id}"));
@@ -712,14 +716,23 @@ async fn status(common: &Common, json: bool) -> Result<(), Failure> {
         "Paperwire {} runs with pid {}; papers: {}, windows: {}, deliveries waiting: {}\n",
         status.version, status.pid, status.papers, status.windows, status.waiting
     );
-    for channel in status.channels {
-        out += &match (channel.paused, channel.next_due) {
-            (Some(why), _) => format!("{}: silent: {why}\n", channel.place),
-            (None, Some(at)) => format!("{}: next digest {}\n", channel.place, at.format("%Y-%m-%d %H:%M UTC")),
-            (None, None) => format!("{}: nothing scheduled\n", channel.place),
-        };
+    for channel in &status.channels {
+        out += &status_line(channel);
     }
     Ok(print(&out)?)
+}
+
+fn status_line(channel: &ChannelStatus) -> String {
+    let place = &channel.place;
+    let owner = channel
+        .owner
+        .as_ref()
+        .map_or(String::new(), |id| format!(" (set up by {id})"));
+    match (&channel.paused, channel.next_due) {
+        (Some(why), _) => format!("{place}{owner}: silent: {why}\n"),
+        (None, Some(at)) => format!("{place}{owner}: next digest {}\n", at.format("%Y-%m-%d %H:%M UTC")),
+        (None, None) => format!("{place}{owner}: nothing scheduled\n"),
+    }
 }
 
 /// A preview in the wanted form.
@@ -916,5 +929,31 @@ fn print(text: &str) -> anyhow::Result<()> {
         // A reader that closed the pipe has seen enough.
         Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
         written => written.context("standard output cannot be written"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_silent_channel_says_why_and_who_set_it_up() {
+        let paused = ChannelStatus {
+            place: "telegram:-100".parse().unwrap(),
+            next_due: Some(clock::now()),
+            paused: Some("Forbidden: bot was kicked".to_owned()),
+            owner: Some("1001".to_owned()),
+        };
+        assert_eq!(
+            status_line(&paused),
+            "telegram:-100 (set up by 1001): silent: Forbidden: bot was kicked\n"
+        );
+        let unknown = ChannelStatus {
+            paused: None,
+            next_due: None,
+            owner: None,
+            ..paused
+        };
+        assert_eq!(status_line(&unknown), "telegram:-100: nothing scheduled\n");
     }
 }

@@ -199,7 +199,14 @@ mod tests {
     async fn a_file_that_is_still_growing_is_left_alone_until_a_look_finds_it_as_the_last_one_did() {
         let data = tempfile::tempdir().unwrap();
         let (storage, _) = Storage::start(Arc::new(ModelStore::new())).unwrap();
-        let service = Service::new(storage, Arc::new([]), crate::queued::Queued::default(), Arc::default());
+        let ops = crate::ops::Ops::new(crate::clock::now());
+        let service = Service::new(
+            storage,
+            Arc::new([]),
+            crate::queued::Queued::default(),
+            Arc::default(),
+            ops,
+        );
         let mut inbox = Inbox::new(data.path()).unwrap();
         let file = data.path().join("inbox/mailing.txt");
         let mailing = include_bytes!("../sample/mailing.txt");

@@ -15,6 +15,8 @@ pub mod http;
 pub mod inbox;
 pub mod limits;
 pub mod messenger;
+pub mod ops;
+pub mod owner;
 pub mod queued;
 pub mod render;
 pub mod scheduler;

@@ -5,7 +5,7 @@ use futures::future::BoxFuture;
 use paperwire_core::channel::{Place, Platform};
 use paperwire_core::delivery::{Looked, Missing, SendError, Tag};
 use paperwire_core::limiter::Signal;
-use paperwire_core::message::Part;
+use paperwire_core::message::{Message, Part};
 
 /// A platform's answer to one request.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -39,6 +39,12 @@ pub trait Messenger: Send + Sync {
 
     /// Puts `part` in the place of a message that was sent before with the same tag.
     fn edit<'a>(&'a self, place: &'a Place, message: &'a str, part: &'a Part, tag: &'a Tag) -> BoxFuture<'a, Answered>;
+
+    /// Tells a person something in private, where the platform lets a bot do that. `person` is the platform's id of them.
+    ///
+    /// # Errors
+    /// What became of the first part that could not be sent; a person who wants nothing of the bot is [`SendError::Gone`].
+    fn tell<'a>(&'a self, person: &'a str, message: &'a Message) -> BoxFuture<'a, Result<(), SendError>>;
 
     /// The part with nothing in it but text, for a platform that refuses it as it is; within the platform's limits.
     fn plain(&self, part: &Part) -> Part;

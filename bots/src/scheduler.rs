@@ -8,13 +8,14 @@ use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use crate::clock;
+use crate::ops::Ops;
 use crate::queued::Queued;
 use crate::render::Renderers;
 use crate::storage::{Storage, StorageError};
 use crate::worker::nap;
 
 /// Publishes at each occurrence until `stop`. `changed` is notified when channels change; `queued` is rung when
-/// there is something to deliver.
+/// there is something to deliver; what is published is counted in `ops`.
 ///
 /// # Errors
 /// When the store fails.
@@ -23,6 +24,7 @@ pub async fn run(
     topics: Arc<[Topic]>,
     changed: Arc<Notify>,
     queued: Queued,
+    ops: Ops,
     stop: CancellationToken,
 ) -> Result<(), StorageError> {
     loop {
@@ -33,20 +35,21 @@ pub async fn run(
                 Ok((published, store.next_channel_due()?))
             })
             .await?;
-        log(&published);
+        report(&published, &ops);
         if !published.deliveries.is_empty() {
             queued.announce();
         }
         tokio::select! {
             () = stop.cancelled() => return Ok(()),
             () = changed.notified() => {}
-            () = tokio::time::sleep(nap(next)) => {}
+            () = tokio::time::sleep(nap(next, clock::now())) => {}
         }
     }
 }
 
-/// Says in the log what was published.
-pub(crate) fn log(published: &Published) {
+/// Says in the log and in the figures what was published.
+pub(crate) fn report(published: &Published, ops: &Ops) {
+    ops.digests_published(published.digests.len());
     for (digest, papers) in &published.digests {
         tracing::info!(%digest, papers, "published");
     }

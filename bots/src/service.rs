@@ -25,6 +25,7 @@ use tokio::sync::Notify;
 
 use crate::clock;
 use crate::desk::Desk;
+use crate::ops::Ops;
 use crate::queued::Queued;
 use crate::render::Renderers;
 use crate::storage::{Storage, StorageError};
@@ -227,6 +228,8 @@ pub struct ChannelStatus {
     pub next_due: Option<chrono::DateTime<chrono::Utc>>,
     /// Why it is paused, if it is.
     pub paused: Option<String>,
+    /// The platform's id of who set it up, where that is known.
+    pub owner: Option<String>,
 }
 
 /// Serves requests and answers questions over the storage thread.
@@ -236,6 +239,7 @@ pub struct Service {
     topics: Arc<[Topic]>,
     queued: Queued,
     channels_changed: Arc<Notify>,
+    ops: Ops,
 }
 
 impl std::fmt::Debug for Service {
@@ -251,13 +255,21 @@ const ABSENT: &str = "the configuration does not have it any more";
 type Failure = String;
 
 impl Service {
-    /// `queued` is rung when there is something to deliver, `channels_changed` when a channel is due at another time.
-    pub fn new(storage: Storage, topics: Arc<[Topic]>, queued: Queued, channels_changed: Arc<Notify>) -> Self {
+    /// `queued` is rung when there is something to deliver, `channels_changed` when a channel is due at another time; what
+    /// happens is counted in `ops`.
+    pub fn new(
+        storage: Storage,
+        topics: Arc<[Topic]>,
+        queued: Queued,
+        channels_changed: Arc<Notify>,
+        ops: Ops,
+    ) -> Self {
         Self {
             storage,
             topics,
             queued,
             channels_changed,
+            ops,
         }
     }
 
@@ -316,13 +328,16 @@ impl Service {
         let parsed = parsed.map_err(|error| refused(&error))?;
         let topics = Arc::clone(&self.topics);
         let label = name.to_owned();
-        self.storage
+        let accepted = self
+            .storage
             .run(move |store| pipeline::accept(store, &topics, &label, &bytes, parsed, clock::now()))
             .await
             .map_err(|error| IngestError::Store {
                 name: name.to_owned(),
                 error,
-            })
+            })?;
+        self.ops.papers_taken_in(accepted.papers_new);
+        Ok(accepted)
     }
 
     async fn ledger(&self) -> Result<Ledger, Failure> {
@@ -354,6 +369,7 @@ impl Service {
 
     async fn post(&self, places: Vec<Place>) -> Result<Vec<(Place, Option<usize>)>, Failure> {
         let topics = Arc::clone(&self.topics);
+        let ops = self.ops.clone();
         let outcome = self
             .run(move |store| {
                 let mut chosen: Vec<Channel> = Vec::new();
@@ -379,7 +395,7 @@ impl Service {
                 }
                 let wanted: Vec<Place> = chosen.iter().map(|c| c.place.clone()).collect();
                 let published = pipeline::publish_now(store, &topics, &Renderers, chosen, clock::now())?;
-                crate::scheduler::log(&published);
+                crate::scheduler::report(&published, &ops);
                 let mut posted = Vec::new();
                 for place in wanted {
                     let queued = published.deliveries.iter().find(|d| d.place == place);
@@ -475,6 +491,7 @@ impl Service {
                     Activity::Paused { reason, .. } => Some(reason),
                     Activity::Absent { .. } => Some(ABSENT.to_owned()),
                 },
+                owner: channel.owner,
             });
             Ok(Status {
                 version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -545,13 +562,19 @@ impl Desk for Service {
             let lang = question.fallback_lang;
             let topics = Arc::clone(&self.topics);
             let changed = Arc::clone(&self.channels_changed);
+            let platform = question.place.platform();
             let answer = self
                 .storage
                 .run(move |store| {
                     let now = clock::now();
                     let resumed = match question.command {
                         Ok(Command::Start) => match command::channel_of(&question, store)? {
-                            Some(channel) => pipeline::resume_channel(store, &channel.place, now)?,
+                            Some(channel) => {
+                                if let Some(person) = &question.asker {
+                                    pipeline::adopt_channel(store, &channel.place, person)?;
+                                }
+                                pipeline::resume_channel(store, &channel.place, now)?
+                            }
                             None => false,
                         },
                         Ok(Command::Paper(_) | Command::Digest { .. } | Command::Topics)
@@ -576,6 +599,7 @@ impl Desk for Service {
                     Ok(answer)
                 })
                 .await;
+            self.ops.answered(platform);
             answer.unwrap_or_else(|error| {
                 tracing::error!(%error, "a question could not be answered");
                 Answer {

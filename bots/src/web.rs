@@ -46,6 +46,7 @@ use self::pages::{Asked, Frame};
 use self::read::PostView;
 pub use self::sender::{Live, Post, Sender};
 use crate::desk::Desk;
+use crate::ops::{self, Ops};
 use crate::storage::{Storage, StorageError};
 
 /// The largest command that is read, in bytes, with its form's encoding.
@@ -98,6 +99,8 @@ pub struct WebState {
     pub topics: Vec<TopicName>,
     /// Names, beside those of the machine itself, under which the page may be opened.
     pub hosts: Vec<String>,
+    /// What `/metrics` tells.
+    pub ops: Ops,
 }
 
 #[derive(Clone)]
@@ -140,6 +143,7 @@ pub fn router(state: WebState, stop: CancellationToken) -> Router {
         .route("/paper/{*id}", get(paper))
         .route("/assets/{file}", get(asset))
         .route("/healthz", get(healthz))
+        .route("/metrics", get(metrics))
         .fallback(no_page)
         .layer(DefaultBodyLimit::max(COMMAND_BYTES))
         .layer(axum::middleware::from_fn_with_state(site.clone(), guarded))
@@ -494,6 +498,14 @@ async fn healthz(State(site): State<Site>) -> Response {
             let body = json!({ "status": "failed", "version": version, "reason": error.to_string() });
             (StatusCode::SERVICE_UNAVAILABLE, Json(body)).into_response()
         }
+    }
+}
+
+async fn metrics(State(site): State<Site>) -> Response {
+    match site.state.ops.scrape(&site.state.storage).await {
+        Ok(text) => ([(header::CONTENT_TYPE, ops::CONTENT_TYPE)], text).into_response(),
+        // Prometheus then knows that it is told nothing, instead of old figures.
+        Err(error) => (StatusCode::SERVICE_UNAVAILABLE, error.to_string()).into_response(),
     }
 }
 

@@ -264,6 +264,9 @@ pub struct Channel {
     /// The place under which the configuration file has it, if it does: then the file decides its settings, and whether it
     /// stays. It differs from `place` after the chat has moved.
     pub configured_as: Option<Place>,
+    /// The platform's id of the person who set it up: the first who typed `/start` there. Hears of it when the channel cannot
+    /// be written to any more.
+    pub owner: Option<String>,
 }
 
 #[cfg(test)]

@@ -439,6 +439,20 @@ impl Lang {
         )
     }
 
+    /// To the person who set a channel up: it cannot be written to any more. `reason` is the platform's own, as it came.
+    pub fn lost_access(self, place: &str, reason: &str) -> String {
+        self.pick(
+            format!(
+                "Paperwire 无法再向 {place} 发送消息：{reason}。订阅和进度都已保留：请恢复权限，并在那里发送 /start，\
+                 错过的论文会合并为一期发布。"
+            ),
+            format!(
+                "Paperwire can no longer write to {place}: {reason}. Its subscriptions and place are kept: give it its \
+                 rights back and send /start there, and one digest with everything missed follows."
+            ),
+        )
+    }
+
     /// The store failed while answering.
     pub fn trouble(self) -> &'static str {
         self.pick(
@@ -472,6 +486,7 @@ mod tests {
             lang.keywords_here("甲"),
             lang.next_digest("甲"),
             lang.not_a_channel("甲"),
+            lang.lost_access("甲", "乙"),
         ];
         all.extend([0, 1, 2].map(|papers| lang.about_digest("甲", papers)));
         all.extend([1, 2].map(|n| lang.author_count(n)));
@@ -545,6 +560,7 @@ mod tests {
                 (lang.covers("S", "A", "B"), ["S", "A", "B"]),
                 (lang.unknown_command("N", Some("M")), ["N", "M", "/help"]),
                 (lang.no_digest_on("D", Some("L")), ["D", "L", ""]),
+                (lang.lost_access("P", "R"), ["P", "R", "/start"]),
             ] {
                 assert!(said.iter().all(|argument| text.contains(argument)), "{text}");
             }

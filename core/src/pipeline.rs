@@ -15,7 +15,9 @@ pub mod queue;
 pub(crate) mod fixture;
 
 pub use self::accept::{Accepted, accept, refresh_topics};
-pub use self::channels::{Extent, Wanted, configure_channels, follow_chat, move_channel, resume_channel};
+pub use self::channels::{
+    Extent, Wanted, adopt_channel, configure_channels, follow_chat, move_channel, resume_channel,
+};
 pub use self::compact::{EDIT_WINDOW, compact};
 pub use self::deliver::{Input, Job, Task, Turn, limiter, record_send, take_over, turn};
 pub use self::publish::{Published, Scored, draft_of_window, publish_due, publish_now};

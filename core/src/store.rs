@@ -11,10 +11,12 @@
 //!
 //! One thread writes at a time; the stages rely on nobody else writing between their reads and their commit.
 
+use std::collections::BTreeMap;
+
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use crate::channel::{Channel, Place, Platform, Seq};
+use crate::channel::{Activity, Channel, Place, Platform, Seq};
 use crate::delivery::{Delivery, DeliveryId, Discard, State};
 use crate::digest::{Digest, DigestId, RenderingId};
 use crate::message::Part;
@@ -191,6 +193,31 @@ fn message_number(id: &str) -> Option<u64> {
     digits.then(|| id.parse().ok()).flatten()
 }
 
+/// How much there is of what an operator watches.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Unfinished deliveries of each platform that has any.
+    pub waiting: BTreeMap<Platform, u64>,
+    /// As many as [`Store::dead_letters`] could list.
+    pub dead_letters: u64,
+    /// Channels that get digests.
+    pub active: u64,
+    /// Channels that cannot be written to.
+    pub paused: u64,
+    /// Channels that the configuration no longer has.
+    pub absent: u64,
+}
+
+impl Counts {
+    fn add_channel(&mut self, channel: &Channel) {
+        *match channel.activity {
+            Activity::Active => &mut self.active,
+            Activity::Paused { .. } => &mut self.paused,
+            Activity::Absent { .. } => &mut self.absent,
+        } += 1;
+    }
+}
+
 /// One change. A commit is a list of them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Write {
@@ -345,6 +372,17 @@ pub trait Store: Send + Sync {
     fn finished_before(&self, before: DateTime<Utc>, limit: usize) -> Result<Vec<DeliveryId>>;
     /// What is kept of the digest's archived deliveries; `None` when none was archived.
     fn digest_summary(&self, id: &DigestId) -> Result<Option<DigestSummary>>;
+    /// How much waits, was refused and is followed. A record that cannot be read may be counted where its index still has
+    /// it. Takes time in proportion: not for every turn of a loop.
+    fn counts(&self) -> Result<Counts> {
+        let mut counts = Counts::default();
+        for delivery in self.unfinished(usize::MAX)? {
+            *counts.waiting.entry(delivery.id.place.platform()).or_default() += 1;
+        }
+        counts.dead_letters = u64::try_from(self.dead_letters(usize::MAX)?.len()).unwrap_or(u64::MAX);
+        self.channels()?.iter().for_each(|channel| counts.add_channel(channel));
+        Ok(counts)
+    }
     /// Every record that cannot be read, by name. Reads everything: for a check-up on request.
     fn damaged(&self) -> Result<Vec<StoreError>> {
         Ok(Vec::new())

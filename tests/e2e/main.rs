@@ -16,6 +16,7 @@ mod delivery;
 mod discord;
 mod fake;
 mod inbox;
+mod ops;
 mod process;
 mod program;
 mod questions;

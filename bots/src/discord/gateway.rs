@@ -10,7 +10,7 @@ use paperwire_core::channel::Place;
 use paperwire_core::command::{ArgKind, Command, CommandError, Question, TABLE, parse_named};
 use paperwire_core::delivery::SendError;
 use paperwire_core::locale::Lang;
-use paperwire_core::message::{Part, ellipsis};
+use paperwire_core::message::Part;
 use reqwest::{Method, StatusCode};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Value, json};
@@ -374,21 +374,19 @@ impl Handler {
             asker: Some(press.user.id.to_string()),
             reply_to: Some(press.message.id.to_string()),
             ..asked(
-                Ok(Command::Help),
+                Ok(Command::About),
                 press.channel_id.get(),
                 press.channel.as_ref(),
                 &press.locale,
             )
         };
-        let fallback = question.fallback_lang;
-        let answer = timeout(self.answer_within, self.desk.answer(question)).await;
-        let lang = answer.map_or(fallback, |answer| answer.lang);
-        if press.data.custom_id.starts_with(MARK) {
-            // A part begins with the title of its digest.
-            let title = press.message.content.lines().next().unwrap_or_default();
-            lang.about_part(&ellipsis(title, TITLE))
-        } else {
-            lang.unused_button().to_owned()
+        let lang = question.fallback_lang;
+        if !press.data.custom_id.starts_with(MARK) {
+            return lang.unused_button().to_owned();
+        }
+        match timeout(self.answer_within, self.desk.answer(question)).await {
+            Ok(answer) => answer.message.to_plain(),
+            Err(_) => lang.trouble().to_owned(),
         }
     }
 

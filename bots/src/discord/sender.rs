@@ -5,6 +5,7 @@
 //! only for the few minutes in which Discord remembers it: no message that is read back has one.
 
 use std::error::Error;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,7 +14,7 @@ use futures::future::{BoxFuture, FutureExt};
 use paperwire_core::channel::{Place, Platform};
 use paperwire_core::delivery::{LimitScope, Looked, Missing, SendError, Tag};
 use paperwire_core::limiter::{Bucket, Signal};
-use paperwire_core::message::Part;
+use paperwire_core::message::{Message, Part};
 use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue, RETRY_AFTER};
 use reqwest::{Method, StatusCode};
 use secrecy::{ExposeSecret, SecretString};
@@ -107,11 +108,11 @@ impl Sender {
         let path = messages_of(place)?;
         let me = self.me.get_or_try_init(|| self.own_id()).await?;
         let mark = mark(&missing.tag);
-        let ours = |messages: &[Message]| {
+        let ours = |messages: &[Standing]| {
             messages
                 .iter()
                 .find(|m| m.author.id == *me && m.carries(&mark))
-                .map(Message::id)
+                .map(Standing::id)
         };
         let mut after = snowflake(missing.first_sent).saturating_sub(CLOCKS_DIFFER);
         for page in 0..PAGES {
@@ -183,21 +184,21 @@ struct Named {
 }
 
 enum Page {
-    Of(Vec<Message>),
+    Of(Vec<Standing>),
     Forbidden(String),
 }
 
 /// A message that was read back: of Discord's fields, those that tell whose it is and what mark it has. Messages of others
 /// come in any form, hence the open type of their components.
 #[derive(Deserialize)]
-struct Message {
+struct Standing {
     id: String,
     author: Named,
     #[serde(default)]
     components: Value,
 }
 
-impl Message {
+impl Standing {
     fn id(&self) -> String {
         self.id.clone()
     }
@@ -291,6 +292,36 @@ impl Messenger for Sender {
 
     fn plain(&self, part: &Part) -> Part {
         markup::plain(part)
+    }
+
+    /// Through the direct messages with them (Create DM; asked again it is the same channel). The nonce is of what is
+    /// said, so that trying again says nothing twice.
+    fn tell<'a>(&'a self, person: &'a str, message: &'a Message) -> BoxFuture<'a, Result<(), SendError>> {
+        async move {
+            let token = Some(&self.token);
+            let recipient = json!({ "recipient_id": person });
+            let answer = self
+                .api
+                .call(Method::POST, "/users/@me/channels", token, &recipient)
+                .await?;
+            let Ok(Named { id: direct }) = serde_json::from_slice(&answer) else {
+                let reason = "Discord's answer has no channel for direct messages".into();
+                return Err(SendError::Unreachable { reason });
+            };
+            for (part, number) in markup::render(message).iter().zip(0_u32..) {
+                let mut hasher = DefaultHasher::new();
+                (&part.payload, number).hash(&mut hasher);
+                let mut body: Value = serde_json::from_str(&part.payload).unwrap_or_default();
+                if let Some(fields) = body.as_object_mut() {
+                    fields.insert("nonce".into(), format!("{:016x}", hasher.finish()).into());
+                    fields.insert("enforce_nonce".into(), true.into());
+                }
+                let path = format!("/channels/{direct}/messages");
+                self.api.call(Method::POST, &path, token, &body).await?;
+            }
+            Ok(())
+        }
+        .boxed()
     }
 }
 

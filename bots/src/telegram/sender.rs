@@ -672,6 +672,21 @@ impl Messenger for Sender {
     fn plain(&self, part: &Part) -> Part {
         markup::plain(part)
     }
+
+    /// A private chat has its person's id. It exists once they have started the bot: before, Telegram says “bot can't
+    /// initiate conversation with a user”.
+    fn tell<'a>(&'a self, person: &'a str, message: &'a Message) -> BoxFuture<'a, Result<(), SendError>> {
+        Box::pin(async move {
+            let Some(id) = person.parse().ok().filter(|&id| id > 0) else {
+                let reason = format!("“{person}” is nobody on Telegram");
+                return Err(SendError::Rejected { reason });
+            };
+            for part in markup::render(message) {
+                self.send_answer(&Place::telegram(id, None), &part, None).await?;
+            }
+            Ok(())
+        })
+    }
 }
 
 #[cfg(test)]

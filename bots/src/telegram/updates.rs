@@ -112,6 +112,9 @@ struct Chat {
 #[derive(Debug, Deserialize)]
 struct User {
     id: Option<i64>,
+    /// Stands also for people who write in the name of their group or channel.
+    #[serde(default)]
+    is_bot: bool,
     language_code: Option<String>,
 }
 
@@ -224,14 +227,16 @@ fn task(message: Incoming, bot_name: Option<&str>) -> Option<Task> {
         .map(|replied| replied.message_id)
         // In a topic every message formally replies to the one that opened it.
         .filter(|&id| topic.is_none_or(|topic| id != i64::from(topic)));
+    let from = message.from.as_ref();
+    let asker = from.filter(|user| !user.is_bot).and_then(|user| user.id);
     Some(Task::Answer {
         question: Question {
             command,
             place: Place::telegram(message.chat.id, topic),
             parent: topic.map(|_| Place::telegram(message.chat.id, None)),
-            asker: message.from.as_ref().and_then(|user| user.id).map(|id| id.to_string()),
+            asker: asker.map(|id| id.to_string()),
             reply_to: reply_to.map(|id| id.to_string()),
-            fallback_lang: message.from.as_ref().map_or(Lang::En, User::lang),
+            fallback_lang: from.map_or(Lang::En, User::lang),
         },
         message_id: message.message_id,
     })
@@ -650,6 +655,15 @@ mod tests {
         assert_eq!(lang(json!("zh-hans")), Lang::Zh);
         assert_eq!(lang(json!("de")), Lang::En);
         assert_eq!(lang(Value::Null), Lang::En);
+    }
+
+    #[test]
+    fn whoever_asks_is_known_unless_they_hide_behind_their_group() {
+        let asker = |from: Value| question(with(group("/start"), json!({ "from": from }))).asker;
+        assert_eq!(asker(json!({"id": 1001, "is_bot": false})).as_deref(), Some("1001"));
+        // GroupAnonymousBot, in whose name anonymous administrators write (Bot API, `Message.from`).
+        assert_eq!(asker(json!({"id": 1_087_968_824, "is_bot": true})), None);
+        assert_eq!(question(group("/start")).asker, None);
     }
 
     #[test]

@@ -194,6 +194,7 @@ fn web_channel(name: &str) -> Channel {
         activity: Activity::Active,
         added_at: noon(1),
         configured_as: None,
+        owner: None,
     }
 }
 
@@ -370,6 +371,7 @@ fn page_over(shelf: Shelf) -> Page {
             en: "AI inference acceleration".into(),
         }],
         hosts: vec!["papers.example".into()],
+        ops: crate::ops::Ops::new(noon(1)),
     };
     Page {
         app: router(state, stop.clone()),
@@ -771,6 +773,7 @@ async fn the_server_ends_at_the_stop_while_a_page_is_still_listening() {
         version: "1".into(),
         topics: vec![],
         hosts: vec![],
+        ops: crate::ops::Ops::new(noon(1)),
     };
     let stop = CancellationToken::new();
     let server = tokio::spawn(serve(listener, state, stop.clone()));

@@ -70,6 +70,7 @@ pub fn configure_channels(
                 activity: Activity::Active,
                 added_at: now,
                 configured_as: Some(wanted.place.clone()),
+                owner: None,
             },
         };
         writes.push(Write::Channel(Box::new(channel)));
@@ -209,6 +210,22 @@ pub fn resume_channel(store: &dyn Store, place: &Place, now: DateTime<Utc>) -> R
             }))])?;
             Ok(true)
         }
+    }
+}
+
+/// Remembers `person` as the one who set the channel up, unless somebody is known already. A channel that comes from the
+/// configuration has nobody until then. Returns whether it is this person now who was nobody before.
+///
+/// # Errors
+/// Only when the store fails.
+pub fn adopt_channel(store: &dyn Store, place: &Place, person: &str) -> Result<bool> {
+    match store.channel(place)? {
+        Some(channel) if channel.owner.is_none() => {
+            let owner = Some(person.to_owned());
+            store.commit(vec![Write::Channel(Box::new(Channel { owner, ..channel }))])?;
+            Ok(true)
+        }
+        Some(_) | None => Ok(false),
     }
 }
 
@@ -505,5 +522,19 @@ mod tests {
             ..active
         };
         assert_eq!(channel(&store, HERE), resumed);
+    }
+
+    #[test]
+    fn whoever_comes_first_owns_a_channel_and_does_so_after_a_move_and_a_restart() {
+        let store = ModelStore::new();
+        assert_eq!(adopt_channel(&store, &place(HERE), "1001"), Ok(false));
+        let file = [wanted(HERE, settings())];
+        configure_channels(&store, &file, Extent::Whole, october(9, 0)).unwrap();
+        assert_eq!(channel(&store, HERE).owner, None);
+        assert_eq!(adopt_channel(&store, &place(HERE), "1001"), Ok(true));
+        assert_eq!(adopt_channel(&store, &place(HERE), "2002"), Ok(false));
+        move_channel(&store, &place(HERE), &place(THERE)).unwrap();
+        configure_channels(&store, &file, Extent::Whole, october(10, 0)).unwrap();
+        assert_eq!(channel(&store, THERE).owner.as_deref(), Some("1001"));
     }
 }

@@ -159,6 +159,7 @@ fn channel(at_place: &str, next_due: Option<i64>) -> Channel {
         activity: Activity::Active,
         added_at: at(0),
         configured_as: None,
+        owner: None,
     }
 }
 
@@ -972,6 +973,7 @@ pub(super) fn reads(store: &dyn Store) -> Vec<(String, String)> {
     note("head".to_owned(), &store.head());
     note("windows".to_owned(), &store.windows());
     note("channels".to_owned(), &store.channels());
+    note("counts".to_owned(), &store.counts());
     note("next_channel_due".to_owned(), &store.next_channel_due());
     for platform in [Platform::Telegram, Platform::Web] {
         note(format!("next_due {platform}"), &store.next_due(platform));

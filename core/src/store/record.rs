@@ -241,6 +241,8 @@ struct ChannelV1 {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     absent_since: Option<DateTime<Utc>>,
     configured_as: Option<Place>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    owner: Option<String>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -260,6 +262,7 @@ impl From<Channel> for ChannelV1 {
             activity,
             added_at,
             configured_as,
+            owner,
         } = channel;
         let Settings {
             subjects,
@@ -289,6 +292,7 @@ impl From<Channel> for ChannelV1 {
             added_at,
             absent_since,
             configured_as,
+            owner,
         }
     }
 }
@@ -312,6 +316,7 @@ impl TryFrom<ChannelV1> for Channel {
             added_at,
             absent_since,
             configured_as,
+            owner,
         } = stored;
         Ok(Self {
             place,
@@ -333,6 +338,7 @@ impl TryFrom<ChannelV1> for Channel {
             },
             added_at,
             configured_as,
+            owner,
         })
     }
 }
@@ -833,6 +839,7 @@ mod tests {
             },
             added_at: at("2025-10-01T00:00:00Z"),
             configured_as: Some("telegram:-1001234567890/42".parse().unwrap()),
+            owner: None,
         }
     }
 
@@ -986,6 +993,7 @@ mod tests {
     stored_forms! {
         "paper_v1": paper(),
         "channel_v1": channel(),
+        "channel_owned_v1": Channel { owner: Some("1001".to_owned()), ..channel() },
         "digest_v1": digest(),
         "delivery_available_v1": delivery(State::Available { at: at("2025-10-10T09:00:00Z") }),
         "delivery_leased_v1": delivery(State::Leased { until: at("2025-10-10T09:02:00Z") }),

@@ -65,7 +65,7 @@ use ::sled::{Batch, Db, IVec};
 use chrono::{DateTime, Utc};
 
 use super::record::{self, PaperRecord, Record};
-use super::{ContentRecord, DigestSummary, IntakeRecord, MatchRecord, Result, Store, StoreError, WindowRecord, Write};
+use super::{ContentRecord, Counts, DigestSummary, IntakeRecord, MatchRecord, Result, Store, StoreError, WindowRecord, Write};
 use crate::channel::{Activity, Channel, Place, Platform, Seq, Style};
 use crate::delivery::{Delivery, DeliveryId, State};
 use crate::digest::{Digest, DigestId, RenderingId};
@@ -652,6 +652,26 @@ impl Store for SledStore {
     fn digest_summary(&self, id: &DigestId) -> Result<Option<DigestSummary>> {
         let _gate = self.reading()?;
         self.get(&Key::new(b's').digest(id))
+    }
+
+    /// Deliveries are counted by their index entries, without one of them being read.
+    fn counts(&self) -> Result<Counts> {
+        let _gate = self.reading()?;
+        let entries = |prefix: Key| -> Result<u64> {
+            let keys = self.db.scan_prefix(prefix.bytes()).keys();
+            keys.map(|key| key.map(|_| 1).map_err(broken)).sum()
+        };
+        let mut counts = Counts::default();
+        for platform in Platform::ALL {
+            match entries(Key::new(b'u').text(platform.name()))? {
+                0 => {}
+                waiting => drop(counts.waiting.insert(platform, waiting)),
+            }
+        }
+        counts.dead_letters = entries(Key::new(b'x'))?;
+        let channels: Vec<Channel> = self.list(self.db.scan_prefix(Key::new(b'c').bytes()), usize::MAX)?;
+        channels.iter().for_each(|channel| counts.add_channel(channel));
+        Ok(counts)
     }
 
     fn damaged(&self) -> Result<Vec<StoreError>> {
@@ -1813,6 +1833,7 @@ mod tests {
             activity: Activity::Active,
             added_at: at(0),
             configured_as: None,
+            owner: None,
         }
     }
 

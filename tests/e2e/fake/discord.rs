@@ -267,6 +267,7 @@ impl FakeDiscord {
         let api = Router::new()
             .route("/gateway", get(gateway))
             .route("/gateway/bot", get(gateway_bot))
+            .route("/users/@me/channels", post(create_dm))
             .route("/applications/{id}/commands", put(register))
             .route("/users/@me", get(current_user))
             .route("/channels/{id}/messages", post(create_message).get(read_messages))
@@ -1020,4 +1021,19 @@ impl AsyncWrite for Connection {
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.stream).poll_shutdown(cx)
     }
+}
+
+// Direct messages
+
+/// The channel of the direct messages with a person.
+pub(crate) fn direct(person: u64) -> u64 {
+    person + 100_000_000_000_000_000
+}
+
+/// Create DM: for the same person always the same channel.
+async fn create_dm(headers: HeaderMap, Json(body): Json<Value>) -> Result<Json<Value>, Response> {
+    authorized(&headers)?;
+    let person = body["recipient_id"].as_str().and_then(|id| id.parse().ok());
+    let person = person.ok_or_else(|| error(400, 50_033, "Invalid Recipient(s)"))?;
+    Ok(Json(json!({ "id": direct(person).to_string(), "type": 1 })))
 }

@@ -1,0 +1,201 @@
+//! Tells the person who set a channel up that it cannot be written to any more: where the platform lets a bot write to
+//! people, they hear it at once and not by missing a digest.
+
+use std::time::Duration;
+
+use paperwire_core::channel::{Channel, Place, Platform};
+use paperwire_core::delivery::SendError;
+use paperwire_core::message::{Message, ellipsis};
+
+use crate::messenger::Messenger;
+use crate::storage::Storage;
+
+/// How often it is tried.
+const TRIES: u32 = 3;
+/// The longest wait that is worth it.
+const PATIENCE: Duration = Duration::from_secs(60);
+/// Between two tries when nobody says how long to wait.
+const PAUSE: Duration = Duration::from_secs(5);
+/// The longest reason that is passed on, in characters.
+const REASON_CHARS: usize = 300;
+
+/// Tells the owner of the channel at `place` why it is paused, in its language. Whether they could be told stands in the
+/// log; that they could not is no error, since most people never open a private chat with a bot. Waits up to a minute
+/// where the platform asks to: run it in a task of its own.
+pub async fn tell_owner(messenger: &dyn Messenger, storage: &Storage, place: &Place, reason: &str) {
+    let wanted = place.clone();
+    let channel = match storage.run(move |store| store.channel(&wanted)).await {
+        Ok(Some(channel)) => channel,
+        Ok(None) => return,
+        Err(error) => return tracing::warn!(%place, %error, "the channel's owner could not be looked up"),
+    };
+    let Some(person) = addressee(&channel) else {
+        return tracing::info!(%place, "nobody is known who could be told that the channel is paused");
+    };
+    let notice = channel
+        .settings
+        .language
+        .lost_access(&place.to_string(), &ellipsis(reason, REASON_CHARS));
+    match tell(messenger, person, &Message::sentence(notice)).await {
+        Ok(()) => tracing::info!(%place, person, "whoever set the channel up was told that it is paused"),
+        Err(error) => {
+            tracing::info!(%place, person, %error, "whoever set the channel up could not be told that it is paused");
+        }
+    }
+}
+
+/// Whom to tell. Nobody where the place is their private chat with the bot, which is just what cannot be written to
+/// (Telegram: such a chat has the person's own id), and on the web page, where nobody has a name.
+fn addressee(channel: &Channel) -> Option<&str> {
+    let owner = channel.owner.as_deref()?;
+    match channel.place.platform() {
+        Platform::Telegram => (owner != channel.place.chat()).then_some(owner),
+        Platform::Discord => Some(owner),
+        Platform::Web => None,
+    }
+}
+
+/// Says nothing twice: what may have arrived is not said again.
+async fn tell(messenger: &dyn Messenger, person: &str, message: &Message) -> Result<(), SendError> {
+    for _ in 1..TRIES {
+        match messenger.tell(person, message).await {
+            Err(SendError::RateLimited { retry_after, .. }) if retry_after <= PATIENCE => {
+                tokio::time::sleep(retry_after).await;
+            }
+            Err(SendError::Unreachable { .. }) => tokio::time::sleep(PAUSE).await,
+            Ok(()) => return Ok(()),
+            Err(
+                error @ (SendError::RateLimited { .. }
+                | SendError::Moved { .. }
+                | SendError::Gone { .. }
+                | SendError::Rejected { .. }
+                | SendError::Unauthorized { .. }
+                | SendError::Uncertain { .. }),
+            ) => return Err(error),
+        }
+    }
+    messenger.tell(person, message).await
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, Mutex};
+
+    use futures::future::{BoxFuture, ready};
+    use paperwire_core::channel::{Activity, Settings, Style, WhenEmpty};
+    use paperwire_core::delivery::{LimitScope, Looked, Missing, Tag};
+    use paperwire_core::locale::Lang;
+    use paperwire_core::message::Part;
+    use paperwire_core::store::{ModelStore, Store as _, Write};
+    use paperwire_core::subscription::Subjects;
+
+    use super::*;
+    use crate::clock;
+    use crate::messenger::Answered;
+
+    /// Answers from a script, then with success, and keeps what it was told.
+    #[derive(Default)]
+    struct Confidant {
+        script: Mutex<Vec<SendError>>,
+        heard: Mutex<Vec<(String, String)>>,
+    }
+
+    impl Messenger for Confidant {
+        fn platform(&self) -> Platform {
+            Platform::Telegram
+        }
+        fn send<'a>(&'a self, _: &'a Place, _: &'a Part, _: &'a Tag) -> BoxFuture<'a, Answered> {
+            unreachable!()
+        }
+        fn look<'a>(&'a self, _: &'a Place, _: &'a Part, _: &'a Missing) -> BoxFuture<'a, Looked> {
+            unreachable!()
+        }
+        fn edit<'a>(&'a self, _: &'a Place, _: &'a str, _: &'a Part, _: &'a Tag) -> BoxFuture<'a, Answered> {
+            unreachable!()
+        }
+        fn tell<'a>(&'a self, person: &'a str, message: &'a Message) -> BoxFuture<'a, Result<(), SendError>> {
+            self.heard.lock().unwrap().push((person.to_owned(), message.to_plain()));
+            Box::pin(ready(self.script.lock().unwrap().pop().map_or(Ok(()), Err)))
+        }
+        fn plain(&self, part: &Part) -> Part {
+            part.clone()
+        }
+    }
+
+    /// What an owner hears of a paused channel, when the platform answers with `script`, its end first.
+    async fn told(place: &str, owner: Option<&str>, script: Vec<SendError>) -> Vec<(String, String)> {
+        let store = ModelStore::new();
+        let place: Place = place.parse().unwrap();
+        let settings = Settings {
+            subjects: Subjects::default(),
+            schedule: None,
+            timezone: chrono_tz::UTC,
+            language: Lang::Zh,
+            when_empty: WhenEmpty::Say,
+            style: Style::Compact,
+        };
+        let channel = Channel {
+            place: place.clone(),
+            settings,
+            cursor: 0,
+            last_fired: None,
+            next_due: None,
+            activity: Activity::Active,
+            added_at: clock::now(),
+            configured_as: None,
+            owner: owner.map(str::to_owned),
+        };
+        store.commit(vec![Write::Channel(Box::new(channel))]).unwrap();
+        let (storage, _) = Storage::start(Arc::new(store)).unwrap();
+        let messenger = Confidant {
+            script: Mutex::new(script),
+            ..Confidant::default()
+        };
+        tell_owner(&messenger, &storage, &place, "Forbidden: bot was kicked").await;
+        messenger.heard.into_inner().unwrap()
+    }
+
+    fn limited(seconds: u64) -> SendError {
+        SendError::RateLimited {
+            retry_after: Duration::from_secs(seconds),
+            scope: LimitScope::Bot,
+        }
+    }
+
+    #[tokio::test]
+    async fn an_owner_hears_in_the_channels_language_where_why_and_what_to_do() {
+        let heard = told("telegram:-100", Some("1001"), vec![]).await;
+        let [(person, text)] = heard.as_slice() else {
+            panic!("{heard:?}")
+        };
+        assert_eq!(person, "1001");
+        for said in ["telegram:-100", "Forbidden: bot was kicked", "/start", "订阅"] {
+            assert!(text.contains(said), "{text}");
+        }
+    }
+
+    #[tokio::test]
+    async fn nobody_is_told_who_is_unknown_or_whose_own_chat_is_the_place() {
+        assert_eq!(told("telegram:-100", None, vec![]).await, []);
+        assert_eq!(told("telegram:1001", Some("1001"), vec![]).await, []);
+        assert_eq!(told("web:lobby", Some("1001"), vec![]).await, []);
+        assert_eq!(told("telegram:1001", Some("2002"), vec![]).await.len(), 1);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn it_is_tried_again_as_long_as_nothing_can_have_arrived_and_the_wait_is_short() {
+        let reason = String::new();
+        let unreachable = SendError::Unreachable { reason: reason.clone() };
+        let gone = SendError::Gone { reason: reason.clone() };
+        for (script, tries) in [
+            (vec![limited(60), unreachable.clone()], 3),
+            (vec![unreachable.clone(); 9], 3),
+            (vec![limited(61)], 1),
+            (vec![gone], 1),
+            (vec![SendError::Uncertain { reason }], 1),
+        ] {
+            let shown = format!("{script:?}");
+            assert_eq!(told("telegram:-100", Some("1"), script).await.len(), tries, "{shown}");
+        }
+    }
+}
