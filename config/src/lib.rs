@@ -75,7 +75,7 @@ pub struct Telegram {
 }
 
 impl Telegram {
-    /// The most messages per second that cost nothing (<https://core.telegram.org/bots/faq>, “My bot is hitting limits”).
+    /// The most messages per second that cost nothing (<https://core.telegram.org/bots/faq>, on hitting limits).
     pub const FREE_PER_SECOND: u32 = 30;
     /// The most with paid broadcasts (Bot API, `sendMessage`: “up to 1000 messages per second, ignoring broadcasting
     /// limits for a fee of 0.1 Telegram Stars per message”).
@@ -91,7 +91,7 @@ pub struct Discord {
     pub api_url: String,
     /// Requests per second over all channels (Discord API reference: 50).
     pub requests_per_second: u32,
-    /// Messages per 5 seconds in one channel until the headers of Discord's answers say otherwise (seen in practice: 5).
+    /// Messages per 5 seconds in one channel until the headers of Discord's answers say otherwise (in practice: 5).
     pub per_channel_per_5_seconds: u32,
 }
 
@@ -571,11 +571,17 @@ PAPERWIRE_TELEGRAM_TOKEN: unknown variable; did you mean PAPERWIRE_TELEGRAM__TOK
     #[test]
     fn a_rate_that_telegram_does_not_give_for_that_price_is_warned_of() {
         let warnings = |rate: u32, paid: bool| {
-            parse(&format!("[telegram]\nmessages_per_second = {rate}\npaid_broadcast = {paid}\n")).warnings()
+            parse(&format!(
+                "[telegram]\nmessages_per_second = {rate}\npaid_broadcast = {paid}\n"
+            ))
+            .warnings()
         };
         assert_eq!((warnings(30, false).len(), warnings(1_000, true).len()), (0, 0));
         let [unpaid] = &warnings(31, false)[..] else { panic!() };
-        assert!(unpaid.contains("31") && unpaid.contains("telegram.paid_broadcast"), "{unpaid}");
+        assert!(
+            unpaid.contains("31") && unpaid.contains("telegram.paid_broadcast"),
+            "{unpaid}"
+        );
         let [beyond] = &warnings(1_001, true)[..] else { panic!() };
         assert!(beyond.contains("at most 1000"), "{beyond}");
     }

@@ -103,10 +103,7 @@ pub(crate) fn show(config: &Config) -> String {
     page.token(config.discord.token.as_ref());
     page.line("api_url", config.discord.api_url.as_str());
     page.line("requests_per_second", config.discord.requests_per_second);
-    page.line(
-        "per_channel_per_5_seconds",
-        config.discord.per_channel_per_5_seconds,
-    );
+    page.line("per_channel_per_5_seconds", config.discord.per_channel_per_5_seconds);
 
     page.section("[web]", "web".to_owned());
     page.line("enabled", config.web.enabled);
