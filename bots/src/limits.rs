@@ -1,4 +1,5 @@
-//! The platforms' limits as numbers for the limiter: what the platforms' documents say, and what the operator set instead.
+//! The platforms' limits as numbers for the limiter: what the platforms' documents say, and what the operator set
+//! instead.
 
 use chrono::TimeDelta;
 use paperwire_config::Config;
@@ -13,8 +14,8 @@ const KEPT: u32 = 2;
 /// - Telegram, from <https://core.telegram.org/bots/faq> (“My bot is hitting limits, how do I avoid this?”): about 30
 ///   messages a second over all chats, one a second in a chat, 20 a minute in a group. With paid broadcasts up to 1000
 ///   a second (Bot API, `sendMessage`, `allow_paid_broadcast`); the limits of a chat stay.
-/// - Discord, from <https://discord.com/developers/docs/topics/rate-limits>: 50 requests a second for the bot. The limit
-///   of a channel stands only in the headers of its answers; 5 in 5 seconds is what they say in practice.
+/// - Discord, from <https://discord.com/developers/docs/topics/rate-limits>: 50 requests a second for the bot. The
+///   limit of a channel stands only in the headers of its answers; 5 in 5 seconds is what they say in practice.
 /// - The web page has none.
 pub fn limits_of(platform: Platform, config: &Config) -> Limits {
     let window = |messages: u32, seconds: i64| Window {

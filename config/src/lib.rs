@@ -75,7 +75,7 @@ pub struct Telegram {
 }
 
 impl Telegram {
-    /// The most messages per second that cost nothing (<https://core.telegram.org/bots/faq>, “My bot is hitting limits”).
+    /// The most messages per second that cost nothing (<https://core.telegram.org/bots/faq>, on hitting limits).
     pub const FREE_PER_SECOND: u32 = 30;
     /// The most with paid broadcasts (Bot API, `sendMessage`: “up to 1000 messages per second, ignoring broadcasting
     /// limits for a fee of 0.1 Telegram Stars per message”).
@@ -91,7 +91,7 @@ pub struct Discord {
     pub api_url: String,
     /// Requests per second over all channels (Discord API reference: 50).
     pub requests_per_second: u32,
-    /// Messages per 5 seconds in one channel until the headers of Discord's answers say otherwise (seen in practice: 5).
+    /// Messages per 5 seconds in one channel until the headers of Discord's answers say otherwise (in practice: 5).
     pub per_channel_per_5_seconds: u32,
 }
 

@@ -1,21 +1,21 @@
 //! How fast a platform may be written to: a pace for the whole bot and windows for each chat, kept before the platform
 //! has to say 429. What the platform says counts more, and the pace learns from it.
 //!
-//! The limiter is data. It hands out *slots*: instants at which one message may go out. The caller waits for them, sends,
-//! and reports what it heard; `now` is always a parameter.
+//! The limiter is data. It hands out *slots*: instants at which one message may go out. The caller waits for them,
+//! sends, and reports what it heard; `now` is always a parameter.
 //!
-//! - **The bot's pace.** Slots stand evenly, a little further apart than the limit asks. A caller that comes late by up to
-//!   300 ms catches up, yet no stretch of the window's length ever holds more slots than the window. Every window
-//!   is kept with a margin of 1 % (at most 100 ms), so that timers and the network may be late by as much.
-//! - **People first.** Slots are handed out in order, and the bulk gets none beyond its horizon, so that an answer waits
-//!   no longer than that. In groups some of each window are kept for answers.
-//! - **429.** Obeyed to the millisecond, by the chat or by the whole bot. It also lowers the assumed rate (the bot's to 80 %,
-//!   a chat's to two thirds), which comes back by 1 % of the configured rate every 10 s: Telegram's true limits are
-//!   unspecified and vary (<https://grammy.dev/advanced/flood>).
-//! - **Discord's headers.** An empty bucket shuts its channel until it is full again; a limit other than the assumed one
-//!   replaces it (<https://discord.com/developers/docs/topics/rate-limits>: limits “should not be hard coded”).
-//! - **Discord's ban.** 10,000 invalid requests in 10 minutes ban the address (same page, “Invalid Request Limit”). From a
-//!   twentieth of it the bulk goes at half the pace, from a tenth it stands still.
+//! - **The bot's pace.** Slots stand evenly, a little further apart than the limit asks. A caller that comes late by up
+//!   to 300 ms catches up, yet no stretch of the window's length ever holds more slots than the window. Every window is
+//!   kept with a margin of 1 % (at most 100 ms), so that timers and the network may be late by as much.
+//! - **People first.** Slots are handed out in order, and the bulk gets none beyond its horizon, so that an answer
+//!   waits no longer than that. In groups some of each window are kept for answers.
+//! - **429.** Obeyed to the millisecond, by the chat or by the whole bot. It also lowers the assumed rate (the bot's to
+//!   80 %, a chat's to two thirds), which comes back by 1 % of the configured rate every 10 s: Telegram's true limits
+//!   are unspecified and vary (<https://grammy.dev/advanced/flood>).
+//! - **Discord's headers.** An empty bucket shuts its channel until it is full again; a limit other than the assumed
+//!   one replaces it (<https://discord.com/developers/docs/topics/rate-limits>: limits “should not be hard coded”).
+//! - **Discord's ban.** 10,000 invalid requests in 10 minutes ban the address (same page, “Invalid Request Limit”).
+//!   From a twentieth of it the bulk goes at half the pace, from a tenth it stands still.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::fmt;
@@ -108,7 +108,8 @@ pub struct Limits {
     pub bot: Window,
     /// What one chat may get.
     pub chat: Vec<Window>,
-    /// What a group or channel may get beside that: a chat whose id begins with `-`, as Telegram's do (Bot API, `Chat.id`).
+    /// What a group or channel may get beside that: a chat whose id begins with `-`, as Telegram's do (Bot API,
+    /// `Chat.id`).
     pub group: Vec<Window>,
     /// How many of each of a group's windows only people get: the bulk has the rest, at least one.
     pub kept: u32,
@@ -219,7 +220,8 @@ impl fmt::Display for Notice {
                 percent,
             } => write!(
                 f,
-                "the platform asked to wait with chat {chat}: it goes on at {percent} % of its rate, and 1 % more every 10 s"
+                "the platform asked to wait with chat {chat}: it goes on at {percent} % of its rate, and 1 % more every \
+                 10 s"
             ),
             Self::Slowed {
                 what: Slowed::Bulk { invalid },
@@ -262,14 +264,16 @@ struct Held {
     bucket: Option<Learned>,
 }
 
-/// Nothing before `until`. `since` tells a closure from a clock that jumped back: no wait is longer than the one asked for.
+/// Nothing before `until`. `since` tells a closure from a clock that jumped back: no wait is longer than the one asked
+/// for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 struct Closure {
     since: DateTime<Utc>,
     until: DateTime<Utc>,
 }
 
-/// A rate that a 429 lowered: so many millionths of the configured one at `at`, and one more each millisecond (1 % in 10 s).
+/// A rate that a 429 lowered: so many millionths of the configured one at `at`, and one more each millisecond (1 % in
+/// 10 s).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 struct Rate {
     millionths: u32,
@@ -315,8 +319,8 @@ impl Held {
         }
     }
 
-    /// A 429: shuts, and lowers the rate to `num / den` of what it was. Answers to what was sent before an earlier 429 came
-    /// do not lower it again. Whether it was lowered.
+    /// A 429: shuts, and lowers the rate to `num / den` of what it was. Answers to what was sent before an earlier 429
+    /// came do not lower it again. Whether it was lowered.
     fn limited(&mut self, now: DateTime<Utc>, wait: TimeDelta, (num, den): (u32, u32), floor: u32) -> bool {
         let known = self.closed_until(now).is_some();
         let before = self.rate(now);
@@ -425,7 +429,7 @@ pub struct Limiter {
     due: Option<DateTime<Utc>>,
     /// Slots that can still hold others back, in order; about as many as the bot's window has messages.
     slots: VecDeque<DateTime<Utc>>,
-    /// The same for each chat. About 150 bytes a chat with its key (a test measures it).
+    /// The same for each chat. About 110 bytes a chat with its key (a test measures it).
     sent: HashMap<Box<str>, VecDeque<DateTime<Utc>>>,
     sent_sweep: usize,
     bot: Held,
@@ -472,8 +476,9 @@ impl Limiter {
         }
     }
 
-    /// The limiter after a restart: as strict as the one before, given every send of the last [`Self::widest`], also those of
-    /// which it is not known whether they arrived. What lies in the future (a clock was set back) counts as of `now`.
+    /// The limiter after a restart, as strict as the one before: `sends` are all of the last [`Self::widest`] by the
+    /// instant at which they went out or later, also those of which it is not known whether they arrived. What lies in
+    /// the future (a clock was set back) counts as of `now`.
     pub fn restore(
         limits: Limits,
         memory: Memory,
@@ -508,9 +513,10 @@ impl Limiter {
         limiter
     }
 
-    /// Takes the next slot for a message to `place`: send at that instant, which lies from `now` to `now + horizon`. Slots are
-    /// handed out in order. The bulk leaves the last one before its horizon to people; so a person who asks with the same
-    /// horizon gets a slot at once, unless other people were first or the platform has shut the bot.
+    /// Takes the next slot for a message to `place`: send at that instant, which lies from `now` to `now + horizon`.
+    /// Slots are handed out in order. The bulk leaves the last one before its horizon to people: a person who asks with
+    /// the same horizon gets a slot at once, unless other people were first, the platform asked the bot to wait, or the
+    /// chat's windows are full.
     ///
     /// # Errors
     /// Why there is none; then nothing is taken.
@@ -527,29 +533,42 @@ impl Limiter {
         // A thousandth more than the window's margin, so that bunches of slots that were caught up dissolve again.
         let even = scale(window.guarded() + window.per / 1_000, FULL, rate);
         let even = scale(even, 1, window.messages);
-        let (step, reach) = match (lane, self.invalid.bulk(now)) {
-            (Lane::People, _) => (even, horizon),
-            (Lane::Bulk, Bulk::Full) => (even, horizon - even),
-            (Lane::Bulk, Bulk::Half { .. }) => (even * 2, horizon - even),
+        let step = match (lane, self.invalid.bulk(now)) {
+            (Lane::People, _) | (Lane::Bulk, Bulk::Full) => even,
+            (Lane::Bulk, Bulk::Half { .. }) => even * 2,
             (Lane::Bulk, Bulk::Halted { until, .. }) => return Err(Shut::Bot { until }),
         };
-        let reach = reach.clamp(TimeDelta::zero(), DAY);
 
         let due = self
             .due
             .map(|due| later(due, step))
             .filter(|&due| due >= now - CATCH_UP);
-        let due = due
-            .unwrap_or(now)
-            .max(self.bot.closed.map_or(now - CATCH_UP, |closed| closed.until));
-        let in_window = usize::try_from((u64::from(window.messages) * u64::from(rate)).div_ceil(u64::from(FULL)));
-        let after = [
-            nth_last(&self.slots, in_window.unwrap_or(usize::MAX)).map(|at| later(at, window.guarded())),
-            self.slots.back().copied(),
-        ];
-        let slot = after.into_iter().flatten().fold(due.max(now), DateTime::max);
-        if slot > later(now, reach) {
-            return Err(Shut::Bot { until: slot - reach });
+        let opened = self.bot.closed.map(|closed| closed.until);
+        let due = due.unwrap_or(now).max(opened.unwrap_or(now - CATCH_UP));
+        let in_window = (u64::from(window.messages) * u64::from(rate)).div_ceil(u64::from(FULL));
+        let in_window = usize::try_from(in_window).unwrap_or(usize::MAX);
+        // The window allows the slot after `n` others only then.
+        let window_opens = |n: usize| nth_last(&self.slots, n).map(|at| later(at, window.guarded()));
+        let slot = [window_opens(in_window), self.slots.back().copied()];
+        let slot = slot.into_iter().flatten().fold(due.max(now), DateTime::max);
+
+        let reach = horizon.clamp(TimeDelta::zero(), DAY);
+        let last = match lane {
+            Lane::People => slot,
+            // The slot after this one is for people. A slot that is here already waits for nobody.
+            Lane::Bulk if slot <= now => slot,
+            Lane::Bulk => {
+                let full = match in_window {
+                    1 => Some(later(slot, window.guarded())),
+                    _ => window_opens(in_window - 1),
+                };
+                full.map_or(slot, |full| slot.max(full)).max(later(due, even))
+            }
+        };
+        if last > later(now, reach) {
+            return Err(Shut::Bot {
+                until: slot.min(last - reach),
+            });
         }
         let open = self.chat_opens(place, lane, now);
         if open > slot {
@@ -586,8 +605,8 @@ impl Limiter {
         }
     }
 
-    /// Until when the platform itself has shut the bot or the chat: a slot that was taken before it said so must not be used
-    /// before.
+    /// Until when the platform itself has shut the bot or the chat: a slot that was taken before it said so must not be
+    /// used before.
     pub fn closed_until(&self, place: &Place, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
         let chat = self.chats.get(place.chat());
         self.bot
@@ -618,8 +637,8 @@ impl Limiter {
         sent.back().map_or(open, |&last| open.max(later(last, spacing)))
     }
 
-    /// Takes in what the platform said to a request. A signal's bucket must be that of sending messages to the place: other
-    /// routes have buckets of their own.
+    /// Takes in what the platform said to a request. A signal's bucket must be that of sending messages to the place:
+    /// other routes have buckets of their own.
     pub fn observe(&mut self, place: &Place, heard: &Heard, signal: &Signal, now: DateTime<Utc>) -> Option<Notice> {
         self.now = self.now.max(now);
         let chat = place.chat();
@@ -672,7 +691,9 @@ impl Limiter {
 
     /// How far back sends must be remembered for [`Self::restore`].
     pub fn widest(&self) -> TimeDelta {
-        self.limits.bot.guarded().max(self.keep.1)
+        // The bulk's slots are twice as far apart when it goes at half the slowest pace.
+        let slowest = scale(self.limits.bot.spacing(), FULL, BOT_FLOOR) * 2;
+        self.limits.bot.guarded().max(slowest + CATCH_UP).max(self.keep.1)
     }
 
     fn limited(&mut self, chat: &str, retry_after: Duration, scope: LimitScope, now: DateTime<Utc>) -> Option<Notice> {
@@ -798,13 +819,656 @@ fn forget(slots: &mut VecDeque<DateTime<Utc>>, keep: TimeDelta, now: DateTime<Ut
     }
 }
 
-/// Drops what is no longer needed whenever the map has doubled since the last time, so that each entry is looked at only a
-/// few times.
+/// Drops what is no longer needed whenever the map has doubled since the last time, so that each entry is looked at
+/// only a few times.
 fn sweep<V>(map: &mut HashMap<Box<str>, V>, at: &mut usize, mut keep: impl FnMut(&str, &V) -> bool) {
     const FEW: usize = 64;
     if map.len() >= (*at).max(FEW) {
         map.retain(|chat, value| keep(chat, value));
         *at = map.len() * 2;
         map.shrink_to(*at);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn at(millis: i64) -> DateTime<Utc> {
+        DateTime::from_timestamp(1_800_000_000, 0).unwrap() + ms(millis)
+    }
+
+    fn ms(millis: i64) -> TimeDelta {
+        TimeDelta::milliseconds(millis)
+    }
+
+    /// Milliseconds after `at(0)`, rounded down.
+    fn millis(instant: DateTime<Utc>) -> i64 {
+        (instant - at(0)).num_milliseconds()
+    }
+
+    fn window(messages: u32, seconds: i64) -> Window {
+        Window {
+            messages,
+            per: TimeDelta::seconds(seconds),
+        }
+    }
+
+    fn telegram() -> Limits {
+        Limits {
+            bot: window(30, 1),
+            chat: vec![window(1, 1)],
+            group: vec![window(20, 60)],
+            kept: 2,
+        }
+    }
+
+    fn discord() -> Limits {
+        Limits {
+            bot: window(50, 1),
+            chat: vec![window(5, 5)],
+            group: Vec::new(),
+            kept: 0,
+        }
+    }
+
+    fn chat(id: i64) -> Place {
+        Place::telegram(id, None)
+    }
+
+    fn channel(id: u64) -> Place {
+        Place::discord(100_000_000_000_000_000 + id)
+    }
+
+    fn limited(millis: u64, scope: LimitScope) -> Heard {
+        Heard::Limited {
+            retry_after: Duration::from_millis(millis),
+            scope,
+        }
+    }
+
+    const QUIET: Signal = Signal {
+        bucket: None,
+        invalid: false,
+    };
+    const INVALID: Signal = Signal {
+        bucket: None,
+        invalid: true,
+    };
+
+    /// Asks until there is a slot, each time when the limiter said to.
+    fn next(limiter: &mut Limiter, place: &Place, lane: Lane, now: DateTime<Utc>) -> DateTime<Utc> {
+        let mut asked = now;
+        for _ in 0..100 {
+            match limiter.reserve(place, lane, asked, ms(250)) {
+                Ok(slot) => return slot,
+                Err(Shut::Bot { until } | Shut::Chat { until }) => {
+                    assert!(until > asked, "asked again at the same instant");
+                    asked = until;
+                }
+            }
+        }
+        panic!("never a slot")
+    }
+
+    /// When so many messages to `place` go out.
+    fn times(limiter: &mut Limiter, place: &Place, lane: Lane, messages: usize) -> Vec<i64> {
+        let mut now = at(0);
+        let mut times = Vec::new();
+        for _ in 0..messages {
+            now = next(limiter, place, lane, now);
+            times.push(millis(now));
+        }
+        times
+    }
+
+    #[test]
+    fn slots_of_the_bot_stand_evenly_and_a_little_further_apart_than_the_limit_asks() {
+        let mut limiter = Limiter::new(telegram());
+        let slots = (1..=4).map(|id| limiter.reserve(&chat(id), Lane::People, at(0), ms(250)).map(millis));
+        assert_eq!(slots.collect::<Vec<_>>(), [Ok(0), Ok(33), Ok(67), Ok(101)]);
+    }
+
+    #[test]
+    fn a_caller_that_comes_late_catches_up_and_one_that_was_idle_does_not_burst() {
+        let ready_after = |millis| {
+            let mut limiter = Limiter::new(telegram());
+            limiter.reserve(&chat(1), Lane::Bulk, at(0), ms(0)).unwrap();
+            (2..40)
+                .take_while(|&id| limiter.reserve(&chat(id), Lane::Bulk, at(millis), ms(0)).is_ok())
+                .count()
+        };
+        assert_eq!((ready_after(200), ready_after(2_000)), (5, 1));
+    }
+
+    #[test]
+    fn no_second_holds_more_launches_than_the_limit_though_each_is_late_and_the_pace_is_kept() {
+        for (rate, messages) in [(30, 3_000_u32), (50, 3_000), (1_000, 30_000)] {
+            let mut limiter = Limiter::new(Limits {
+                bot: window(rate, 1),
+                ..telegram()
+            });
+            let mut seed = 7_u64;
+            let mut random = |below: u64| {
+                seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+                i64::try_from((seed >> 33) % below).unwrap()
+            };
+            let (mut now, mut id, mut launches) = (at(0), 0, Vec::new());
+            while launches.len() < messages as usize {
+                while let Ok(slot) = limiter.reserve(&chat(id + 1), Lane::Bulk, now, ms(250)) {
+                    id += 1;
+                    launches.push(slot + TimeDelta::microseconds(random(5_000)));
+                }
+                // A turn takes up to 100 ms, and about twice a minute the disk stalls for nearly half a second.
+                now += ms(if random(500) == 0 { 450 } else { random(100) });
+            }
+            launches.truncate(messages as usize);
+            launches.sort();
+            for (first, beyond) in launches.iter().zip(launches.iter().skip(rate as usize)) {
+                assert!(*beyond - *first > ms(1_000), "{rate}/s: {first} {beyond}");
+            }
+            let makespan = (*launches.last().unwrap() - at(0)).num_microseconds().unwrap() as f64 / 1e6;
+            let ratio = makespan / (f64::from(messages) / f64::from(rate));
+            println!("{rate}/s: makespan {makespan:.3} s, {ratio:.4} of messages / rate");
+            assert!(ratio < 1.015, "{rate}/s: {ratio}");
+        }
+    }
+
+    #[test]
+    fn the_bulk_leaves_two_of_a_groups_minute_to_people() {
+        let mut limiter = Limiter::new(telegram());
+        let bulk = times(&mut limiter, &chat(-1), Lane::Bulk, 19);
+        assert_eq!(bulk[..3], [0, 1_010, 2_020]);
+        // The nineteenth waits until the first is a minute old.
+        assert_eq!((bulk[17], bulk[18]), (17_170, 60_100));
+
+        let mut limiter = Limiter::new(telegram());
+        times(&mut limiter, &chat(-1), Lane::Bulk, 18);
+        let answers = [18_180, 18_181, 18_182].map(|now| millis(next(&mut limiter, &chat(-1), Lane::People, at(now))));
+        assert_eq!(answers, [18_180, 19_190, 60_100]);
+    }
+
+    #[test]
+    fn topics_of_one_forum_share_its_windows_and_a_full_chat_holds_no_other_back() {
+        let mut limiter = Limiter::new(telegram());
+        let topic = |topic| Place::telegram(-1, Some(topic));
+        assert_eq!(limiter.reserve(&topic(7), Lane::Bulk, at(0), ms(250)), Ok(at(0)));
+        let full = Shut::Chat { until: at(1_010) };
+        assert_eq!(limiter.reserve(&topic(8), Lane::Bulk, at(0), ms(250)), Err(full));
+        assert_eq!(limiter.chat_opens(&topic(8), Lane::Bulk, at(0)), at(1_010));
+        // Nothing was taken by the refusal.
+        let other = limiter.reserve(&chat(5), Lane::Bulk, at(0), ms(250));
+        assert_eq!(other.map(millis), Ok(33));
+    }
+
+    #[test]
+    fn a_person_gets_a_slot_within_the_horizon_though_the_bulk_has_taken_all_it_can() {
+        let mut limiter = Limiter::new(telegram());
+        let taken = (1..100).take_while(|&id| limiter.reserve(&chat(id), Lane::Bulk, at(0), ms(250)).is_ok());
+        assert_eq!(taken.count(), 7);
+        let answer = limiter.reserve(&chat(-5), Lane::People, at(0), ms(250));
+        assert_eq!(answer.map(millis), Ok(235));
+    }
+
+    #[test]
+    fn a_429_shuts_its_chat_to_the_millisecond_and_spreads_what_follows() {
+        let mut limiter = Limiter::new(telegram());
+        limiter.reserve(&chat(5), Lane::Bulk, at(0), ms(0)).unwrap();
+        let notice = limiter.observe(&chat(5), &limited(3_456, LimitScope::Chat), &QUIET, at(40));
+        assert_eq!(
+            notice.unwrap().to_string(),
+            "the platform asked to wait with chat 5: it goes on at 66 % of its rate, and 1 % more every 10 s"
+        );
+        let shut = Shut::Chat { until: at(3_496) };
+        for lane in [Lane::Bulk, Lane::People] {
+            assert_eq!(limiter.reserve(&chat(5), lane, at(3_495), ms(0)), Err(shut));
+        }
+        assert_eq!(limiter.closed_until(&chat(5), at(3_495)), Some(at(3_496)));
+        assert_eq!(limiter.closed_until(&chat(6), at(3_495)), None);
+        assert_eq!(limiter.reserve(&chat(6), Lane::Bulk, at(3_495), ms(0)), Ok(at(3_495)));
+        assert_eq!(limiter.reserve(&chat(5), Lane::Bulk, at(3_530), ms(0)), Ok(at(3_530)));
+        assert_eq!(
+            millis(limiter.chat_opens(&chat(5), Lane::Bulk, at(3_530))),
+            3_530 + 1_514
+        );
+        // 340 s later a third of the rate has come back.
+        limiter.reserve(&chat(5), Lane::Bulk, at(350_000), ms(0)).unwrap();
+        assert_eq!(limiter.chat_opens(&chat(5), Lane::Bulk, at(350_000)), at(351_010));
+    }
+
+    #[test]
+    fn a_429_for_the_bot_holds_everyone_and_the_rate_comes_back_slowly() {
+        let mut limiter = Limiter::new(telegram());
+        let bot = limited(3_000, LimitScope::Bot);
+        let notice = limiter.observe(&chat(5), &bot, &QUIET, at(0)).unwrap();
+        assert!(
+            notice.to_string().contains("asked the bot to wait: it goes on at 80 %"),
+            "{notice}"
+        );
+        // What was under way when it came is no news.
+        assert_eq!(limiter.observe(&chat(6), &bot, &QUIET, at(20)), None);
+        let refused = limiter.reserve(&chat(6), Lane::People, at(2_000), ms(1_000));
+        assert_eq!(refused, Err(Shut::Bot { until: at(2_020) }));
+        let distance = |limiter: &mut Limiter, now: i64| {
+            let mut slot = |id| limiter.reserve(&chat(id), Lane::People, at(now), ms(1_000)).unwrap();
+            (slot(now) - slot(now + 1)).abs().num_microseconds().unwrap()
+        };
+        assert_eq!(distance(&mut limiter, 3_020), 42_125);
+        assert_eq!(distance(&mut limiter, 103_020), 37_444);
+        assert_eq!(distance(&mut limiter, 203_020), 33_700);
+    }
+
+    #[test]
+    fn repeated_429s_lower_the_rate_to_a_floor_and_are_told_once_each() {
+        let mut limiter = Limiter::new(telegram());
+        let mut told = |scope| {
+            let all = (0..20).map(|i| limiter.observe(&chat(5), &limited(1, scope), &QUIET, at(i * 10)));
+            all.flatten().last().map(|last| (last, ()))
+        };
+        assert!(matches!(
+            told(LimitScope::Bot),
+            Some((Notice::Slowed { percent: 10, .. }, ()))
+        ));
+        assert!(matches!(
+            told(LimitScope::Chat),
+            Some((Notice::Slowed { percent: 12, .. }, ()))
+        ));
+        let again = limiter.observe(&chat(5), &limited(1, LimitScope::Bot), &QUIET, at(191));
+        assert_eq!(again, None);
+    }
+
+    #[test]
+    fn what_discord_says_about_a_channels_bucket_goes_before_the_assumption() {
+        let mut limiter = Limiter::new(discord());
+        assert_eq!(times(&mut limiter, &channel(1), Lane::Bulk, 6)[5], 5_050);
+        let signal = |limit, remaining, reset| Signal {
+            bucket: Some(Bucket {
+                limit,
+                remaining,
+                reset_after: ms(reset),
+            }),
+            invalid: false,
+        };
+        // Somebody else used the same token: empty though only one of ours went out.
+        limiter.observe(&channel(2), &Heard::Accepted, &signal(5, 0, 1_234), at(0));
+        assert_eq!(limiter.chat_opens(&channel(2), Lane::People, at(0)), at(1_234));
+        // A bucket of two, and one of a header that cannot be true.
+        limiter.observe(&channel(3), &Heard::Accepted, &signal(2, 1, 5_000), at(0));
+        assert_eq!(times(&mut limiter, &channel(3), Lane::Bulk, 3)[2] / 1_000, 10);
+        limiter.observe(
+            &channel(4),
+            &Heard::Accepted,
+            &signal(u32::MAX, 0, i64::MAX / 1_000_000),
+            at(0),
+        );
+        assert_eq!(
+            limiter.chat_opens(&channel(4), Lane::Bulk, at(0)),
+            at(0) + TimeDelta::days(1)
+        );
+        // A chat that is as assumed needs no memory.
+        limiter.observe(&channel(9), &Heard::Accepted, &signal(5, 4, 5_000), at(0));
+        assert!(!limiter.chats.contains_key(channel(9).chat()));
+    }
+
+    #[test]
+    fn invalid_requests_slow_the_bulk_then_stop_it_and_people_still_pass_also_after_a_restart() {
+        let mut limiter = Limiter::new(discord());
+        let mut notices = Vec::new();
+        for i in 0..1_100 {
+            notices.extend(
+                limiter
+                    .observe(&channel(1), &Heard::Other, &INVALID, at(i * 100))
+                    .map(|n| (i, n)),
+            );
+            if i == 600 {
+                let mut slots = (10..13).map(|id| limiter.reserve(&channel(id), Lane::Bulk, at(60_000), ms(250)));
+                assert_eq!(slots.next_back().unwrap().map(millis), Ok(60_000));
+                assert_eq!(slots.next_back().unwrap().map(millis), Ok(60_040), "half the pace");
+            }
+        }
+        let text: Vec<_> = notices.iter().map(|(i, notice)| format!("{i}: {notice}")).collect();
+        assert_eq!(notices.len(), 2, "{text:?}");
+        assert!(
+            text[0].starts_with("499: 500 requests in 10 minutes were refused"),
+            "{}",
+            text[0]
+        );
+        assert!(
+            text[1].starts_with("999: 1000 requests") && text[1].contains("answers go on"),
+            "{}",
+            text[1]
+        );
+
+        let json = serde_json::to_string(&limiter.memory()).unwrap();
+        let memory = serde_json::from_str(&json).unwrap();
+        let mut limiter = Limiter::restore(discord(), memory, [], at(120_000));
+        // 1,000 are left when those of the first ten seconds are older than ten minutes, fewer ten seconds later.
+        let until = at(620_000);
+        assert_eq!(
+            limiter.reserve(&channel(1), Lane::Bulk, at(120_000), ms(250)),
+            Err(Shut::Bot { until })
+        );
+        assert!(limiter.reserve(&channel(1), Lane::People, at(120_000), ms(250)).is_ok());
+        assert!(limiter.reserve(&channel(2), Lane::Bulk, until, ms(250)).is_ok());
+        let mut heard = |now| limiter.observe(&channel(1), &Heard::Accepted, &QUIET, at(now));
+        assert!(matches!(heard(620_000), Some(Notice::Slowed { percent: 50, .. })));
+        assert_eq!(heard(800_000), Some(Notice::Resumed));
+    }
+
+    #[test]
+    fn after_a_clock_was_set_back_nothing_waits_longer_than_its_window_or_what_was_asked() {
+        let hour = 3_600_000;
+        let mut limiter = Limiter::new(telegram());
+        let mut sends = Vec::new();
+        for i in 0..100 {
+            let slot = next(&mut limiter, &chat(-1), Lane::People, at(hour + i * 3_000));
+            sends.push(("-1".to_owned(), slot));
+        }
+        limiter.observe(&chat(2), &limited(7_000, LimitScope::Chat), &QUIET, at(2 * hour));
+        let bot = limited(5_000, LimitScope::Bot);
+        limiter.observe(&chat(2), &bot, &QUIET, at(2 * hour));
+        let back = Limiter::restore(telegram(), limiter.memory(), sends, at(0));
+        for (place, opens) in [(chat(-1), 60_100), (chat(2), 7_000), (chat(3), 5_000)] {
+            assert_eq!(
+                millis(next(&mut back.clone(), &place, Lane::Bulk, at(0))),
+                opens,
+                "{place}"
+            );
+        }
+        assert!(back.bot.rate(at(0)) == 800_000 && back.bot.rate(at(205_000)) == FULL);
+    }
+
+    #[test]
+    fn a_slot_that_is_given_back_is_the_next_one_again_and_uncovers_no_gap_in_a_window() {
+        let mut limiter = Limiter::new(telegram());
+        let slots: Vec<_> = (1..=31)
+            .map(|id| next(&mut limiter, &chat(id), Lane::People, at(0)))
+            .collect();
+        limiter.give_back(&chat(31), slots[30]);
+        assert_eq!(next(&mut limiter, &chat(31), Lane::People, slots[29]), slots[30]);
+        // Its chat is as free as before, also when the slot was not the last one.
+        limiter.give_back(&chat(20), slots[19]);
+        assert_eq!(limiter.chat_opens(&chat(20), Lane::Bulk, slots[19]), slots[19]);
+        assert!(next(&mut limiter, &chat(20), Lane::People, slots[30]) > slots[30]);
+    }
+
+    #[test]
+    fn a_slot_that_was_used_late_counts_from_when_it_was_used() {
+        let mut limiter = Limiter::new(telegram());
+        let slot = limiter.reserve(&chat(1), Lane::Bulk, at(0), ms(250)).unwrap();
+        limiter.used_late(&chat(1), slot, at(400));
+        assert_eq!(limiter.chat_opens(&chat(1), Lane::Bulk, at(400)), at(1_410));
+        assert_eq!(limiter.slots, [at(400)]);
+    }
+
+    #[test]
+    fn there_is_something_to_store_only_after_something_was_heard() {
+        let mut limiter = Limiter::new(discord());
+        limiter.reserve(&channel(1), Lane::Bulk, at(0), ms(0)).unwrap();
+        limiter.observe(&channel(1), &Heard::Accepted, &QUIET, at(10));
+        assert_eq!(limiter.take_changed(), None);
+        limiter.observe(&channel(1), &limited(10, LimitScope::Chat), &INVALID, at(20));
+        let taken = limiter.take_changed().unwrap();
+        assert_eq!(taken, limiter.memory());
+        assert!(taken.chats.contains_key(channel(1).chat()) && taken.invalid == [(at(20), 1)]);
+        assert_eq!(limiter.take_changed(), None);
+        // When all has run out, nothing is left to remember.
+        limiter.observe(&channel(1), &Heard::Accepted, &QUIET, at(3_600_000));
+        assert_eq!(limiter.memory(), Memory::default());
+    }
+
+    #[test]
+    fn a_platform_without_limits_gives_every_slot_at_once_and_remembers_nothing() {
+        let mut limiter = Limiter::new(Limits::none());
+        let lobby = Place::web("lobby").unwrap();
+        for _ in 0..1_000 {
+            assert_eq!(limiter.reserve(&lobby, Lane::Bulk, at(0), ms(0)), Ok(at(0)));
+        }
+        assert!(limiter.slots.is_empty() && limiter.sent.is_empty());
+    }
+
+    #[test]
+    fn ten_thousand_chats_in_flight_stay_small_and_idle_ones_are_forgotten() {
+        let bytes = |limiter: &Limiter| {
+            let entry = size_of::<(Box<str>, VecDeque<DateTime<Utc>>)>() + 1;
+            let keys: usize = limiter.sent.keys().map(|key| key.len().next_multiple_of(16)).sum();
+            let slots: usize = limiter.sent.values().map(VecDeque::capacity).sum();
+            limiter.sent.capacity() * 8 / 7 * entry + keys + slots * size_of::<DateTime<Utc>>()
+        };
+        let mut limiter = Limiter::new(Limits {
+            bot: window(1_000, 1),
+            ..telegram()
+        });
+        let mut now = at(0);
+        for id in 0..10_000 {
+            now = next(&mut limiter, &chat(-1_000_000_000_000 - id), Lane::Bulk, now);
+        }
+        assert_eq!(limiter.sent.len(), 10_000);
+        let each = bytes(&limiter) / 10_000;
+        println!("{each} bytes a chat");
+        assert!(each <= 200, "{each} bytes a chat");
+        now += TimeDelta::minutes(10);
+        for id in 0..40_000 {
+            now = next(&mut limiter, &chat(1 + id), Lane::Bulk, now);
+        }
+        // At 1,000/s, eight seconds of private chats hold something back; a map may hold twice as many.
+        assert!(limiter.sent.len() < 20_000, "{}", limiter.sent.len());
+        assert!(limiter.slots.len() <= 1_300, "{}", limiter.slots.len());
+    }
+
+    #[derive(Debug, Clone)]
+    enum Op {
+        Reserve(usize, bool, i64),
+        Limited(usize, bool, u64),
+        Bucket(usize, u32, u32, i64),
+        GiveBack,
+        Restart,
+    }
+
+    fn ops() -> impl Strategy<Value = Vec<(Op, i64)>> {
+        let place = 0..6_usize;
+        let op = prop_oneof![
+            30 => (place.clone(), any::<bool>(), 0..400_i64).prop_map(|(p, bulk, h)| Op::Reserve(p, bulk, h)),
+            1 => (place.clone(), any::<bool>(), 0..4_000_u64).prop_map(|(p, bot, wait)| Op::Limited(p, bot, wait)),
+            1 => (place, 1..4_u32, 0..3_u32, 0..4_000_i64).prop_map(|(p, l, r, w)| Op::Bucket(p, l, r, w)),
+            2 => Just(Op::GiveBack),
+            1 => Just(Op::Restart),
+        ];
+        let advance = prop_oneof![4 => 0..20_i64, 2 => 0..300_i64, 1 => 0..3_000_i64];
+        prop::collection::vec((op, advance), 1..200)
+    }
+
+    fn small() -> Limits {
+        Limits {
+            bot: window(8, 1),
+            chat: vec![window(3, 2)],
+            group: vec![window(6, 10)],
+            kept: 2,
+        }
+    }
+
+    fn places() -> Vec<Place> {
+        [1, 2, 3, -4, -5, -6].map(chat).to_vec()
+    }
+
+    /// A limiter that went through `ops`, its slots (place, lane, slot), and the time.
+    struct World {
+        limiter: Limiter,
+        sends: Vec<(usize, Lane, DateTime<Utc>)>,
+        now: DateTime<Utc>,
+    }
+
+    impl World {
+        fn restored(&self) -> Limiter {
+            let json = serde_json::to_string(&self.limiter.memory()).unwrap();
+            let oldest = self.now - self.limiter.widest();
+            let recent = self.sends.iter().filter(|(_, _, slot)| *slot > oldest);
+            let sends = recent.map(|(place, _, slot)| (places()[*place].chat().to_owned(), *slot));
+            Limiter::restore(small(), serde_json::from_str(&json).unwrap(), sends, self.now)
+        }
+
+        fn run(ops: &[(Op, i64)], buckets: bool) -> Result<Self, TestCaseError> {
+            let places = places();
+            let mut world = Self {
+                limiter: Limiter::new(small()),
+                sends: Vec::new(),
+                now: at(0),
+            };
+            let mut closed = [at(0); 6];
+            for (op, advance) in ops {
+                world.now += ms(*advance);
+                let now = world.now;
+                match *op {
+                    Op::Reserve(place, bulk, horizon) => {
+                        let lane = if bulk { Lane::Bulk } else { Lane::People };
+                        match world.limiter.reserve(&places[place], lane, now, ms(horizon)) {
+                            Ok(slot) => {
+                                prop_assert!(now <= slot && slot <= now + ms(horizon));
+                                prop_assert!(closed[place] <= slot);
+                                world.sends.push((place, lane, slot));
+                            }
+                            Err(Shut::Bot { until } | Shut::Chat { until }) => prop_assert!(until > now),
+                        }
+                    }
+                    Op::Limited(place, bot, wait) => {
+                        let scope = if bot { LimitScope::Bot } else { LimitScope::Chat };
+                        world
+                            .limiter
+                            .observe(&places[place], &limited(wait, scope), &QUIET, now);
+                        let until = now + TimeDelta::from_std(Duration::from_millis(wait)).unwrap();
+                        for (i, closed) in closed.iter_mut().enumerate().filter(|&(i, _)| bot || i == place) {
+                            *closed = until.max(*closed);
+                            prop_assert!(world.limiter.closed_until(&places[i], now).unwrap_or(now) >= until);
+                        }
+                    }
+                    Op::Bucket(place, limit, remaining, reset) if buckets => {
+                        let bucket = Bucket {
+                            limit,
+                            remaining,
+                            reset_after: ms(reset),
+                        };
+                        let signal = Signal {
+                            bucket: Some(bucket),
+                            invalid: false,
+                        };
+                        world.limiter.observe(&places[place], &Heard::Accepted, &signal, now);
+                    }
+                    Op::Bucket(..) => {}
+                    Op::GiveBack => {
+                        if let Some(i) = world.sends.iter().rposition(|(_, _, slot)| *slot > now) {
+                            let (place, _, slot) = world.sends.remove(i);
+                            world.limiter.give_back(&places[place], slot);
+                        }
+                    }
+                    Op::Restart => {
+                        // What was not sent when the program stopped was given back.
+                        while let Some(i) = world.sends.iter().rposition(|(_, _, slot)| *slot > now) {
+                            let (place, _, slot) = world.sends.remove(i);
+                            world.limiter.give_back(&places[place], slot);
+                        }
+                        world.limiter = world.restored();
+                    }
+                }
+            }
+            Ok(world)
+        }
+    }
+
+    fn keeps(window: Window, mut slots: Vec<DateTime<Utc>>) -> bool {
+        slots.sort();
+        let beyond = slots.iter().skip(window.messages as usize);
+        slots
+            .iter()
+            .zip(beyond)
+            .all(|(first, beyond)| *beyond - *first >= window.per)
+    }
+
+    proptest! {
+        #[test]
+        fn no_window_ever_holds_more_slots_than_it_may(ops in ops()) {
+            let sends = World::run(&ops, false)?.sends;
+            let of = |place: usize| -> Vec<_> {
+                sends.iter().filter(|send| send.0 == place).map(|send| send.2).collect()
+            };
+            prop_assert!(keeps(small().bot, sends.iter().map(|send| send.2).collect()), "bot");
+            for place in 0..6 {
+                prop_assert!(keeps(small().chat[0], of(place)), "chat {}", place);
+            }
+            for place in 3..6 {
+                prop_assert!(keeps(small().group[0], of(place)), "group {}", place);
+                // When the bulk gets one, no more than four of any lane are in the window.
+                for (i, &(_, _, slot)) in sends.iter().enumerate().filter(|(_, s)| s.0 == place && s.1 == Lane::Bulk) {
+                    let earlier = sends.iter().take(i + 1).filter(|send| send.0 == place);
+                    let in_window = earlier.filter(|send| slot - send.2 < small().group[0].per).count();
+                    prop_assert!(in_window <= 4, "kept in group {}", place);
+                }
+            }
+        }
+
+        #[test]
+        fn a_restored_limiter_is_as_strict_as_the_one_before(ops in ops(), later in 0..3_000_i64) {
+            let mut world = World::run(&ops, true)?;
+            // Slots ahead of the clock are those of a program that still runs.
+            world.now = world.sends.iter().map(|send| send.2).max().map_or(world.now, |last| last.max(world.now));
+            let (restored, asked) = (world.restored(), world.now + ms(later));
+            for place in places() {
+                for lane in [Lane::People, Lane::Bulk] {
+                    let before = next(&mut world.limiter.clone(), &place, lane, asked);
+                    let after = next(&mut restored.clone(), &place, lane, asked);
+                    // A rate that recovers differs a little with the instants at which one asks.
+                    prop_assert!(before <= after + ms(2), "{} {:?}: {} {}", place, lane, before, after);
+                    prop_assert!(after <= before + ms(1_600), "{} {:?}: {} {}", place, lane, before, after);
+                }
+            }
+        }
+
+        #[test]
+        fn people_wait_no_longer_than_the_horizon_once_their_chat_is_open(
+            mut ops in ops(),
+        ) {
+            ops.retain(|(op, _)| !matches!(op, Op::Limited(..)));
+            // The bulk's horizon is 400 ms at most; nobody else is before this person.
+            for (op, _) in &mut ops {
+                if let Op::Reserve(_, bulk, _) = op {
+                    *bulk = true;
+                }
+            }
+            let world = World::run(&ops, true)?;
+            for place in places() {
+                let opens = world.limiter.chat_opens(&place, Lane::People, world.now);
+                prop_assert!(opens <= world.now + small().group[0].guarded());
+                let slot = world.limiter.clone().reserve(&place, Lane::People, opens, ms(400));
+                prop_assert!(slot.is_ok(), "{}: {:?}", place, slot);
+            }
+        }
+
+        #[test]
+        fn the_bulk_is_never_refused_while_the_bot_is_due_and_the_chat_open(ops in ops()) {
+            let world = World::run(&ops, true)?;
+            let now = world.now;
+            for place in places() {
+                let refused = world.limiter.clone().reserve(&place, Lane::Bulk, now, ms(0));
+                let rate = world.limiter.bot.rate(now);
+                let recent = world.sends.iter().filter(|send| send.2 + small().bot.guarded() > now).count();
+                let last = world.sends.iter().map(|send| send.2).max().unwrap_or(at(-10_000));
+                // Eight a second, each with the margin of 1.1 %.
+                let rested = now - last >= scale(TimeDelta::microseconds(126_375), FULL, rate);
+                let in_window = (8 * rate).div_ceil(FULL) as usize;
+                let free = recent < in_window && rested && world.limiter.closed_until(&place, now).is_none();
+                match refused {
+                    Ok(slot) => prop_assert_eq!(slot, now),
+                    Err(Shut::Chat { until }) => {
+                        prop_assert_eq!(until, world.limiter.chat_opens(&place, Lane::Bulk, now));
+                    }
+                    Err(Shut::Bot { until }) => {
+                        prop_assert!(!free, "refused until {} at {}", until, now);
+                        let again = world.limiter.clone().reserve(&place, Lane::Bulk, until, ms(0));
+                        prop_assert!(!matches!(again, Err(Shut::Bot { .. })), "{:?} at {}", again, until);
+                    }
+                }
+            }
+        }
     }
 }
