@@ -187,11 +187,16 @@ impl App {
         let telegram = match &config.telegram.token {
             Some(token) => {
                 let url = config.telegram.api_url.parse().context("telegram.api_url")?;
-                let sender = Arc::new(telegram::sender::Sender::new(http.clone(), url, token.clone())?);
+                let gate = base.gate(Platform::Telegram, config).await?;
+                let sender = telegram::sender::Sender::new(http.clone(), url, token.clone())?
+                    .paid_broadcast(config.telegram.paid_broadcast)
+                    .behind(gate.clone());
+                let sender = Arc::new(sender);
                 outlets.push(Outlet {
                     messenger: sender.clone(),
-                    gate: base.gate(Platform::Telegram, config).await?,
+                    gate,
                     policy: config.telegram.uncertain,
+                    ops: base.ops.clone(),
                 });
                 Some(sender)
             }
@@ -206,6 +211,7 @@ impl App {
                     gate: base.gate(Platform::Discord, config).await?,
                     // What cannot be read back is rare there, and twice is better than missing.
                     policy: UncertainPolicy::Resend,
+                    ops: base.ops.clone(),
                 });
                 Some(discord::gateway::Settings::new(http.clone(), base_url, token.clone()))
             }
@@ -218,6 +224,7 @@ impl App {
                 messenger: Arc::new(web::Sender::new(live.clone())),
                 gate: web_gate,
                 policy: UncertainPolicy::Resend,
+                ops: base.ops.clone(),
             });
             let state = web::WebState {
                 storage: base.storage.clone(),

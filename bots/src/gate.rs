@@ -61,6 +61,17 @@ impl Gate {
         }
     }
 
+    /// Waits until a request may go out that puts no message into any chat.
+    pub async fn request(&self) {
+        loop {
+            let reserved = self.limiter().reserve_request(Lane::People, clock::steady(), HORIZON);
+            match reserved {
+                Ok(at) => return sleep_until(at).await,
+                Err(Shut::Bot { until } | Shut::Chat { until }) => sleep_until(until).await,
+            }
+        }
+    }
+
     /// Takes note of an answer of the platform's.
     pub fn heard(&self, place: &Place, outcome: &Result<String, SendError>, signal: &Signal) {
         let heard = match outcome {

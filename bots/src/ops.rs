@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use paperwire_core::channel::Platform;
-use paperwire_core::delivery::{Discard, SendError, State};
+use paperwire_core::delivery::{Discard, SendError, State, Verdict};
 use paperwire_core::store::{Counts, Store};
 use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::counter::Counter;
@@ -113,6 +113,16 @@ pub enum Decision {
 impl Decision {
     /// All of them.
     pub const ALL: [Self; 4] = [Self::Found, Self::NotThere, Self::ResentByPolicy, Self::SkippedByPolicy];
+
+    /// That of a verdict.
+    pub fn of(verdict: &Verdict) -> Self {
+        match verdict {
+            Verdict::Found => Self::Found,
+            Verdict::NotThere => Self::NotThere,
+            Verdict::Resent(_) => Self::ResentByPolicy,
+            Verdict::Skipped(_) => Self::SkippedByPolicy,
+        }
+    }
 
     fn name(self) -> &'static str {
         match self {

@@ -7,9 +7,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
+use paperwire_core::channel::Place;
 use paperwire_core::delivery::{
     ChannelEffect, Delivery, DeliveryId, Looked, Outcome, SendError, Settled, State, UncertainPolicy, Verdict,
 };
+use paperwire_core::limiter::Signal;
 use paperwire_core::pipeline::{self, Input, Job, Task, Turn};
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
@@ -18,7 +20,9 @@ use tokio_util::sync::CancellationToken;
 
 use crate::clock;
 use crate::gate::{Gate, sleep_until};
-use crate::messenger::Messenger;
+use crate::messenger::{Answered, Messenger};
+use crate::ops::{self, End, Ops};
+use crate::owner::tell_owner;
 use crate::queued::Queued;
 use crate::storage::{Storage, StorageError};
 
@@ -41,6 +45,8 @@ pub struct Outlet {
     pub gate: Gate,
     /// What to do when nobody can find out whether a part arrived.
     pub policy: UncertainPolicy,
+    /// Where it is counted.
+    pub ops: Ops,
 }
 
 /// Why a worker ends before it is told to.
@@ -60,6 +66,7 @@ pub struct Worker {
     messenger: Arc<dyn Messenger>,
     gate: Gate,
     policy: UncertainPolicy,
+    ops: Ops,
     queued: Queued,
     wake: Arc<Notify>,
 }
@@ -71,12 +78,14 @@ impl Worker {
             messenger,
             gate,
             policy,
+            ops,
         } = outlet;
         Self {
             storage,
             messenger,
             gate,
             policy,
+            ops,
             wake: queued.listen(),
             queued,
         }
@@ -102,12 +111,17 @@ impl Worker {
             }
             for job in jobs {
                 held.insert(job.delivery.id.clone());
-                flying.spawn(fly(Arc::clone(&self.messenger), self.gate.clone(), job, stop.clone()));
+                let flight = Flight {
+                    messenger: Arc::clone(&self.messenger),
+                    gate: self.gate.clone(),
+                    ops: self.ops.clone(),
+                };
+                flying.spawn(flight.of(job, stop.clone()));
             }
             if deadline.is_some() && flying.is_empty() {
                 return Ok(());
             }
-            let wake_at = Instant::now() + nap(next);
+            let wake_at = Instant::now() + nap(next, clock::steady());
             tokio::select! {
                 Some(back) = flying.join_next() => {
                     let mut backs = vec![back];
@@ -160,51 +174,106 @@ impl Worker {
 
     fn report(&self, settled: &Settled) {
         log(settled);
-        match settled.channel {
+        let platform = self.messenger.platform();
+        if let Some(verdict) = &settled.decided {
+            self.ops.decided(platform, ops::Decision::of(verdict));
+        }
+        if let Some(end) = End::of(&settled.delivery.state) {
+            self.ops.delivery_finished(platform, end);
+        }
+        match &settled.channel {
             ChannelEffect::None => {}
-            // What waits for a chat may be another platform's now, or gone.
-            ChannelEffect::Pause { .. } | ChannelEffect::Move { .. } => self.queued.announce(),
+            ChannelEffect::Move { .. } => self.queued.announce(),
+            ChannelEffect::Pause { reason, .. } => {
+                let (messenger, storage) = (Arc::clone(&self.messenger), self.storage.clone());
+                let (place, reason) = (settled.delivery.id.place.clone(), reason.clone());
+                // Nobody waits for it: a person who cannot be told is in the log.
+                tokio::spawn(async move { tell_owner(&*messenger, &storage, &place, &reason).await });
+            }
         }
     }
 }
 
-/// Does one job at its time.
-async fn fly(messenger: Arc<dyn Messenger>, gate: Gate, job: Job, stop: CancellationToken) -> (Delivery, Outcome) {
-    let Job {
-        delivery,
-        part,
-        at,
-        task,
-    } = job;
-    tokio::select! {
-        biased;
-        () = stop.cancelled() => {
-            gate.limiter().give_back(&delivery.id.place, at);
-            return (delivery, Outcome::Unused);
+/// What a job needs on its way.
+struct Flight {
+    messenger: Arc<dyn Messenger>,
+    gate: Gate,
+    ops: Ops,
+}
+
+impl Flight {
+    /// Does one job at its time.
+    async fn of(self, job: Job, stop: CancellationToken) -> (Delivery, Outcome) {
+        let Job {
+            delivery,
+            part,
+            mut at,
+            task,
+        } = job;
+        let (place, slot) = (&delivery.id.place, at);
+        loop {
+            tokio::select! {
+                biased;
+                () = stop.cancelled() => {
+                    self.gate.limiter().give_back(place, slot);
+                    return (delivery, Outcome::Unused);
+                }
+                () = sleep_until(at) => {}
+            }
+            let now = clock::steady();
+            let mut limiter = self.gate.limiter();
+            // The platform may have asked to wait since the permit was given.
+            match limiter.closed_until(place, now) {
+                Some(until) => at = until,
+                None => {
+                    limiter.used_late(place, slot, now);
+                    break;
+                }
+            }
         }
-        () = sleep_until(at) => {}
+        let part = match &delivery.plain {
+            None => part,
+            Some(_) => self.messenger.plain(&part),
+        };
+        let outcome = match task {
+            Task::Send => {
+                let answered = self.messenger.send(place, &part, &delivery.tag()).await;
+                self.heard(place, &answered);
+                Outcome::Sent(answered.outcome)
+            }
+            Task::Look(missing) => {
+                let looking = tokio::time::timeout(LOOKING, self.messenger.look(place, &part, &missing));
+                let looked = looking.await.unwrap_or_else(|_| {
+                    Looked::Failed(SendError::Unreachable {
+                        reason: "looking for it took too long".to_owned(),
+                    })
+                });
+                if let Looked::Failed(error) = &looked {
+                    self.gate.heard(place, &Err(error.clone()), &Signal::default());
+                }
+                Outcome::Looked(looked)
+            }
+        };
+        (delivery, outcome)
     }
-    let place = &delivery.id.place;
-    let part = match &delivery.plain {
-        None => part,
-        Some(_) => messenger.plain(&part),
-    };
-    let outcome = match task {
-        Task::Send => {
-            let answered = messenger.send(place, &part, &delivery.tag()).await;
-            gate.heard(place, &answered.outcome, &answered.signal);
-            Outcome::Sent(answered.outcome)
+
+    fn heard(&self, place: &Place, answered: &Answered) {
+        self.gate.heard(place, &answered.outcome, &answered.signal);
+        let platform = place.platform();
+        self.ops.outcome(platform, ops::Outcome::of(&answered.outcome));
+        match &answered.outcome {
+            Ok(_) => self.ops.part_sent(platform),
+            Err(SendError::RateLimited { .. }) => self.ops.too_many_requests(platform),
+            Err(
+                SendError::Moved { .. }
+                | SendError::Gone { .. }
+                | SendError::Rejected { .. }
+                | SendError::Unreachable { .. }
+                | SendError::Uncertain { .. }
+                | SendError::Unauthorized { .. },
+            ) => {}
         }
-        Task::Look(missing) => {
-            let looking = tokio::time::timeout(LOOKING, messenger.look(place, &part, &missing));
-            Outcome::Looked(looking.await.unwrap_or_else(|_| {
-                Looked::Failed(SendError::Unreachable {
-                    reason: "looking for it took too long".to_owned(),
-                })
-            }))
-        }
-    };
-    (delivery, outcome)
+    }
 }
 
 /// The platform's word that it does not know the token, if it is among these.
@@ -224,10 +293,8 @@ async fn until(deadline: Option<Instant>) {
 }
 
 /// How long to sleep until `due`, never longer than [`NAP`].
-fn nap(due: Option<DateTime<Utc>>) -> Duration {
-    due.map_or(NAP, |due| {
-        (due - clock::steady()).to_std().unwrap_or(Duration::ZERO).min(NAP)
-    })
+pub(crate) fn nap(due: Option<DateTime<Utc>>, now: DateTime<Utc>) -> Duration {
+    due.map_or(NAP, |due| (due - now).to_std().unwrap_or(Duration::ZERO).min(NAP))
 }
 
 fn log(settled: &Settled) {

@@ -493,6 +493,8 @@ pub struct Missing {
     pub tag: Tag,
     /// When it was first sent.
     pub first_sent: DateTime<Utc>,
+    /// The platform's id of the bot's last message in the same place before it; `None` when there was none.
+    pub after: Option<String>,
     /// The platform's ids of messages that are known to stand in the same chat, in no order: the bot's own, so that
     /// none of them is taken for the missing one. Empty when nothing is known.
     pub known: Vec<String>,

@@ -527,6 +527,39 @@ impl Limiter {
         now: DateTime<Utc>,
         horizon: TimeDelta,
     ) -> Result<DateTime<Utc>, Shut> {
+        let (due, slot) = self.next_slot(lane, now, horizon)?;
+        let open = self.chat_opens(place, lane, now);
+        if open > slot {
+            return Err(Shut::Chat { until: open });
+        }
+        self.due = Some(due);
+        self.record(place.chat(), slot, now);
+        Ok(slot)
+    }
+
+    /// Takes the next slot for a request that puts no message into a chat: only the bot's own limit counts.
+    ///
+    /// # Errors
+    /// [`Shut::Bot`]; then nothing is taken.
+    pub fn reserve_request(
+        &mut self,
+        lane: Lane,
+        now: DateTime<Utc>,
+        horizon: TimeDelta,
+    ) -> Result<DateTime<Utc>, Shut> {
+        let (due, slot) = self.next_slot(lane, now, horizon)?;
+        self.due = Some(due);
+        self.record_slot(slot, now);
+        Ok(slot)
+    }
+
+    /// The bot's next slot, and when it was due by its pace.
+    fn next_slot(
+        &mut self,
+        lane: Lane,
+        now: DateTime<Utc>,
+        horizon: TimeDelta,
+    ) -> Result<(DateTime<Utc>, DateTime<Utc>), Shut> {
         self.now = self.now.max(now);
         let window = self.limits.bot;
         let rate = self.bot.rate(now);
@@ -570,13 +603,7 @@ impl Limiter {
                 until: slot.min(last - reach),
             });
         }
-        let open = self.chat_opens(place, lane, now);
-        if open > slot {
-            return Err(Shut::Chat { until: open });
-        }
-        self.due = Some(due);
-        self.record(place.chat(), slot, now);
-        Ok(slot)
+        Ok((due, slot))
     }
 
     /// A slot that was not used: the program stops, or there was nothing to send after all.
@@ -736,12 +763,16 @@ impl Limiter {
         self.chats.entry(chat.into()).or_default()
     }
 
-    fn record(&mut self, chat: &str, slot: DateTime<Utc>, now: DateTime<Utc>) {
+    fn record_slot(&mut self, slot: DateTime<Utc>, now: DateTime<Utc>) {
         let guarded = self.limits.bot.guarded();
         if guarded > TimeDelta::zero() {
             forget(&mut self.slots, guarded, now);
             self.slots.push_back(slot);
         }
+    }
+
+    fn record(&mut self, chat: &str, slot: DateTime<Utc>, now: DateTime<Utc>) {
+        self.record_slot(slot, now);
         let keep = self.keep(chat);
         if keep.is_zero() {
             return;

@@ -326,6 +326,7 @@ async fn look(sender: &Sender, key: &str) -> Looked {
     let missing = Missing {
         tag: Tag::only(key),
         first_sent: clock::now(),
+        after: None,
         known: Vec::new(),
     };
     sender.look(&Place::discord(CHANNEL), &part(), &missing).await
@@ -423,6 +424,7 @@ async fn where_nothing_was_written_since_the_latest_messages_tell_even_with_a_cl
         let missing = Missing {
             tag: Tag::only(key),
             first_sent: clock::now() + TimeDelta::hours(1),
+            after: None,
             known: Vec::new(),
         };
         let looked = sender.look(&Place::discord(CHANNEL), &part(), &missing).await;
@@ -440,6 +442,7 @@ async fn somebody_elses_message_with_the_same_mark_is_not_the_part() {
     let missing = Missing {
         tag: Tag::only("key-1"),
         first_sent: clock::now(),
+        after: None,
         known: Vec::new(),
     };
     let looked = sender.look(&Place::discord(CHANNEL + 1), &part(), &missing).await;

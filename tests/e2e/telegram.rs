@@ -480,6 +480,7 @@ fn missing(number: u32, known: &[i64]) -> Missing {
     Missing {
         tag: tag(number),
         first_sent: "2025-10-10T09:00:00Z".parse().unwrap(),
+        after: None,
         known: known.iter().map(ToString::to_string).collect(),
     }
 }

@@ -44,7 +44,6 @@ const SILENCE: Duration = Duration::from_secs(60);
 /// The pause before a connection that ended by itself is made anew.
 const ANEW: Duration = Duration::from_secs(30);
 /// How many characters of a digest's title a button's answer shows.
-const TITLE: usize = 500;
 /// How often one request of an answer is tried.
 const TRIES: u32 = 5;
 

@@ -2,7 +2,7 @@
 //! teloxide's errors do not tell a request that never left from one whose answer was lost, and the Bot API has no key
 //! that would make sending again harmless.
 
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -11,6 +11,7 @@ use futures::future::BoxFuture;
 use paperwire_core::channel::{Place, Platform};
 use paperwire_core::command::TABLE;
 use paperwire_core::delivery::{LimitScope, Looked, Missing, SendError, Tag};
+use paperwire_core::limiter::Signal;
 use paperwire_core::locale::Lang;
 use paperwire_core::message::{Message, Part, ellipsis};
 use reqwest::{StatusCode, Url};
@@ -23,6 +24,7 @@ use teloxide::types::BotCommand;
 use teloxide::{Bot, RequestError};
 
 use super::markup;
+use crate::gate::Gate;
 use crate::messenger::{Answered, Messenger};
 
 /// The wait when Telegram asks to wait and does not say for how long.
@@ -67,6 +69,7 @@ pub struct Sender {
     /// Whether another program polls with this token, see [`Sender::set_rival`].
     rival: Arc<AtomicBool>,
     paid: bool,
+    gate: Option<Gate>,
     own: Arc<Mutex<OwnMessages>>,
 }
 
@@ -156,6 +159,7 @@ impl Sender {
             token,
             rival: Arc::default(),
             paid: false,
+            gate: None,
             own: Arc::default(),
         })
     }
@@ -165,6 +169,13 @@ impl Sender {
     #[must_use]
     pub fn paid_broadcast(mut self, paid: bool) -> Self {
         self.paid = paid;
+        self
+    }
+
+    /// Answers and probes take their permits from `gate`, as the digests do.
+    #[must_use]
+    pub fn behind(mut self, gate: Gate) -> Self {
+        self.gate = Some(gate);
         self
     }
 
@@ -255,7 +266,15 @@ impl Sender {
             let reply = json!({"message_id": message, "allow_sending_without_reply": true});
             body.insert("reply_parameters".into(), reply);
         }
-        let id = self.send_message(body).await?;
+        if let Some(gate) = &self.gate {
+            gate.person(place).await;
+        }
+        let sent = self.send_message(body).await;
+        if let Some(gate) = &self.gate {
+            let outcome = sent.as_ref().map(i64::to_string).map_err(Clone::clone);
+            gate.heard(place, &outcome, &Signal::default());
+        }
+        let id = sent?;
         self.own().remember(chat, id);
         Ok(id.to_string())
     }
@@ -318,7 +337,10 @@ impl Sender {
         if chat >= OWN_COUNTER_BELOW {
             return undecidable("private chats and basic groups number their messages together");
         }
-        let Some(last) = missing.known.iter().filter_map(|id| id.parse::<i64>().ok()).max() else {
+        let known: HashSet<i64> = missing.known.iter().filter_map(|id| id.parse().ok()).collect();
+        // Another topic of the same chat may have got messages since.
+        let last = missing.after.as_ref().and_then(|id| id.parse().ok());
+        let Some(last) = last.or_else(|| known.iter().copied().max()) else {
             return undecidable("no earlier message of the bot is known there");
         };
         self.unmark(chat).await?;
@@ -326,11 +348,14 @@ impl Sender {
         let (mut id, mut probes, mut nothing, mut blind) = (last, 0, 0, false);
         while probes < MOST_PROBES {
             id = id.saturating_add(1);
-            if self.own().known.contains(&(chat, id)) {
+            if known.contains(&id) || self.own().known.contains(&(chat, id)) {
                 nothing = 0;
                 continue;
             }
             probes += 1;
+            if let Some(gate) = &self.gate {
+                gate.request().await;
+            }
             match self.probe(chat, id, &keyboard).await? {
                 Probed::Part => return Ok(Looked::There(id.to_string())),
                 Probed::Foreign => nothing = 0,

@@ -20,9 +20,11 @@ use crate::store::{Result, Store, Write};
 const WAITING: usize = 100;
 /// How far ahead permits are taken: longer than a turn takes to become durable, so that the wire never waits for the
 /// disk, and short enough that a person's answer, which takes the next free permit, waits for no more than this.
-const HORIZON: TimeDelta = TimeDelta::milliseconds(150);
+const HORIZON: TimeDelta = TimeDelta::milliseconds(250);
 /// The most claims of one turn: what is claimed at the moment of a crash is in doubt.
 const CLAIMS: usize = 512;
+/// How many of a place's earlier deliveries are looked at for the last message before a missing one.
+const EARLIER: usize = 10;
 /// The most messages of the bot in one chat that looking for a missing one is told of.
 const KNOWN: usize = 200;
 
@@ -209,9 +211,20 @@ fn task(store: &dyn Store, delivery: &Delivery, now: DateTime<Utc>) -> Result<Ta
         Step::Look => Ok(Task::Look(Missing {
             tag: delivery.tag(),
             first_sent: delivery.first_sent.unwrap_or(now),
+            after: last_before(store, delivery)?,
             known: store.messages_in_chat(&delivery.id.place, KNOWN)?,
         })),
     }
+}
+
+/// The last message of the bot in the delivery's place before its next part.
+fn last_before(store: &dyn Store, delivery: &Delivery) -> Result<Option<String>> {
+    let last_of = |delivery: &Delivery| delivery.message_ids.iter().rev().find(|id| !id.is_empty()).cloned();
+    if let Some(id) = last_of(delivery) {
+        return Ok(Some(id));
+    }
+    let earlier = store.deliveries(&delivery.id.place, Some(delivery.id.digest), EARLIER)?;
+    Ok(earlier.iter().find_map(last_of))
 }
 
 fn remember(platform: Platform, limiter: &mut Limiter) -> Option<Write> {
@@ -518,6 +531,7 @@ mod tests {
         let missing = Missing {
             tag: again.delivery.tag(),
             first_sent: now,
+            after: None,
             known: Vec::new(),
         };
         assert_eq!(lapsed.task, Task::Look(missing));
@@ -537,7 +551,10 @@ mod tests {
         let Task::Look(missing) = claims(&store, now).remove(0).task else {
             panic!("it is sent again")
         };
-        assert_eq!(missing.known, ["72", "71"]);
+        assert_eq!(
+            (missing.after.as_deref(), missing.known),
+            (Some("72"), vec!["72".to_owned(), "71".to_owned()])
+        );
     }
 
     #[test]

@@ -65,7 +65,9 @@ use ::sled::{Batch, Db, IVec};
 use chrono::{DateTime, Utc};
 
 use super::record::{self, PaperRecord, Record};
-use super::{ContentRecord, Counts, DigestSummary, IntakeRecord, MatchRecord, Result, Store, StoreError, WindowRecord, Write};
+use super::{
+    ContentRecord, Counts, DigestSummary, IntakeRecord, MatchRecord, Result, Store, StoreError, WindowRecord, Write,
+};
 use crate::channel::{Activity, Channel, Place, Platform, Seq, Style};
 use crate::delivery::{Delivery, DeliveryId, State};
 use crate::digest::{Digest, DigestId, RenderingId};
