@@ -391,7 +391,11 @@ impl Simulation {
 
     /// The clock that the delivery path reads.
     fn steady_now(&mut self) -> DateTime<Utc> {
-        self.steady = self.steady.max(self.skew);
+        if self.skew > self.steady {
+            // By a clock that is put forward everything was sent long ago.
+            self.launches.clear();
+            self.steady = self.skew;
+        }
         self.now() - self.skew + self.steady
     }
 
@@ -662,7 +666,12 @@ impl Simulation {
                 let since = self.at - per.num_milliseconds();
                 let recent = launches.iter().rev().take_while(|at| **at > since).count();
                 if recent > usize::try_from(messages).unwrap() {
-                    return broken(format!("{recent} messages to {place} in {per}, {messages} are allowed"));
+                    let at = launches.iter().rev().take(recent).rev();
+                    let at: Vec<String> = at.map(ToString::to_string).collect();
+                    return broken(format!(
+                        "{recent} messages to {place} in {per} where {messages} are allowed, at {} ms",
+                        at.join(", ")
+                    ));
                 }
             }
         }

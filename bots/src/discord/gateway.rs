@@ -43,7 +43,6 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 const SILENCE: Duration = Duration::from_secs(60);
 /// The pause before a connection that ended by itself is made anew.
 const ANEW: Duration = Duration::from_secs(30);
-/// How many characters of a digest's title a button's answer shows.
 /// How often one request of an answer is tried.
 const TRIES: u32 = 5;
 
