@@ -151,7 +151,7 @@ static void make_name(const char *rel, ino_t inode) {
 
 /* Removes from a durable folder what is not in the living one; only names of `inode` unless that is 0. */
 static void forget_names(const char *rel, ino_t inode) {
-    char folder[PATH_MAX], live[PATH_MAX], name[PATH_MAX], content[PATH_MAX];
+    char folder[PATH_MAX], live[2 * PATH_MAX], name[2 * PATH_MAX], content[PATH_MAX];
     struct stat is, want = {0};
     content_path(content, "content", inode);
     if (inode && stat(content, &want)) return;
@@ -170,7 +170,7 @@ static void forget_names(const char *rel, ino_t inode) {
 
 static void sync_folder(const char *path) {
     const char *rel = below(path);
-    char child[PATH_MAX];
+    char child[2 * PATH_MAX];
     make_folder(rel);
     DIR *dir = opendir(path);
     if (!dir) fail("cannot read", path);

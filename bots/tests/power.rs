@@ -171,7 +171,11 @@ fn acked_commits_that_a_cut_loses(random: &mut Random, swallow: bool, spare: boo
     fs::create_dir(&root).unwrap();
     let disk = Disk::new(&root, folder.path());
     let mut command = Command::new(std::env::current_exe().unwrap());
-    command.args(["--exact", "every_acknowledged_commit_survives_a_power_cut", "--nocapture"]);
+    command.args([
+        "--exact",
+        "every_acknowledged_commit_survives_a_power_cut",
+        "--nocapture",
+    ]);
     command.envs(disk.environment()).env("POWER_STORE", &disk.root);
     if swallow {
         command.env("POWER_SWALLOW", "1");
@@ -190,7 +194,10 @@ fn acked_commits_that_a_cut_loses(random: &mut Random, swallow: bool, spare: boo
     }
     child.wait().unwrap();
     let acked = acked.unwrap();
-    assert!(usize::try_from(acked).unwrap() >= goal, "it ended by itself after {acked}");
+    assert!(
+        usize::try_from(acked).unwrap() >= goal,
+        "it ended by itself after {acked}"
+    );
     disk.cut(spare.then_some(random));
     let store = SledStore::open(&root).unwrap();
     let there = (0..=acked).filter(|n| store.delivery(&delivery(*n).id).unwrap() == Some(delivery(*n)));
@@ -245,9 +252,10 @@ async fn a_program_whose_power_goes_again_and_again_loses_nothing_and_repeats_on
         let mut child = home.run();
         let left = parts - fake.arrived(0);
         let goal = *taken.borrow_and_update() + (1 + random.below(2 * left / (cuts - cut + 1) + 1)).min(left);
-        let reached = timeout_at(deadline, taken.wait_for(|taken| *taken >= goal)).await;
-        assert!(reached.is_ok(), "seed {seed}, cut {cut}: {}", home.last_words());
-        drop(reached);
+        let reached = timeout_at(deadline, taken.wait_for(|taken| *taken >= goal))
+            .await
+            .is_ok();
+        assert!(reached, "seed {seed}, cut {cut}: {}", home.last_words());
         sleep(random.millis(30)).await;
         sums.cut(&fake);
         child.kill().await.unwrap();

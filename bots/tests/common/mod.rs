@@ -248,7 +248,10 @@ async fn telegram(
 fn keyboard(world: &mut World, request: &Value) -> Result<Value, (StatusCode, Json<Value>)> {
     world.looks += 1;
     let id = request["message_id"].as_i64().unwrap();
-    let chat = world.chats.entry(format!("telegram:{}", request["chat_id"])).or_default();
+    let chat = world
+        .chats
+        .entry(format!("telegram:{}", request["chat_id"]))
+        .or_default();
     let Some(message) = chat.iter_mut().find(|message| message.id == id.to_string()) else {
         return refused("message to edit not found");
     };
@@ -280,10 +283,7 @@ async fn discord(
 }
 
 fn discord_message(id: &str, channel: u64, request: &Value) -> Value {
-    let list = |name: &str| match &request[name] {
-        Value::Null => json!([]),
-        list => list.clone(),
-    };
+    let list = |name: &str| json!(request[name].as_array().cloned().unwrap_or_default());
     json!({"id": id, "channel_id": channel.to_string(), "type": 0, "timestamp": "2026-02-04T09:00:00+00:00",
         "author": {"id": "42", "username": "paperwire", "bot": true}, "nonce": request["nonce"],
         "content": request["content"].as_str().unwrap_or_default(), "embeds": list("embeds"),
