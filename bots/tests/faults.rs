@@ -156,6 +156,26 @@ async fn a_file_that_may_not_grow_is_a_full_disk_too() {
     home.assert_sent(&ids);
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn whoever_meets_the_full_disk_first_the_program_ends() {
+    let (_fake, url) = Fake::start().await;
+    let mut home = Home::new(&url, 1);
+    let Some(_disk) = small_disk(&mut home).await else {
+        println!("skipped: no tmpfs in a namespace here");
+        return;
+    };
+    let running = home.run();
+    let serves = async { while !home.command(&["status"]).status().await.unwrap().success() {} };
+    assert!(timeout(PATIENCE, serves).await.is_ok(), "{}", home.last_words());
+    fill(&home);
+    // Nothing waits to be sent: only the one that asks would notice.
+    let sample = concat!(env!("CARGO_MANIFEST_DIR"), "/sample/mailing.txt");
+    let asked = timeout(PATIENCE, home.command(&["ingest", sample]).status()).await;
+    assert_eq!(asked.unwrap().unwrap().code(), Some(1), "{}", home.last_words());
+    assert_eq!(home.end(running).await, Some(1), "{}", home.last_words());
+    assert!(home.words().contains(FULL), "{}", home.last_words());
+}
+
 /// Flips bits of the first value in a table of the store, behind its count of pieces.
 fn spoil(home: &Home, table: u8) {
     let log = sled::Config::new().path(home.data.join("store")).open().unwrap();

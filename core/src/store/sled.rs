@@ -105,7 +105,7 @@ pub enum OpenError {
         advice: &'static str,
     },
     /// There is no room on the disk to open it.
-    #[error("{}", full(.dir, .source))]
+    #[error("{}", full(.dir))]
     Full {
         /// The folder.
         dir: String,
@@ -128,8 +128,8 @@ fn is_full(error: &io::Error) -> bool {
     [StorageFull, QuotaExceeded, FileTooLarge].contains(&error.kind())
 }
 
-fn full(dir: &str, error: &io::Error) -> String {
-    format!("the disk is full ({dir}): free some space and start again; nothing is lost ({error})")
+fn full(dir: &str) -> String {
+    format!("the disk is full ({dir}): free some space and start again; nothing is lost")
 }
 
 /// What the system's refusal to open means.
@@ -217,7 +217,7 @@ impl SledStore {
         if let ::sled::Error::Io(error) = error
             && is_full(error)
         {
-            why = full(&self.dir, error);
+            why = format!("{} ({error})", full(&self.dir));
         }
         let _ = self.broken.set(why.clone());
         StoreError::Broken(why)
