@@ -9,7 +9,6 @@ use paperwire_config::{ChannelConfig, Config};
 use paperwire_core::channel::{Place, Platform};
 use paperwire_core::delivery::UncertainPolicy;
 use paperwire_core::pipeline::{self, Extent, Wanted};
-use paperwire_core::store::SledStore;
 use paperwire_core::subscription::Subjects;
 use paperwire_core::topic::Topic;
 use tokio::net::{TcpListener, UnixListener};
@@ -17,6 +16,7 @@ use tokio::sync::Notify;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
+use crate::ballast;
 use crate::clock;
 use crate::desk::Desk;
 use crate::folder::Folder;
@@ -51,8 +51,8 @@ impl Base {
     /// # Errors
     /// When the store cannot be opened or written.
     pub async fn open(folder: Folder, config: &Config, extent: Extent) -> anyhow::Result<Self> {
-        let path = folder.path().join("store");
-        let store = tokio::task::spawn_blocking(move || SledStore::open(&path)).await??;
+        let path = folder.path().to_owned();
+        let store = tokio::task::spawn_blocking(move || ballast::open_store(&path)).await??;
         let (storage, thread) = Storage::start(Arc::new(store)).context("no thread for the store")?;
         let topics: Arc<[Topic]> = config.topics.clone().into();
         let wanted = wanted(config)?;
@@ -75,6 +75,8 @@ impl Base {
         if held > 0 {
             tracing::info!(deliveries = held, "what the last run broke off can go on");
         }
+        let path = folder.path().to_owned();
+        tokio::task::spawn_blocking(move || ballast::restore(&path)).await?;
         let queued = Queued::default();
         let channels_changed = Arc::new(Notify::new());
         let ops = Ops::new(clock::now());
@@ -300,6 +302,13 @@ impl App {
             stop.clone(),
         );
         tasks.spawn(async move { schedule.await.context("the scheduler stopped") });
+        let (storage, ended) = (base.storage.clone(), stop.clone());
+        tasks.spawn(async move {
+            tokio::select! {
+                () = ended.cancelled() => Ok(()),
+                error = storage.broken() => Err(error.into()),
+            }
+        });
         for outlet in outlets {
             let worker = Worker::new(base.storage.clone(), outlet, base.queued.clone()).run(stop.clone());
             tasks.spawn(async move { worker.await.context("sending stopped") });

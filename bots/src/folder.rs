@@ -7,6 +7,8 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use crate::ballast;
+
 /// A Unix socket's path must fit into `sun_path` (108 bytes on Linux, 104 on macOS, unix(7)).
 const LONGEST_SOCKET_PATH: usize = 100;
 
@@ -78,6 +80,7 @@ impl Folder {
             }
             Err(TryLockError::Error(error)) => return Err(io(error)),
         }
+        ballast::make_room(&path);
         let owner = Owner {
             pid: std::process::id(),
             socket: socket_path(&path),

@@ -8,7 +8,7 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::JoinHandle;
 
 use paperwire_core::store::{Store, StoreError};
-use tokio::sync::oneshot;
+use tokio::sync::{oneshot, watch};
 
 /// The most jobs that share one sync.
 const TURN: usize = 1_000;
@@ -41,6 +41,7 @@ pub enum StorageError {
 #[derive(Clone)]
 pub struct Storage {
     jobs: Sender<Job>,
+    broken: watch::Receiver<Option<StoreError>>,
 }
 
 impl std::fmt::Debug for Storage {
@@ -57,16 +58,25 @@ impl Storage {
     /// When the system gives no thread.
     pub fn start(store: Arc<dyn Store>) -> std::io::Result<(Self, JoinHandle<()>)> {
         let (jobs, queue) = channel();
+        let (breaks, broken) = watch::channel(None);
         let thread = std::thread::Builder::new()
             .name("storage".into())
-            .spawn(move || serve(&*store, &queue))?;
-        Ok((Self { jobs }, thread))
+            .spawn(move || serve(&*store, &queue, &breaks))?;
+        Ok((Self { jobs, broken }, thread))
     }
 
     /// Has the thread end after the jobs that wait now. Handles that are still around then get [`StorageError::Closed`].
     pub fn close(&self) {
         // A thread that has ended already is closed.
         let _ = self.jobs.send(Job::Close);
+    }
+
+    /// Waits until the store cannot be used any more, whoever met it, and says why.
+    pub async fn broken(mut self) -> StorageError {
+        match self.broken.wait_for(Option::is_some).await.as_deref() {
+            Ok(Some(why)) => StorageError::Store(why.clone()),
+            Ok(None) | Err(_) => StorageError::Closed,
+        }
     }
 
     /// Runs `job` on the storage thread and waits until what it committed is durable.
@@ -95,7 +105,7 @@ impl Storage {
     }
 }
 
-fn serve(store: &dyn Store, queue: &Receiver<Job>) {
+fn serve(store: &dyn Store, queue: &Receiver<Job>, breaks: &watch::Sender<Option<StoreError>>) {
     let mut closing = false;
     while !closing && let Ok(first) = queue.recv() {
         let mut next = Some(first);
@@ -111,7 +121,11 @@ fn serve(store: &dyn Store, queue: &Receiver<Job>) {
                 queue.try_recv().ok()
             };
         }
+        // A store that a job's commit broke cannot be synced either.
         let synced = store.sync();
+        if let Err(why) = &synced {
+            breaks.send_replace(Some(why.clone()));
+        }
         for answer in answers {
             answer(synced.clone());
         }

@@ -122,6 +122,14 @@ pub enum OpenError {
         /// What to do.
         advice: &'static str,
     },
+    /// There is no room on the disk to open it.
+    #[error("{}", full(.dir))]
+    Full {
+        /// The folder.
+        dir: String,
+        /// What the system says.
+        source: io::Error,
+    },
     /// The operating system refuses.
     #[error("the data folder {dir} cannot be opened: {source}")]
     Io {
@@ -132,8 +140,28 @@ pub enum OpenError {
     },
 }
 
+/// Whether it says that there is no room: on the disk, in the quota, or in the largest file that is allowed.
+fn is_full(error: &io::Error) -> bool {
+    use io::ErrorKind::{FileTooLarge, QuotaExceeded, StorageFull};
+    [StorageFull, QuotaExceeded, FileTooLarge].contains(&error.kind())
+}
+
+fn full(dir: &str) -> String {
+    format!("the disk is full ({dir}): free some space and start again; nothing is lost")
+}
+
+/// What the system's refusal to open means.
+fn refused(dir: String, source: io::Error) -> OpenError {
+    if is_full(&source) {
+        OpenError::Full { dir, source }
+    } else {
+        OpenError::Io { dir, source }
+    }
+}
+
 /// On disk.
 pub struct SledStore {
+    dir: String,
     db: Db,
     log: File,
     /// Readers never see half a commit, although sled applies a batch key by key.
@@ -162,10 +190,7 @@ impl SledStore {
     }
 
     fn open_flushing(dir: &Path, every_ms: Option<u64>) -> std::result::Result<Self, OpenError> {
-        let failed = |source| OpenError::Io {
-            dir: dir.display().to_string(),
-            source,
-        };
+        let failed = |source| refused(dir.display().to_string(), source);
         fs::create_dir_all(dir).map_err(failed)?;
         lock(dir)?;
         remove_unfinished_snapshots(dir).map_err(failed)?;
@@ -184,6 +209,7 @@ impl SledStore {
         log.sync_all().map_err(failed)?;
         File::open(dir).and_then(|d| d.sync_all()).map_err(failed)?;
         Ok(Self {
+            dir: dir.display().to_string(),
             db,
             log,
             gate: RwLock::new(()),
@@ -204,9 +230,15 @@ impl SledStore {
         self.usable().map(|()| guard)
     }
 
-    fn broke(&self, what: &dyn fmt::Display) -> StoreError {
-        let _ = self.broken.set(what.to_string());
-        StoreError::Broken(what.to_string())
+    fn broke(&self, error: &::sled::Error) -> StoreError {
+        let mut why = error.to_string();
+        if let ::sled::Error::Io(error) = error
+            && is_full(error)
+        {
+            why = format!("{} ({error})", full(&self.dir));
+        }
+        let _ = self.broken.set(why.clone());
+        StoreError::Broken(why)
     }
 
     fn get<R: Record>(&self, key: &Key) -> Result<Option<R>> {
@@ -727,7 +759,7 @@ impl Store for SledStore {
         }
         self.db.flush().map_err(|e| self.broke(&e))?;
         // A later attempt could succeed without having written what this one lost (fsync(2), EIO).
-        self.log.sync_data().map_err(|e| self.broke(&e))?;
+        self.log.sync_data().map_err(|e| self.broke(&e.into()))?;
         *synced = commits;
         Ok(())
     }
@@ -1643,10 +1675,7 @@ fn open_db(dir: &Path, flush_every_ms: Option<u64>) -> ::sled::Result<Db> {
 /// Waits for the lock and gives it back: sled takes it itself, but nothing may be removed under the hands of somebody
 /// who has it.
 fn lock(dir: &Path) -> std::result::Result<(), OpenError> {
-    let failed = |source| OpenError::Io {
-        dir: dir.display().to_string(),
-        source,
-    };
+    let failed = |source| refused(dir.display().to_string(), source);
     let log = match File::open(dir.join("db")) {
         Ok(log) => log,
         Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(()),
@@ -1788,7 +1817,7 @@ fn open_error(dir: &Path, error: ::sled::Error) -> OpenError {
     match error {
         // sled says it in words alone.
         ::sled::Error::Io(e) if e.to_string().contains("could not acquire lock") => OpenError::Locked { dir },
-        ::sled::Error::Io(source) => OpenError::Io { dir, source },
+        ::sled::Error::Io(source) => refused(dir, source),
         other @ (::sled::Error::Corruption { .. }
         | ::sled::Error::CollectionNotFound(_)
         | ::sled::Error::Unsupported(_)
@@ -2037,8 +2066,15 @@ mod tests {
     fn a_broken_store_neither_writes_nor_reads() {
         let dir = tempfile::tempdir().unwrap();
         let store = SledStore::open(dir.path()).unwrap();
-        let said = store.broke(&"disk full");
-        assert_eq!(said, StoreError::Broken("disk full".to_owned()));
+        let said = store.broke(&io::Error::from(io::ErrorKind::StorageFull).into());
+        let dir = dir.path().display();
+        assert_eq!(
+            said.to_string(),
+            format!(
+                "the store cannot be used any more: the disk is full ({dir}): free some space and start again; nothing \
+                 is lost (no storage space)"
+            )
+        );
         assert_eq!(store.commit(vec![]), Err(said.clone()));
         assert_eq!(store.sync(), Err(said.clone()));
         assert_eq!(store.channels(), Err(said));
