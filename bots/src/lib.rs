@@ -3,6 +3,7 @@
 //! nothing, wait for a nudge or for the next due time.
 
 pub mod app;
+pub mod bench;
 pub mod cli;
 pub mod clock;
 pub mod control;
