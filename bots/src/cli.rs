@@ -233,7 +233,18 @@ pub fn main() -> ExitCode {
     let log = match &cli.command {
         // A line for each delivery would be measured too.
         Action::Bench { .. } if cli.common.log == DEFAULT_LOG => "error",
-        _ => &cli.common.log,
+        Action::Bench { .. }
+        | Action::Demo { .. }
+        | Action::Run
+        | Action::Ingest { .. }
+        | Action::Windows { .. }
+        | Action::Post { .. }
+        | Action::Digest { .. }
+        | Action::Convert { .. }
+        | Action::Paper { .. }
+        | Action::Queue { .. }
+        | Action::Config { .. }
+        | Action::Status { .. } => &cli.common.log,
     };
     if let Err(message) = start_log(log) {
         return end(Err(Failure::Usage(message)));

@@ -34,8 +34,8 @@ use crate::{clock, http};
 
 /// Telegram's limit with paid broadcasts (Bot API, sendMessage, `allow_paid_broadcast`).
 const PAID: u32 = 1_000;
-/// Digests of more papers than this are no digests.
-const MOST_PAPERS: usize = 600;
+/// No part has more papers than this.
+const MOST_IN_A_PART: usize = 24;
 /// The most channels that share the waiting deliveries.
 const WAITING_CHANNELS: u32 = 10_000;
 /// How often a person asks while the bulk is sent.
@@ -95,7 +95,7 @@ impl Lane {
     }
 
     /// The least time from the first to the last of so many messages: the bot's limit, and the limit of one chat for the
-    /// parts of its digest (PLATFORMS' documents: one a second and 20 a minute in a group of Telegram, 5 in 5 s on
+    /// parts of its digest (one a second and 20 a minute in a group of Telegram, 5 in 5 s on
     /// Discord).
     fn bound(&self, messages: usize, rules: &Rules) -> f64 {
         let rate = f64::from(self.rate);
@@ -187,11 +187,7 @@ pub async fn run(options: &Options) -> anyhow::Result<Table> {
             per_thousand(&peer),
             "≤ 2",
         ));
-        if let Some(worst) = Some(worst_second(&peer.seen.telegram.arrivals)) {
-            let limit = (f64::from(lane.rate), format!("{}/s", lane.rate));
-            let figure = "(teloxide's Throttle: worst second ÷ limit)";
-            rows.push(Row::against(figure, (worst as f64, format!("{worst}/s")), limit, ""));
-        }
+        rows.extend(throttled(lane, &peer));
     }
     rows.extend(peak.map(|mib| {
         let channels: u32 = lanes.iter().map(|lane| lane.channels).sum();
@@ -209,6 +205,29 @@ pub async fn run(options: &Options) -> anyhow::Result<Table> {
     }
     rows.extend(packed()?);
     Ok(Table(rows))
+}
+
+/// What the peer reached; no aim of ours.
+fn throttled(lane: &Lane, run: &Run) -> [Row; 2] {
+    let arrivals = &run.seen.telegram.arrivals;
+    let limit = f64::from(lane.rate);
+    let worst = worst_second(arrivals) as f64;
+    let bound = (arrivals.len() as f64 / limit - 1.0).max(0.0);
+    let took = span(arrivals);
+    [
+        Row::against(
+            format!("(teloxide's Throttle: makespan of {} messages)", arrivals.len()),
+            (took, format!("{took:.2} s")),
+            (bound, format!("{bound:.2} s")),
+            "",
+        ),
+        Row::against(
+            "(teloxide's Throttle: worst second ÷ limit)",
+            (worst, format!("{worst}/s")),
+            (limit, format!("{limit}/s")),
+            "",
+        ),
+    ]
 }
 
 fn rules(options: &Options, burst_seconds: f64) -> Rules {
@@ -248,7 +267,7 @@ fn papers_for(lane: &Lane) -> anyhow::Result<usize> {
     let made = |papers: usize| -> anyhow::Result<usize> { Ok(rendered(lane, papers)?.len()) };
     // More papers never make fewer parts.
     let first_with = |wanted: usize| -> anyhow::Result<usize> {
-        let (mut low, mut high) = (1, MOST_PAPERS);
+        let (mut low, mut high) = (1, wanted * MOST_IN_A_PART);
         while low < high {
             let middle = (low + high) / 2;
             if made(middle)? >= wanted {

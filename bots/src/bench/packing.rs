@@ -171,7 +171,8 @@ fn cost(platform: Platform, block: &Block) -> Cost {
                     .map(|e| units(e.get("title")) + units(e.get("description")))
                     .sum();
                 sum.units += text + units(body.get("content"));
-                sum.pieces += embeds.len().max(1);
+                // Text between or behind entries needs no embed: it may stand above them, or in a footer.
+                sum.pieces += embeds.len();
             }
         }
     }
