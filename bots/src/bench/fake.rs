@@ -690,7 +690,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_channel_of_discord_takes_five_messages_in_five_seconds() {
         let fake = fake(1_000.0);
-        let mut post = |n: u32| fake.discord("3", json!({"content": n.to_string()}));
+        let post = |n: u32| fake.discord("3", json!({"content": n.to_string()}));
         for n in 0..5 {
             assert!(post(n).0.is_ok());
         }
