@@ -28,12 +28,15 @@ use paperwire_core::topic::{Topic, TopicId, Verdict};
 use tokio_util::sync::CancellationToken;
 
 use crate::app::{App, Base};
+use crate::bench::{self, Bench};
 use crate::folder::{Folder, FolderError};
 use crate::service::{ChannelStatus, Ledger, Preview, QueueAction, Request, Response};
 use crate::{clock, control, demo, inbox, web};
 
 /// How long to wait for a command that holds the data folder without serving it, such as another `ingest`.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// What is logged unless something else is wanted.
+const DEFAULT_LOG: &str = "info";
 
 /// A newswire for research papers: digests for Discord, Telegram and a local web page.
 #[derive(Debug, Parser)]
@@ -59,7 +62,7 @@ struct Common {
         global = true,
         value_name = "FILTER",
         env = "PAPERWIRE_LOG",
-        default_value = "info"
+        default_value = DEFAULT_LOG
     )]
     log: String,
 }
@@ -143,6 +146,12 @@ enum Action {
         #[command(subcommand)]
         action: ConfigAction,
     },
+    /// Measure against fake platforms on this machine; needs no configuration and leaves nothing behind.
+    Bench {
+        /// What.
+        #[command(subcommand)]
+        bench: Bench,
+    },
     /// Ask the running process how it is; exit 1 when none runs.
     Status {
         /// Print JSON.
@@ -221,7 +230,23 @@ impl From<ConfigErrors> for Failure {
 /// Runs the program.
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
-    if let Err(message) = start_log(&cli.common.log) {
+    let log = match &cli.command {
+        // A line for each delivery would be measured too.
+        Action::Bench { .. } if cli.common.log == DEFAULT_LOG => "error",
+        Action::Bench { .. }
+        | Action::Demo { .. }
+        | Action::Run
+        | Action::Ingest { .. }
+        | Action::Windows { .. }
+        | Action::Post { .. }
+        | Action::Digest { .. }
+        | Action::Convert { .. }
+        | Action::Paper { .. }
+        | Action::Queue { .. }
+        | Action::Config { .. }
+        | Action::Status { .. } => &cli.common.log,
+    };
+    if let Err(message) = start_log(log) {
         return end(Err(Failure::Usage(message)));
     }
     // One provider, chosen once: a later dependency that brings another cannot make TLS fail at run time.
@@ -343,6 +368,14 @@ async fn run(cli: Cli) -> Result<(), Failure> {
                     Ok(print("The configuration is good.\n")?)
                 }
                 ConfigAction::Show => Ok(print(&config.show())?),
+            }
+        }
+        Action::Bench { bench } => {
+            // A benchmark that is broken off cleans up behind itself too.
+            let stop = stop_signal()?;
+            tokio::select! {
+                text = bench::run(bench) => Ok(print(&text?)?),
+                () = stop.cancelled() => Ok(()),
             }
         }
         Action::Status { json } => status(&common, json).await,

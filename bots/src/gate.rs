@@ -7,7 +7,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use paperwire_core::channel::Place;
 use paperwire_core::delivery::SendError;
 use paperwire_core::limiter::{Heard, Lane, Limiter, Notice, Shut, Signal};
-use paperwire_core::pipeline;
+use paperwire_core::store::Write;
 
 use crate::clock;
 use crate::storage::Storage;
@@ -52,7 +52,7 @@ impl Gate {
                     if let Some(storage) = &self.storage {
                         let place = place.clone();
                         // When the store is broken the program ends, and an answer more or less is no matter.
-                        let _ = storage.run(move |store| pipeline::record_send(store, &place, at)).await;
+                        let _ = storage.write(vec![Write::Sent { place, at }]).await;
                     }
                     return sleep_until(at).await;
                 }

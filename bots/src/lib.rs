@@ -4,6 +4,7 @@
 
 pub mod app;
 pub mod ballast;
+pub mod bench;
 pub mod cli;
 pub mod clock;
 pub mod control;

@@ -1,13 +1,16 @@
 //! One thread owns the store. Jobs are closures that it runs one after the other, so a stage's reads and its commit are
 //! never interleaved with another's; all jobs that wait when it wakes share one sync, and each is answered only when
 //! what it committed is durable.
+//!
+//! A job that only writes can say so ([`Storage::write`]): such jobs that stand next to each other share one commit, since a
+//! commit costs the store nearly as much as the sync.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::JoinHandle;
 
-use paperwire_core::store::{Store, StoreError};
+use paperwire_core::store::{Store, StoreError, Write};
 use tokio::sync::{oneshot, watch};
 
 /// The most jobs that share one sync.
@@ -15,6 +18,7 @@ const TURN: usize = 1_000;
 
 enum Job {
     Run(Work),
+    Write(Vec<Write>, oneshot::Sender<Result<(), StorageError>>),
     Close,
 }
 
@@ -103,6 +107,38 @@ impl Storage {
         self.jobs.send(Job::Run(work)).map_err(|_| StorageError::Closed)?;
         answered.await.map_err(|_| StorageError::Closed)?
     }
+
+    /// Commits `writes`, whole or not at all, and waits until they are durable. What they do may not depend on what the
+    /// store says at that moment: they share a commit with those that wait beside them.
+    ///
+    /// # Errors
+    /// What the commit or the sync says, or [`StorageError::Closed`].
+    pub async fn write(&self, writes: Vec<Write>) -> Result<(), StorageError> {
+        let (answer, answered) = oneshot::channel();
+        self.jobs
+            .send(Job::Write(writes, answer))
+            .map_err(|_| StorageError::Closed)?;
+        answered.await.map_err(|_| StorageError::Closed)?
+    }
+}
+
+/// Jobs that only write and stand next to each other.
+type Writers = Vec<(Vec<Write>, oneshot::Sender<Result<(), StorageError>>)>;
+
+/// Commits them together, or one by one if the store refuses one of them, so that no other fails with it.
+fn commit(commit: &dyn Fn(Vec<Write>) -> Result<(), StoreError>, writers: Writers, answers: &mut Vec<Answer>) {
+    let whole: Vec<Write> = writers.iter().flat_map(|(writes, _)| writes).cloned().collect();
+    let together = if whole.is_empty() { Ok(()) } else { commit(whole) };
+    for (writes, answer) in writers {
+        let committed = match &together {
+            Err(StoreError::Damaged { .. }) => commit(writes),
+            Ok(()) | Err(StoreError::Broken(_)) => together.clone(),
+        };
+        answers.push(Box::new(move |synced| {
+            // The asker may have gone away; then nobody misses the answer.
+            let _ = answer.send(synced.and(committed).map_err(StorageError::from));
+        }));
+    }
 }
 
 fn serve(store: &dyn Store, queue: &Receiver<Job>, breaks: &watch::Sender<Option<StoreError>>) {
@@ -110,17 +146,28 @@ fn serve(store: &dyn Store, queue: &Receiver<Job>, breaks: &watch::Sender<Option
     while !closing && let Ok(first) = queue.recv() {
         let mut next = Some(first);
         let mut answers = Vec::new();
+        let mut writers = Writers::new();
         while let Some(job) = next {
             match job {
-                Job::Run(work) => answers.push(work(store)),
+                Job::Run(work) => {
+                    // It sees what was written before it.
+                    commit(
+                        &|writes| store.commit(writes),
+                        std::mem::take(&mut writers),
+                        &mut answers,
+                    );
+                    answers.push(work(store));
+                }
+                Job::Write(writes, answer) => writers.push((writes, answer)),
                 Job::Close => closing = true,
             }
-            next = if closing || answers.len() >= TURN {
+            next = if closing || answers.len() + writers.len() >= TURN {
                 None
             } else {
                 queue.try_recv().ok()
             };
         }
+        commit(&|writes| store.commit(writes), writers, &mut answers);
         // A store that a job's commit broke cannot be synced either.
         let synced = store.sync();
         if let Err(why) = &synced {
@@ -163,6 +210,54 @@ mod tests {
         let panicked: Result<(), StorageError> = storage.run(|_| panic!("this is what the test is for")).await;
         assert_eq!(panicked, Err(StorageError::Panicked));
         assert_eq!(storage.run(put(1)).await, Ok(()));
+    }
+
+    #[tokio::test]
+    async fn writers_share_a_commit_and_who_reads_behind_them_sees_it() {
+        let (storage, _thread) = Storage::start(Arc::new(ModelStore::default())).unwrap();
+        let paper = |n: u32| PaperId::Arxiv(format!("2602.9{n:04}"));
+        let (first, second, read, third) = tokio::join!(
+            storage.write(vec![Write::Paper(Box::new(Paper::new(paper(1))))]),
+            storage.write(vec![Write::Paper(Box::new(Paper::new(paper(2))))]),
+            storage.run(move |store| Ok((store.paper(&paper(2))?, store.paper(&paper(3))?))),
+            storage.write(vec![Write::Paper(Box::new(Paper::new(paper(3))))]),
+        );
+        assert_eq!((first, second, third), (Ok(()), Ok(()), Ok(())));
+        let (written, not_yet) = read.unwrap();
+        assert!(written.is_some() && not_yet.is_none());
+    }
+
+    #[test]
+    fn a_writer_that_the_store_refuses_takes_no_other_with_it() {
+        /// Refuses each commit that removes a channel.
+        struct Picky(ModelStore);
+        impl Picky {
+            fn commit(&self, writes: Vec<Write>) -> Result<(), StoreError> {
+                if writes.iter().any(|write| matches!(write, Write::RemoveChannel(_))) {
+                    let (key, reason) = ("channel".to_owned(), "it is too long".to_owned());
+                    return Err(StoreError::Damaged { key, reason });
+                }
+                self.0.commit(writes)
+            }
+        }
+        let store = Picky(ModelStore::default());
+        let id = PaperId::Arxiv("2602.90001".to_owned());
+        let good = vec![Write::Paper(Box::new(Paper::new(id.clone())))];
+        let bad = vec![Write::RemoveChannel(paperwire_core::channel::Place::telegram(1, None))];
+        let (mut asked, writers): (Vec<_>, Writers) = [good, bad]
+            .into_iter()
+            .map(|writes| {
+                let (answer, answered) = oneshot::channel();
+                (answered, (writes, answer))
+            })
+            .unzip();
+        let mut answers = Vec::new();
+        commit(&|writes| store.commit(writes), writers, &mut answers);
+        answers.into_iter().for_each(|answer| answer(Ok(())));
+        let refused = asked.pop().unwrap().blocking_recv().unwrap();
+        assert!(matches!(refused, Err(StorageError::Store(StoreError::Damaged { .. }))));
+        assert_eq!(asked.pop().unwrap().blocking_recv().unwrap(), Ok(()));
+        assert!(store.0.paper(&id).unwrap().is_some());
     }
 
     #[tokio::test]

@@ -762,7 +762,10 @@ impl Simulation {
         };
         // Who has to wait asks again later.
         if let Ok(at) = limiter.reserve(&place, Lane::People, now, TimeDelta::zero()) {
-            pipeline::record_send(&self.store, &place, at)?;
+            self.store.commit(vec![Write::Sent {
+                place: place.clone(),
+                at,
+            }])?;
             self.count("answers");
             self.count_launch(&place)?;
         }

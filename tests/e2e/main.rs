@@ -12,6 +12,7 @@
               refusal is a whole response"
 )]
 
+mod bench;
 mod delivery;
 mod discord;
 mod fake;

@@ -13,7 +13,7 @@ const GROUP: i64 = -100_123;
 const CHANNEL: u64 = 123_456_789_012_345_678;
 
 /// Beside this test's own folder; `cargo test` at the root builds it, since its package has tests that need it.
-fn binary() -> Option<PathBuf> {
+pub(crate) fn binary() -> Option<PathBuf> {
     let test = std::env::current_exe().unwrap();
     let binary = test.parent().and_then(|deps| deps.parent())?.join("paperwire");
     binary.is_file().then_some(binary)

@@ -7,7 +7,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use super::channels::move_channel;
 use super::readable;
-use crate::channel::{Activity, Channel, Place, Platform, Seq};
+use crate::channel::{Activity, Channel, Platform, Seq};
 use crate::delivery::{
     self, ChannelEffect, Delivery, DeliveryId, Discard, Doubt, Missing, Outcome, Settled, State, Step, UncertainPolicy,
 };
@@ -246,15 +246,6 @@ pub fn limiter(store: &dyn Store, platform: Platform, limits: Limits, now: DateT
     Ok(Limiter::restore(limits, memory, sends, now))
 }
 
-/// Writes down that something beside the deliveries goes to a place, so that the limits count it after a restart too.
-///
-/// # Errors
-/// Only when the store fails.
-pub fn record_send(store: &dyn Store, place: &Place, at: DateTime<Utc>) -> Result<()> {
-    let place = place.clone();
-    store.commit(vec![Write::Sent { place, at }])
-}
-
 /// The delivery as it is stored, if it is still the claim that the caller holds.
 fn still_held(store: &dyn Store, held: &Delivery) -> Result<Option<Delivery>> {
     let same = |stored: &Delivery| {
@@ -337,6 +328,7 @@ mod tests {
     };
     use super::super::{publish_due, publish_now, resume_channel};
     use super::*;
+    use crate::channel::Place;
     use crate::delivery::{LEASE, Looked, SendError};
     use crate::limiter::Window;
     use crate::store::ModelStore;
