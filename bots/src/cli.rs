@@ -16,7 +16,7 @@ use paperwire_config::{Config, ConfigErrors};
 use paperwire_core::bibtex;
 use paperwire_core::brief;
 use paperwire_core::channel::{Place, Style};
-use paperwire_core::delivery::{DeliveryId, Discard, State};
+use paperwire_core::delivery::{self, DeliveryId, Discard, State};
 use paperwire_core::digest::View;
 use paperwire_core::locale::Lang;
 use paperwire_core::paper::Paper;
@@ -553,6 +553,7 @@ async fn ingest(common: &Common, files: &[PathBuf], json: bool) -> Result<(), Fa
             "papers_updated": total.papers_updated,
             "papers_rejected": total.papers_rejected,
             "replacements": total.replacements,
+            "corrections": total.corrections,
             "windows": total.windows,
             "duplicates": total.duplicates,
         });
@@ -690,10 +691,13 @@ fn entry_line(entry: &Entry) -> String {
             Discard::Dropped => format!("dropped {}", instant(at)),
         },
     };
-    format!(
-        "{}  {} of {} parts arrived, {state}",
-        entry.id, entry.arrived, entry.parts
-    )
+    let (arrived, parts) = (entry.arrived, entry.parts);
+    let progress = if entry.correction {
+        format!("a correction, {arrived} of {parts} parts edited")
+    } else {
+        format!("{arrived} of {parts} parts arrived")
+    };
+    format!("{}  {progress}, {state}", entry.id)
 }
 
 fn delivery_lines(details: &Details) -> anyhow::Result<String> {
@@ -707,7 +711,14 @@ fn delivery_lines(details: &Details) -> anyhow::Result<String> {
     }
     for decided in &details.decisions {
         let at = decided.at.format("%Y-%m-%d %H:%M:%S UTC");
-        lines.push(format!("part {} was in doubt: {}, {at}", decided.part, decided.verdict));
+        let about = match &decided.verdict {
+            delivery::Verdict::Unedited(_) => "is not corrected",
+            delivery::Verdict::Found
+            | delivery::Verdict::NotThere
+            | delivery::Verdict::Resent(_)
+            | delivery::Verdict::Skipped(_) => "was in doubt",
+        };
+        lines.push(format!("part {} {about}: {}, {at}", decided.part, decided.verdict));
     }
     for (part, id) in (1_u32..).zip(&details.message_ids).filter(|(_, id)| !id.is_empty()) {
         lines.push(format!("part {part}: message {id}"));

@@ -1,6 +1,7 @@
 //! Discord: markup out, questions in. Posts go through an own sender, since the library hides the headers of a refusal
 //! and repeats requests on its own; the gateway and its models are serenity's.
 
+pub mod amend;
 pub mod gateway;
 pub mod markup;
 pub mod sender;

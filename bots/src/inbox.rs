@@ -158,10 +158,16 @@ pub fn sentence(name: &str, accepted: &Accepted) -> String {
         papers_updated,
         papers_rejected,
         replacements,
+        corrections,
         ..
     } = accepted;
+    let corrected = match corrections {
+        0 => String::new(),
+        1 => "; 1 posted digest is corrected".to_owned(),
+        n => format!("; {n} posted digests are corrected"),
+    };
     format!(
-        "{name}: {papers_new} new papers, {papers_known} known, {papers_updated} updated, {replacements} replacements, {papers_rejected} rejected"
+        "{name}: {papers_new} new papers, {papers_known} known, {papers_updated} updated, {replacements} replacements, {papers_rejected} rejected{corrected}"
     )
 }
 

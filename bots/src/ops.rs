@@ -108,11 +108,19 @@ pub enum Decision {
     ResentByPolicy,
     /// Looking could not tell, and the policy is to leave it.
     SkippedByPolicy,
+    /// A correction cannot edit it: it stays as it was posted.
+    Unedited,
 }
 
 impl Decision {
     /// All of them.
-    pub const ALL: [Self; 4] = [Self::Found, Self::NotThere, Self::ResentByPolicy, Self::SkippedByPolicy];
+    pub const ALL: [Self; 5] = [
+        Self::Found,
+        Self::NotThere,
+        Self::ResentByPolicy,
+        Self::SkippedByPolicy,
+        Self::Unedited,
+    ];
 
     /// That of a verdict.
     pub fn of(verdict: &Verdict) -> Self {
@@ -121,6 +129,7 @@ impl Decision {
             Verdict::NotThere => Self::NotThere,
             Verdict::Resent(_) => Self::ResentByPolicy,
             Verdict::Skipped(_) => Self::SkippedByPolicy,
+            Verdict::Unedited(_) => Self::Unedited,
         }
     }
 
@@ -130,6 +139,7 @@ impl Decision {
             Self::NotThere => "not-there",
             Self::ResentByPolicy => "resent-by-policy",
             Self::SkippedByPolicy => "skipped-by-policy",
+            Self::Unedited => "unedited",
         }
     }
 }

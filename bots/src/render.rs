@@ -1,7 +1,7 @@
 //! Every platform's renderer behind the one that the pipeline asks.
 
 use paperwire_core::channel::Platform;
-use paperwire_core::message::{Message, Part, Render};
+use paperwire_core::message::{Amendment, Message, Part, Render};
 
 /// The renderers of all platforms.
 #[derive(Debug, Clone, Copy)]
@@ -13,6 +13,22 @@ impl Render for Renderers {
             Platform::Discord => crate::discord::markup::render(message),
             Platform::Telegram => crate::telegram::markup::render(message),
             Platform::Web => crate::web::markup::render(message),
+        }
+    }
+
+    fn numbers(&self, platform: Platform, part: &Part) -> Vec<u32> {
+        match platform {
+            Platform::Discord => crate::discord::amend::numbers(part),
+            Platform::Telegram => crate::telegram::amend::numbers(part),
+            Platform::Web => crate::web::markup::numbers(part),
+        }
+    }
+
+    fn amend(&self, platform: Platform, part: &Part, amendments: &[Amendment]) -> Option<Part> {
+        match platform {
+            Platform::Discord => crate::discord::amend::amend(part, amendments),
+            Platform::Telegram => crate::telegram::amend::amend(part, amendments),
+            Platform::Web => crate::web::markup::amend(part, amendments),
         }
     }
 }

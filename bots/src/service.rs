@@ -330,13 +330,16 @@ impl Service {
         let label = name.to_owned();
         let accepted = self
             .storage
-            .run(move |store| pipeline::accept(store, &topics, &label, &bytes, parsed, clock::now()))
+            .run(move |store| pipeline::accept(store, &topics, &Renderers, &label, &bytes, parsed, clock::now()))
             .await
             .map_err(|error| IngestError::Store {
                 name: name.to_owned(),
                 error,
             })?;
         self.ops.papers_taken_in(accepted.papers_new);
+        if accepted.corrections > 0 {
+            self.queued.announce();
+        }
         Ok(accepted)
     }
 

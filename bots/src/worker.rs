@@ -241,6 +241,11 @@ impl Flight {
                 self.heard(place, &answered);
                 Outcome::Sent(answered.outcome)
             }
+            Task::Edit { message } => {
+                let answered = self.messenger.edit(place, &message, &part, &delivery.tag()).await;
+                self.heard(place, &answered);
+                Outcome::Sent(answered.outcome)
+            }
             Task::Look(missing) => {
                 let looking = tokio::time::timeout(LOOKING, self.messenger.look(place, &part, &missing));
                 let looked = looking.await.unwrap_or_else(|_| {
@@ -317,11 +322,17 @@ fn log(settled: &Settled) {
         Some(verdict @ (Verdict::Found | Verdict::NotThere)) => {
             tracing::info!(place, delivery = %delivery.id, "a part in doubt: {verdict}");
         }
+        Some(verdict @ Verdict::Unedited(_)) => {
+            tracing::info!(place, delivery = %delivery.id, "a part of a correction: {verdict}");
+        }
         Some(verdict @ (Verdict::Resent(_) | Verdict::Skipped(_))) => {
             tracing::warn!(place, delivery = %delivery.id, "a part in doubt: {verdict}");
         }
     }
     match &delivery.state {
+        State::Sent { .. } if delivery.id.is_correction() => {
+            tracing::info!(place, delivery = %delivery.id, parts = delivery.arrived(), "corrected");
+        }
         State::Sent { .. } => tracing::info!(place, digest = %delivery.id.digest, parts = delivery.parts, "delivered"),
         State::Leased { .. } => {}
         State::Available { .. } if delivery.plain.is_some() => {

@@ -159,9 +159,10 @@ fn delivery(n: u32) -> Delivery {
         lang: Lang::En,
         style: Style::Full,
         zone: chrono_tz::UTC,
+        revision: 0,
     };
     let place = "telegram:-1001000000001".parse().unwrap();
-    Delivery::new(DeliveryId { place, digest }, rendering, 3, now)
+    Delivery::new(DeliveryId::post(place, digest), rendering, 3, now)
 }
 
 /// How many of the commits that were acknowledged as durable are gone after a power cut in the midst of them.

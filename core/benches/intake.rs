@@ -7,6 +7,8 @@ use std::hint::black_box;
 
 use chrono::DateTime;
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
+use paperwire_core::channel::Platform;
+use paperwire_core::message::{Message, Part, Render};
 use paperwire_core::pipeline;
 use paperwire_core::source::arxiv_mail;
 use paperwire_core::store::{SledStore, Store as _};
@@ -43,6 +45,15 @@ fn mailing() -> String {
     out
 }
 
+/// Nothing is posted here.
+struct Unseen;
+
+impl Render for Unseen {
+    fn render(&self, _: Platform, _: &Message) -> Vec<Part> {
+        Vec::new()
+    }
+}
+
 fn intake(c: &mut Criterion) {
     let mailing = mailing();
     let parsed = arxiv_mail::parse(mailing.as_bytes());
@@ -72,7 +83,7 @@ fn intake(c: &mut Criterion) {
                 let (Some(store), Ok(parsed)) = (store, arxiv_mail::parse(bytes)) else {
                     return None;
                 };
-                let accepted = pipeline::accept(&store, &[], "mail", bytes, parsed, DateTime::default()).ok();
+                let accepted = pipeline::accept(&store, &[], &Unseen, "mail", bytes, parsed, DateTime::default()).ok();
                 store.sync().ok();
                 assert!(accepted.is_some_and(|a| usize::try_from(a.papers_new) == Ok(PAPERS)));
                 Some((store, dir))

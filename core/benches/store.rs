@@ -77,13 +77,11 @@ fn deliveries(count: i64, minute: i64) -> Vec<Write> {
         lang: Lang::Zh,
         style: Style::Compact,
         zone: chrono_tz::Asia::Shanghai,
+        revision: 0,
     };
     (1..=count)
         .map(|chat| {
-            let id = DeliveryId {
-                place: Place::telegram(-chat, None),
-                digest: digest_id(),
-            };
+            let id = DeliveryId::post(Place::telegram(-chat, None), digest_id());
             Write::Delivery(Box::new(Delivery::new(id, rendering.clone(), 3, at(minute))))
         })
         .collect()

@@ -14,6 +14,9 @@
 //!      ├────────────────────── an operator's drop ─────────────────────────────────────▶ Discarded{reason}
 //!      └────────────────────── an operator's retry ────────────────────────────────────────────┘
 //! ```
+//!
+//! A correction goes the same way, with edits in the place of sends: no edit is ever in doubt, since it can be made again,
+//! and one that the platform refuses leaves the message as it is.
 
 use std::fmt;
 use std::str::FromStr;
@@ -35,8 +38,11 @@ const BACKOFF_CAP: TimeDelta = TimeDelta::minutes(30);
 /// The longest wait that a platform is granted before it is asked again; more is a mistake or beyond the calendar.
 const SNOOZE_CAP: TimeDelta = TimeDelta::days(1);
 
-/// One digest for one channel: `telegram:-100123/42+9f86d081884c7d65@20251010T090000Z`. No character of it means anything
-/// to a shell, so that it can be pasted into a command as it is.
+/// How many failed attempts one edit has. Behind it wait the channel's next digests, which are worth more.
+const EDIT_ATTEMPTS: u32 = 10;
+
+/// One digest for one channel: `telegram:-100123/42+9f86d081884c7d65@20251010T090000Z`; with `~2` behind it, its second
+/// correction. No character of it means anything to a shell, so that it can be pasted into a command as it is.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(into = "String", try_from = "String")]
 pub struct DeliveryId {
@@ -44,11 +50,38 @@ pub struct DeliveryId {
     pub place: Place,
     /// What.
     pub digest: DigestId,
+    /// 0 is the post; from 1 the digest's corrections, which edit what was posted.
+    pub revision: u32,
+}
+
+impl DeliveryId {
+    /// The digest itself for a place.
+    pub fn post(place: Place, digest: DigestId) -> Self {
+        Self {
+            place,
+            digest,
+            revision: 0,
+        }
+    }
+
+    /// The post to which this belongs: itself or the one that it corrects.
+    pub fn of_post(&self) -> Self {
+        Self::post(self.place.clone(), self.digest)
+    }
+
+    /// Whether it edits what was posted.
+    pub fn is_correction(&self) -> bool {
+        self.revision > 0
+    }
 }
 
 impl fmt::Display for DeliveryId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}+{}", self.place, self.digest)
+        write!(f, "{}+{}", self.place, self.digest)?;
+        match self.revision {
+            0 => Ok(()),
+            revision => write!(f, "~{revision}"),
+        }
     }
 }
 
@@ -66,9 +99,14 @@ impl FromStr for DeliveryId {
     fn from_str(s: &str) -> Result<Self, Self::Err> {
         let parse = || {
             let (place, digest) = s.rsplit_once('+')?;
+            let (digest, revision) = match digest.split_once('~') {
+                None => (digest, 0),
+                Some((digest, revision)) => (digest, revision.parse().ok().filter(|&n| n > 0)?),
+            };
             Some(Self {
                 place: place.parse().ok()?,
                 digest: digest.parse().ok()?,
+                revision,
             })
         };
         parse().ok_or_else(|| DeliveryIdError(s.to_owned()))
@@ -187,6 +225,8 @@ pub enum Verdict {
     Resent(String),
     /// Nobody could find out, and the policy was to take it as arrived: it may be missing.
     Skipped(String),
+    /// A part that a correction could not edit, and why: it stays as it was posted.
+    Unedited(String),
 }
 
 impl fmt::Display for Verdict {
@@ -196,11 +236,12 @@ impl fmt::Display for Verdict {
             Self::NotThere => f.write_str("not in the chat, sent again"),
             Self::Resent(why) => write!(f, "sent again, it may be there twice ({why})"),
             Self::Skipped(why) => write!(f, "taken as arrived, it may be missing ({why})"),
+            Self::Unedited(why) => write!(f, "left as it was posted ({why})"),
         }
     }
 }
 
-/// A decision about a part that was in doubt, kept for the operator.
+/// A decision about a part, kept for the operator.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Decision {
     /// Which part, from 0.
@@ -243,8 +284,10 @@ pub struct Delivery {
     pub state: State,
     /// How many parts there are.
     pub parts: u32,
+    /// Which of them a correction edits, ascending; the others pass at once. Nothing for a post.
+    pub edits: Vec<u32>,
     /// The platform's message id of each part that is through, in order; empty where the part was refused, or taken as
-    /// arrived without an answer.
+    /// arrived without an answer, or is none that this correction edits.
     pub message_ids: Vec<String>,
     /// The parts that were refused as malformed and given up, in the order in which they were.
     pub refused: Vec<Refusal>,
@@ -274,6 +317,7 @@ impl Delivery {
             rendering,
             state: State::Available { at: now },
             parts,
+            edits: Vec::new(),
             message_ids: Vec::new(),
             refused: Vec::new(),
             again: Vec::new(),
@@ -287,6 +331,38 @@ impl Delivery {
         }
     }
 
+    /// A correction that edits these `edits` of as many `parts` as the post has, available at once.
+    pub fn correction(
+        id: DeliveryId,
+        rendering: crate::digest::RenderingId,
+        parts: u32,
+        edits: Vec<u32>,
+        now: DateTime<Utc>,
+    ) -> Self {
+        let mut delivery = Self {
+            edits,
+            ..Self::new(id, rendering, parts, now)
+        };
+        delivery.pass_unchanged();
+        delivery
+    }
+
+    /// Lets the parts pass that a correction does not edit.
+    fn pass_unchanged(&mut self) {
+        if !self.id.is_correction() {
+            return;
+        }
+        while self.next_part() < self.parts && !self.edits.contains(&self.next_part()) {
+            self.message_ids.push(String::new());
+        }
+    }
+
+    /// Which parts a correction still has to edit.
+    pub fn edits_left(&self) -> impl Iterator<Item = u32> {
+        let next = self.next_part();
+        self.edits.iter().copied().filter(move |part| *part >= next)
+    }
+
     /// Index of the part to send next, from 0; equal to `parts` when there is none.
     pub fn next_part(&self) -> u32 {
         let through = u32::try_from(self.message_ids.len()).unwrap_or(u32::MAX);
@@ -296,8 +372,11 @@ impl Delivery {
         self.again.first().copied().unwrap_or(self.parts)
     }
 
-    /// How many parts have arrived, or were taken as arrived.
+    /// How many parts have arrived, or were taken as arrived; of a correction, how many are edited.
     pub fn arrived(&self) -> usize {
+        if self.id.is_correction() {
+            return self.message_ids.iter().filter(|id| !id.is_empty()).count();
+        }
         let missing = self.refused.len().saturating_add(self.again.len());
         self.message_ids.len().saturating_sub(missing)
     }
@@ -320,7 +399,7 @@ impl Delivery {
     }
 
     /// The key that makes sending the next part idempotent: derived from digest, channel and part, hence the same after
-    /// a restart. 22 characters; Discord allows 25 (`nonce`, Create Message).
+    /// a restart and for whatever edits that part. 22 characters; Discord allows 25 (`nonce`, Create Message).
     pub fn idempotency_key(&self) -> String {
         let part = self.next_part().to_string();
         let digest = self.id.digest.to_string();
@@ -354,7 +433,9 @@ impl Delivery {
     /// Whoever held the claim is gone: what was on the wire may have arrived.
     pub fn lapse(mut self, now: DateTime<Utc>) -> Self {
         if matches!(self.state, State::Leased { .. }) {
-            self.doubt = Doubt::Open;
+            if !self.id.is_correction() {
+                self.doubt = Doubt::Open;
+            }
             self.state = State::Available { at: now };
         }
         self
@@ -384,6 +465,21 @@ impl Delivery {
     /// Gives the next part up without sending it, since there is nothing to send; the rest goes on.
     pub fn give_up_part(mut self, reason: String, now: DateTime<Utc>) -> Self {
         give_up(&mut self, reason, None, now);
+        self
+    }
+
+    /// Notes of a part that a correction leaves as it was posted, why.
+    pub fn note_unedited(&mut self, part: u32, why: &str, now: DateTime<Utc>) {
+        self.decisions.push(Decision {
+            part,
+            at: now,
+            verdict: Verdict::Unedited(why.to_owned()),
+        });
+    }
+
+    /// Leaves the next part of a correction as it was posted; the rest goes on.
+    pub fn leave_part(mut self, why: String, now: DateTime<Utc>) -> Self {
+        leave(&mut self, why, now);
         self
     }
 
@@ -640,6 +736,7 @@ fn sent(
 ) -> Settled {
     let mut channel = ChannelEffect::None;
     let mut tell_operator = false;
+    let mut decided = None;
     match outcome {
         Ok(message_id) => pass(&mut delivery, message_id, now),
         Err(error) => {
@@ -667,13 +764,20 @@ fn sent(
                     // Where twice is better than lost, a first part in doubt does not keep the digest from coming again.
                     let may_repeat = delivery.doubt == Doubt::None || policy == UncertainPolicy::Resend;
                     // One that an operator has sent again may be older than others that are there.
-                    let rewind = delivery.arrived() == 0 && delivery.again.is_empty() && may_repeat;
+                    let rewind = !delivery.id.is_correction()
+                        && delivery.arrived() == 0
+                        && delivery.again.is_empty()
+                        && may_repeat;
                     delivery.state = State::Discarded {
                         reason: Discard::Gone(reason.clone()),
                         at: now,
                     };
                     channel = ChannelEffect::Pause { reason, rewind };
                     tell_operator = true;
+                }
+                // Gone, too old, somebody else's: what was posted stays as it is, and nobody has to be woken for that.
+                SendError::Rejected { reason } if delivery.id.is_correction() => {
+                    decided = Some(leave(&mut delivery, reason, now));
                 }
                 SendError::Rejected { reason } => {
                     // What is refused now did not arrive before.
@@ -691,6 +795,14 @@ fn sent(
                         }
                     }
                 }
+                SendError::Unreachable { reason } | SendError::Uncertain { reason } if delivery.id.is_correction() => {
+                    // Made again, an edit changes nothing.
+                    if delivery.attempts.saturating_add(1) < EDIT_ATTEMPTS {
+                        retry(&mut delivery, now);
+                    } else {
+                        decided = Some(leave(&mut delivery, reason, now));
+                    }
+                }
                 SendError::Unreachable { .. } => retry(&mut delivery, now),
                 // Not this delivery's fault: the program ends, and goes on when the operator has put it right.
                 SendError::Unauthorized { .. } => delivery.state = State::Available { at: now },
@@ -704,9 +816,17 @@ fn sent(
     Settled {
         delivery,
         channel,
-        decided: None,
+        decided,
         tell_operator,
     }
+}
+
+/// A part of a correction that stays as it was posted.
+fn leave(delivery: &mut Delivery, why: String, now: DateTime<Utc>) -> Verdict {
+    let verdict = Verdict::Unedited(why);
+    decide(delivery, verdict.clone(), now);
+    pass(delivery, String::new(), now);
+    verdict
 }
 
 fn give_up(delivery: &mut Delivery, said: String, said_to_plain: Option<String>, now: DateTime<Utc>) {
@@ -731,6 +851,7 @@ fn pass(delivery: &mut Delivery, message_id: String, now: DateTime<Utc>) {
         }
         None => delivery.message_ids.push(message_id),
     }
+    delivery.pass_unchanged();
     delivery.attempts = 0;
     delivery.plain = None;
     delivery.doubt = Doubt::None;
@@ -795,11 +916,9 @@ mod tests {
             lang: Lang::Zh,
             style: Style::Compact,
             zone: chrono_tz::UTC,
+            revision: 0,
         };
-        let id = DeliveryId {
-            place: place(-5),
-            digest,
-        };
+        let id = DeliveryId::post(place(-5), digest);
         Delivery::new(id, rendering, parts, at(0))
     }
 
@@ -1032,7 +1151,7 @@ mod tests {
             let shown = id.to_string();
             assert_eq!(shown.parse(), Ok(id.clone()));
             assert!(
-                shown.chars().all(|c| c.is_ascii_alphanumeric() || ":/+@-".contains(c)),
+                shown.chars().all(|c| c.is_ascii_alphanumeric() || ":/+@~-".contains(c)),
                 "{shown}"
             );
             let json = serde_json::to_string(&id).unwrap();

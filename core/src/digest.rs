@@ -92,7 +92,8 @@ impl TryFrom<String> for DigestId {
     }
 }
 
-/// One form of one digest: shared by all channels of the same platform, language, style and day.
+/// One form of one digest, or of one of its corrections: shared by all channels of the same platform, language, style and
+/// day.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct RenderingId {
     /// Which digest.
@@ -105,6 +106,8 @@ pub struct RenderingId {
     pub style: Style,
     /// The zone in which its date is written.
     pub zone: Tz,
+    /// 0 as it is posted; from 1 as its corrections make it.
+    pub revision: u32,
 }
 
 impl fmt::Display for RenderingId {
@@ -121,7 +124,11 @@ impl fmt::Display for RenderingId {
             self.lang,
             style,
             self.zone.name()
-        )
+        )?;
+        match self.revision {
+            0 => Ok(()),
+            revision => write!(f, "~{revision}"),
+        }
     }
 }
 

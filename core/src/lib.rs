@@ -4,7 +4,8 @@
 //! The flow, in the order of the modules:
 //! a [`source`] parses bytes into [`paper`]s; a [`topic`] or a [`subscription`]'s keywords score them; a [`brief`] says
 //! each in one sentence; at an occurrence of the [`schedule`] a [`digest`] numbers them; it becomes a [`message`], cut
-//! into parts; a [`delivery`] carries the parts to a channel; a [`command`] asks back. The [`pipeline`] is these stages
+//! into parts; a [`delivery`] carries the parts to a channel, and later an
+//! [`erratum`] to what stands there; a [`command`] asks back. The [`pipeline`] is these stages
 //! over a [`store`].
 //!
 //! Absent on purpose: sockets, tasks, clocks. `now` is always a parameter, so every decision can be replayed.
@@ -15,6 +16,7 @@ pub mod channel;
 pub mod command;
 pub mod delivery;
 pub mod digest;
+pub mod erratum;
 pub mod join;
 pub mod limiter;
 pub mod locale;

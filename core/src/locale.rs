@@ -62,6 +62,48 @@ impl Lang {
             .to_string()
     }
 
+    /// `9 Oct`.
+    pub fn short_date(self, day: chrono::NaiveDate) -> String {
+        self.pick(day.format("%-m月%-d日"), day.format("%-d %b")).to_string()
+    }
+
+    /// An erratum: what was wrong with an entry.
+    pub fn erratum_repaired(self, date: &str, what: &str) -> String {
+        self.pick(
+            format!("更正（{date}）：{what}。"),
+            format!("Correction, {date}: {what}."),
+        )
+    }
+
+    /// What may be wrong with an entry.
+    pub fn erratum_title(self) -> &'static str {
+        self.pick("标题", "title")
+    }
+
+    /// What may be wrong with an entry.
+    pub fn erratum_institutions(self) -> &'static str {
+        self.pick("机构", "institutions")
+    }
+
+    /// What may be wrong with an entry.
+    pub fn erratum_authors(self) -> &'static str {
+        self.pick("作者人数", "number of authors")
+    }
+
+    /// An erratum: there is a newer version than the one that was announced.
+    pub fn erratum_new_version(self, version: Option<u16>, date: &str) -> String {
+        let number = version.map(|version| format!(" v{version}")).unwrap_or_default();
+        self.pick(
+            format!("已有新版本{number}（{date}）。"),
+            format!("New version{number} of {date}."),
+        )
+    }
+
+    /// An erratum: the paper was taken back.
+    pub fn erratum_withdrawn(self, date: &str) -> String {
+        self.pick(format!("已撤稿（{date}）。"), format!("Withdrawn, {date}."))
+    }
+
     /// `9 Oct 2025 18:00 UTC`.
     pub fn instant(self, at: chrono::DateTime<chrono::Utc>) -> String {
         format!("{} {} UTC", self.date(at.date_naive()), at.format("%H:%M"))
@@ -511,6 +553,13 @@ mod tests {
             lang.trouble(), lang.unknown_button(),
         ];
         all.extend(fixed.map(str::to_owned));
+        all.extend([
+            lang.erratum_repaired("甲", lang.erratum_title()),
+            lang.erratum_repaired("甲", lang.erratum_institutions()),
+            lang.erratum_repaired("甲", lang.erratum_authors()),
+            lang.erratum_new_version(Some(3), "甲"),
+            lang.erratum_withdrawn("甲"),
+        ]);
         all.extend(crate::command::TABLE.iter().flat_map(|spec| {
             let args = spec.args.iter().map(|arg| lang.pick(arg.zh, arg.en).to_owned());
             args.chain([lang.pick(spec.zh, spec.en).to_owned()])

@@ -129,6 +129,32 @@ impl Message {
     }
 }
 
+/// What is added to an entry that is posted already.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Amendment {
+    /// To which entry.
+    pub number: u32,
+    /// Put before its title.
+    pub mark: char,
+    /// Put below its title.
+    pub line: Option<String>,
+}
+
+impl Message {
+    /// Adds to the entries what these say.
+    pub fn amend(&mut self, amendments: &[Amendment]) {
+        for block in &mut self.blocks {
+            if let Block::Entry(entry) = block
+                && let Some(amendment) = amendments.iter().find(|a| Some(a.number) == entry.number)
+            {
+                entry.title = format!("{} {}", amendment.mark, entry.title);
+                let line = amendment.line.iter().map(|line| vec![Span::Dim(line.clone())]);
+                entry.lines.splice(0..0, line);
+            }
+        }
+    }
+}
+
 impl Entry {
     /// `4. Title`, or the title alone.
     pub fn headline(&self) -> String {
@@ -340,7 +366,7 @@ pub fn ellipsis(text: &str, max: usize) -> String {
 }
 
 /// One rendered part: the body of a request, ready but for the address and the key, as JSON.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Part {
     /// The platform's request body as JSON.
     pub payload: String,
@@ -350,6 +376,17 @@ pub struct Part {
 pub trait Render {
     /// The parts of `message` on `platform`, at least one.
     fn render(&self, platform: crate::channel::Platform, message: &Message) -> Vec<Part>;
+
+    /// Which entries are in a part that was rendered before, in order. None where it cannot be told.
+    fn numbers(&self, _platform: crate::channel::Platform, _part: &Part) -> Vec<u32> {
+        Vec::new()
+    }
+
+    /// A part that was rendered before, with all of these added to it; each names one of its [`Render::numbers`]. `None`
+    /// when the platform's limits leave no room for that.
+    fn amend(&self, _platform: crate::channel::Platform, _part: &Part, _amendments: &[Amendment]) -> Option<Part> {
+        None
+    }
 }
 
 #[cfg(test)]

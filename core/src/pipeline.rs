@@ -1,4 +1,5 @@
-//! The stages of a paper's way: accept → brief → publish → claim → settle. Each is a function of the store, the time and
+//! The stages of a paper's way: accept → brief → publish → claim → settle, and accept → correct → claim → settle for what
+//! changes after that. Each is a function of the store, the time and
 //! its input, and ends in one commit; loops and sockets are elsewhere. The brief is written while a digest is composed
 //! ([`crate::digest::compose`]), for only then is it known which papers need one.
 
@@ -7,6 +8,7 @@ use crate::store::{Result, StoreError};
 mod accept;
 mod channels;
 mod compact;
+mod correct;
 mod deliver;
 mod publish;
 pub mod queue;

@@ -61,6 +61,8 @@ pub enum Announcement {
     CrossList,
     /// A new version of something announced before; never a candidate for a digest.
     Replacement,
+    /// A replacement that takes the paper back.
+    Withdrawal,
 }
 
 impl Announcement {
@@ -68,7 +70,7 @@ impl Announcement {
     pub fn is_candidate(self) -> bool {
         match self {
             Self::New | Self::CrossList => true,
-            Self::Replacement => false,
+            Self::Replacement | Self::Withdrawal => false,
         }
     }
 }

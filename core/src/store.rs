@@ -19,6 +19,7 @@ use serde::{Deserialize, Serialize};
 use crate::channel::{Activity, Channel, Place, Platform, Seq};
 use crate::delivery::{Delivery, DeliveryId, Discard, State};
 use crate::digest::{Digest, DigestId, RenderingId};
+use crate::erratum::Errata;
 use crate::message::Part;
 use crate::paper::{Paper, PaperId};
 use crate::source::{Announcement, SourceKind, Window};
@@ -149,8 +150,11 @@ impl DigestSummary {
         }
     }
 
-    /// Adds a delivery that has ended; one that has not is not counted.
+    /// Adds a delivery that has ended; one that has not is not counted, nor is a correction.
     fn add(&mut self, delivery: &Delivery) {
+        if delivery.id.is_correction() {
+            return;
+        }
         match &delivery.state {
             State::Sent { at } => {
                 self.channels = self.channels.saturating_add(1);
@@ -261,8 +265,10 @@ pub enum Write {
     Channel(Box<Channel>),
     /// Removes a channel. Its deliveries stay.
     RemoveChannel(Place),
-    /// Puts a digest under its id.
+    /// Puts a digest under its id; the index by paper follows.
     Digest(Box<Digest>),
+    /// Puts a digest's errata.
+    Errata(Box<Errata>),
     /// Puts the parts of a rendering.
     Rendering {
         /// Which.
@@ -270,8 +276,8 @@ pub enum Write {
         /// Its parts, in order.
         parts: Vec<Part>,
     },
-    /// Puts a delivery under its id; the indices by due time, by place, by message id, of dead letters and of ended ones
-    /// follow.
+    /// Puts a delivery under its id; the indices by due time, by place, by digest, by message id (of posts alone), of dead
+    /// letters and of ended ones follow.
     Delivery(Box<Delivery>),
     /// Removes a delivery and its index entries (a moved channel's, under the old place).
     RemoveDelivery(DeliveryId),
@@ -336,16 +342,23 @@ pub trait Store: Send + Sync {
     fn digest(&self, id: &DigestId) -> Result<Option<Digest>>;
     /// Ids of digests, latest occurrence first, at most `limit`, only those before `before` if given.
     fn digests(&self, before: Option<DigestId>, limit: usize) -> Result<Vec<DigestId>>;
+    /// The digests with an entry for this paper, under whichever of its names, earliest occurrence first.
+    fn digests_of_paper(&self, paper: &PaperId) -> Result<Vec<DigestId>>;
+    /// The errata of a digest; `None` when it has none.
+    fn errata(&self, id: &DigestId) -> Result<Option<Errata>>;
     /// One part of a rendering; `index` from 0.
     fn part(&self, id: &RenderingId, index: u32) -> Result<Option<Part>>;
     /// The delivery of this id.
     fn delivery(&self, id: &DeliveryId) -> Result<Option<Delivery>>;
-    /// A place's deliveries, latest occurrence first, at most `limit`, only those before `before` if given.
+    /// A place's deliveries, latest occurrence first and of each the latest correction first, the post last; at most `limit`,
+    /// only those of digests before `before` if given.
     fn deliveries(&self, place: &Place, before: Option<DigestId>, limit: usize) -> Result<Vec<Delivery>>;
+    /// The deliveries of a digest and its corrections that are not archived, by place, then by revision.
+    fn deliveries_of_digest(&self, id: &DigestId) -> Result<Vec<DeliveryId>>;
     /// A platform's unfinished deliveries that are due at `now`, at most `limit`: first the available ones, by the index of
     /// their next part, so that every channel gets its first part before any gets its second, then most overdue first,
     /// then by place; behind them, in the same order, those whose lease has expired. Of one place only the one with the
-    /// earliest occurrence is ever returned, so that digests arrive in order: while it is leased or not yet due, it
+    /// earliest occurrence, a post before its corrections, is ever returned, so that digests arrive in order: while it is leased or not yet due, it
     /// blocks those behind it.
     fn due(&self, platform: Platform, now: DateTime<Utc>, limit: usize) -> Result<Vec<Delivery>>;
     /// When the next unfinished delivery that [`Store::due`] could return is due.

@@ -25,6 +25,7 @@ use paperwire_core::delivery::{
     Verdict,
 };
 use paperwire_core::digest::{Digest, DigestId, RenderingId};
+use paperwire_core::erratum::Errata;
 use paperwire_core::limiter::{Heard, Lane, Limiter, Limits, Signal, Window as Pace};
 use paperwire_core::locale::Lang;
 use paperwire_core::message::{Block, Message, Part, Render};
@@ -112,6 +113,9 @@ impl Store for Mortal {
         messages_in_chat(place: &Place, limit: usize) -> Vec<String>;
         finished_before(before: DateTime<Utc>, limit: usize) -> Vec<DeliveryId>;
         digest_summary(id: &DigestId) -> Option<DigestSummary>;
+        digests_of_paper(paper: &PaperId) -> Vec<DigestId>;
+        deliveries_of_digest(id: &DigestId) -> Vec<DeliveryId>;
+        errata(id: &DigestId) -> Option<Errata>;
         unfinished(limit: usize) -> Vec<Delivery>;
         dead_letters(limit: usize) -> Vec<Delivery>;
         digest_of_message(place: &Place, message_id: &str) -> Option<DigestId>;
@@ -465,6 +469,7 @@ impl Simulation {
                     (false, _) => "deaths with a claim",
                     (true, Task::Send) => "deaths while sending",
                     (true, Task::Look(_)) => "deaths while looking",
+                    (true, Task::Edit { .. }) => "deaths while editing",
                 },
             );
         }
@@ -596,6 +601,7 @@ impl Simulation {
                     Verdict::NotThere => "not there, sent again",
                     Verdict::Resent(_) => "resent by policy",
                     Verdict::Skipped(_) => "skipped by policy",
+                    Verdict::Unedited(_) => "left as it was posted",
                 })
                 .or_default() += 1;
         }
@@ -706,7 +712,7 @@ impl Simulation {
             key: held.idempotency_key(),
             payload: task.part.payload.clone(),
             missing: match &task.task {
-                Task::Send => None,
+                Task::Send | Task::Edit { .. } => None,
                 Task::Look(missing) => Some(missing.clone()),
             },
         };
@@ -850,7 +856,15 @@ impl Simulation {
             rejected: Vec::new(),
         };
         let bytes = self.planned.to_string();
-        pipeline::accept(&self.store, &self.topics, "mail", bytes.as_bytes(), parsed, now)?;
+        pipeline::accept(
+            &self.store,
+            &self.topics,
+            &TwoToAPart,
+            "mail",
+            bytes.as_bytes(),
+            parsed,
+            now,
+        )?;
         Ok(())
     }
 

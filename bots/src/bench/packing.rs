@@ -77,7 +77,7 @@ impl Issue {
         let store = ModelStore::default();
         let now = clock::now();
         let parsed = source::parse(mailing)?;
-        pipeline::accept(&store, &config.topics, "mailing", mailing, parsed, now)?;
+        pipeline::accept(&store, &config.topics, &Renderers, "mailing", mailing, parsed, now)?;
         let wanted = Wanted {
             place: Place::telegram(1, None),
             settings: config.defaults.clone().settings(subjects),

@@ -211,8 +211,9 @@ fn delivery(chat: i64, round: u32, job: u64) -> Delivery {
         lang: Lang::En,
         style: Style::Compact,
         zone: chrono_tz::UTC,
+        revision: 0,
     };
-    let mut delivery = Delivery::new(DeliveryId { place, digest }, rendering, 1, clock::now());
+    let mut delivery = Delivery::new(DeliveryId::post(place, digest), rendering, 1, clock::now());
     let noise = noise(chat.unsigned_abs() ^ digest.set.rotate_left(20), RECORD - 448);
     delivery.last_error = Some(noise.iter().map(|byte| char::from(b'!' + byte % 90)).collect());
     delivery

@@ -14,11 +14,11 @@ const CONTENT: usize = 2_000;
 /// Embeds in a message (Create Message, `embeds`).
 const EMBEDS: usize = 10;
 /// Characters of all embeds of a message together (Message, “Embed Limits”).
-const EMBED_TEXT: usize = 6_000;
+pub(super) const EMBED_TEXT: usize = 6_000;
 /// Characters of an embed's title (“Embed Limits”).
-const TITLE: usize = 256;
+pub(super) const TITLE: usize = 256;
 /// Characters of an embed's description (“Embed Limits”).
-const DESCRIPTION: usize = 4_096;
+pub(super) const DESCRIPTION: usize = 4_096;
 /// Characters of an embed's address.
 const ADDRESS: usize = 2_048;
 /// What the running title may take of the content.
@@ -375,7 +375,7 @@ fn line_markdown(line: &Line) -> String {
     markdown.out
 }
 
-fn escaped(text: &str) -> String {
+pub(super) fn escaped(text: &str) -> String {
     let mut markdown = Markdown::default();
     markdown.text(one_line(text).trim());
     markdown.out
@@ -385,7 +385,7 @@ fn one_line(text: &str) -> String {
     text.replace(['\n', '\r'], " ")
 }
 
-fn units(text: &str) -> usize {
+pub(super) fn units(text: &str) -> usize {
     text.encode_utf16().count()
 }
 

@@ -6,7 +6,7 @@ use reqwest::Url;
 use serde::Serialize;
 
 /// The longest text of a message in UTF-16 units (Bot API, sendMessage: "1-4096 characters after entities parsing").
-const UNITS: usize = 4096;
+pub(super) const UNITS: usize = 4096;
 /// The most entities of a message; Telegram ignores further ones (found by experiment, python-telegram-bot,
 /// `constants.MessageLimit.MESSAGE_ENTITIES`).
 const ENTITIES: usize = 100;

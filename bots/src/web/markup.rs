@@ -2,7 +2,7 @@
 //! somebody looks, so that a better page shows old digests better too.
 
 use paperwire_core::locale::Lang;
-use paperwire_core::message::{Block, Entry, Line, Message, Part, Span};
+use paperwire_core::message::{Amendment, Block, Entry, Line, Message, Part, Span};
 use paperwire_core::paper::PaperId;
 
 use super::html::{Html, is_web_address, lang_of, path};
@@ -18,6 +18,23 @@ pub fn render(message: &Message) -> Vec<Part> {
 /// The message that a payload of [`render`] holds; `None` when it holds none.
 pub fn read(part: &Part) -> Option<Message> {
     serde_json::from_str(&part.payload).ok()
+}
+
+/// The numbers of the entries in a part.
+pub fn numbers(part: &Part) -> Vec<u32> {
+    let blocks = read(part).map(|message| message.blocks).unwrap_or_default();
+    let number = |block| match block {
+        Block::Entry(entry) => entry.number,
+        Block::Heading(_) | Block::Paragraph(_) => None,
+    };
+    blocks.into_iter().filter_map(number).collect()
+}
+
+/// A part with these added to its entries; `None` when it holds no message.
+pub fn amend(part: &Part, amendments: &[Amendment]) -> Option<Part> {
+    let mut message = read(part)?;
+    message.amend(amendments);
+    render(&message).pop()
 }
 
 /// The message as HTML; `reader` is the language of the words that the page adds.

@@ -6,7 +6,7 @@ use paperwire_core::brief::{self, Brief, Origin};
 use paperwire_core::command::{Answer, TABLE};
 use paperwire_core::digest::{DigestId, Entry};
 use paperwire_core::locale::Lang;
-use paperwire_core::message::Message;
+use paperwire_core::message::{Amendment, Message};
 use paperwire_core::subscription::Subjects;
 
 use super::assets::{SCRIPT, STYLE};
@@ -308,13 +308,15 @@ impl Frame<'_> {
             h.el("ol", &[("class", "entries"), ("role", "list")], |h| {
                 let mut abstracts = view.abstracts.iter();
                 for entry in &digest.entries {
-                    self.entry(h, entry, abstracts.next().map_or("", String::as_str));
+                    let errata = view.errata.as_ref();
+                    let amendment = errata.and_then(|errata| errata.amendment(entry.number, lang, self.zone));
+                    self.entry(h, entry, amendment, abstracts.next().map_or("", String::as_str));
                 }
             });
         })
     }
 
-    fn entry(&self, h: &mut Html, entry: &Entry, abstract_text: &str) {
+    fn entry(&self, h: &mut Html, entry: &Entry, amendment: Option<Amendment>, abstract_text: &str) {
         let lang = self.lang;
         let anchor = format!("n{}", entry.number);
         h.el("li", &[("class", "entry"), ("id", &anchor)], |h| {
@@ -322,8 +324,14 @@ impl Frame<'_> {
             h.el("div", &[("class", "body")], |h| {
                 let title = or_missing(&entry.title, lang);
                 h.el("h3", &[("lang", lang_of(title))], |h| {
+                    if let Some(amendment) = &amendment {
+                        h.text(&format!("{} ", amendment.mark));
+                    }
                     h.leaf("a", &[("href", &path("/paper/", &entry.paper.to_string()))], title);
                 });
+                if let Some(line) = amendment.and_then(|amendment| amendment.line) {
+                    h.leaf("p", &[("class", "line")], &line);
+                }
                 if let Some(brief) = brief_for(entry, lang) {
                     write_brief(h, brief, lang);
                 }

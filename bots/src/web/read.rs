@@ -5,8 +5,9 @@ use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
 use paperwire_core::brief::Brief;
 use paperwire_core::channel::{Activity, Channel, Place, Platform};
-use paperwire_core::delivery::Delivery;
-use paperwire_core::digest::{Digest, DigestId, Entry};
+use paperwire_core::delivery::{Delivery, DeliveryId};
+use paperwire_core::digest::{Digest, DigestId, Entry, RenderingId};
+use paperwire_core::erratum::Errata;
 use paperwire_core::locale::Lang;
 use paperwire_core::message::Message;
 use paperwire_core::paper::{Paper, PaperId};
@@ -75,6 +76,8 @@ pub(super) struct DigestView {
     pub digest: Digest,
     /// Abstracts, one for each entry, possibly empty.
     pub abstracts: Vec<String>,
+    /// What became of its papers since.
+    pub errata: Option<Errata>,
 }
 
 /// A paper and where it appeared.
@@ -114,12 +117,17 @@ pub(super) fn channel(store: &dyn Store, place: &Place) -> Result<Option<Channel
     let Some(channel) = store.channel(place)? else {
         return Ok(None);
     };
-    let mut deliveries = store.deliveries(place, None, POSTS + 1)?;
+    let deliveries = store.deliveries(place, None, POSTS + 1)?;
     let more = deliveries.len() > POSTS;
-    deliveries.truncate(POSTS);
+    // Corrections stand before their post, which may be behind the last one here.
+    let mut ids: Vec<DeliveryId> = deliveries.iter().map(|delivery| delivery.id.of_post()).collect();
+    ids.dedup();
+    ids.truncate(POSTS);
     let mut posts = Vec::new();
-    for delivery in deliveries.iter().rev() {
-        posts.extend(post(store, delivery)?);
+    for id in ids.iter().rev() {
+        if let Some(delivery) = whole(store.delivery(id))? {
+            posts.extend(post(store, &delivery)?);
+        }
     }
     let Channel {
         settings,
@@ -144,7 +152,23 @@ fn post(store: &dyn Store, delivery: &Delivery) -> Result<Option<PostView>> {
     let Some(key) = delivery.message_ids.first().filter(|_| delivery.arrived() > 0) else {
         return Ok(None);
     };
-    let part = whole(store.part(&delivery.rendering, 0))?;
+    // What the page shows needs no edit: the latest correction is shown from the moment on when it is known.
+    let errata = whole(store.errata(&delivery.id.digest))?;
+    let corrected = match errata {
+        Some(errata) => {
+            let revision = errata.revision;
+            let rendering = RenderingId {
+                revision,
+                ..delivery.rendering.clone()
+            };
+            whole(store.part(&rendering, 0))?
+        }
+        None => None,
+    };
+    let part = match corrected {
+        Some(part) => Some(part),
+        None => whole(store.part(&delivery.rendering, 0))?,
+    };
     Ok(Some(PostView {
         key: key.clone(),
         digest: Some(delivery.id.digest),
@@ -183,7 +207,12 @@ pub(super) fn digest(store: &dyn Store, id: &DigestId) -> Result<Option<DigestVi
         let paper = whole(store.paper(&entry.paper))?;
         abstracts.push(paper.map(|p| p.abstract_text().to_owned()).unwrap_or_default());
     }
-    Ok(Some(DigestView { digest, abstracts }))
+    let errata = whole(store.errata(id))?;
+    Ok(Some(DigestView {
+        digest,
+        abstracts,
+        errata,
+    }))
 }
 
 /// A paper, and which of the latest digests had it.

@@ -9,6 +9,7 @@ use paperwire_core::brief::{Brief, Origin};
 use paperwire_core::channel::{Activity, Channel, Platform, Seq, Settings, Style, WhenEmpty};
 use paperwire_core::delivery::{Delivery, DeliveryId, Tag};
 use paperwire_core::digest::{Digest, DigestId, Entry, EntryBrief, RenderingId};
+use paperwire_core::erratum::Errata;
 use paperwire_core::message::{self, Block, Part, Span, plain};
 use paperwire_core::paper::{Field, Paper};
 use paperwire_core::source::{SourceKind, Window};
@@ -29,6 +30,7 @@ struct Shelf {
     /// Newest first.
     digests: Vec<Digest>,
     papers: Vec<Paper>,
+    errata: Option<Errata>,
     broken: bool,
 }
 
@@ -107,8 +109,8 @@ impl Store for Shelf {
     fn next_channel_due(&self) -> StoreResult<Option<DateTime<Utc>>> {
         nothing()
     }
-    fn delivery(&self, _: &DeliveryId) -> StoreResult<Option<Delivery>> {
-        nothing()
+    fn delivery(&self, id: &DeliveryId) -> StoreResult<Option<Delivery>> {
+        Ok(self.deliveries.lock().unwrap().iter().find(|d| d.id == *id).cloned())
     }
     fn due(&self, _: Platform, _: DateTime<Utc>, _: usize) -> StoreResult<Vec<Delivery>> {
         nothing()
@@ -133,6 +135,15 @@ impl Store for Shelf {
     }
     fn digest_summary(&self, _: &DigestId) -> StoreResult<Option<DigestSummary>> {
         nothing()
+    }
+    fn digests_of_paper(&self, _: &PaperId) -> StoreResult<Vec<DigestId>> {
+        nothing()
+    }
+    fn deliveries_of_digest(&self, _: &DigestId) -> StoreResult<Vec<DeliveryId>> {
+        nothing()
+    }
+    fn errata(&self, id: &DigestId) -> StoreResult<Option<Errata>> {
+        Ok(self.errata.clone().filter(|errata| errata.digest == *id))
     }
     fn unfinished(&self, _: usize) -> StoreResult<Vec<Delivery>> {
         nothing()
@@ -323,8 +334,9 @@ fn a_delivery(day: u32, key: &str) -> Delivery {
         lang: Lang::Zh,
         style: Style::Full,
         zone: Tz::Asia__Shanghai,
+        revision: 0,
     };
-    let id = DeliveryId { place: lobby(), digest };
+    let id = DeliveryId::post(lobby(), digest);
     let mut delivery = Delivery::new(id, rendering, 1, noon(day) + TimeDelta::seconds(1));
     delivery.message_ids = vec![key.into()];
     delivery
@@ -343,6 +355,7 @@ fn shelf() -> Shelf {
         deliveries: Mutex::new(deliveries),
         digests: (7..=10).rev().map(a_digest).collect(),
         papers: (0..PAPERS.len()).map(a_paper).collect(),
+        errata: None,
         broken: false,
     }
 }

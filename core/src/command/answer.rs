@@ -5,6 +5,7 @@ use chrono::{DateTime, NaiveDate, Utc};
 use super::{Answer, Command, CommandError, PaperQuery, Question, TABLE};
 use crate::channel::{Activity, Channel, Place, Style};
 use crate::digest::{Digest, Entry, View};
+use crate::erratum::Detail;
 use crate::locale::Lang;
 use crate::message::{self, Block, Line, Message, Span, ellipsis, plain};
 use crate::paper::{Paper, PaperId};
@@ -142,7 +143,11 @@ impl Asked<'_> {
             Some(paper) => paper,
             None => return Ok(Message::sentence(self.unknown(&entry.paper))),
         };
-        Ok(paper_message(&paper, Some(entry), &self.view()))
+        let mut message = paper_message(&paper, Some(entry), &self.view());
+        if let Some(errata) = self.context.store.errata(&digest.id)? {
+            message.amend(&errata.amendments(self.lang, self.view().zone, Detail::Values));
+        }
+        Ok(message)
     }
 
     fn paper_by_id(&self, id: &PaperId) -> Result<Message> {
@@ -171,7 +176,11 @@ impl Asked<'_> {
             let paper = self.context.store.paper(id).ok().flatten()?;
             Some(paper.abstract_text().to_owned())
         };
-        Ok(self.view().message(&digest, &abstract_of))
+        let mut message = self.view().message(&digest, &abstract_of);
+        if let Some(errata) = self.context.store.errata(&digest.id)? {
+            message.amend(&errata.amendments(self.lang, self.view().zone, Detail::Values));
+        }
+        Ok(message)
     }
 
     /// What a message is: which digest, and how its papers are opened.
@@ -224,7 +233,12 @@ impl Asked<'_> {
         for _ in 0..LOOK_BACK / PAGE {
             let page = self.context.store.deliveries(self.place, before, PAGE)?;
             for delivery in &page {
-                if delivery.arrived() == 0 {
+                // A page may end between a correction and its post.
+                let post = match delivery.id.is_correction() {
+                    true => self.context.store.delivery(&delivery.id.of_post())?,
+                    false => Some(delivery.clone()),
+                };
+                if post.is_none_or(|post| post.arrived() == 0) {
                     continue;
                 }
                 if let Some(digest) = self.context.store.digest(&delivery.id.digest)?.filter(&wanted) {

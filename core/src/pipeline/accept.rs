@@ -5,9 +5,11 @@ use std::collections::HashMap;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
+use super::correct::{self, Revision};
 use super::readable;
 use crate::channel::Seq;
 use crate::join;
+use crate::message::Render;
 use crate::paper::{Paper, PaperId};
 use crate::source::{Announcement, Item, Parsed, RejectedItem, Window};
 use crate::store::{ContentRecord, IntakeRecord, MatchRecord, Result, Store, WindowRecord, Write};
@@ -31,6 +33,9 @@ pub struct Accepted {
     pub papers_rejected: u32,
     /// Announcements of a new version, of a known paper or not.
     pub replacements: u32,
+    /// Posted digests that are corrected, since this file repairs, replaces or withdraws papers in them.
+    #[serde(default)]
+    pub corrections: u32,
     /// Windows that were not in the ledger before.
     pub windows: u32,
     /// 1 when exactly this content had been taken in before; then everything else is 0.
@@ -51,19 +56,22 @@ impl Accepted {
         self.papers_updated += other.papers_updated;
         self.papers_rejected += other.papers_rejected;
         self.replacements += other.replacements;
+        self.corrections += other.corrections;
         self.windows += other.windows;
         self.duplicates += other.duplicates;
         self.rejected.extend(other.rejected.iter().cloned());
     }
 }
 
-/// Takes in a parsed file. `name` is for people, `bytes` are the file's, for telling whether it came before.
+/// Takes in a parsed file. `name` is for people, `bytes` are the file's, for telling whether it came before. Posted digests
+/// that show a paper otherwise than it is now get a correction.
 ///
 /// # Errors
 /// Only when the store fails; nothing is changed then.
 pub fn accept(
     store: &dyn Store,
     topics: &[Topic],
+    render: &dyn Render,
     name: &str,
     bytes: &[u8],
     parsed: Parsed,
@@ -90,7 +98,10 @@ pub fn accept(
     }
     let since = intake.since;
     let upto = intake.seq;
-    let mut writes = intake.finish();
+    let (mut writes, revisions) = intake.finish();
+    let corrected = correct::correct(store, render, &revisions, now)?;
+    report.corrections = corrected.digests;
+    writes.extend(corrected.writes);
     if let Some(window) = parsed.window {
         let record = match store.window(&window)? {
             Some(known) => repeated(known, since, upto, items),
@@ -184,6 +195,8 @@ struct Intake<'a> {
     positions: HashMap<PaperId, IntakeRecord>,
     fresh: Vec<PaperId>,
     aliases: HashMap<PaperId, PaperId>,
+    /// How the papers that were known are announced here, and what they were before.
+    revised: HashMap<PaperId, (Paper, Announcement)>,
 }
 
 impl<'a> Intake<'a> {
@@ -201,6 +214,7 @@ impl<'a> Intake<'a> {
             positions: HashMap::new(),
             fresh: Vec::new(),
             aliases: HashMap::new(),
+            revised: HashMap::new(),
         })
     }
 
@@ -212,22 +226,25 @@ impl<'a> Intake<'a> {
                 self.put(paper, announcement)?;
                 Outcome::New
             }
-            Some(mut before) => {
-                let old = before.id.clone();
-                let changed = before.merge(paper);
-                if before.id != old {
-                    self.rename(&old, &before.id)?;
+            Some(before) => {
+                let mut merged = before.clone();
+                let changed = merged.merge(paper);
+                if merged.id != before.id {
+                    self.rename(&before.id, &merged.id)?;
                 }
-                let placed = self.position(&before.id, announcement)?;
+                if changed {
+                    self.note(before, &merged.id, announcement);
+                }
+                let placed = self.position(&merged.id, announcement)?;
                 if changed || placed {
-                    self.put(before, announcement)?;
+                    self.put(merged, announcement)?;
                 }
                 if changed { Outcome::Updated } else { Outcome::Known }
             }
         };
         Ok(match announcement {
             Announcement::New | Announcement::CrossList => outcome,
-            Announcement::Replacement => Outcome::Replacement,
+            Announcement::Replacement | Announcement::Withdrawal => Outcome::Replacement,
         })
     }
 
@@ -292,6 +309,23 @@ impl<'a> Intake<'a> {
         Ok(self.seq > head)
     }
 
+    /// Remembers what a paper was before this file, and the most that the file says of it.
+    fn note(&mut self, before: Paper, id: &PaperId, announcement: Announcement) {
+        let weight = |announcement| match announcement {
+            Announcement::New | Announcement::CrossList => 0,
+            Announcement::Replacement => 1,
+            Announcement::Withdrawal => 2,
+        };
+        let earlier = self.revised.remove(&before.id);
+        let (before, most) = earlier.unwrap_or((before, announcement));
+        let most = if weight(announcement) > weight(most) {
+            announcement
+        } else {
+            most
+        };
+        self.revised.insert(id.clone(), (before, most));
+    }
+
     fn rename(&mut self, old: &PaperId, new: &PaperId) -> Result<()> {
         self.papers.remove(old);
         self.changed.retain(|id| id != old);
@@ -316,7 +350,7 @@ impl<'a> Intake<'a> {
         Ok(())
     }
 
-    fn finish(self) -> Vec<Write> {
+    fn finish(mut self) -> (Vec<Write>, Vec<Revision>) {
         let mut writes = Vec::with_capacity(self.changed.len() * 3);
         writes.extend(self.aliases.into_iter().map(|(from, to)| Write::Alias { from, to }));
         writes.extend(
@@ -333,7 +367,16 @@ impl<'a> Intake<'a> {
             }
             writes.push(Write::Paper(Box::new(paper.clone())));
         }
-        writes
+        let revisions = self.changed.iter().filter_map(|id| {
+            let (before, announced) = self.revised.remove(id)?;
+            let after = self.papers.remove(id)?;
+            Some(Revision {
+                before,
+                after,
+                announced,
+            })
+        });
+        (writes, revisions.collect())
     }
 }
 
@@ -425,7 +468,9 @@ fn count(n: usize) -> u32 {
 mod tests {
     use proptest::prelude::*;
 
-    use super::super::fixture::{Spoiled, arxiv, mailing, news, october, paper, report, reported, take, topic, window};
+    use super::super::fixture::{
+        Counting, Spoiled, arxiv, mailing, news, october, paper, report, reported, take, topic, window,
+    };
     use super::*;
     use crate::brief::{Brief, Origin};
     use crate::locale::Lang;
@@ -537,7 +582,16 @@ mod tests {
         let store = ModelStore::new();
         let take_in = |text: &str| {
             let parsed = source::parse(text.as_bytes()).unwrap();
-            accept(&store, &[topic()], "mail", text.as_bytes(), parsed, october(9, 20)).unwrap()
+            accept(
+                &store,
+                &[topic()],
+                &Counting::default(),
+                "mail",
+                text.as_bytes(),
+                parsed,
+                october(9, 20),
+            )
+            .unwrap()
         };
         let first = take_in(&mail);
         assert_eq!((first.papers_new, first.windows), (1, 1));
@@ -703,6 +757,7 @@ mod tests {
         accept(
             &store,
             &[other()],
+            &Counting::default(),
             "b",
             b"b",
             news(10, vec![paper(3, "Pruning", "")]),

@@ -46,6 +46,7 @@ mod tests {
             lang: Lang::En,
             style: Style::Compact,
             zone: chrono_tz::UTC,
+            revision: 0,
         };
         let payload = "1. On pruning".to_owned();
         let parts = vec![Part { payload }];
@@ -58,7 +59,7 @@ mod tests {
             let delivery = Delivery {
                 state: State::Sent { at: october(day, 0) },
                 message_ids: vec![day.to_string()],
-                ..Delivery::new(DeliveryId { place, digest }, rendering.clone(), 1, october(1, 0))
+                ..Delivery::new(DeliveryId::post(place, digest), rendering.clone(), 1, october(1, 0))
             };
             Write::Delivery(Box::new(delivery))
         }));

@@ -6,6 +6,7 @@ use std::collections::HashSet;
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::channels::move_channel;
+use super::correct;
 use super::readable;
 use crate::channel::{Activity, Channel, Platform, Seq};
 use crate::delivery::{
@@ -48,6 +49,11 @@ pub enum Task {
     Send,
     /// Look whether it is there.
     Look(Missing),
+    /// Put the part in the place of a message.
+    Edit {
+        /// The platform's id of it.
+        message: String,
+    },
 }
 
 /// What a turn brought.
@@ -162,17 +168,33 @@ fn claim(
             if flying.contains(&delivery.id) {
                 continue;
             }
-            let delivery = delivery.lapse(now);
+            let (delivery, message) = match delivery.lapse(now) {
+                post if !post.id.is_correction() => (post, None),
+                correction => match correct::aim(store, correction, now)? {
+                    (left, None) => {
+                        writes.push(Write::Delivery(Box::new(left)));
+                        continue;
+                    }
+                    aimed => aimed,
+                },
+            };
             let place = delivery.id.place.clone();
             // A part that cannot be sent is given up, or it would keep everything behind it waiting for ever.
             let Some(part) = readable(store.part(&delivery.rendering, delivery.next_part()))? else {
                 let reason = "it cannot be read from the store".to_owned();
-                writes.push(Write::Delivery(Box::new(delivery.give_up_part(reason, now))));
+                let given_up = match message {
+                    None => delivery.give_up_part(reason, now),
+                    Some(_) => delivery.leave_part(reason, now),
+                };
+                writes.push(Write::Delivery(Box::new(given_up)));
                 continue;
             };
             let changed = match limiter.reserve(&place, Lane::Bulk, now, HORIZON) {
                 Ok(at) => {
-                    let task = task(store, &delivery, now)?;
+                    let task = match message {
+                        None => task(store, &delivery, now)?,
+                        Some(message) => Task::Edit { message },
+                    };
                     let delivery = delivery.claim(now);
                     writes.push(Write::Sent { place, at });
                     turn.jobs.push(Job {
@@ -224,7 +246,9 @@ fn last_before(store: &dyn Store, delivery: &Delivery) -> Result<Option<String>>
         return Ok(Some(id));
     }
     let earlier = store.deliveries(&delivery.id.place, Some(delivery.id.digest), EARLIER)?;
-    Ok(earlier.iter().find_map(last_of))
+    // What a correction has edited stands before the end of its post.
+    let posts = earlier.iter().filter(|delivery| !delivery.id.is_correction());
+    Ok(posts.filter_map(last_of).next())
 }
 
 fn remember(platform: Platform, limiter: &mut Limiter) -> Option<Write> {
@@ -286,7 +310,9 @@ fn pause(store: &dyn Store, id: &DeliveryId, reason: &str, rewind: bool, now: Da
     let mut cursor = channel.cursor;
     let latest_first = store.deliveries(&id.place, None, WAITING)?;
     // What is older than a digest that is there was sent again by an operator: going back to it would repeat that digest.
-    let there = latest_first.iter().find(|delivery| delivery.arrived() > 0);
+    let there = latest_first
+        .iter()
+        .find(|delivery| !delivery.id.is_correction() && delivery.arrived() > 0);
     let there = there.map(|delivery| delivery.id.digest);
     let ahead = |digest: DigestId| there.is_none_or(|there| digest > there);
     if rewind
@@ -297,6 +323,12 @@ fn pause(store: &dyn Store, id: &DeliveryId, reason: &str, rewind: bool, now: Da
     }
     let mut writes = Vec::new();
     for waiting in latest_first {
+        if waiting.id.is_correction() && waiting.id != *id && matches!(waiting.state, State::Available { .. }) {
+            let reason = Discard::Gone(reason.to_owned());
+            let state = State::Discarded { reason, at: now };
+            writes.push(Write::Delivery(Box::new(Delivery { state, ..waiting })));
+            continue;
+        }
         let untouched = waiting.arrived() == 0 && waiting.doubt == Doubt::None && ahead(waiting.id.digest);
         if waiting.id == *id || waiting.is_finished() || !untouched {
             continue;

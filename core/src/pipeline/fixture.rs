@@ -9,9 +9,10 @@ use super::{Accepted, Input, Job, Turn, Wanted, accept, configure_channels, turn
 use crate::channel::{Channel, Place, Platform, Seq, Settings, Style, WhenEmpty};
 use crate::delivery::{Delivery, DeliveryId, Outcome, SendError, UncertainPolicy};
 use crate::digest::{Digest, DigestId, RenderingId};
+use crate::erratum::Errata;
 use crate::limiter::{Limiter, Limits};
 use crate::locale::Lang;
-use crate::message::{Block, Message, Part, Render};
+use crate::message::{Amendment, Block, Message, Part, Render};
 use crate::paper::{Field, Paper, PaperId};
 use crate::schedule::Schedule;
 use crate::source::{Announcement, Item, Parsed, SourceKind, Window};
@@ -112,7 +113,16 @@ pub(crate) fn report(papers: Vec<Paper>) -> Parsed {
 
 /// Takes a file in; its name stands for its bytes.
 pub(crate) fn take(store: &dyn Store, name: &str, parsed: Parsed, now: DateTime<Utc>) -> Accepted {
-    accept(store, &[topic()], name, name.as_bytes(), parsed, now).unwrap()
+    accept(
+        store,
+        &[topic()],
+        &Counting::default(),
+        name,
+        name.as_bytes(),
+        parsed,
+        now,
+    )
+    .unwrap()
 }
 
 /// Follows the topic, daily at nine in UTC.
@@ -209,9 +219,17 @@ pub(crate) fn channel(store: &dyn Store, place: &str) -> Channel {
 }
 
 /// Renders what people read, two papers a part.
-#[derive(Default)]
 pub(crate) struct Counting {
     pub(crate) calls: Cell<u32>,
+    /// The most bytes of a part that is amended.
+    pub(crate) room: usize,
+}
+
+impl Default for Counting {
+    fn default() -> Self {
+        let (calls, room) = (Cell::default(), usize::MAX);
+        Self { calls, room }
+    }
 }
 
 impl Render for Counting {
@@ -222,6 +240,24 @@ impl Render for Counting {
             payload: format!("{n}\n{}", message.to_plain()),
         };
         (0..entries.div_ceil(2).max(1)).map(part).collect()
+    }
+
+    fn numbers(&self, _: Platform, part: &Part) -> Vec<u32> {
+        let index: Option<u32> = part.payload.lines().next().and_then(|line| line.parse().ok());
+        let entry = |line: &&str| {
+            line.split_once(". ")
+                .is_some_and(|(number, _)| number.parse::<u32>().is_ok())
+        };
+        let papers = u32::try_from(part.payload.lines().filter(entry).count()).unwrap();
+        index.map_or_else(Vec::new, |index| (2 * index + 1..=papers.min(2 * index + 2)).collect())
+    }
+
+    fn amend(&self, _: Platform, part: &Part, amendments: &[Amendment]) -> Option<Part> {
+        let mut payload = part.payload.clone();
+        for Amendment { number, mark, line } in amendments {
+            payload.push_str(&format!("{mark} {number} {}\n", line.as_deref().unwrap_or_default()));
+        }
+        (payload.len() <= self.room).then_some(Part { payload })
     }
 }
 
@@ -364,6 +400,18 @@ impl Store for Spoiled<'_> {
 
     fn digest_summary(&self, id: &DigestId) -> Result<Option<DigestSummary>> {
         self.whole.digest_summary(id)
+    }
+
+    fn digests_of_paper(&self, paper: &PaperId) -> Result<Vec<DigestId>> {
+        self.whole.digests_of_paper(paper)
+    }
+
+    fn deliveries_of_digest(&self, id: &DigestId) -> Result<Vec<DeliveryId>> {
+        self.whole.deliveries_of_digest(id)
+    }
+
+    fn errata(&self, id: &DigestId) -> Result<Option<Errata>> {
+        self.whole.errata(id)
     }
 
     fn commit(&self, writes: Vec<Write>) -> Result<()> {

@@ -131,10 +131,7 @@ fn publish_group(
     for channel in channels {
         let settings = &channel.settings;
         let silent = digest.entries.is_empty() && settings.when_empty == WhenEmpty::Silent;
-        let delivery = DeliveryId {
-            place: channel.place.clone(),
-            digest: id,
-        };
+        let delivery = DeliveryId::post(channel.place.clone(), id);
         if silent {
             published.silent.push(channel.place.clone());
         } else if store.delivery(&delivery)?.is_none() {
@@ -144,6 +141,7 @@ fn publish_group(
                 lang: settings.language,
                 style: settings.style,
                 zone: settings.timezone,
+                revision: 0,
             };
             let known = match parts_of.get(&rendering) {
                 Some(parts) => Some(*parts),
@@ -450,10 +448,7 @@ mod tests {
             (3, 2, vec![window(9)])
         );
         assert_eq!(digest.id.occurrence, october(10, 9));
-        let id = DeliveryId {
-            place: HERE.parse().unwrap(),
-            digest: digest.id,
-        };
+        let id = DeliveryId::post(HERE.parse().unwrap(), digest.id);
         assert_eq!(published.deliveries, [id]);
         let read = channel(&store, HERE);
         assert_eq!(
@@ -796,7 +791,8 @@ mod tests {
             }
             for place in places {
                 let mut seen: BTreeMap<String, u32> = BTreeMap::new();
-                for delivery in store.deliveries(&place.parse().unwrap(), None, 999).unwrap() {
+                let all = store.deliveries(&place.parse().unwrap(), None, 999).unwrap();
+                for delivery in all.iter().filter(|delivery| !delivery.id.is_correction()) {
                     for entry in store.digest(&delivery.id.digest).unwrap().unwrap().entries {
                         *seen.entry(crate::text::key(&entry.title)).or_default() += 1;
                     }

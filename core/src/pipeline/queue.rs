@@ -30,7 +30,9 @@ pub struct Entry {
     /// Where it stands.
     #[serde(flatten)]
     pub state: State,
-    /// How many parts there are.
+    /// Whether it edits what was posted.
+    pub correction: bool,
+    /// How many parts there are; of a correction, how many it edits.
     pub parts: u32,
     /// How many of them have arrived, or were taken as arrived.
     pub arrived: usize,
@@ -44,8 +46,13 @@ pub struct Entry {
 
 impl Entry {
     fn of(delivery: Delivery) -> Self {
+        let correction = delivery.id.is_correction();
         Self {
-            parts: delivery.parts,
+            correction,
+            parts: match correction {
+                true => u32::try_from(delivery.edits.len()).unwrap_or(u32::MAX),
+                false => delivery.parts,
+            },
             arrived: delivery.arrived(),
             id: delivery.id,
             state: delivery.state,

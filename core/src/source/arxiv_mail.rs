@@ -311,6 +311,8 @@ struct Entry<'a> {
 }
 
 const REPLACED: &str = "replaced with revised version";
+/// How a mailing gives the size of a version that has no text: that of a withdrawn paper.
+const TAKEN_BACK: &str = "(0kb,I)";
 
 impl<'a> Entry<'a> {
     fn new(lines: &[&'a str]) -> Self {
@@ -416,7 +418,11 @@ impl<'a> Entry<'a> {
             let date = date(value)
                 .ok_or_else(|| format!("“{}” is no date such as “Wed, 8 Oct 2025 08:47:07 GMT”", value.trim()))?;
             if *name == REPLACED {
-                announcement = Announcement::Replacement;
+                announcement = if value.trim_end().ends_with(TAKEN_BACK) {
+                    Announcement::Withdrawal
+                } else {
+                    Announcement::Replacement
+                };
                 paper.revised = paper.revised.max(Some(date));
             } else if *name == "Date" {
                 paper.submitted = Some(date);
@@ -799,6 +805,15 @@ Categories: cs.LG
         assert_eq!(items[1].paper.version, 3);
         assert_eq!(items[1].paper.submitted, Some(time("2025-06-03T17:04:22Z")));
         assert_eq!(items[1].paper.revised, Some(time("2025-09-02T17:15:59Z")));
+    }
+
+    #[test]
+    fn a_replacement_without_a_text_is_a_withdrawal() {
+        let withdrawn = MAILING.replace("06:33:23 GMT   (3171kb)", "06:33:23 GMT   (0kb,I)");
+        assert_ne!(withdrawn, MAILING);
+        let items = papers(withdrawn.as_bytes());
+        assert_eq!(items[2].announcement, Announcement::Withdrawal);
+        assert_eq!(items[2].paper.revised, Some(time("2025-10-10T06:33:23Z")));
     }
 
     #[test]
@@ -1247,7 +1262,7 @@ Categories: cs.LG
             let (new, cross, replaced) = (
                 of(Announcement::New),
                 of(Announcement::CrossList),
-                of(Announcement::Replacement),
+                of(Announcement::Replacement) + of(Announcement::Withdrawal),
             );
             println!(
                 "{day}: {new} new, {cross} cross-listed, {replaced} replaced, window {:?}",

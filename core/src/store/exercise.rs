@@ -8,6 +8,7 @@ use super::{ContentRecord, DigestSummary, IntakeRecord, MatchRecord, Store, Wind
 use crate::channel::{Activity, Channel, Place, Platform, Seq, Settings, Style, WhenEmpty};
 use crate::delivery::{Delivery, DeliveryId, Discard, State};
 use crate::digest::{Digest, DigestId, Entry, RenderingId};
+use crate::erratum::Errata;
 use crate::join;
 use crate::locale::Lang;
 use crate::message::Part;
@@ -21,7 +22,7 @@ use crate::topic::{Hit, Score, TopicId, Verdict};
 /// # Panics
 /// When a promise is broken; the function in the backtrace is the promise.
 pub(super) fn exercise(make: &mut dyn FnMut() -> Box<dyn Store>) {
-    let checks: [fn(&dyn Store); 35] = [
+    let checks: [fn(&dyn Store); 39] = [
         an_empty_store_answers_everything_with_nothing,
         a_commit_is_visible_to_the_next_read_and_sync_may_be_called_at_any_time,
         later_writes_of_a_commit_see_the_earlier_ones,
@@ -57,6 +58,10 @@ pub(super) fn exercise(make: &mut dyn FnMut() -> Box<dyn Store>) {
         an_archived_delivery_leaves_its_messages_and_a_sum,
         only_what_ended_is_archived,
         renderings_go_with_the_last_delivery_of_their_digest,
+        a_digest_is_found_by_every_name_of_its_papers,
+        errata_stand_beside_their_digest,
+        a_correction_stands_behind_its_post_and_before_the_next_digest,
+        a_correction_leaves_the_posts_messages_rendering_and_sum_alone,
     ];
     for check in checks {
         check(&*make());
@@ -208,6 +213,7 @@ fn rendering(digest: DigestId) -> RenderingId {
         lang: Lang::Zh,
         style: Style::Compact,
         zone: chrono_tz::Asia::Shanghai,
+        revision: 0,
     }
 }
 
@@ -219,10 +225,7 @@ fn parts(texts: &[&str]) -> Vec<Part> {
 }
 
 fn delivery(at_place: &str, digest: DigestId, state: State) -> Delivery {
-    let id = DeliveryId {
-        place: place(at_place),
-        digest,
-    };
+    let id = DeliveryId::post(place(at_place), digest);
     Delivery {
         state,
         ..Delivery::new(id, rendering(digest), 2, at(0))
@@ -895,6 +898,140 @@ fn renderings_go_with_the_last_delivery_of_their_digest(store: &dyn Store) {
     assert!(store.digest(&digest_id(1)).unwrap().is_some());
 }
 
+fn a_digest_is_found_by_every_name_of_its_papers(store: &dyn Store) {
+    let with = |day, numbers: &[u32]| {
+        let mut digest = digest(digest_id(day), 9);
+        digest.entries.retain(|entry| numbers.contains(&entry.number));
+        Write::Digest(Box::new(digest))
+    };
+    store
+        .commit(vec![with(2, &[1, 3]), with(1, &[3]), with(3, &[2])])
+        .unwrap();
+    assert_eq!(store.digests_of_paper(&arxiv(3)), Ok(vec![digest_id(1), digest_id(2)]));
+    assert_eq!(store.digests_of_paper(&arxiv(4)), Ok(vec![]));
+    let alias = Write::Alias {
+        from: arxiv(3),
+        to: arxiv(2),
+    };
+    store.commit(vec![alias]).unwrap();
+    for name in [arxiv(2), arxiv(3)] {
+        let all = vec![digest_id(1), digest_id(2), digest_id(3)];
+        assert_eq!(store.digests_of_paper(&name), Ok(all));
+    }
+    // Written anew with other papers.
+    store.commit(vec![with(2, &[1])]).unwrap();
+    assert_eq!(store.digests_of_paper(&arxiv(2)), Ok(vec![digest_id(1), digest_id(3)]));
+}
+
+fn errata_stand_beside_their_digest(store: &dyn Store) {
+    let of = |day, revision| Errata {
+        revision,
+        ..Errata::new(digest_id(day))
+    };
+    let put = |errata: &Errata| Write::Errata(Box::new(errata.clone()));
+    store
+        .commit(vec![put(&of(1, 1)), put(&of(2, 1)), put(&of(1, 2))])
+        .unwrap();
+    assert_eq!(store.errata(&digest_id(1)), Ok(Some(of(1, 2))));
+    assert_eq!(store.errata(&digest_id(2)), Ok(Some(of(2, 1))));
+    assert_eq!(store.errata(&digest_id(3)), Ok(None));
+}
+
+/// The correction of a delivery as it is.
+fn correction(post: &Delivery, revision: u32, state: State) -> Delivery {
+    let id = DeliveryId {
+        revision,
+        ..post.id.clone()
+    };
+    let rendering = RenderingId {
+        revision,
+        ..post.rendering.clone()
+    };
+    Delivery {
+        state,
+        ..Delivery::correction(id, rendering, post.parts, vec![1], at(0))
+    }
+}
+
+fn a_correction_stands_behind_its_post_and_before_the_next_digest(store: &dyn Store) {
+    let telegram = "telegram:-1";
+    let post = delivery(telegram, digest_id(1), available(5));
+    let next = delivery(telegram, digest_id(2), available(1));
+    let elsewhere = delivery("telegram:-2", digest_id(1), State::Sent { at: at(1) });
+    let [first, second] = [1, 2].map(|revision| correction(&post, revision, available(2)));
+    let all = [&second, &next, &first, &post, &elsewhere];
+    store.commit(all.map(send).to_vec()).unwrap();
+    for (at_place, before, found) in [
+        (telegram, None, vec![&next, &second, &first, &post]),
+        (telegram, Some(digest_id(2)), vec![&second, &first, &post]),
+        (telegram, Some(digest_id(1)), vec![]),
+    ] {
+        let found: Vec<Delivery> = found.into_iter().cloned().collect();
+        assert_eq!(store.deliveries(&place(at_place), before, 9), Ok(found));
+    }
+    let ids = [&post, &first, &second, &elsewhere].map(|delivery| delivery.id.clone());
+    assert_eq!(store.deliveries_of_digest(&digest_id(1)), Ok(ids.to_vec()));
+    let mut in_order = [post, first, second.clone(), next];
+    for head in &mut in_order {
+        assert_eq!(store.due(Platform::Telegram, at(9), 9), Ok(vec![head.clone()]));
+        assert_eq!(store.delivery(&head.id), Ok(Some(head.clone())));
+        head.state = State::Leased { until: at(20) };
+        store.commit(vec![send(head)]).unwrap();
+        assert_eq!(store.due(Platform::Telegram, at(9), 9), Ok(vec![]));
+        assert_eq!(store.due(Platform::Telegram, at(20), 9), Ok(vec![head.clone()]));
+        head.state = State::Sent { at: at(9) };
+        store.commit(vec![send(head)]).unwrap();
+    }
+    // Newer than what is under way: it goes first.
+    let third = correction(&in_order[0], 3, available(0));
+    let later = delivery(telegram, digest_id(3), State::Leased { until: at(30) });
+    store.commit(vec![send(&later)]).unwrap();
+    store.commit(vec![send(&third)]).unwrap();
+    assert_eq!(store.due(Platform::Telegram, at(30), 9), Ok(vec![third.clone()]));
+    store.commit(vec![Write::RemoveDelivery(third.id)]).unwrap();
+    assert_eq!(store.due(Platform::Telegram, at(30), 9), Ok(vec![later]));
+    assert_eq!(store.delivery(&second.id).unwrap().map(|d| d.id), Some(second.id));
+}
+
+fn a_correction_leaves_the_posts_messages_rendering_and_sum_alone(store: &dyn Store) {
+    let mut post = delivery("web:a", digest_id(1), State::Sent { at: at(1) });
+    post.message_ids = vec!["10".to_owned(), "11".to_owned()];
+    let mut edited = correction(&post, 1, State::Sent { at: at(2) });
+    edited.message_ids = vec![String::new(), "11".to_owned()];
+    let rendered = |id: &RenderingId, text| Write::Rendering {
+        id: id.clone(),
+        parts: parts(&[text, text]),
+    };
+    let writes = vec![
+        send(&post),
+        rendered(&edited.rendering, "edited"),
+        rendered(&post.rendering, "posted"),
+        send(&edited),
+    ];
+    store.commit(writes).unwrap();
+    let text = |id: &RenderingId| store.part(id, 1).unwrap().map(|part| part.payload);
+    assert_eq!(text(&post.rendering).as_deref(), Some("posted"));
+    assert_eq!(text(&edited.rendering).as_deref(), Some("edited"));
+    let ids = vec![post.id.clone(), edited.id.clone()];
+    assert_eq!(store.finished_before(at(9), 9), Ok(ids));
+    store.commit(vec![Write::Archive(edited.id.clone())]).unwrap();
+    assert_eq!(
+        (store.delivery(&edited.id), text(&edited.rendering).is_some()),
+        (Ok(None), true)
+    );
+    assert_eq!(store.digest_of_message(&post.id.place, "11"), Ok(Some(digest_id(1))));
+    let sum = |store: &dyn Store| {
+        store
+            .digest_summary(&digest_id(1))
+            .unwrap()
+            .map(|s| (s.channels, s.parts))
+    };
+    assert_eq!(sum(store), Some((0, 0)));
+    store.commit(vec![Write::Archive(post.id.clone())]).unwrap();
+    assert_eq!(sum(store), Some((1, 2)));
+    assert_eq!((text(&post.rendering), text(&edited.rendering)), (None, None));
+}
+
 fn a_moved_delivery_leaves_nothing_behind(store: &dyn Store) {
     let mut old = delivery("telegram:-1", digest_id(1), available(5));
     old.message_ids = vec!["10".to_owned()];
@@ -1012,13 +1149,21 @@ pub(super) fn reads(store: &dyn Store) -> Vec<(String, String)> {
         note(format!("digest {id}"), &store.digest(&id));
         note(format!("digests {id}"), &store.digests(Some(id), 2));
         note(format!("summary {id}"), &store.digest_summary(&id));
+        note(format!("errata {id}"), &store.errata(&id));
+        note(format!("deliveries of {id}"), &store.deliveries_of_digest(&id));
         for index in 0..3 {
             note(format!("part {id} {index}"), &store.part(&rendering(id), index));
         }
         for at in tests::PLACES.map(place) {
             note(format!("deliveries {at} {id}"), &store.deliveries(&at, Some(id), 2));
-            let delivery = DeliveryId { place: at, digest: id };
-            note(format!("delivery {delivery}"), &store.delivery(&delivery));
+            let post = DeliveryId::post(at, id);
+            for revision in 0..3 {
+                let delivery = DeliveryId {
+                    revision,
+                    ..post.clone()
+                };
+                note(format!("delivery {delivery}"), &store.delivery(&delivery));
+            }
         }
     }
     note("digests".to_owned(), &store.digests(None, 9));
@@ -1130,9 +1275,13 @@ pub(super) mod tests {
 
     fn any_delivery() -> impl Strategy<Value = Delivery> {
         let messages = vec(select(MESSAGES.to_vec()), 0..3);
-        (any_place(), any_digest(), any_state(), messages).prop_map(|(place, digest, state, messages)| Delivery {
-            message_ids: messages.into_iter().map(str::to_owned).collect(),
-            ..delivery(place, digest, state)
+        let revision = select(vec![0, 0, 1, 2]);
+        let parts = (any_place(), any_digest(), revision, any_state(), messages);
+        parts.prop_map(|(place, digest, revision, state, messages)| {
+            let mut delivery = delivery(place, digest, state);
+            delivery.id.revision = revision;
+            delivery.message_ids = messages.into_iter().map(str::to_owned).collect();
+            delivery
         })
     }
 
@@ -1169,10 +1318,9 @@ pub(super) mod tests {
             1 => (any_digest(), vec(select(vec!["a", "b"]), 0..4))
                 .prop_map(|(id, texts)| Write::Rendering { id: rendering(id), parts: parts(&texts) }),
             8 => any_delivery().prop_map(|delivery| Write::Delivery(Box::new(delivery))),
-            2 => (any_place(), any_digest())
-                .prop_map(|(at, digest)| Write::RemoveDelivery(DeliveryId { place: place(at), digest })),
-            4 => (any_place(), any_digest())
-                .prop_map(|(at, digest)| Write::Archive(DeliveryId { place: place(at), digest })),
+            1 => (any_digest(), 0..3_u32).prop_map(|(id, revision)| Write::Errata(Box::new(Errata { revision, ..Errata::new(id) }))),
+            2 => any_delivery().prop_map(|delivery| Write::RemoveDelivery(delivery.id)),
+            4 => any_delivery().prop_map(|delivery| Write::Archive(delivery.id)),
             2 => (any_place(), 0..5_i64).prop_map(|(p, minute)| Write::Sent { place: place(p), at: at(minute) }),
             1 => (0..5_i64).prop_map(|minute| Write::ForgetSent { platform: Platform::Telegram, before: at(minute) }),
             1 => any_title().prop_map(|text| Write::LimiterMemory { platform: Platform::Web, memory: text.to_owned() }),

@@ -13,6 +13,7 @@ use super::{ContentRecord, DigestSummary, IntakeRecord, MatchRecord, Result, Sto
 use crate::channel::{Activity, Channel, Place, Platform, Seq};
 use crate::delivery::{self, Delivery, DeliveryId};
 use crate::digest::{Digest, DigestId, RenderingId};
+use crate::erratum::Errata;
 use crate::join;
 use crate::message::Part;
 use crate::paper::{Paper, PaperId};
@@ -39,7 +40,8 @@ struct State {
     channels: BTreeMap<Place, Channel>,
     digests: BTreeMap<DigestId, Digest>,
     renderings: HashMap<RenderingId, Vec<Part>>,
-    deliveries: BTreeMap<Place, BTreeMap<DigestId, Delivery>>,
+    errata: BTreeMap<DigestId, Errata>,
+    deliveries: BTreeMap<Place, BTreeMap<(DigestId, u32), Delivery>>,
     messages: BTreeSet<(Place, String, DigestId)>,
     summaries: BTreeMap<DigestId, DigestSummary>,
     sends: Vec<(Platform, DateTime<Utc>, String)>,
@@ -110,30 +112,39 @@ impl State {
     }
 
     fn forget_delivery(&mut self, id: &DeliveryId) -> Option<Delivery> {
-        let old = self.deliveries.get_mut(&id.place)?.remove(&id.digest)?;
-        for message in &old.message_ids {
+        let old = self.deliveries.get_mut(&id.place)?.remove(&(id.digest, id.revision))?;
+        for message in old.message_ids.iter().filter(|_| !id.is_correction()) {
             self.messages.remove(&(id.place.clone(), message.clone(), id.digest));
         }
         Some(old)
     }
 
     fn put_delivery(&mut self, delivery: Delivery) {
-        let DeliveryId { place, digest } = &delivery.id;
+        let DeliveryId {
+            place,
+            digest,
+            revision,
+        } = &delivery.id;
         self.forget_delivery(&delivery.id);
         // A part that was taken as arrived without an answer has no id: an empty one belongs to nothing.
-        for message in delivery.message_ids.iter().filter(|id| !id.is_empty()) {
+        let posted = delivery
+            .message_ids
+            .iter()
+            .filter(|id| *revision == 0 && !id.is_empty());
+        for message in posted {
             self.messages.insert((place.clone(), message.clone(), *digest));
         }
         let of_place = self.deliveries.entry(place.clone()).or_default();
-        of_place.insert(*digest, delivery);
+        of_place.insert((*digest, *revision), delivery);
     }
 
     fn archive(&mut self, id: &DeliveryId) {
         let of_place = self.deliveries.get_mut(&id.place);
-        let Some(of_place) = of_place.filter(|d| d.get(&id.digest).and_then(super::ended).is_some()) else {
+        let key = (id.digest, id.revision);
+        let Some(of_place) = of_place.filter(|d| d.get(&key).and_then(super::ended).is_some()) else {
             return;
         };
-        if let Some(old) = of_place.remove(&id.digest) {
+        if let Some(old) = of_place.remove(&key) {
             let summary = self.summaries.entry(id.digest);
             summary.or_insert_with(|| DigestSummary::new(id.digest)).add(&old);
         }
@@ -183,6 +194,9 @@ impl State {
             }
             Write::Digest(digest) => {
                 self.digests.insert(digest.id, *digest);
+            }
+            Write::Errata(errata) => {
+                self.errata.insert(errata.digest, *errata);
             }
             Write::Rendering { id, parts } => {
                 self.renderings.insert(id, parts);
@@ -296,6 +310,17 @@ impl Store for ModelStore {
         Ok(ids.take(limit).collect())
     }
 
+    fn digests_of_paper(&self, paper: &PaperId) -> Result<Vec<DigestId>> {
+        let state = self.state();
+        let real = state.real_name(paper);
+        let has_it = |digest: &&Digest| digest.entries.iter().any(|e| state.real_name(&e.paper) == real);
+        Ok(state.digests.values().filter(has_it).map(|digest| digest.id).collect())
+    }
+
+    fn errata(&self, id: &DigestId) -> Result<Option<Errata>> {
+        Ok(self.state().errata.get(id).cloned())
+    }
+
     fn part(&self, id: &RenderingId, index: u32) -> Result<Option<Part>> {
         let state = self.state();
         let parts = state.renderings.get(id);
@@ -304,13 +329,20 @@ impl Store for ModelStore {
 
     fn delivery(&self, id: &DeliveryId) -> Result<Option<Delivery>> {
         let state = self.state();
-        Ok(state.deliveries.get(&id.place).and_then(|d| d.get(&id.digest)).cloned())
+        let of_place = state.deliveries.get(&id.place);
+        Ok(of_place.and_then(|d| d.get(&(id.digest, id.revision))).cloned())
+    }
+
+    fn deliveries_of_digest(&self, id: &DigestId) -> Result<Vec<DeliveryId>> {
+        let state = self.state();
+        let of_digest = state.all_deliveries().filter(|d| d.id.digest == *id);
+        Ok(of_digest.map(|d| d.id.clone()).collect())
     }
 
     fn deliveries(&self, place: &Place, before: Option<DigestId>, limit: usize) -> Result<Vec<Delivery>> {
         let state = self.state();
         let latest_first = state.deliveries.get(place).into_iter().flat_map(|d| d.iter().rev());
-        let wanted = latest_first.filter(|(id, _)| before.is_none_or(|before| **id < before));
+        let wanted = latest_first.filter(|((id, _), _)| before.is_none_or(|before| *id < before));
         Ok(wanted.take(limit).map(|(_, delivery)| delivery.clone()).collect())
     }
 

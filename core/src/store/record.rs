@@ -17,6 +17,7 @@ use crate::brief::Brief;
 use crate::channel::{Activity, Channel, Place, Platform, Seq, Settings, Style, WhenEmpty};
 use crate::delivery::{Decision, Delivery, DeliveryId, Discard, Doubt, Refusal, State, Verdict};
 use crate::digest::{Digest, DigestId, Entry, EntryBrief, RenderingId};
+use crate::erratum::Errata;
 use crate::locale::Lang;
 use crate::message::Part;
 use crate::paper::{Field, Paper, PaperId};
@@ -85,7 +86,8 @@ stored_as_they_are!(
     ContentRecord,
     MatchRecord,
     Part,
-    DigestSummary
+    DigestSummary,
+    Errata
 );
 
 macro_rules! stored_as {
@@ -472,13 +474,23 @@ impl From<EntryV1> for Entry {
     }
 }
 
+/// The stored form says nothing of the revision of a post, so that it is as it was before there were corrections.
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+fn is_post(revision: &u32) -> bool {
+    *revision == 0
+}
+
 #[derive(Serialize, Deserialize)]
 struct DeliveryV1 {
     place: Place,
     digest: DigestId,
+    #[serde(default, skip_serializing_if = "is_post")]
+    revision: u32,
     rendering: RenderingV1,
     state: StateV1,
     parts: u32,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    edits: Vec<u32>,
     message_ids: Vec<String>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     refused: Vec<RefusalV1>,
@@ -516,6 +528,7 @@ enum VerdictV1 {
     NotThere,
     Resent(String),
     Skipped(String),
+    Unedited(String),
 }
 
 impl From<Decision> for DecisionV1 {
@@ -526,6 +539,7 @@ impl From<Decision> for DecisionV1 {
             Verdict::NotThere => VerdictV1::NotThere,
             Verdict::Resent(why) => VerdictV1::Resent(why),
             Verdict::Skipped(why) => VerdictV1::Skipped(why),
+            Verdict::Unedited(why) => VerdictV1::Unedited(why),
         };
         Self { part, at, verdict }
     }
@@ -539,6 +553,7 @@ impl From<DecisionV1> for Decision {
             VerdictV1::NotThere => Verdict::NotThere,
             VerdictV1::Resent(why) => Verdict::Resent(why),
             VerdictV1::Skipped(why) => Verdict::Skipped(why),
+            VerdictV1::Unedited(why) => Verdict::Unedited(why),
         };
         Self { part, at, verdict }
     }
@@ -589,6 +604,8 @@ struct RenderingV1 {
     lang: Lang,
     style: Style,
     zone: Tz,
+    #[serde(default, skip_serializing_if = "is_post")]
+    revision: u32,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -634,10 +651,15 @@ impl From<StateV1> for State {
 impl From<Delivery> for DeliveryV1 {
     fn from(delivery: Delivery) -> Self {
         let Delivery {
-            id: DeliveryId { place, digest },
+            id: DeliveryId {
+                place,
+                digest,
+                revision,
+            },
             rendering,
             state,
             parts,
+            edits,
             message_ids,
             refused,
             again,
@@ -655,19 +677,23 @@ impl From<Delivery> for DeliveryV1 {
             lang,
             style,
             zone,
+            revision: form,
         } = rendering;
         Self {
             place,
             digest,
+            revision,
             rendering: RenderingV1 {
                 digest: rendered,
                 platform,
                 lang,
                 style,
                 zone,
+                revision: form,
             },
             state: state.into(),
             parts,
+            edits,
             message_ids,
             refused: refused.into_iter().map(Into::into).collect(),
             again,
@@ -689,9 +715,11 @@ impl From<DeliveryV1> for Delivery {
         let DeliveryV1 {
             place,
             digest,
+            revision,
             rendering,
             state,
             parts,
+            edits,
             message_ids,
             refused,
             again,
@@ -711,18 +739,25 @@ impl From<DeliveryV1> for Delivery {
             lang,
             style,
             zone,
+            revision: form,
         } = rendering;
         Self {
-            id: DeliveryId { place, digest },
+            id: DeliveryId {
+                place,
+                digest,
+                revision,
+            },
             rendering: RenderingId {
                 digest: rendered,
                 platform,
                 lang,
                 style,
                 zone,
+                revision: form,
             },
             state: state.into(),
             parts,
+            edits,
             message_ids,
             refused: refused.into_iter().map(Into::into).collect(),
             again,
@@ -747,6 +782,7 @@ mod tests {
 
     use super::*;
     use crate::brief::Origin;
+    use crate::erratum::{Erratum, Kind, Repair};
     use crate::source::{Announcement, SourceKind};
     use crate::topic::{Score, Verdict};
 
@@ -881,21 +917,45 @@ mod tests {
         }
     }
 
+    fn errata() -> Errata {
+        let erratum = |kind| Erratum {
+            number: 4,
+            paper: PaperId::Arxiv("2510.09212".to_owned()),
+            at: at("2025-10-12T20:00:00Z"),
+            kind,
+        };
+        Errata {
+            digest: digest_id(),
+            revision: 3,
+            errata: vec![
+                erratum(Kind::Repaired(Repair {
+                    title: Some("Paged attention".to_owned()),
+                    institutions: Some(vec!["清华大学".to_owned()]),
+                    author_count: None,
+                })),
+                erratum(Kind::NewVersion {
+                    version: Some(3),
+                    revised: Some(at("2025-10-11T08:00:00Z")),
+                }),
+                erratum(Kind::Withdrawn),
+            ],
+        }
+    }
+
     fn delivery(state: State) -> Delivery {
         Delivery {
-            id: DeliveryId {
-                place: Place::discord(123_456_789_012_345_678),
-                digest: digest_id(),
-            },
+            id: DeliveryId::post(Place::discord(123_456_789_012_345_678), digest_id()),
             rendering: RenderingId {
                 digest: digest_id(),
                 platform: Platform::Discord,
                 lang: Lang::En,
                 style: Style::Compact,
                 zone: chrono_tz::UTC,
+                revision: 0,
             },
             state,
             parts: 3,
+            edits: Vec::new(),
             message_ids: vec!["77".to_owned(), String::new()],
             refused: Vec::new(),
             again: Vec::new(),
@@ -1033,6 +1093,19 @@ mod tests {
             plain: Some("Bad Request".to_owned()),
             ..delivery(State::Available { at: at("2025-10-10T09:00:00Z") })
         },
+        "delivery_correction_v1": {
+            let mut correction = delivery(State::Available { at: at("2025-10-10T09:00:00Z") });
+            correction.id.revision = 2;
+            correction.rendering.revision = 2;
+            correction.edits = vec![1];
+            correction.decisions = vec![crate::delivery::Decision {
+                part: 1,
+                at: at("2025-10-10T09:00:00Z"),
+                verdict: crate::delivery::Verdict::Unedited("message to edit not found".to_owned()),
+            }];
+            correction
+        },
+        "errata_v1": errata(),
         "intake_v1": intake(),
         "window_v1": ledger(),
         "content_v1": content(),

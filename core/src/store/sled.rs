@@ -7,8 +7,8 @@
 //! | `a` name | real name | aliases |
 //! | `b` real name, name | name | aliases backwards |
 //! | `c` place | **channel** | |
-//! | `d` place, digest | **delivery** | |
-//! | `e` end, place, digest | | `finished_before` |
+//! | `d` place, digest, revision | **delivery** | |
+//! | `e` end, place, digest, revision | | `finished_before` |
 //! | `f` fingerprint, paper | paper | `similar` |
 //! | `g` digest | **digest** | |
 //! | `h` hash | **content** | |
@@ -18,22 +18,25 @@
 //! | `l` platform, at, chat, number | | `sends` |
 //! | `m` topic, seq | **match** | |
 //! | `n` due, place | | `channels_due`: active channels |
+//! | `o` paper, digest | | `digests_of_paper` |
 //! | `p` paper | **paper** | |
-//! | `q` platform, class, part, due, place, digest | | `due`, `leased`: see below |
+//! | `q` platform, class, part, due, place, digest, revision | | `due`, `leased`: see below |
 //! | `r` digest, platform, language, style, zone, index | **part** | |
 //! | `s` digest | **digest summary** | |
 //! | `t` topic | number | fingerprints of topics |
-//! | `u` place, digest | | unfinished deliveries |
-//! | `v` digest, place | | whether a digest has deliveries |
+//! | `u` place, digest, revision | | unfinished deliveries |
+//! | `v` digest, place, revision | | `deliveries_of_digest` |
 //! | `w` source, from, to | **window** | |
-//! | `x` since (latest first), place, digest | | `dead_letters` |
+//! | `x` since (latest first), place, digest, revision | | `dead_letters` |
 //! | `y` platform | text | memory of limiters |
+//! | `z` digest | **errata** | |
 //! | `~` key, number | further bytes | the rest of a record that is longer than [`PIECE`] |
 //!
 //! How the parts of a key are written: a number big-endian; an instant as seconds with the sign flipped, then
 //! nanoseconds, and with all bits inverted where the latest comes first; a text with `00` as `00 FF` and closed by `00 01`, so that no text is the beginning of another
 //! (`telegram:-1/4`, `telegram:-1/42`) and the order is the texts' own; a place as platform, chat and thread; a digest
-//! as occurrence and set.
+//! as occurrence and set. A revision is a number that is left out where it is 0, so that corrections come behind their
+//! post; that of a rendering stands behind its style (`compact~2`).
 //!
 //! The queue `q` holds two classes: the available ones, of each place the earliest unfinished delivery alone and only if it is
 //! available, and all that are leased. Behind the class comes the index of the next part, so that what is due is found by
@@ -71,6 +74,7 @@ use super::{
 use crate::channel::{Activity, Channel, Place, Platform, Seq, Style};
 use crate::delivery::{Delivery, DeliveryId, State};
 use crate::digest::{Digest, DigestId, RenderingId};
+use crate::erratum::Errata;
 use crate::join;
 use crate::message::Part;
 use crate::paper::{Paper, PaperId};
@@ -81,7 +85,8 @@ use crate::topic::TopicId;
 /// older programs cannot read.
 ///
 /// 2: the queue is ordered by part, `u` has no value any more, and there are `e` and `v`.
-const FORMAT: u64 = 2;
+/// 3: there are corrections, `o` and `z`.
+const FORMAT: u64 = 3;
 const FORMAT_KEY: &[u8] = b"!format";
 
 /// The most bytes in one value: 20 of them stay below sled's limit for a node, a quarter of its 512 KiB segments.
@@ -352,9 +357,9 @@ impl SledStore {
         }
     }
 
-    /// Whether this delivery (place and digest as they are written) is the earliest unfinished one of its place.
+    /// Whether this delivery (place, digest and revision as they are written) is the earliest unfinished one of its place.
     fn is_head(&self, id: &[u8]) -> Result<bool> {
-        let (place, _) = id.split_at(id.len().saturating_sub(DIGEST));
+        let place = place_of(id).ok_or_else(|| bad_key(id))?;
         let first = self.db.scan_prefix(Key::new(b'u').raw(place).bytes()).keys().next();
         let first = first.transpose().map_err(broken)?;
         Ok(first.is_some_and(|key| key.get(1..) == Some(id)))
@@ -514,6 +519,41 @@ impl Store for SledStore {
                 last_digest(&key)
             })
             .collect()
+    }
+
+    fn digests_of_paper(&self, paper: &PaperId) -> Result<Vec<DigestId>> {
+        let _gate = self.reading()?;
+        let mut digests = BTreeSet::new();
+        for name in self.names(self.real_name(paper)?)? {
+            for key in self.db.scan_prefix(Key::digests_with(&name).bytes()).keys() {
+                digests.insert(last_digest(&key.map_err(broken)?)?);
+            }
+        }
+        Ok(digests.into_iter().collect())
+    }
+
+    fn errata(&self, id: &DigestId) -> Result<Option<Errata>> {
+        let _gate = self.reading()?;
+        self.get(&Key::new(b'z').digest(id))
+    }
+
+    fn deliveries_of_digest(&self, id: &DigestId) -> Result<Vec<DeliveryId>> {
+        let _gate = self.reading()?;
+        let table = Key::new(b'v').digest(id);
+        let entries = self.db.scan_prefix(table.bytes()).keys();
+        let ids = entries.map(|key| {
+            let key = key.map_err(broken)?;
+            let mut reader = Reader(key.get(table.0.len()..).unwrap_or_default());
+            let place = reader.place().and_then(|place| place.parse().ok());
+            let read = place.and_then(|place| Some((place, reader.revision()?)));
+            let (place, revision) = read.ok_or_else(|| bad_key(&key))?;
+            Ok(DeliveryId {
+                place,
+                digest: *id,
+                revision,
+            })
+        });
+        ids.collect()
     }
 
     fn part(&self, id: &RenderingId, index: u32) -> Result<Option<Part>> {
@@ -726,6 +766,7 @@ impl Store for SledStore {
                 Some(b's') => record::decode::<DigestSummary>(&bytes(())?).err(),
                 Some(b't') if number(&first).is_none() => Some(NO_NUMBER.to_owned()),
                 Some(b'w') => record::decode::<WindowRecord>(&bytes(())?).err(),
+                Some(b'z') => record::decode::<Errata>(&bytes(())?).err(),
                 Some(b'y') => String::from_utf8(bytes(())?).err().map(|_| NO_TEXT.to_owned()),
                 _ => None,
             };
@@ -769,8 +810,8 @@ impl Store for SledStore {
 struct Draft<'a> {
     db: &'a Db,
     changes: BTreeMap<Vec<u8>, Option<Vec<u8>>>,
-    /// By place (as written in keys), the deliveries that changed.
-    touched: BTreeMap<Vec<u8>, BTreeMap<[u8; DIGEST], Touched>>,
+    /// By place, then by digest and revision (as written in keys), the deliveries that changed.
+    touched: BTreeMap<Vec<u8>, BTreeMap<Vec<u8>, Touched>>,
     /// Digests of which deliveries were archived.
     archived: BTreeSet<DigestId>,
 }
@@ -801,11 +842,12 @@ impl Slot {
         Some(Self { class, part, due })
     }
 
-    fn key(self, place: &[u8], digest: &[u8]) -> Key {
+    /// `issue` is digest and revision.
+    fn key(self, place: &[u8], issue: &[u8]) -> Key {
         // A place begins with its platform.
         let platform = place.split_inclusive(|&byte| byte == 1).next().unwrap_or_default();
         let table = Key::new(b'q').raw(platform).raw(&[self.class.code()]);
-        table.num32(self.part).time(self.due).raw(place).raw(digest)
+        table.num32(self.part).time(self.due).raw(place).raw(issue)
     }
 }
 
@@ -813,7 +855,7 @@ impl Slot {
 struct Queued<'a> {
     part: u32,
     due: DateTime<Utc>,
-    /// Place and digest as they are written.
+    /// Place, digest and revision as they are written.
     id: &'a [u8],
 }
 
@@ -1039,7 +1081,8 @@ impl<'a> Draft<'a> {
             }
             Write::Channel(channel) => self.channel(*channel),
             Write::RemoveChannel(place) => self.forget_channel(&place),
-            Write::Digest(digest) => self.replace_record(Key::new(b'g').digest(&digest.id), *digest),
+            Write::Digest(digest) => self.digest(*digest),
+            Write::Errata(errata) => self.replace_record(Key::new(b'z').digest(&errata.digest), *errata),
             Write::Rendering { id, parts } => self.rendering(&id, parts),
             Write::Delivery(delivery) => self.delivery(*delivery),
             Write::RemoveDelivery(id) => self.forget_delivery(&id),
@@ -1154,6 +1197,23 @@ impl<'a> Draft<'a> {
         }
     }
 
+    fn digest(&mut self, digest: Digest) -> Result<()> {
+        let key = Key::new(b'g').digest(&digest.id);
+        match self.take::<Digest>(&key)? {
+            Some(Ok(old)) => {
+                for entry in &old.entries {
+                    self.remove(Key::digests_with(&entry.paper).digest(&old.id).0);
+                }
+            }
+            Some(Err(())) => self.purge(&Key::new(b'o'), Key(Vec::new()).digest(&digest.id).bytes())?,
+            None => {}
+        }
+        for entry in &digest.entries {
+            self.put(Key::digests_with(&entry.paper).digest(&digest.id), &[]);
+        }
+        self.put_record(key, digest)
+    }
+
     fn rendering(&mut self, id: &RenderingId, parts: Vec<Part>) -> Result<()> {
         let key = Key::rendering(id);
         for old in self.keys(&key)? {
@@ -1166,12 +1226,16 @@ impl<'a> Draft<'a> {
     }
 
     fn delivery(&mut self, delivery: Delivery) -> Result<()> {
-        let DeliveryId { place, digest } = &delivery.id;
+        let DeliveryId {
+            place,
+            digest,
+            revision,
+        } = &delivery.id;
         let old = self.take_delivery(&delivery.id)?;
         let new = Some(&delivery);
         self.touch(&delivery.id, old.as_ref(), new);
         self.follow(old.as_ref(), new, |d, keys| {
-            let messages = d.message_ids.iter().filter(|id| !id.is_empty());
+            let messages = d.message_ids.iter().filter(|id| *revision == 0 && !id.is_empty());
             keys.extend(messages.map(|message| Key::new(b'k').place(place).text(message).digest(digest).0));
         });
         self.follow(old.as_ref(), new, delivery_keys);
@@ -1181,7 +1245,8 @@ impl<'a> Draft<'a> {
     fn forget_delivery(&mut self, id: &DeliveryId) -> Result<()> {
         if let Some(old) = self.take_delivery(id)? {
             self.touch(id, Some(&old), None);
-            for message in old.message_ids.iter().filter(|id| !id.is_empty()) {
+            let posted = !id.is_correction();
+            for message in old.message_ids.iter().filter(|id| posted && !id.is_empty()) {
                 self.remove(Key::new(b'k').place(&id.place).text(message).digest(&id.digest).0);
             }
             self.follow(Some(&old), None, delivery_keys);
@@ -1214,15 +1279,21 @@ impl<'a> Draft<'a> {
             Some(Ok(old)) => Ok(Some(old)),
             None => Ok(None),
             Some(Err(())) => {
-                let DeliveryId { place, digest } = id;
+                let DeliveryId {
+                    place,
+                    digest,
+                    revision,
+                } = id;
                 self.touched.entry(Key(Vec::new()).place(place).0).or_default();
-                let suffix = Key(Vec::new()).place(place).digest(digest);
-                self.purge(&Key::new(b'k').place(place), Key(Vec::new()).digest(digest).bytes())?;
+                let suffix = Key(Vec::new()).place(place).digest(digest).revision(*revision);
+                if *revision == 0 {
+                    self.purge(&Key::new(b'k').place(place), Key(Vec::new()).digest(digest).bytes())?;
+                }
                 for table in *b"eqx" {
                     self.purge(&Key::new(table), suffix.bytes())?;
                 }
                 self.remove(Key::delivery(b'u', id).0);
-                self.remove(Key::new(b'v').digest(digest).place(place).0);
+                self.remove(Key::new(b'v').digest(digest).place(place).revision(*revision).0);
                 Ok(None)
             }
         }
@@ -1253,7 +1324,7 @@ impl<'a> Draft<'a> {
     fn touch(&mut self, id: &DeliveryId, old: Option<&Delivery>, new: Option<&Delivery>) {
         let after = new.and_then(Slot::of);
         let of_place = self.touched.entry(Key(Vec::new()).place(&id.place).0).or_default();
-        let touched = of_place.entry(digest_bytes(&id.digest)).or_insert_with(|| Touched {
+        let touched = of_place.entry(issue_bytes(id)).or_insert_with(|| Touched {
             before: old.and_then(Slot::of),
             after,
         });
@@ -1265,37 +1336,38 @@ impl<'a> Draft<'a> {
     fn queue(&mut self) -> Result<()> {
         for (place, mut touched) in std::mem::take(&mut self.touched) {
             let unfinished = Key::new(b'u').raw(&place);
+            let issue = |key: &[u8]| key.get(unfinished.0.len()..).map(<[u8]>::to_vec);
             let first = self.db.scan_prefix(unfinished.bytes()).keys().next();
             let first = first.transpose().map_err(broken)?;
-            let head_before = first.as_deref().and_then(last_bytes);
+            let head_before = first.as_deref().and_then(issue);
             let head_after = if self.changed(&unfinished).next().is_none() {
-                head_before
+                head_before.clone()
             } else {
-                self.first(&unfinished)?.as_deref().and_then(last_bytes)
+                self.first(&unfinished)?.as_deref().and_then(issue)
             };
             if head_before != head_after {
-                for head in [head_before, head_after].into_iter().flatten() {
-                    if let Entry::Vacant(untouched) = touched.entry(head) {
-                        let delivery = self.read::<Delivery>(&Key::new(b'd').raw(&place).raw(&head))?;
+                for head in [&head_before, &head_after].into_iter().flatten() {
+                    if let Entry::Vacant(untouched) = touched.entry(head.clone()) {
+                        let delivery = self.read::<Delivery>(&Key::new(b'd').raw(&place).raw(head))?;
                         let slot = delivery.as_ref().and_then(Slot::of);
                         let (before, after) = (slot, slot);
                         untouched.insert(Touched { before, after });
                     }
                 }
             }
-            for (digest, Touched { before, after }) in touched {
-                let stands = |slot: &Slot, head| match slot.class {
-                    Class::Available => head == Some(digest),
+            for (issue, Touched { before, after }) in touched {
+                let stands = |slot: &Slot, head: &Option<Vec<u8>>| match slot.class {
+                    Class::Available => head.as_ref() == Some(&issue),
                     Class::Leased => true,
                 };
-                let before = before.filter(|slot| stands(slot, head_before));
-                let after = after.filter(|slot| stands(slot, head_after));
+                let before = before.filter(|slot| stands(slot, &head_before));
+                let after = after.filter(|slot| stands(slot, &head_after));
                 if before != after {
                     if let Some(slot) = before {
-                        self.remove(slot.key(&place, &digest).0);
+                        self.remove(slot.key(&place, &issue).0);
                     }
                     if let Some(slot) = after {
-                        self.put(slot.key(&place, &digest), &[]);
+                        self.put(slot.key(&place, &issue), &[]);
                     }
                 }
             }
@@ -1339,12 +1411,18 @@ impl<'a> Draft<'a> {
 /// The keys of the indices that follow a delivery's state, except those of its messages and of the queue.
 fn delivery_keys(delivery: &Delivery, keys: &mut Vec<Vec<u8>>) {
     let id = &delivery.id;
-    keys.push(Key::new(b'v').digest(&id.digest).place(&id.place).0);
+    keys.push(
+        Key::new(b'v')
+            .digest(&id.digest)
+            .place(&id.place)
+            .revision(id.revision)
+            .0,
+    );
     if !delivery.is_finished() {
         keys.push(Key::delivery(b'u', id).0);
     }
     if let Some(at) = super::ended(delivery) {
-        keys.push(Key::new(b'e').time(at).place(&id.place).digest(&id.digest).0);
+        keys.push(Key::new(b'e').time(at).delivery_id(id).0);
     }
     if let Some(since) = delivery.dead_since() {
         keys.push(Key::dead(since, id).0);
@@ -1382,6 +1460,10 @@ impl Key {
         Self::new(b'j').text(&paper.to_string())
     }
 
+    fn digests_with(paper: &PaperId) -> Self {
+        Self::new(b'o').text(&paper.to_string())
+    }
+
     fn queue(platform: Platform, class: Class) -> Self {
         Self::new(b'q').text(platform.name()).raw(&[class.code()])
     }
@@ -1398,13 +1480,13 @@ impl Key {
     }
 
     fn delivery(table: u8, id: &DeliveryId) -> Self {
-        Self::new(table).place(&id.place).digest(&id.digest)
+        Self::new(table).delivery_id(id)
     }
 
     fn dead(since: DateTime<Utc>, id: &DeliveryId) -> Self {
         let instant = Key(Vec::new()).time(since).0;
         let latest_first: Vec<u8> = instant.into_iter().map(|byte| !byte).collect();
-        Self::new(b'x').raw(&latest_first).place(&id.place).digest(&id.digest)
+        Self::new(b'x').raw(&latest_first).delivery_id(id)
     }
 
     fn rendering(id: &RenderingId) -> Self {
@@ -1412,11 +1494,15 @@ impl Key {
             Style::Compact => "compact",
             Style::Full => "full",
         };
+        let form = match id.revision {
+            0 => style.to_owned(),
+            revision => format!("{style}~{revision}"),
+        };
         Self::new(b'r')
             .digest(&id.digest)
             .text(id.platform.name())
             .text(id.lang.code())
-            .text(style)
+            .text(&form)
             .text(id.zone.name())
     }
 
@@ -1450,6 +1536,17 @@ impl Key {
 
     fn digest(self, id: &DigestId) -> Self {
         self.time(id.occurrence).num(id.set)
+    }
+
+    fn revision(self, revision: u32) -> Self {
+        match revision {
+            0 => self,
+            revision => self.num32(revision),
+        }
+    }
+
+    fn delivery_id(self, id: &DeliveryId) -> Self {
+        self.place(&id.place).digest(&id.digest).revision(id.revision)
     }
 
     fn place(self, place: &Place) -> Self {
@@ -1540,7 +1637,20 @@ impl Reader<'_> {
     fn delivery(&mut self) -> Option<DeliveryId> {
         let place = self.place()?.parse().ok()?;
         let digest = self.digest()?;
-        Some(DeliveryId { place, digest })
+        let revision = self.revision()?;
+        Some(DeliveryId {
+            place,
+            digest,
+            revision,
+        })
+    }
+
+    /// At the end of a key.
+    fn revision(&mut self) -> Option<u32> {
+        if self.0.is_empty() {
+            return Some(0);
+        }
+        self.num32()
     }
 }
 
@@ -1552,8 +1662,7 @@ fn readable_key(key: &[u8]) -> String {
         Some(match table {
             b'c' => format!("channel {}", r.place()?),
             b'd' => {
-                let place = r.place()?;
-                format!("delivery {place}+{}", r.digest()?)
+                format!("delivery {}", r.delivery()?)
             }
             b'g' => format!("digest {}", r.digest()?),
             b'h' => format!("content {}", r.text()?),
@@ -1574,6 +1683,7 @@ fn readable_key(key: &[u8]) -> String {
                 format!("window {source} {} – {}", from.to_rfc3339(), to.to_rfc3339())
             }
             b'y' => format!("limiter memory {}", r.text()?),
+            b'z' => format!("errata of digest {}", r.digest()?),
             _ => return None,
         })
     };
@@ -1605,14 +1715,16 @@ fn last_digest(key: &[u8]) -> Result<DigestId> {
     found.ok_or_else(|| bad_key(key))
 }
 
-/// A digest as it is written.
-fn digest_bytes(id: &DigestId) -> [u8; DIGEST] {
-    last_bytes(Key(Vec::new()).digest(id).bytes()).unwrap_or_default()
+/// Digest and revision of a delivery as they are written behind its place.
+fn issue_bytes(id: &DeliveryId) -> Vec<u8> {
+    Key(Vec::new()).digest(&id.digest).revision(id.revision).0
 }
 
-/// The digest at the end of a key, as it is written.
-fn last_bytes(key: &[u8]) -> Option<[u8; DIGEST]> {
-    key.last_chunk().copied()
+/// The place at the head of a delivery's id as it is written.
+fn place_of(id: &[u8]) -> Option<&[u8]> {
+    let mut reader = Reader(id);
+    reader.place()?;
+    id.get(..id.len() - reader.0.len())
 }
 
 /// Of a key of the table `n`: the instant behind the first `table` bytes, and the place as it is written.
@@ -1732,7 +1844,11 @@ fn check_format(dir: &Path, db: &Db) -> std::result::Result<(), OpenError> {
     };
     match db.get(FORMAT_KEY).map_err(|e| open_error(dir, e))? {
         Some(found) => match number(&found) {
-            Some(1) => migrate_queue(db).map_err(|e| match e {
+            Some(old @ (1 | 2)) => match old {
+                1 => migrate_queue(db),
+                _ => migrate_digests(db),
+            }
+            .map_err(|e| match e {
                 StoreError::Damaged { key, reason } => OpenError::Damaged {
                     dir: dir.display().to_string(),
                     reason: format!("{key}: {reason}"),
@@ -1783,10 +1899,12 @@ fn migrate_queue(db: &Db) -> Result<()> {
     for (number, entry) in (1..).zip(db.scan_prefix(b"d")) {
         let (key, first) = entry.map_err(broken)?;
         let id = key.get(1..).unwrap_or_default();
-        let (place, digest) = id.split_at(id.len().saturating_sub(DIGEST));
+        let place = place_of(id).ok_or_else(|| bad_key(&key))?;
+        let issue = id.get(place.len()..).unwrap_or_default();
+        let (digest, revision) = issue.split_at(DIGEST.min(issue.len()));
         let unfinished = Key::new(b'u').raw(id);
         let bytes = joined(&key, &first, |piece| db.get(piece).map_err(broken))?;
-        batch.insert(Key::new(b'v').raw(digest).raw(place).bytes(), &[]);
+        batch.insert(Key::new(b'v').raw(digest).raw(place).raw(revision).bytes(), &[]);
         if let Ok(delivery) = record::decode::<Delivery>(&bytes) {
             let mut keys = Vec::new();
             delivery_keys(&delivery, &mut keys);
@@ -1796,7 +1914,7 @@ fn migrate_queue(db: &Db) -> Result<()> {
             if let Some(slot) = Slot::of(&delivery)
                 && (slot.class == Class::Leased || head_of.as_deref() != Some(place))
             {
-                batch.insert(slot.key(place, digest).bytes(), &[]);
+                batch.insert(slot.key(place, issue).bytes(), &[]);
             }
         }
         if head_of.as_deref() != Some(place) && db.contains_key(unfinished.bytes()).map_err(broken)? {
@@ -1806,8 +1924,25 @@ fn migrate_queue(db: &Db) -> Result<()> {
             apply(&mut batch)?;
         }
     }
+    apply(&mut batch)?;
+    migrate_digests(db)
+}
+
+/// From format 2 to 3: the index of digests by paper.
+fn migrate_digests(db: &Db) -> Result<()> {
+    let mut batch = Batch::default();
+    for entry in db.scan_prefix(b"g") {
+        let (key, first) = entry.map_err(broken)?;
+        let bytes = joined(&key, &first, |piece| db.get(piece).map_err(broken))?;
+        if let Ok(digest) = record::decode::<Digest>(&bytes) {
+            for entry in &digest.entries {
+                batch.insert(Key::digests_with(&entry.paper).digest(&digest.id).bytes(), &[]);
+            }
+            db.apply_batch(std::mem::take(&mut batch)).map_err(broken)?;
+        }
+    }
     batch.insert(FORMAT_KEY, &FORMAT.to_be_bytes());
-    apply(&mut batch)
+    db.apply_batch(batch).map_err(broken)
 }
 
 const RESTORE: &str = "put a backup in its place, or move it away to begin anew; do not delete it before";
@@ -1879,9 +2014,10 @@ mod tests {
             lang: Lang::En,
             style: Style::Compact,
             zone: chrono_tz::UTC,
+            revision: 0,
         };
         let place = Place::telegram(chat, None);
-        Delivery::new(DeliveryId { place, digest }, rendering, 1, at(day))
+        Delivery::new(DeliveryId::post(place, digest), rendering, 1, at(day))
     }
 
     fn send(delivery: Delivery) -> Write {
@@ -1956,7 +2092,7 @@ mod tests {
 
     /// Turns the indices into what format 1 had of them.
     fn make_format_1(store: &SledStore) {
-        for table in [&b"q"[..], b"e", b"v"] {
+        for table in [&b"q"[..], b"e", b"o", b"v"] {
             for (key, _) in everything(store) {
                 if key.starts_with(table) {
                     store.db.remove(key).unwrap();
@@ -1965,7 +2101,7 @@ mod tests {
         }
         let mut last = None;
         for delivery in store.unfinished(usize::MAX).unwrap() {
-            let DeliveryId { place, digest } = &delivery.id;
+            let DeliveryId { place, digest, .. } = &delivery.id;
             let due = Key(Vec::new()).time(delivery.state.due().unwrap()).0;
             store
                 .db
@@ -1973,7 +2109,7 @@ mod tests {
                 .unwrap();
             if last.replace(place.clone()).as_ref() != Some(place) {
                 let head = Key::new(b'q').text(place.platform().name()).raw(&due).place(place);
-                store.db.insert(head.0, &digest_bytes(digest)).unwrap();
+                store.db.insert(head.0, Key(Vec::new()).digest(digest).bytes()).unwrap();
             }
         }
         store.db.insert(FORMAT_KEY, &1_u64.to_be_bytes()).unwrap();
@@ -1992,7 +2128,7 @@ mod tests {
             let now = everything(&store);
             make_format_1(&store);
             // What a migration that was broken off may have written already.
-            for (key, value) in now.iter().filter(|(key, _)| b"qev".contains(&key[0])).skip(half) {
+            for (key, value) in now.iter().filter(|(key, _)| b"qeov".contains(&key[0])).skip(half) {
                 store.db.insert(key, value).unwrap();
             }
             drop(store);
