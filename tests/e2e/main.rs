@@ -13,6 +13,7 @@
 )]
 
 mod bench;
+mod corrections;
 mod delivery;
 mod discord;
 mod fake;
