@@ -415,21 +415,22 @@ async fn events(
         // A reader that fell behind is let go; it comes back and is told what it missed.
         .take_while(|post| std::future::ready(post.is_ok()))
         .filter_map(move |post| {
-            std::future::ready(post.ok().filter(|post| post.place == place).map(|post| shown(&post)))
+            let here = post.ok().filter(|post| post.place == place);
+            std::future::ready(here.map(|post| (shown(&post), post.edited)))
         });
-    let events = stream::iter(posts)
+    let events = stream::iter(posts.into_iter().map(|post| (post, false)))
         .chain(live)
-        .map(move |post| Ok::<_, Infallible>(event(&post, lang)))
+        .map(move |(post, edited)| Ok::<_, Infallible>(event(&post, edited, lang)))
         .take_until(site.stop.clone().cancelled_owned());
     Ok(Sse::new(events).keep_alive(KeepAlive::default()).into_response())
 }
 
-fn event(post: &PostView, reader: Lang) -> Event {
+fn event(post: &PostView, edited: bool, reader: Lang) -> Event {
     let title = post.message.as_ref().map_or("", |message| markup::split(message).0);
-    let data = json!({ "key": post.key, "title": title, "html": pages::post_html(post, reader) });
+    let data = json!({ "key": post.key, "title": title, "html": pages::post_html(post, reader), "edited": edited });
     let event = Event::default().data(data.to_string());
-    // An id with a line break would end the field.
-    if post.key.chars().any(char::is_control) {
+    // An id with a line break would end the field; an edit is not the latest that a reader has.
+    if edited || post.key.chars().any(char::is_control) {
         event
     } else {
         event.id(&post.key)

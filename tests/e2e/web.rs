@@ -53,7 +53,20 @@ async fn the_page_shows_the_digest_answers_what_is_asked_and_tells_of_a_new_one(
     let heard = tokio::time::timeout(Duration::from_secs(20), heard)
         .await
         .expect("the new digest");
-    assert!(!heard.contains(&titles[3]), "only what is new: {heard}");
+    let (edits, new): (Vec<&str>, Vec<&str>) = heard
+        .lines()
+        .filter(|line| line.starts_with("data: "))
+        .partition(|line| line.contains("\"edited\":true"));
+    assert!(
+        new.iter().all(|post| !post.contains(&titles[3])),
+        "only what is new: {new:?}"
+    );
+    // The new mailing replaces a paper of the first digest.
+    assert!(
+        edits.iter().all(|edit| edit.contains(key) && edit.contains("✎")),
+        "{edits:?}"
+    );
+    assert_eq!(edits.len(), 1, "{heard}");
     // An open stream does not hold up the end.
     program.stop().await;
 }

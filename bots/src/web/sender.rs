@@ -31,6 +31,8 @@ pub struct Post {
     pub at: DateTime<Utc>,
     /// What it says.
     pub message: Message,
+    /// Whether it takes the place of what was sent under this key before.
+    pub edited: bool,
 }
 
 /// Where posts are announced to those who look; cheap to clone.
@@ -62,6 +64,23 @@ impl Live {
         let _ = self.announce.send(post);
     }
 
+    /// Announces what a post says from now on.
+    fn amend(&self, post: Post) {
+        let post = Arc::new(post);
+        let mut recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
+        // Who comes later gets it in the post itself.
+        for early in recent.iter_mut().filter(|early| early.key == post.key) {
+            let (at, edited) = (early.at, false);
+            *early = Arc::new(Post {
+                at,
+                edited,
+                ..Post::clone(&post)
+            });
+        }
+        // Fails only when nobody looks, and then nobody misses it.
+        let _ = self.announce.send(post);
+    }
+
     /// The last posts and, without a gap between the two, those to come.
     pub(super) fn listen(&self) -> (Vec<Arc<Post>>, broadcast::Receiver<Arc<Post>>) {
         // Under the lock, so that a post is in the one or in the other.
@@ -83,28 +102,31 @@ impl Sender {
     }
 }
 
+fn post(place: &Place, part: &Part, tag: &Tag, edited: bool) -> Result<Post, SendError> {
+    let message = markup::read(part).ok_or_else(|| SendError::Rejected {
+        reason: "the part is no message of the web page".to_owned(),
+    })?;
+    Ok(Post {
+        place: place.clone(),
+        key: tag.key.clone(),
+        at: crate::clock::now(),
+        message,
+        edited,
+    })
+}
+
 impl Messenger for Sender {
     fn platform(&self) -> Platform {
         Platform::Web
     }
 
     fn send<'a>(&'a self, place: &'a Place, part: &'a Part, tag: &'a Tag) -> BoxFuture<'a, Answered> {
-        let key = &tag.key;
-        let result = match markup::read(part) {
-            Some(message) => {
-                self.live.publish(Post {
-                    place: place.clone(),
-                    key: key.to_owned(),
-                    at: crate::clock::now(),
-                    message,
-                });
-                Ok(key.to_owned())
-            }
-            None => Err(SendError::Rejected {
-                reason: "the part is no message of the web page".to_owned(),
-            }),
-        };
-        Box::pin(std::future::ready(result.into()))
+        let posted = post(place, part, tag, false).map(|post| {
+            let key = post.key.clone();
+            self.live.publish(post);
+            key
+        });
+        Box::pin(std::future::ready(posted.into()))
     }
 
     /// A post with the same key takes the place of the first one: sending again is harmless.
@@ -113,7 +135,12 @@ impl Messenger for Sender {
     }
 
     fn edit<'a>(&'a self, place: &'a Place, _: &'a str, part: &'a Part, tag: &'a Tag) -> BoxFuture<'a, Answered> {
-        self.send(place, part, tag)
+        let edited = post(place, part, tag, true).map(|post| {
+            let key = post.key.clone();
+            self.live.amend(post);
+            key
+        });
+        Box::pin(std::future::ready(edited.into()))
     }
 
     /// The page refuses only what it cannot read at all: nothing can be made of that.

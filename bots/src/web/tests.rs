@@ -9,7 +9,7 @@ use paperwire_core::brief::{Brief, Origin};
 use paperwire_core::channel::{Activity, Channel, Platform, Seq, Settings, Style, WhenEmpty};
 use paperwire_core::delivery::{Delivery, DeliveryId, Tag};
 use paperwire_core::digest::{Digest, DigestId, Entry, EntryBrief, RenderingId};
-use paperwire_core::erratum::Errata;
+use paperwire_core::erratum::{Detail, Errata, Erratum, Kind};
 use paperwire_core::message::{self, Block, Part, Span, plain};
 use paperwire_core::paper::{Field, Paper};
 use paperwire_core::source::{SourceKind, Window};
@@ -489,6 +489,36 @@ async fn the_only_channel_is_the_home_page_and_several_are_listed() {
         html.contains("href=\"/c/lobby\"") && html.contains("href=\"/c/team\""),
         "{html}"
     );
+}
+
+#[tokio::test]
+async fn what_became_of_a_paper_is_said_in_its_digest_and_in_the_post() {
+    let mut shelf = shelf();
+    let (digest, post) = (a_digest(10), a_delivery(10, "key10").rendering);
+    let errata = Errata {
+        digest: digest.id,
+        revision: 1,
+        errata: vec![Erratum {
+            number: 2,
+            paper: digest.entries[1].paper.clone(),
+            at: noon(12),
+            kind: Kind::Withdrawn,
+        }],
+    };
+    let amendments = errata.amendments(Lang::Zh, Tz::Asia__Shanghai, Detail::Values);
+    let corrected = markup::amend(&markup::render(&a_message(10))[0], &amendments).unwrap();
+    shelf.parts.push((RenderingId { revision: 1, ..post }, corrected));
+    shelf.errata = Some(errata);
+    let page = page_over(shelf);
+    for path in [format!("/digest/{}", digest.id), "/c/lobby".to_owned()] {
+        let (_, _, html) = page.get(&path).await;
+        let texts = markup::tests::texts(&html).join("\n");
+        assert_eq!(
+            (texts.matches('⊘').count(), texts.matches("已撤稿（10月12日）").count()),
+            (1, 1),
+            "{path}: {texts}"
+        );
+    }
 }
 
 #[tokio::test]

@@ -440,10 +440,10 @@ mod tests {
     use crate::command;
     use crate::paper::Field;
     use crate::pipeline::fixture::{
-        Counting, add_channel, back, channel, claims, news, october, paper, sent, settings, take, topic,
+        Counting, add_channel, back, channel, claims, mailing, news, october, paper, sent, settings, take, topic,
     };
     use crate::pipeline::{Job, publish_due};
-    use crate::source::SourceKind;
+    use crate::source::{Announcement, SourceKind};
     use crate::store::{ModelStore, Write};
     use crate::subscription::Subjects;
 
@@ -575,6 +575,23 @@ mod tests {
     #[test]
     fn a_dialogue_in_chinese() {
         insta::assert_snapshot!(dialogue(Lang::Zh));
+    }
+
+    #[test]
+    fn what_became_of_a_paper_since_it_was_posted_is_said_where_it_stood() {
+        let store = newsroom(Lang::En);
+        let taken_back = vec![(Announcement::Withdrawal, paper(201, "Later Pruning, Not At All", ""))];
+        let taken = take(&store, "withdrawal", mailing(11, taken_back), october(11, 20));
+        assert_eq!(taken.corrections, 1);
+        // The queue has not got to it yet: who asks hears of it all the same.
+        for question in ["/paper 1", "/digest 2025-10-10", "/paper 2025-10-10 1"] {
+            let answer = ask(&store, HERE, question, None);
+            assert!(
+                answer.contains("1. ⊘ Later Pruning") && answer.contains("Withdrawn, 12 Oct."),
+                "{answer}"
+            );
+        }
+        assert!(!ask(&store, HERE, "/paper 2510.00201", None).contains('⊘'));
     }
 
     #[test]

@@ -194,7 +194,9 @@ pub fn retry(store: &dyn Store, id: &DeliveryId, now: DateTime<Utc>) -> Result<s
         State::Discarded {
             reason: Discard::Gone(_),
             ..
-        } if delivery.arrived() == 0 && delivery.again.is_empty() => Err(Refused::ComesAgain(id.clone())),
+        } if !delivery.id.is_correction() && delivery.arrived() == 0 && delivery.again.is_empty() => {
+            Err(Refused::ComesAgain(id.clone()))
+        }
         State::Discarded { .. } | State::Available { .. } | State::Leased { .. } | State::Sent { .. } => {
             Ok(delivery.retry(now))
         }

@@ -13,9 +13,17 @@
   let after = posts.dataset.after;
   let jumpTo = null;
 
-  const known = (key) => [...posts.querySelectorAll("[data-key]")].some((post) => post.dataset.key === key);
+  const known = (key) => [...posts.querySelectorAll("[data-key]")].find((post) => post.dataset.key === key);
+
+  // What it says changes, when it was said does not; who does not see it has nothing to be told.
+  const edit = (post) => {
+    const fresh = document.createElement("template");
+    fresh.innerHTML = post.html;
+    known(post.key)?.querySelector(".message")?.replaceWith(fresh.content.querySelector(".message"));
+  };
 
   const show = (post) => {
+    if (post.edited) return edit(post);
     after = post.key;
     if (known(post.key)) return;
     document.getElementById("empty")?.remove();
