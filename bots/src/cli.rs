@@ -553,7 +553,6 @@ async fn ingest(common: &Common, files: &[PathBuf], json: bool) -> Result<(), Fa
             "papers_updated": total.papers_updated,
             "papers_rejected": total.papers_rejected,
             "replacements": total.replacements,
-            "corrections": total.corrections,
             "windows": total.windows,
             "duplicates": total.duplicates,
         });
