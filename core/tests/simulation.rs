@@ -809,6 +809,12 @@ impl Simulation {
             let delay = self.random.between(1, 600_000);
             self.plan(delay, Event::Calm);
         }
+        if self.calm {
+            // A refusal that was on the wire when it became calm paused its channel once more.
+            for chat in &self.chats {
+                pipeline::resume_channel(&self.store, &chat.place, now)?;
+            }
+        }
         if !self.running {
             // Somebody does it by a command beside the program.
             pipeline::configure_channels(&self.store, &self.wanted(None), Extent::Additions, now)?;
