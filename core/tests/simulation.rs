@@ -205,6 +205,7 @@ struct InHand {
     held: Delivery,
     part: Part,
     task: Task,
+    slot: DateTime<Utc>,
     on_the_wire: bool,
 }
 
@@ -621,6 +622,7 @@ impl Simulation {
                     held,
                     part,
                     task,
+                    slot: at,
                     on_the_wire,
                 },
             );
@@ -682,11 +684,15 @@ impl Simulation {
         let Some(task) = self.tasks.get(&number) else {
             return broken("a task is gone");
         };
-        let held = task.held.clone();
+        let (held, slot) = (task.held.clone(), task.slot);
         let place = held.id.place.clone();
         if self.stopping {
             self.tell(|| format!("gives back {}", held.id));
             return self.answered(number, Outcome::Unused);
+        }
+        let now = self.steady_now();
+        if let Some(limiter) = self.limiters.get_mut(&place.platform()) {
+            limiter.used_late(&place, slot, now);
         }
         self.count_launch(&place)?;
         let piece = (self.chat_of(&place), held.id.digest, held.next_part());
