@@ -4,6 +4,7 @@
 //! | key | value | for |
 //! |---|---|---|
 //! | `!format` | version of this table | refusing data of a newer program |
+//! | `!wasted` | | the folder is to be compacted when it is opened next |
 //! | `a` name | real name | aliases |
 //! | `b` real name, name | name | aliases backwards |
 //! | `c` place | **channel** | |
@@ -56,7 +57,7 @@ use std::fs::{self, File, TryLockError};
 use std::io;
 use std::ops::Bound::{Excluded, Included};
 use std::ops::{ControlFlow, RangeBounds};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, OnceLock, PoisonError, RwLock, RwLockReadGuard};
 use std::time::Duration;
@@ -65,6 +66,7 @@ use ::sled::{Batch, Db, IVec};
 use chrono::{DateTime, Utc};
 
 use super::record::{self, PaperRecord, Record};
+use super::space::{self, Compaction, Space, Step};
 use super::{ContentRecord, DigestSummary, IntakeRecord, MatchRecord, Result, Store, StoreError, WindowRecord, Write};
 use crate::channel::{Activity, Channel, Place, Platform, Seq, Style};
 use crate::delivery::{Delivery, DeliveryId, State};
@@ -81,6 +83,7 @@ use crate::topic::TopicId;
 /// 2: the queue is ordered by part, `u` has no value any more, and there are `e` and `v`.
 const FORMAT: u64 = 2;
 const FORMAT_KEY: &[u8] = b"!format";
+const WASTED_KEY: &[u8] = b"!wasted";
 
 /// The most bytes in one value: 20 of them stay below sled's limit for a node, a quarter of its 512 KiB segments.
 const PIECE: usize = 6 * 1024;
@@ -133,6 +136,8 @@ pub enum OpenError {
 /// On disk.
 pub struct SledStore {
     db: Db,
+    dir: PathBuf,
+    compaction: Option<Compaction>,
     log: File,
     /// Readers never see half a commit, although sled applies a batch key by key.
     gate: RwLock<()>,
@@ -164,17 +169,16 @@ impl SledStore {
             dir: dir.display().to_string(),
             source,
         };
-        fs::create_dir_all(dir).map_err(failed)?;
         lock(dir)?;
-        remove_unfinished_snapshots(dir).map_err(failed)?;
-        let db = match open_db(dir, every_ms) {
-            Err(::sled::Error::Corruption { .. }) if put_snapshots_aside(dir).map_err(failed)? => {
-                open_db(dir, every_ms)
-            }
-            other => other,
-        };
-        let db = db.map_err(|e| open_error(dir, e))?;
+        space::recover(dir).map_err(failed)?;
+        fs::create_dir_all(dir).map_err(failed)?;
+        let mut db = open_repaired(dir, every_ms)?;
         check_format(dir, &db)?;
+        let mut compaction = None;
+        if db.contains_key(WASTED_KEY).map_err(|e| open_error(dir, e))? {
+            compaction = Some(compact(dir, db)?);
+            db = open_repaired(dir, every_ms)?;
+        }
 
         // Whoever wrote what is there now may not have lived to sync it, and the files' names have to last as well.
         let log = File::open(dir.join("db")).map_err(failed)?;
@@ -183,12 +187,52 @@ impl SledStore {
         File::open(dir).and_then(|d| d.sync_all()).map_err(failed)?;
         Ok(Self {
             db,
+            dir: dir.to_owned(),
+            compaction,
             log,
             gate: RwLock::new(()),
             broken: OnceLock::new(),
             commits: AtomicU64::new(0),
             synced: Mutex::new(0),
         })
+    }
+
+    /// What was done about the folder's size when it was opened; for the log.
+    pub fn compaction(&self) -> Option<&Compaction> {
+        self.compaction.as_ref()
+    }
+
+    /// Measures how much of the folder is in use, and remembers if too little is ([`Space::is_wasted`]): then the next
+    /// [`SledStore::open`] copies what is in use to a new folder that takes this one's place.
+    ///
+    /// Reads everything once, beside whatever else goes on: on a thread of its own, once a day or so.
+    ///
+    /// # Errors
+    /// When the storage fails.
+    pub fn measure(&self) -> Result<Space> {
+        self.usable()?;
+        let space = Space {
+            live: space::live_bytes(&self.db).map_err(broken)?,
+            // A folder that cannot be listed is none that this could help.
+            folder: space::folder_bytes(&self.dir).unwrap_or(0),
+        };
+        self.mark_wasted(space.is_wasted())?;
+        Ok(space)
+    }
+
+    fn mark_wasted(&self, wasted: bool) -> Result<()> {
+        let _gate = self.gate.write().unwrap_or_else(PoisonError::into_inner);
+        self.usable()?;
+        if self.db.contains_key(WASTED_KEY).map_err(broken)? != wasted {
+            let marked = if wasted {
+                self.db.insert(WASTED_KEY, &[])
+            } else {
+                self.db.remove(WASTED_KEY)
+            };
+            marked.map_err(|e| self.broke(&e))?;
+            self.commits.fetch_add(1, Ordering::SeqCst);
+        }
+        Ok(())
     }
 
     fn usable(&self) -> Result<()> {
@@ -1610,6 +1654,58 @@ fn whole(db: &Db, key: &[u8]) -> Result<Option<Vec<u8>>> {
     get(key)?.map(|first| joined(key, &first, get)).transpose()
 }
 
+/// Opens the tree, whatever a crash has left of its snapshots.
+fn open_repaired(dir: &Path, every_ms: Option<u64>) -> std::result::Result<Db, OpenError> {
+    let failed = |source| OpenError::Io {
+        dir: dir.display().to_string(),
+        source,
+    };
+    remove_unfinished_snapshots(dir).map_err(failed)?;
+    let db = match open_db(dir, every_ms) {
+        Err(::sled::Error::Corruption { .. }) if put_snapshots_aside(dir).map_err(failed)? => open_db(dir, every_ms),
+        other => other,
+    };
+    db.map_err(|e| open_error(dir, e))
+}
+
+/// Puts a fresh copy in the place of the folder, which nobody else has open. Whatever fails, there is a whole store in the
+/// folder afterwards.
+fn compact(dir: &Path, db: Db) -> std::result::Result<Compaction, OpenError> {
+    let before = space::folder_bytes(dir);
+    let copied = Step::Copy.run(dir, |_, to| copy_to(&db, to));
+    drop(db);
+    // Until sled's threads are gone.
+    lock(dir)?;
+    let done = copied.and_then(|()| {
+        Step::ALL
+            .into_iter()
+            .skip(1)
+            .try_for_each(|step| step.run(dir, |_, _| Ok(())))
+    });
+    space::recover(dir).map_err(|source| OpenError::Io {
+        dir: dir.display().to_string(),
+        source,
+    })?;
+    let bytes = done.and_then(|()| Ok((before?, space::folder_bytes(dir)?)));
+    Ok(match bytes {
+        Ok((before, after)) => Compaction::Done { before, after },
+        Err(e) => Compaction::Failed { reason: e.to_string() },
+    })
+}
+
+/// Copies all that a store holds into a new folder, durably.
+fn copy_to(db: &Db, to: &Path) -> io::Result<()> {
+    fs::create_dir_all(to)?;
+    let copy = open_db(to, None).map_err(io::Error::from)?;
+    space::copy(db, &copy, &[WASTED_KEY]).map_err(io::Error::from)?;
+    drop(copy);
+    lock(to).map_err(io::Error::other)?;
+    for entry in fs::read_dir(to)? {
+        File::open(entry?.path())?.sync_all()?;
+    }
+    File::open(to)?.sync_all()
+}
+
 fn open_db(dir: &Path, flush_every_ms: Option<u64>) -> ::sled::Result<Db> {
     ::sled::Config::new()
         .path(dir)
@@ -2051,6 +2147,83 @@ mod tests {
                 fs::copy(entry.path(), target).unwrap();
             }
         }
+    }
+
+    #[test]
+    fn a_compaction_that_is_broken_off_at_any_step_loses_nothing() {
+        for steps in 0..=Step::ALL.len() {
+            for torn in [false, true] {
+                let root = tempfile::tempdir().unwrap();
+                let dir = root.path().join("store");
+                let store = SledStore::open(&dir).unwrap();
+                store
+                    .commit((1..=40).map(|chat| send(delivery(chat, 1))).collect())
+                    .unwrap();
+                let before = everything(&store);
+                drop(store);
+                for step in &Step::ALL[..steps] {
+                    let copy = |from: &Path, to: &Path| copy_to(&open_db(from, None).unwrap(), to);
+                    step.run(&dir, copy).unwrap();
+                }
+                // What the next step may have begun.
+                if torn {
+                    let begun = match Step::ALL.get(steps) {
+                        Some(Step::Copy) => "store.compaction.copying",
+                        Some(Step::RemoveOld) => "store.compaction.replaced",
+                        Some(Step::Finish | Step::PutAside | Step::PutInPlace) | None => continue,
+                    };
+                    fs::create_dir_all(root.path().join(begun)).unwrap();
+                    fs::write(root.path().join(begun).join("db"), b"half").unwrap();
+                }
+                let store = SledStore::open(&dir).unwrap();
+                assert_eq!(everything(&store), before, "after {steps} steps");
+                assert_eq!(fs::read_dir(root.path()).unwrap().count(), 1);
+            }
+        }
+    }
+
+    #[test]
+    fn a_folder_that_is_marked_as_wasted_is_copied_at_the_next_open_and_says_so_once() {
+        let root = tempfile::tempdir().unwrap();
+        let dir = root.path().join("store");
+        let store = SledStore::open(&dir).unwrap();
+        store
+            .commit((1..=40).map(|chat| send(delivery(chat, 1))).collect())
+            .unwrap();
+        let before = everything(&store);
+        assert!(!store.measure().unwrap().is_wasted(), "a small folder is left alone");
+        drop(store);
+        let store = SledStore::open(&dir).unwrap();
+        assert_eq!(store.compaction(), None);
+        store.mark_wasted(true).unwrap();
+        drop(store);
+        let store = SledStore::open(&dir).unwrap();
+        assert!(
+            matches!(store.compaction(), Some(Compaction::Done { .. })),
+            "{:?}",
+            store.compaction()
+        );
+        assert_eq!(everything(&store), before);
+        drop(store);
+        assert_eq!(SledStore::open(&dir).unwrap().compaction(), None);
+    }
+
+    #[test]
+    fn a_copy_that_cannot_be_made_leaves_the_store_as_it_is() {
+        let root = tempfile::tempdir().unwrap();
+        let dir = root.path().join("store");
+        let store = SledStore::open(&dir).unwrap();
+        store.commit(vec![send(delivery(1, 1))]).unwrap();
+        store.mark_wasted(true).unwrap();
+        let before = everything(&store);
+        drop(store);
+        // A full disk, as far as the copy is concerned: its log cannot be made.
+        let db = open_db(&dir, None).unwrap();
+        fs::create_dir_all(root.path().join("store.compaction.copying/db")).unwrap();
+        let compaction = compact(&dir, db);
+        assert!(matches!(compaction, Ok(Compaction::Failed { .. })), "{compaction:?}");
+        let db = open_db(&dir, None).unwrap();
+        assert_eq!(db.iter().collect::<::sled::Result<Vec<_>>>().unwrap(), before);
     }
 
     #[test]
