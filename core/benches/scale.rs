@@ -223,16 +223,16 @@ fn churn(folder: &Path) {
     let chats = 1_000;
     for day in 0..1_000_000 / (chats * i64::from(PARTS)) {
         let now = day * 86_400;
-        let all = |state: &State, through| (0..chats).map(move |chat| delivery(chat, day, state.clone(), through));
-        put(&store, all(&available(now), 0));
+        let all = |state: State, through| (0..chats).map(move |chat| delivery(chat, day, state.clone(), through));
+        put(&store, all(available(now), 0));
         for part in 1..=PARTS {
-            put(&store, all(&State::Leased { until: at(now + 120) }, part - 1));
+            put(&store, all(State::Leased { until: at(now + 120) }, part - 1));
             let settled = if part == PARTS {
                 State::Sent { at: at(now) }
             } else {
                 available(now)
             };
-            put(&store, all(&settled, part));
+            put(&store, all(settled, part));
         }
         while compact(&store, at(now), 1_000).unwrap() > 0 {
             store.sync().unwrap();

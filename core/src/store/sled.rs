@@ -50,7 +50,7 @@
 //! - after a failed write the tree in memory may hold half a batch, and sled refuses to write ever after: the store
 //!   then refuses reads as well.
 
-use std::collections::btree_map::Entry;
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt;
 use std::fs::{self, File, TryLockError};
@@ -716,7 +716,7 @@ impl Store for SledStore {
                 Some(b's') => record::decode::<DigestSummary>(&bytes(())?).err(),
                 Some(b't') if number(&first).is_none() => Some(NO_NUMBER.to_owned()),
                 Some(b'w') => record::decode::<WindowRecord>(&bytes(())?).err(),
-                Some(b'y') => String::from_utf8(bytes(())?).err().map(|_| NO_TEXT.to_owned()),
+                Some(b'y') => std::str::from_utf8(&bytes(())?).err().map(|_| NO_TEXT.to_owned()),
                 _ => None,
             };
             found.extend(outcome.map(|why| damaged(&key, why)));
@@ -759,14 +759,14 @@ impl Store for SledStore {
 struct Draft<'a> {
     db: &'a Db,
     changes: BTreeMap<Vec<u8>, Option<Vec<u8>>>,
-    /// By place (as written in keys), the deliveries that changed.
-    touched: BTreeMap<Vec<u8>, BTreeMap<[u8; DIGEST], Touched>>,
+    /// The deliveries that changed, by place and digest as they are written.
+    touched: BTreeMap<Vec<u8>, Touched>,
     /// Digests of which deliveries were archived.
     archived: BTreeSet<DigestId>,
 }
 
 /// A delivery's part in the queue before a commit and after it.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Default)]
 struct Touched {
     before: Option<Slot>,
     after: Option<Slot>,
@@ -791,11 +791,12 @@ impl Slot {
         Some(Self { class, part, due })
     }
 
-    fn key(self, place: &[u8], digest: &[u8]) -> Key {
+    /// `id`: place and digest as they are written.
+    fn key(self, id: &[u8]) -> Key {
         // A place begins with its platform.
-        let platform = place.split_inclusive(|&byte| byte == 1).next().unwrap_or_default();
+        let platform = id.split_inclusive(|&byte| byte == 1).next().unwrap_or_default();
         let table = Key::new(b'q').raw(platform).raw(&[self.class.code()]);
-        table.num32(self.part).time(self.due).raw(place).raw(digest)
+        table.num32(self.part).time(self.due).raw(id)
     }
 }
 
@@ -949,8 +950,9 @@ impl<'a> Draft<'a> {
             return Ok(None);
         };
         let bytes = joined(key.bytes(), &first, |piece| self.get(piece))?;
+        let record = record::decode(&bytes).map_err(|_| ());
         self.remove_whole(key.bytes().to_vec(), &first);
-        Ok(Some(record::decode(&bytes).map_err(|_| ())))
+        Ok(Some(record))
     }
 
     /// A record as it is now, if it is there and can be read.
@@ -993,8 +995,8 @@ impl<'a> Draft<'a> {
                 .insert(piece_key(key.bytes(), number), Some(piece.to_vec()));
         }
         let mut value = Vec::with_capacity(2 + first.len());
-        value.extend(count.to_be_bytes());
-        value.extend(first);
+        value.extend_from_slice(&count.to_be_bytes());
+        value.extend_from_slice(first);
         self.changes.insert(key.0, Some(value));
         Ok(())
     }
@@ -1156,137 +1158,153 @@ impl<'a> Draft<'a> {
     }
 
     fn delivery(&mut self, delivery: Delivery) -> Result<()> {
-        let DeliveryId { place, digest } = &delivery.id;
-        let old = self.take_delivery(&delivery.id)?;
-        let new = Some(&delivery);
-        self.touch(&delivery.id, old.as_ref(), new);
-        self.follow(old.as_ref(), new, |d, keys| {
-            let messages = d.message_ids.iter().filter(|id| !id.is_empty());
-            keys.extend(messages.map(|message| Key::new(b'k').place(place).text(message).digest(digest).0));
-        });
-        self.follow(old.as_ref(), new, delivery_keys);
-        self.put_record(Key::delivery(b'd', &delivery.id), delivery)
+        let key = Key::delivery(b'd', &delivery.id);
+        let old = self.take_delivery(&key, &delivery.id)?;
+        self.follow(&delivery.id, old.as_ref(), Some(&delivery));
+        self.put_record(key, delivery)
     }
 
     fn forget_delivery(&mut self, id: &DeliveryId) -> Result<()> {
-        if let Some(old) = self.take_delivery(id)? {
-            self.touch(id, Some(&old), None);
+        let key = Key::delivery(b'd', id);
+        if let Some(old) = self.take_delivery(&key, id)? {
+            self.follow(id, Some(&old), None);
             for message in old.message_ids.iter().filter(|id| !id.is_empty()) {
-                self.remove(Key::new(b'k').place(&id.place).text(message).digest(&id.digest).0);
+                self.remove(Key::message(id, message).0);
             }
-            self.follow(Some(&old), None, delivery_keys);
         }
-        Ok(())
+        self.remove_record(key.0)
     }
 
     fn archive(&mut self, id: &DeliveryId) -> Result<()> {
         self.archived.insert(id.digest);
-        let Some(delivery) = self.read::<Delivery>(&Key::delivery(b'd', id))? else {
+        let key = Key::delivery(b'd', id);
+        let Some(delivery) = self.read::<Delivery>(&key)? else {
             return Ok(());
         };
         if super::ended(&delivery).is_none() {
             return Ok(());
         }
-        let key = Key::new(b's').digest(&id.digest);
-        let summary = self.take::<DigestSummary>(&key)?.and_then(std::result::Result::ok);
+        let of_digest = Key::new(b's').digest(&id.digest);
+        let summary = self.read::<DigestSummary>(&of_digest)?;
         let mut summary = summary.unwrap_or_else(|| DigestSummary::new(id.digest));
         summary.add(&delivery);
-        self.put_record(key, summary)?;
-        self.remove_record(Key::delivery(b'd', id).0)?;
-        self.follow(Some(&delivery), None, delivery_keys);
-        Ok(())
+        self.replace_record(of_digest, summary)?;
+        self.follow(id, Some(&delivery), None);
+        self.remove_record(key.0)
     }
 
-    /// Takes a delivery out. Of a damaged one, which cannot say itself what its index entries are, they are all removed
+    /// A delivery as it is now. What it has beyond its first piece is taken out; that one is for the caller, who puts the
+    /// new state in its place. Of a damaged one, which cannot say itself what its index entries are, they are all removed
     /// here.
-    fn take_delivery(&mut self, id: &DeliveryId) -> Result<Option<Delivery>> {
-        match self.take::<Delivery>(&Key::delivery(b'd', id))? {
-            Some(Ok(old)) => Ok(Some(old)),
-            None => Ok(None),
-            Some(Err(())) => {
-                let DeliveryId { place, digest } = id;
-                self.touched.entry(Key(Vec::new()).place(place).0).or_default();
-                let suffix = Key(Vec::new()).place(place).digest(digest);
-                self.purge(&Key::new(b'k').place(place), Key(Vec::new()).digest(digest).bytes())?;
-                for table in *b"eqx" {
-                    self.purge(&Key::new(table), suffix.bytes())?;
-                }
-                self.remove(Key::delivery(b'u', id).0);
-                self.remove(Key::new(b'v').digest(digest).place(place).0);
-                Ok(None)
+    fn take_delivery(&mut self, key: &Key, id: &DeliveryId) -> Result<Option<Delivery>> {
+        let Some(first) = self.get(key.bytes())? else {
+            return Ok(None);
+        };
+        let bytes = joined(key.bytes(), &first, |piece| self.get(piece))?;
+        let delivery = record::decode::<Delivery>(&bytes);
+        for number in 1..=further(&first) {
+            self.remove(piece_key(key.bytes(), number));
+        }
+        if let Ok(delivery) = delivery {
+            return Ok(Some(delivery));
+        }
+        let written = key.bytes().get(1..).unwrap_or_default();
+        self.touched.entry(written.to_vec()).or_default();
+        let DeliveryId { place, digest } = id;
+        self.purge(&Key::new(b'k').place(place), Key(Vec::new()).digest(digest).bytes())?;
+        for table in *b"eqx" {
+            self.purge(&Key::new(table), written)?;
+        }
+        self.remove(Key::delivery(b'u', id).0);
+        self.remove(Key::new(b'v').digest(digest).place(place).0);
+        Ok(None)
+    }
+
+    /// Brings the index entries of a delivery from its old state to the new one. Where it is removed, those of its messages
+    /// are left to the caller.
+    fn follow(&mut self, id: &DeliveryId, old: Option<&Delivery>, new: Option<&Delivery>) {
+        if let Some(new) = new {
+            let [before, after] = [old.map_or(&[][..], |old| &old.message_ids), &new.message_ids];
+            // As a rule the new state has what the old one had, and one more.
+            let same = before.iter().zip(after).take_while(|(b, a)| b == a).count();
+            for message in before
+                .iter()
+                .skip(same)
+                .filter(|id| !id.is_empty() && !after.contains(id))
+            {
+                self.remove(Key::message(id, message).0);
+            }
+            for message in after.iter().skip(same).filter(|id| !id.is_empty()) {
+                self.put(Key::message(id, message), &[]);
             }
         }
-    }
-
-    /// Removes the keys that the old state has and the new one has not, and puts those that only the new one has.
-    fn follow(
-        &mut self,
-        old: Option<&Delivery>,
-        new: Option<&Delivery>,
-        keys_of: impl Fn(&Delivery, &mut Vec<Vec<u8>>),
-    ) {
-        let [mut before, mut after] = [Vec::new(), Vec::new()];
-        old.into_iter().for_each(|old| keys_of(old, &mut before));
-        new.into_iter().for_each(|new| keys_of(new, &mut after));
-        for key in &before {
-            if !after.contains(key) {
+        let [before, after] = [old, new].map(|delivery| delivery.map(Stage::of));
+        if before != after {
+            let before = before.map(|stage| stage.keys(id)).unwrap_or_default();
+            let after = after.map(|stage| stage.keys(id)).unwrap_or_default();
+            for key in before.iter().filter(|key| !after.contains(key)) {
                 self.remove(key.clone());
             }
-        }
-        for key in after {
-            if !before.contains(&key) {
+            for key in after.into_iter().filter(|key| !before.contains(key)) {
                 self.put(Key(key), &[]);
             }
         }
-    }
-
-    fn touch(&mut self, id: &DeliveryId, old: Option<&Delivery>, new: Option<&Delivery>) {
-        let after = new.and_then(Slot::of);
-        let of_place = self.touched.entry(Key(Vec::new()).place(&id.place).0).or_default();
-        let touched = of_place.entry(digest_bytes(&id.digest)).or_insert_with(|| Touched {
-            before: old.and_then(Slot::of),
-            after,
-        });
-        touched.after = after;
+        let [before, after] = [old, new].map(|delivery| delivery.and_then(Slot::of));
+        let touched = self
+            .touched
+            .entry(Key(Vec::new()).place(&id.place).digest(&id.digest).0);
+        touched.or_insert(Touched { before, after: None }).after = after;
     }
 
     /// Lets the queue follow: it has the earliest unfinished delivery of each place if that is available, and whatever is
     /// leased.
     fn queue(&mut self) -> Result<()> {
-        for (place, mut touched) in std::mem::take(&mut self.touched) {
-            let unfinished = Key::new(b'u').raw(&place);
-            let first = self.db.scan_prefix(unfinished.bytes()).keys().next();
-            let first = first.transpose().map_err(broken)?;
-            let head_before = first.as_deref().and_then(last_bytes);
-            let head_after = if self.changed(&unfinished).next().is_none() {
-                head_before
-            } else {
-                self.first(&unfinished)?.as_deref().and_then(last_bytes)
-            };
-            if head_before != head_after {
-                for head in [head_before, head_after].into_iter().flatten() {
-                    if let Entry::Vacant(untouched) = touched.entry(head) {
-                        let delivery = self.read::<Delivery>(&Key::new(b'd').raw(&place).raw(&head))?;
-                        let slot = delivery.as_ref().and_then(Slot::of);
-                        let (before, after) = (slot, slot);
-                        untouched.insert(Touched { before, after });
-                    }
+        let mut all = std::mem::take(&mut self.touched).into_iter().peekable();
+        let place_of = |id: &[u8]| id.len().saturating_sub(DIGEST);
+        while let Some((id, touched)) = all.next() {
+            let (place, _) = id.split_at(place_of(&id));
+            let mut of_place = vec![(id.clone(), touched)];
+            while let Some(another) = all.next_if(|(other, _)| other.split_at(place_of(other)).0 == place) {
+                of_place.push(another);
+            }
+            self.queue_place(place, of_place)?;
+        }
+        Ok(())
+    }
+
+    fn queue_place(&mut self, place: &[u8], mut touched: Vec<(Vec<u8>, Touched)>) -> Result<()> {
+        let unfinished = Key::new(b'u').raw(place);
+        let id_of = |key: &[u8]| key.get(1..).unwrap_or_default().to_vec();
+        let first = self.db.scan_prefix(unfinished.bytes()).keys().next();
+        let head_before = first.transpose().map_err(broken)?.map(|key| id_of(&key));
+        let head_after = if self.changed(&unfinished).next().is_none() {
+            head_before.clone()
+        } else {
+            self.first(&unfinished)?.map(|key| id_of(&key))
+        };
+        if head_before != head_after {
+            for head in [&head_before, &head_after].into_iter().flatten() {
+                if touched.iter().all(|(id, _)| id != head) {
+                    let delivery = self.read::<Delivery>(&Key::new(b'd').raw(head))?;
+                    let slot = delivery.as_ref().and_then(Slot::of);
+                    let (before, after) = (slot, slot);
+                    touched.push((head.clone(), Touched { before, after }));
                 }
             }
-            for (digest, Touched { before, after }) in touched {
-                let stands = |slot: &Slot, head| match slot.class {
-                    Class::Available => head == Some(digest),
-                    Class::Leased => true,
-                };
-                let before = before.filter(|slot| stands(slot, head_before));
-                let after = after.filter(|slot| stands(slot, head_after));
-                if before != after {
-                    if let Some(slot) = before {
-                        self.remove(slot.key(&place, &digest).0);
-                    }
-                    if let Some(slot) = after {
-                        self.put(slot.key(&place, &digest), &[]);
-                    }
+        }
+        for (id, Touched { before, after }) in touched {
+            let stands = |slot: &Slot, head: &Option<Vec<u8>>| match slot.class {
+                Class::Available => head.as_ref() == Some(&id),
+                Class::Leased => true,
+            };
+            let before = before.filter(|slot| stands(slot, &head_before));
+            let after = after.filter(|slot| stands(slot, &head_after));
+            if before != after {
+                if let Some(slot) = before {
+                    self.remove(slot.key(&id).0);
+                }
+                if let Some(slot) = after {
+                    self.put(slot.key(&id), &[]);
                 }
             }
         }
@@ -1326,18 +1344,35 @@ impl<'a> Draft<'a> {
     }
 }
 
-/// The keys of the indices that follow a delivery's state, except those of its messages and of the queue.
-fn delivery_keys(delivery: &Delivery, keys: &mut Vec<Vec<u8>>) {
-    let id = &delivery.id;
-    keys.push(Key::new(b'v').digest(&id.digest).place(&id.place).0);
-    if !delivery.is_finished() {
-        keys.push(Key::delivery(b'u', id).0);
+/// Of a delivery's state what its entries in the indices follow from, those of its messages and of the queue aside.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Stage {
+    unfinished: bool,
+    ended: Option<DateTime<Utc>>,
+    dead: Option<DateTime<Utc>>,
+}
+
+impl Stage {
+    fn of(delivery: &Delivery) -> Self {
+        Self {
+            unfinished: !delivery.is_finished(),
+            ended: super::ended(delivery),
+            dead: delivery.dead_since(),
+        }
     }
-    if let Some(at) = super::ended(delivery) {
-        keys.push(Key::new(b'e').time(at).place(&id.place).digest(&id.digest).0);
-    }
-    if let Some(since) = delivery.dead_since() {
-        keys.push(Key::dead(since, id).0);
+
+    fn keys(self, id: &DeliveryId) -> Vec<Vec<u8>> {
+        let mut keys = vec![Key::new(b'v').digest(&id.digest).place(&id.place).0];
+        if self.unfinished {
+            keys.push(Key::delivery(b'u', id).0);
+        }
+        if let Some(at) = self.ended {
+            keys.push(Key::new(b'e').time(at).place(&id.place).digest(&id.digest).0);
+        }
+        if let Some(since) = self.dead {
+            keys.push(Key::dead(since, id).0);
+        }
+        keys
     }
 }
 
@@ -1391,6 +1426,10 @@ impl Key {
         Self::new(table).place(&id.place).digest(&id.digest)
     }
 
+    fn message(id: &DeliveryId, message: &str) -> Self {
+        Self::new(b'k').place(&id.place).text(message).digest(&id.digest)
+    }
+
     fn dead(since: DateTime<Utc>, id: &DeliveryId) -> Self {
         let instant = Key(Vec::new()).time(since).0;
         let latest_first: Vec<u8> = instant.into_iter().map(|byte| !byte).collect();
@@ -1411,7 +1450,7 @@ impl Key {
     }
 
     fn raw(mut self, bytes: &[u8]) -> Self {
-        self.0.extend(bytes);
+        self.0.extend_from_slice(bytes);
         self
     }
 
@@ -1595,16 +1634,6 @@ fn last_digest(key: &[u8]) -> Result<DigestId> {
     found.ok_or_else(|| bad_key(key))
 }
 
-/// A digest as it is written.
-fn digest_bytes(id: &DigestId) -> [u8; DIGEST] {
-    last_bytes(Key(Vec::new()).digest(id).bytes()).unwrap_or_default()
-}
-
-/// The digest at the end of a key, as it is written.
-fn last_bytes(key: &[u8]) -> Option<[u8; DIGEST]> {
-    key.last_chunk().copied()
-}
-
 /// Of a key of the table `n`: the instant behind the first `table` bytes, and the place as it is written.
 fn due_and_place(key: &[u8], table: usize) -> Result<(DateTime<Utc>, &[u8])> {
     let mut reader = Reader(key.get(table..).unwrap_or_default());
@@ -1634,24 +1663,32 @@ fn further(first: &[u8]) -> u16 {
 fn piece_key(key: &[u8], number: u16) -> Vec<u8> {
     let mut piece = Vec::with_capacity(key.len() + 3);
     piece.push(b'~');
-    piece.extend(key);
-    piece.extend(number.to_be_bytes());
+    piece.extend_from_slice(key);
+    piece.extend_from_slice(&number.to_be_bytes());
     piece
 }
 
 /// A record's bytes. Where a piece is missing, the rest will not parse, and the record is named as damaged.
-fn joined(key: &[u8], first: &[u8], get: impl Fn(&[u8]) -> Result<Option<IVec>>) -> Result<Vec<u8>> {
-    let mut bytes = first.get(2..).unwrap_or_default().to_vec();
-    for number in 1..=further(first) {
+fn joined<'a>(key: &[u8], first: &'a [u8], get: impl Fn(&[u8]) -> Result<Option<IVec>>) -> Result<Cow<'a, [u8]>> {
+    let first_piece = first.get(2..).unwrap_or_default();
+    let count = further(first);
+    if count == 0 {
+        return Ok(Cow::Borrowed(first_piece));
+    }
+    let mut bytes = first_piece.to_vec();
+    for number in 1..=count {
         let piece = get(&piece_key(key, number))?;
         bytes.extend_from_slice(piece.as_deref().unwrap_or_default());
     }
-    Ok(bytes)
+    Ok(Cow::Owned(bytes))
 }
 
 fn whole(db: &Db, key: &[u8]) -> Result<Option<Vec<u8>>> {
     let get = |key: &[u8]| db.get(key).map_err(broken);
-    get(key)?.map(|first| joined(key, &first, get)).transpose()
+    let first = get(key)?;
+    first
+        .map(|first| Ok(joined(key, &first, get)?.into_owned()))
+        .transpose()
 }
 
 /// Opens the tree, whatever a crash has left of its snapshots.
@@ -1833,15 +1870,13 @@ fn migrate_queue(db: &Db) -> Result<()> {
         let bytes = joined(&key, &first, |piece| db.get(piece).map_err(broken))?;
         batch.insert(Key::new(b'v').raw(digest).raw(place).bytes(), &[]);
         if let Ok(delivery) = record::decode::<Delivery>(&bytes) {
-            let mut keys = Vec::new();
-            delivery_keys(&delivery, &mut keys);
-            for key in keys {
+            for key in Stage::of(&delivery).keys(&delivery.id) {
                 batch.insert(key, &[]);
             }
             if let Some(slot) = Slot::of(&delivery)
                 && (slot.class == Class::Leased || head_of.as_deref() != Some(place))
             {
-                batch.insert(slot.key(place, digest).bytes(), &[]);
+                batch.insert(slot.key(id).bytes(), &[]);
             }
         }
         if head_of.as_deref() != Some(place) && db.contains_key(unfinished.bytes()).map_err(broken)? {
@@ -2017,7 +2052,7 @@ mod tests {
                 .unwrap();
             if last.replace(place.clone()).as_ref() != Some(place) {
                 let head = Key::new(b'q').text(place.platform().name()).raw(&due).place(place);
-                store.db.insert(head.0, &digest_bytes(digest)).unwrap();
+                store.db.insert(head.0, Key(Vec::new()).digest(digest).0).unwrap();
             }
         }
         store.db.insert(FORMAT_KEY, &1_u64.to_be_bytes()).unwrap();
