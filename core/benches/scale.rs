@@ -19,7 +19,7 @@ use paperwire_core::delivery::{Delivery, DeliveryId, State};
 use paperwire_core::digest::{DigestId, RenderingId};
 use paperwire_core::locale::Lang;
 use paperwire_core::paper::{Field, Paper, PaperId};
-use paperwire_core::pipeline::{EDIT_WINDOW, compact};
+use paperwire_core::pipeline::compact;
 use paperwire_core::source::SourceKind;
 use paperwire_core::store::{SledStore, Store, Write};
 use paperwire_core::subscription::Subjects;
@@ -221,7 +221,8 @@ fn start(folder: &Path) {
 fn churn(folder: &Path) {
     let store = SledStore::open(folder).unwrap();
     let chats = 1_000;
-    for day in 0..1_000_000 / (chats * i64::from(PARTS)) {
+    let days = std::env::var("DAYS").map_or(1_000_000 / (chats * i64::from(PARTS)), |days| days.parse().unwrap());
+    for day in 0..days {
         let now = day * 86_400;
         let all = |state: State, through| (0..chats).map(move |chat| delivery(chat, day, state.clone(), through));
         put(&store, all(available(now), 0));
@@ -241,18 +242,16 @@ fn churn(folder: &Path) {
             println!("day {day}: {} MB, memory {} MB", size(folder) >> 20, memory("VmHWM:"));
         }
     }
+    let (space, _) = timed("measure", || store.measure()).unwrap();
+    println!("folder {} MB, live {} MB", space.folder >> 20, space.live >> 20);
     drop(store);
+    let store = timed("open anew", || SledStore::open(folder)).unwrap();
     println!(
-        "closed: {} MB; window {} days",
+        "{:?}; {} MB, memory {} MB",
+        store.compaction(),
         size(folder) >> 20,
-        EDIT_WINDOW.num_days()
+        memory("VmHWM:")
     );
-    let db = sled::open(folder).unwrap();
-    let live: usize = db
-        .iter()
-        .map(|entry| entry.map(|(key, value)| key.len() + value.len()).unwrap())
-        .sum();
-    println!("live: {} MB in {} entries", live >> 20, db.len());
 }
 
 fn main() {
