@@ -344,8 +344,8 @@ pub trait Store: Send + Sync {
     fn delivery(&self, id: &DeliveryId) -> Result<Option<Delivery>>;
     /// A place's deliveries, latest occurrence first, at most `limit`, only those before `before` if given.
     fn deliveries(&self, place: &Place, before: Option<DigestId>, limit: usize) -> Result<Vec<Delivery>>;
-    /// A platform's unfinished deliveries that are due at `now`, at most `limit`: first the available ones, by the index of
-    /// their next part, so that every channel gets its first part before any gets its second, then most overdue first,
+    /// A platform's unfinished deliveries that are due at `now`, at most `limit`: first those in doubt, since what settles them
+    /// is forgotten soon, then the other available ones, each by the index of their next part, so that every channel gets its first part before any gets its second, then most overdue first,
     /// then by place; behind them, in the same order, those whose lease has expired. Of one place only the one with the
     /// earliest occurrence is ever returned, so that digests arrive in order: while it is leased or not yet due, it
     /// blocks those behind it.

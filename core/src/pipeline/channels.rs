@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
 
+use super::readable;
 use crate::channel::{Activity, Channel, Place, Seq, Settings};
 use crate::delivery::{Delivery, State};
 use crate::store::{Result, Store, Write};
@@ -154,9 +155,9 @@ pub fn move_channel(store: &dyn Store, from: &Place, to: &Place) -> Result<()> {
     }
     // One commit for all: a digest that a crash left behind at the old place would be overtaken by the next one at the new.
     let mut writes = Vec::new();
-    if let Some(channel) = store.channel(from)? {
+    if let Some(channel) = readable(store.channel(from))? {
         writes.push(Write::RemoveChannel(from.clone()));
-        if store.channel(to)?.is_none() {
+        if readable(store.channel(to))?.is_none() {
             writes.push(Write::Channel(Box::new(Channel {
                 place: to.clone(),
                 ..channel
@@ -419,7 +420,7 @@ mod tests {
             publish_now(store, &[topic()], &Counting::default(), vec![reader], october(day, 21)).unwrap();
         }
         let mut deliveries = store.deliveries(&place(at_place), None, 9).unwrap();
-        let held = deliveries.pop().unwrap().claim(october(9, 21));
+        let held = deliveries.pop().unwrap().claim(None, october(9, 21));
         let settled = crate::delivery::settle(held, sent("71"), crate::delivery::UncertainPolicy::Skip, october(9, 22));
         store.commit(vec![Write::Delivery(Box::new(settled.delivery))]).unwrap();
     }

@@ -319,7 +319,8 @@ impl Store for ModelStore {
         let mut due: Vec<_> = state.heads(platform).filter(|(due, _)| *due <= now).collect();
         due.sort_by_key(|(due, d)| {
             let leased = matches!(d.state, delivery::State::Leased { .. });
-            (leased, d.next_part(), *due, &d.id.place)
+            let class = (leased, d.doubt == delivery::Doubt::None);
+            (class, d.next_part(), *due, &d.id.place)
         });
         Ok(due
             .into_iter()

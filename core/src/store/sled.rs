@@ -37,8 +37,8 @@
 //! (`telegram:-1/4`, `telegram:-1/42`) and the order is the texts' own; a place as platform, chat and thread; a digest
 //! as occurrence and set.
 //!
-//! The queue `q` holds two classes: the available ones, of each place the earliest unfinished delivery alone and only if it is
-//! available, and all that are leased. Behind the class comes the index of the next part, so that what is due is found by
+//! The queue `q` holds three classes: the available ones that are in doubt and the others, of each place the earliest
+//! unfinished delivery alone and only if it is available, and all that are leased. Behind the class comes the index of the next part, so that what is due is found by
 //! one range for each part index; what is not yet due costs nothing.
 //!
 //! What sled 0.34 needs so that the promises hold:
@@ -72,7 +72,7 @@ use super::{
     ContentRecord, Counts, DigestSummary, IntakeRecord, MatchRecord, Result, Store, StoreError, WindowRecord, Write,
 };
 use crate::channel::{Activity, Channel, Place, Platform, Seq, Style};
-use crate::delivery::{Delivery, DeliveryId, State};
+use crate::delivery::{Delivery, DeliveryId, Doubt, State};
 use crate::digest::{Digest, DigestId, RenderingId};
 use crate::join;
 use crate::message::Part;
@@ -847,7 +847,10 @@ struct Slot {
 impl Slot {
     fn of(delivery: &Delivery) -> Option<Self> {
         let (class, due) = match &delivery.state {
-            State::Available { at } => (Class::Available, *at),
+            State::Available { at } => match delivery.doubt {
+                Doubt::None => (Class::Available, *at),
+                Doubt::Open | Doubt::Accepted => (Class::Doubted, *at),
+            },
             State::Leased { until } => (Class::Leased, *until),
             State::Sent { .. } | State::Discarded { .. } => return None,
         };
@@ -885,20 +888,23 @@ impl<'a> Queued<'a> {
     }
 }
 
-/// The two classes of the queue, in the order in which they are served.
+/// The classes of the queue, in the order in which they are served.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Class {
+    /// Available, and its next part may have arrived: what settles it is forgotten soon.
+    Doubted,
     Available,
     Leased,
 }
 
 impl Class {
-    const ALL: [Self; 2] = [Self::Available, Self::Leased];
+    const ALL: [Self; 3] = [Self::Doubted, Self::Available, Self::Leased];
 
     fn code(self) -> u8 {
         match self {
-            Self::Available => 0,
-            Self::Leased => 1,
+            Self::Doubted => 0,
+            Self::Available => 1,
+            Self::Leased => 2,
         }
     }
 }
@@ -1358,7 +1364,7 @@ impl<'a> Draft<'a> {
         }
         for (id, Touched { before, after }) in touched {
             let stands = |slot: &Slot, head: &Option<Vec<u8>>| match slot.class {
-                Class::Available => head.as_ref() == Some(&id),
+                Class::Doubted | Class::Available => head.as_ref() == Some(&id),
                 Class::Leased => true,
             };
             let before = before.filter(|slot| stands(slot, &head_before));
