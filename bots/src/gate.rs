@@ -54,7 +54,15 @@ impl Gate {
                         // When the store is broken the program ends, and an answer more or less is no matter.
                         let _ = storage.write(vec![Write::Sent { place, at }]).await;
                     }
-                    return sleep_until(at).await;
+                    sleep_until(at).await;
+                    let mut limiter = self.limiter();
+                    let now = clock::steady();
+                    if limiter.closed_until(place, now).is_none() {
+                        limiter.used_late(place, at, now);
+                        return;
+                    }
+                    // The platform asked to wait in the meantime.
+                    limiter.give_back(place, at);
                 }
                 Err(Shut::Bot { until } | Shut::Chat { until }) => sleep_until(until).await,
             }
