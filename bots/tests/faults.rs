@@ -255,7 +255,6 @@ async fn behind_a_spoiled_delivery_its_channel_gets_the_next_digest() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
-#[ignore = "what is in flight is still waited for longer than 10 s"]
 async fn a_platform_that_never_answers_delays_a_stop_by_10_s_at_most() {
     let (fake, url) = Fake::start().await;
     let home = Home::new(&url, 1);

@@ -507,6 +507,8 @@ pub enum Looked {
     There(String),
     /// It is certainly not there.
     NotThere,
+    /// It is not there yet, but the platform may still be busy with it: look again after this time.
+    NotYet(Duration),
     /// It cannot be found out, now or later; why.
     Undecidable(String),
     /// It could not be looked for this time.
@@ -584,6 +586,12 @@ pub fn settle(delivery: Delivery, outcome: Outcome, policy: UncertainPolicy, now
             delivery.first_sent = None;
             delivery.state = State::Available { at: now };
             Verdict::NotThere
+        }
+        // Nothing is decided, and nothing failed.
+        Outcome::Looked(Looked::NotYet(wait)) => {
+            let wait = TimeDelta::from_std(wait).map_or(SNOOZE_CAP, |wait| wait.min(SNOOZE_CAP));
+            delivery.state = State::Available { at: now + wait };
+            return quiet(delivery);
         }
         Outcome::Looked(Looked::Undecidable(why) | Looked::Failed(SendError::Rejected { reason: why })) => match policy
         {

@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use chrono::{DateTime, TimeDelta, Utc};
 use futures::future::BoxFuture;
 use paperwire_core::channel::{Place, Platform};
 use paperwire_core::command::TABLE;
@@ -24,6 +25,7 @@ use teloxide::types::BotCommand;
 use teloxide::{Bot, RequestError};
 
 use super::markup;
+use crate::clock;
 use crate::gate::Gate;
 use crate::messenger::{Answered, Messenger};
 
@@ -44,6 +46,9 @@ const MOST_PROBES: u32 = 40;
 /// Supergroups and channels, the chats that count their messages for themselves, have ids below this
 /// (core.telegram.org/api/bots/ids).
 const OWN_COUNTER_BELOW: i64 = -1_000_000_000_000;
+/// What Telegram has of a request when the connection breaks it may still be working on; a message that does not stand
+/// in its chat so long after it was sent will not come any more. As long as a stop waits for an answer.
+const SETTLING: TimeDelta = TimeDelta::seconds(10);
 /// How many of the bot's own messages are remembered that are no parts of deliveries: far more than it sends while one
 /// part is in doubt.
 const REMEMBERED: usize = 4_096;
@@ -344,6 +349,7 @@ impl Sender {
             return undecidable("no earlier message of the bot is known there");
         };
         self.unmark(chat).await?;
+        let began = clock::steady();
         let keyboard = keyboard(&missing.tag);
         let (mut id, mut probes, mut nothing, mut blind) = (last, 0, 0, false);
         while probes < MOST_PROBES {
@@ -368,7 +374,7 @@ impl Sender {
                     nothing += 1;
                     if nothing == NOTHING_IN_A_ROW && !blind {
                         if self.sees_everything(chat).await? {
-                            return Ok(Looked::NotThere);
+                            return Ok(absent(missing.first_sent, began));
                         }
                         blind = true;
                     }
@@ -614,6 +620,16 @@ fn says(description: &str, texts: &[&str]) -> bool {
     texts.iter().any(|text| description.contains(text))
 }
 
+/// What it means that a part was not there when looking for it `began`.
+fn absent(first_sent: DateTime<Utc>, began: DateTime<Utc>) -> Looked {
+    // A clock that was put back proves nothing, and would make it wait for as long.
+    let settled = (first_sent + SETTLING - began).min(SETTLING);
+    match settled.to_std() {
+        Ok(wait) if !wait.is_zero() => Looked::NotYet(wait),
+        Ok(_) | Err(_) => Looked::NotThere,
+    }
+}
+
 /// What went wrong with a request that may be repeated: nothing stays in doubt.
 fn harmless(error: SendError) -> SendError {
     match error {
@@ -795,6 +811,15 @@ mod tests {
                 .as_str()
                 .is_some_and(|data| data.len() <= 64 && is_button(data))
         );
+    }
+
+    #[test]
+    fn a_part_that_was_sent_just_before_is_not_declared_absent_yet() {
+        let sent = DateTime::UNIX_EPOCH + TimeDelta::days(20_000);
+        let after = |seconds| absent(sent, sent + TimeDelta::seconds(seconds));
+        assert_eq!(after(3), Looked::NotYet(Duration::from_secs(7)));
+        assert_eq!((after(10), after(4_000)), (Looked::NotThere, Looked::NotThere));
+        assert_eq!(after(-3_600), Looked::NotYet(Duration::from_secs(10)));
     }
 
     #[test]
