@@ -78,6 +78,9 @@ mod tests {
 
     #[test]
     fn a_wall_clock_that_is_put_forward_is_followed() {
-        assert_eq!(shown(&[(0, 0), (1, 3_601), (2, 3_602), (3, 3)]), [0, 3_601, 3_602, 3_603]);
+        assert_eq!(
+            shown(&[(0, 0), (1, 3_601), (2, 3_602), (3, 3)]),
+            [0, 3_601, 3_602, 3_603]
+        );
     }
 }

@@ -21,11 +21,11 @@ use tokio::time::{Instant, sleep, timeout_at};
 use common::{Fake, Home, LATENCY, PRIVATE, Random, Sums, variable};
 
 /// Channels of Discord, and as many supergroups of Telegram.
-const CHANNELS: u64 = 80;
+const CHANNELS: u64 = 70;
 /// Private chats of Telegram, where nobody can look for a message.
-const PRIVATE_CHATS: u64 = 40;
-/// What each platform allows in a second: a little more than Telegram does.
-const RATE: u32 = 40;
+const PRIVATE_CHATS: u64 = 60;
+/// What each platform allows in a second.
+const RATE: u32 = 120;
 /// How long ten kills may take in all.
 const TEN_KILLS: Duration = Duration::from_secs(60);
 

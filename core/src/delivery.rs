@@ -507,7 +507,7 @@ pub enum Looked {
     There(String),
     /// It is certainly not there.
     NotThere,
-    /// It is not there yet, but the platform may still be busy with it: look again after this time.
+    /// It is too early to look, since the platform may still be busy with it: look after this time. Nothing was asked.
     NotYet(Duration),
     /// It cannot be found out, now or later; why.
     Undecidable(String),

@@ -46,8 +46,8 @@ const MOST_PROBES: u32 = 40;
 /// Supergroups and channels, the chats that count their messages for themselves, have ids below this
 /// (core.telegram.org/api/bots/ids).
 const OWN_COUNTER_BELOW: i64 = -1_000_000_000_000;
-/// What Telegram has of a request when the connection breaks it may still be working on; a message that does not stand
-/// in its chat so long after it was sent will not come any more. As long as a stop waits for an answer.
+/// Telegram may still be working on a request whose connection broke. A message that does not stand in its chat so long
+/// after it was sent will not come any more: a stop waits for an answer no longer either.
 const SETTLING: TimeDelta = TimeDelta::seconds(10);
 /// How many of the bot's own messages are remembered that are no parts of deliveries: far more than it sends while one
 /// part is in doubt.
@@ -348,8 +348,10 @@ impl Sender {
         let Some(last) = last.or_else(|| known.iter().copied().max()) else {
             return undecidable("no earlier message of the bot is known there");
         };
+        if let Some(wait) = settling(missing.first_sent, clock::steady()) {
+            return Ok(Looked::NotYet(wait));
+        }
         self.unmark(chat).await?;
-        let began = clock::steady();
         let keyboard = keyboard(&missing.tag);
         let (mut id, mut probes, mut nothing, mut blind) = (last, 0, 0, false);
         while probes < MOST_PROBES {
@@ -374,7 +376,7 @@ impl Sender {
                     nothing += 1;
                     if nothing == NOTHING_IN_A_ROW && !blind {
                         if self.sees_everything(chat).await? {
-                            return Ok(absent(missing.first_sent, began));
+                            return Ok(Looked::NotThere);
                         }
                         blind = true;
                     }
@@ -620,14 +622,11 @@ fn says(description: &str, texts: &[&str]) -> bool {
     texts.iter().any(|text| description.contains(text))
 }
 
-/// What it means that a part was not there when looking for it `began`.
-fn absent(first_sent: DateTime<Utc>, began: DateTime<Utc>) -> Looked {
+/// How long it is still too early to look for a part.
+fn settling(first_sent: DateTime<Utc>, now: DateTime<Utc>) -> Option<Duration> {
     // A clock that was put back proves nothing, and would make it wait for as long.
-    let settled = (first_sent + SETTLING - began).min(SETTLING);
-    match settled.to_std() {
-        Ok(wait) if !wait.is_zero() => Looked::NotYet(wait),
-        Ok(_) | Err(_) => Looked::NotThere,
-    }
+    let left = (first_sent + SETTLING - now).min(SETTLING);
+    left.to_std().ok().filter(|left| !left.is_zero())
 }
 
 /// What went wrong with a request that may be repeated: nothing stays in doubt.
@@ -814,12 +813,12 @@ mod tests {
     }
 
     #[test]
-    fn a_part_that_was_sent_just_before_is_not_declared_absent_yet() {
+    fn a_part_that_was_sent_just_before_is_not_looked_for_yet() {
         let sent = DateTime::UNIX_EPOCH + TimeDelta::days(20_000);
-        let after = |seconds| absent(sent, sent + TimeDelta::seconds(seconds));
-        assert_eq!(after(3), Looked::NotYet(Duration::from_secs(7)));
-        assert_eq!((after(10), after(4_000)), (Looked::NotThere, Looked::NotThere));
-        assert_eq!(after(-3_600), Looked::NotYet(Duration::from_secs(10)));
+        let after = |seconds| settling(sent, sent + TimeDelta::seconds(seconds));
+        assert_eq!(after(3), Some(Duration::from_secs(7)));
+        assert_eq!((after(10), after(4_000)), (None, None));
+        assert_eq!(after(-3_600), Some(Duration::from_secs(10)));
     }
 
     #[test]

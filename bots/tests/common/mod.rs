@@ -565,7 +565,13 @@ impl Sums {
         let world = fake.world();
         for (place, published) in published {
             let messages = world.chats.get(place).map_or(&[][..], Vec::as_slice);
-            compare(place, published, messages, first, self.0.entry(kind(place)).or_default());
+            compare(
+                place,
+                published,
+                messages,
+                first,
+                self.0.entry(kind(place)).or_default(),
+            );
         }
     }
 
