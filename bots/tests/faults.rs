@@ -284,3 +284,32 @@ async fn a_platform_that_never_answers_delays_a_stop_by_10_s_at_most() {
     assert!(complete, "{}", home.last_words());
     home.assert_sent(&ids);
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn a_token_that_is_revoked_while_parts_go_out_ends_the_program_and_loses_and_repeats_nothing() {
+    for (platform, key) in [("telegram", "(telegram.token)"), ("discord", "(discord.token)")] {
+        let (fake, url) = Fake::start().await;
+        let home = Home::new(&url, CHANNELS);
+        home.publish("mailing.txt").await;
+        let (published, ids) = home.published();
+        let parts: usize = published.values().map(Vec::len).sum();
+        fake.world().life += 1;
+        let running = home.run();
+        taken(&fake, &home, 20).await;
+        fake.world().revoked = Some(platform);
+        assert_eq!(home.end(running).await, Some(1), "{}", home.last_words());
+        assert!(home.words().contains(key), "{}", home.last_words());
+        assert!(fake.arrived(0) < parts);
+
+        fake.world().revoked = None;
+        let complete = home.finish(&fake, 0, parts, Instant::now() + PATIENCE).await;
+        assert!(complete, "{}", home.last_words());
+        let mut sums = Sums::default();
+        sums.compare(&fake, &published, 0);
+        for kind in ["telegram", "discord"] {
+            assert_eq!(sums.of(kind).lost, 0, "{kind}");
+        }
+        assert_eq!(sums.of("discord").twice, 0);
+        home.assert_sent(&ids);
+    }
+}

@@ -21,11 +21,11 @@ use tokio::time::{Instant, sleep, timeout_at};
 use common::{Fake, Home, LATENCY, PRIVATE, Random, Sums, variable};
 
 /// Channels of Discord, and as many supergroups of Telegram.
-const CHANNELS: u64 = 70;
+const CHANNELS: u64 = 80;
 /// Private chats of Telegram, where nobody can look for a message.
-const PRIVATE_CHATS: u64 = 60;
+const PRIVATE_CHATS: u64 = 40;
 /// What each platform allows in a second.
-const RATE: u32 = 120;
+const RATE: u32 = 100;
 /// How long ten kills may take in all.
 const TEN_KILLS: Duration = Duration::from_secs(60);
 
@@ -36,7 +36,7 @@ async fn a_program_that_is_killed_again_and_again_loses_nothing_and_repeats_only
     let mut random = Random(u64::try_from(seed).unwrap());
     let deadline = Instant::now() + TEN_KILLS * u32::try_from(kills.div_ceil(10)).unwrap();
     let (fake, url) = Fake::start().await;
-    let home = Home::at_rate(&url, CHANNELS, PRIVATE_CHATS, RATE);
+    let home = Home::at_rate(&url, CHANNELS, PRIVATE_CHATS, RATE, "compact");
     let channels = usize::try_from(2 * CHANNELS + PRIVATE_CHATS).unwrap();
     let began = Instant::now();
 

@@ -837,6 +837,16 @@ mod tests {
     }
 
     #[test]
+    fn where_it_is_too_early_to_look_the_doubt_and_all_else_stay_until_it_is_time() {
+        let doubtful = half_way().lapse(at(1)).claim(at(1));
+        let early = Outcome::Looked(Looked::NotYet(Duration::from_secs(7)));
+        let settled = settle(doubtful.clone(), early, UncertainPolicy::Skip, at(2));
+        let state = State::Available { at: at(9) };
+        assert_eq!(settled, quiet(Delivery { state, ..doubtful }));
+        assert_eq!(settled.delivery.step(at(9)), Step::Look);
+    }
+
+    #[test]
     fn every_outcome_has_the_consequence_that_the_table_says() {
         use UncertainPolicy::{Resend, Skip};
         let reason = || "because".to_owned();
@@ -1189,12 +1199,13 @@ mod tests {
                     let looked = match outcome {
                         None => Looked::There(format!("m{part}")),
                         Some(SendError::Unreachable { .. }) => Looked::Undecidable("because".to_owned()),
+                        Some(SendError::RateLimited { retry_after, .. }) => Looked::NotYet(retry_after),
                         Some(_) => Looked::NotThere,
                     };
                     match looked {
                         Looked::There(_) => ids.push(format!("m{part}")),
                         Looked::Undecidable(_) if skip => ids.push(String::new()),
-                        Looked::Undecidable(_) | Looked::NotThere | Looked::Failed(_) => {}
+                        Looked::Undecidable(_) | Looked::NotThere | Looked::NotYet(_) | Looked::Failed(_) => {}
                     }
                     expected = u32::try_from(ids.len()).unwrap_or(u32::MAX);
                     delivery = settle(delivery.claim(now), Outcome::Looked(looked), policy, now).delivery;

@@ -97,6 +97,8 @@ pub(crate) struct World {
     on_the_wire: BTreeMap<&'static str, usize>,
     discord_messages: usize,
     private_messages: usize,
+    /// Where the token is not known any more.
+    pub(crate) revoked: Option<&'static str>,
 }
 
 pub(crate) struct Fake {
@@ -246,6 +248,10 @@ async fn telegram(
             let request = request();
             let place = format!("telegram:{}", request["chat_id"]);
             let _wire = OnTheWire::enter(&fake, kind(&place));
+            if fake.world().revoked == Some("telegram") {
+                let body = json!({"ok": false, "error_code": 401, "description": "Unauthorized"});
+                return Err((StatusCode::UNAUTHORIZED, Json(body)));
+            }
             fake.pass().await;
             sleep(LATENCY / 2).await;
             let id = fake.take(place, None, request.clone());
@@ -299,14 +305,18 @@ async fn discord(
     State(fake): State<Arc<Fake>>,
     UrlPath(channel): UrlPath<u64>,
     Json(body): Json<Value>,
-) -> Json<Value> {
+) -> Result<Json<Value>, (StatusCode, Json<Value>)> {
     let _wire = OnTheWire::enter(&fake, "discord");
+    if fake.world().revoked == Some("discord") {
+        let body = json!({"message": "401: Unauthorized", "code": 0});
+        return Err((StatusCode::UNAUTHORIZED, Json(body)));
+    }
     fake.pass().await;
     sleep(LATENCY / 2).await;
     let nonce = (body["enforce_nonce"] == true).then(|| body["nonce"].as_str().unwrap().to_owned());
     let id = fake.take(format!("discord:{channel}"), nonce, body.clone());
     sleep(LATENCY / 2).await;
-    Json(discord_message(&id, channel, &body))
+    Ok(Json(discord_message(&id, channel, &body)))
 }
 
 fn discord_message(id: &str, channel: u64, request: &Value) -> Value {
@@ -366,11 +376,12 @@ pub(crate) struct Home {
 impl Home {
     /// With so many channels of each platform, which allow any rate.
     pub(crate) fn new(url: &str, channels: u64) -> Self {
-        Self::at_rate(url, channels, 0, 10_000)
+        // A full digest has more parts.
+        Self::at_rate(url, channels, 0, 10_000, "full")
     }
 
-    /// With private chats on Telegram as well; each platform allows so many messages a second.
-    pub(crate) fn at_rate(url: &str, channels: u64, private: u64, rate: u32) -> Self {
+    /// With private chats on Telegram as well; each platform allows so many messages a second. `style`: of Telegram's.
+    pub(crate) fn at_rate(url: &str, channels: u64, private: u64, rate: u32, style: &str) -> Self {
         let mut config = format!(
             "[telegram]\ntoken = \"42:AAFake\"\napi_url = \"{url}/telegram\"\nmessages_per_second = {rate}\n\
              per_chat_per_second = 10000\nper_group_per_minute = 10000\n\
@@ -383,12 +394,12 @@ impl Home {
             ));
         };
         for n in 1..=channels {
-            // Supergroups, where messages are counted by chat; a full digest has more parts.
-            add(format!("telegram:-{}", 1_001_000_000_000 + n), "full");
+            // Supergroups, where messages are counted by chat.
+            add(format!("telegram:-{}", 1_001_000_000_000 + n), style);
             add(format!("discord:{}", 100_000_000_000_000_000 + n), "compact");
         }
         for n in 1..=private {
-            add(format!("telegram:{}", 1_000 + n), "full");
+            add(format!("telegram:{}", 1_000 + n), style);
         }
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join("paperwire.toml"), config).unwrap();
