@@ -255,8 +255,10 @@ impl Flight {
                         reason: "looking for it took too long".to_owned(),
                     })
                 });
-                if let Looked::Failed(error) = &looked {
-                    self.gate.heard(place, &Err(error.clone()), &Signal::default());
+                match &looked {
+                    Looked::Failed(error) => self.gate.heard(place, &Err(error.clone()), &Signal::default()),
+                    Looked::NotYet(_) => self.gate.limiter().give_back(place, slot),
+                    Looked::There(_) | Looked::NotThere | Looked::Undecidable(_) => {}
                 }
                 Outcome::Looked(looked)
             }

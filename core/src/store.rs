@@ -281,6 +281,9 @@ pub enum Write {
     /// lead to the digest. After the commit, a digest without any delivery has no renderings either. Of a delivery that
     /// has not ended, and of a dead letter, it changes nothing.
     Archive(DeliveryId),
+    /// Sets an unfinished delivery aside that cannot be read ([`Store::unreadable`]): it leaves every index, so that what
+    /// stands behind it goes on, and its bytes are kept ([`Store::set_aside`]). One that can be read stays as it is.
+    SetAside(DeliveryId),
     /// Remembers that a message was sent.
     Sent {
         /// Where.
@@ -356,6 +359,17 @@ pub trait Store: Send + Sync {
     fn leased(&self, platform: Platform) -> Result<Vec<Delivery>>;
     /// All unfinished deliveries, by place, then earliest occurrence first; at most `limit`.
     fn unfinished(&self, limit: usize) -> Result<Vec<Delivery>>;
+    /// Of the unfinished deliveries after `after`, in the order of their keys, the next `most`: those that cannot be read,
+    /// and the last one looked at, to go on behind it; `None` when there was none to look at.
+    fn unreadable(&self, after: Option<&DeliveryId>, most: usize) -> Result<(Vec<DeliveryId>, Option<DeliveryId>)> {
+        let _ = (after, most);
+        Ok((Vec::new(), None))
+    }
+    /// Deliveries that were set aside ([`Write::SetAside`]), by place, then by digest; at most `limit`.
+    fn set_aside(&self, limit: usize) -> Result<Vec<DeliveryId>> {
+        let _ = limit;
+        Ok(Vec::new())
+    }
     /// Deliveries that ended since the platform refused parts of them ([`Delivery::dead_since`]), the latest first, then by
     /// place and digest; at most `limit`.
     fn dead_letters(&self, limit: usize) -> Result<Vec<Delivery>>;

@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use chrono::{DateTime, TimeDelta, Utc};
 use futures::future::BoxFuture;
 use paperwire_core::channel::{Place, Platform};
 use paperwire_core::command::TABLE;
@@ -24,6 +25,7 @@ use teloxide::types::BotCommand;
 use teloxide::{Bot, RequestError};
 
 use super::markup;
+use crate::clock;
 use crate::gate::Gate;
 use crate::messenger::{Answered, Messenger};
 
@@ -44,6 +46,9 @@ const MOST_PROBES: u32 = 40;
 /// Supergroups and channels, the chats that count their messages for themselves, have ids below this
 /// (core.telegram.org/api/bots/ids).
 const OWN_COUNTER_BELOW: i64 = -1_000_000_000_000;
+/// Telegram may still be working on a request whose connection broke. A message that does not stand in its chat so long
+/// after it was sent will not come any more: a stop waits for an answer no longer either.
+const SETTLING: TimeDelta = TimeDelta::seconds(10);
 /// How many of the bot's own messages are remembered that are no parts of deliveries: far more than it sends while one
 /// part is in doubt.
 const REMEMBERED: usize = 4_096;
@@ -343,6 +348,9 @@ impl Sender {
         let Some(last) = last.or_else(|| known.iter().copied().max()) else {
             return undecidable("no earlier message of the bot is known there");
         };
+        if let Some(wait) = settling(missing.first_sent, clock::steady()) {
+            return Ok(Looked::NotYet(wait));
+        }
         self.unmark(chat).await?;
         let keyboard = keyboard(&missing.tag);
         let (mut id, mut probes, mut nothing, mut blind) = (last, 0, 0, false);
@@ -614,6 +622,13 @@ fn says(description: &str, texts: &[&str]) -> bool {
     texts.iter().any(|text| description.contains(text))
 }
 
+/// How long it is still too early to look for a part.
+fn settling(first_sent: DateTime<Utc>, now: DateTime<Utc>) -> Option<Duration> {
+    // A clock that was put back proves nothing, and would make it wait for as long.
+    let left = (first_sent + SETTLING - now).min(SETTLING);
+    left.to_std().ok().filter(|left| !left.is_zero())
+}
+
 /// What went wrong with a request that may be repeated: nothing stays in doubt.
 fn harmless(error: SendError) -> SendError {
     match error {
@@ -795,6 +810,15 @@ mod tests {
                 .as_str()
                 .is_some_and(|data| data.len() <= 64 && is_button(data))
         );
+    }
+
+    #[test]
+    fn a_part_that_was_sent_just_before_is_not_looked_for_yet() {
+        let sent = DateTime::UNIX_EPOCH + TimeDelta::days(20_000);
+        let after = |seconds| settling(sent, sent + TimeDelta::seconds(seconds));
+        assert_eq!(after(3), Some(Duration::from_secs(7)));
+        assert_eq!((after(10), after(4_000)), (None, None));
+        assert_eq!(after(-3_600), Some(Duration::from_secs(10)));
     }
 
     #[test]

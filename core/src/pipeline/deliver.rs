@@ -324,6 +324,22 @@ pub fn take_over(store: &dyn Store, now: DateTime<Utc>) -> Result<usize> {
     Ok(count)
 }
 
+/// How many deliveries are looked at in one job of the storage thread, so that sending waits for none of them.
+const CHECKED: usize = 1_000;
+
+/// Sets aside what cannot be read of the next unfinished deliveries after `after`: one that stands at the head of its
+/// channel's queue would keep everything behind it waiting for ever. Returns which, and where to go on.
+///
+/// # Errors
+/// Only when the store fails.
+pub fn set_aside(store: &dyn Store, after: Option<&DeliveryId>) -> Result<(Vec<DeliveryId>, Option<DeliveryId>)> {
+    let (found, last) = store.unreadable(after, CHECKED)?;
+    if !found.is_empty() {
+        store.commit(found.iter().cloned().map(Write::SetAside).collect())?;
+    }
+    Ok((found, last))
+}
+
 /// Pauses the channel. Digests that wait behind this one are given up with it: what they hold comes in the merged digest
 /// that follows when access returns, and one of them that still went out would be a repeat.
 fn pause(store: &dyn Store, id: &DeliveryId, reason: &str, rewind: bool, now: DateTime<Utc>) -> Result<Vec<Write>> {

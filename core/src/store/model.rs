@@ -192,6 +192,8 @@ impl State {
                 self.forget_delivery(&id);
             }
             Write::Archive(id) => self.archive(&id),
+            // Here everything can be read.
+            Write::SetAside(_) => {}
             Write::Sent { place, at } => self.sends.push((place.platform(), at, place.chat().to_owned())),
             Write::ForgetSent { platform, before } => self.sends.retain(|(on, at, _)| *on != platform || *at >= before),
             Write::LimiterMemory { platform, memory } => {

@@ -30,6 +30,7 @@
 //! | `w` source, from, to | **window** | |
 //! | `x` since (latest first), place, digest | | `dead_letters` |
 //! | `y` platform | text | memory of limiters |
+//! | `z` place, digest | bytes of a delivery that cannot be read | `set_aside` |
 //! | `~` key, number | further bytes | the rest of a record that is longer than [`PIECE`] |
 //!
 //! How the parts of a key are written: a number big-endian; an instant as seconds with the sign flipped, then
@@ -654,6 +655,33 @@ impl Store for SledStore {
         records.take(limit).collect()
     }
 
+    fn unreadable(&self, after: Option<&DeliveryId>, most: usize) -> Result<(Vec<DeliveryId>, Option<DeliveryId>)> {
+        let _gate = self.reading()?;
+        let from = after.map_or_else(|| Key::new(b'u').0, |id| Key::delivery(b'u', id).end());
+        let (mut found, mut last) = (Vec::new(), None);
+        for key in self.db.range(from..Key::new(b'u').end()).keys().take(most) {
+            let key = key.map_err(broken)?;
+            let written = key.get(1..).unwrap_or_default();
+            let id = Reader(written).delivery().ok_or_else(|| bad_key(&key))?;
+            if let Err(StoreError::Damaged { .. }) = self.get::<Delivery>(&Key::new(b'd').raw(written)) {
+                found.push(id.clone());
+            }
+            last = Some(id);
+        }
+        Ok((found, last))
+    }
+
+    fn set_aside(&self, limit: usize) -> Result<Vec<DeliveryId>> {
+        let _gate = self.reading()?;
+        let keys = self.db.scan_prefix(Key::new(b'z').bytes()).keys().take(limit);
+        let read = |key: IVec| {
+            Reader(key.get(1..).unwrap_or_default())
+                .delivery()
+                .ok_or_else(|| bad_key(&key))
+        };
+        keys.map(|key| key.map_err(broken).and_then(read)).collect()
+    }
+
     fn dead_letters(&self, limit: usize) -> Result<Vec<Delivery>> {
         let _gate = self.reading()?;
         let entries = self.db.scan_prefix(Key::new(b'x').bytes());
@@ -770,7 +798,7 @@ impl Store for SledStore {
             let bytes = |()| joined(&key, &first, |piece| self.db.get(piece).map_err(broken));
             let outcome = match key.first().copied() {
                 Some(b'c') => record::decode::<Channel>(&bytes(())?).err(),
-                Some(b'd') => record::decode::<Delivery>(&bytes(())?).err(),
+                Some(b'd' | b'z') => record::decode::<Delivery>(&bytes(())?).err(),
                 Some(b'g') => record::decode::<Digest>(&bytes(())?).err(),
                 Some(b'h') => record::decode::<ContentRecord>(&bytes(())?).err(),
                 Some(b'i') => record::decode::<IntakeRecord>(&bytes(())?).err(),
@@ -1106,6 +1134,7 @@ impl<'a> Draft<'a> {
             Write::Delivery(delivery) => self.delivery(*delivery),
             Write::RemoveDelivery(id) => self.forget_delivery(&id),
             Write::Archive(id) => self.archive(&id),
+            Write::SetAside(id) => self.set_aside(&id),
             Write::Sent { place, at } => self.sent(&place, at),
             Write::ForgetSent { platform, before } => self.forget_sent(platform, before),
             Write::LimiterMemory { platform, memory } => {
@@ -1243,6 +1272,21 @@ impl<'a> Draft<'a> {
             }
         }
         self.remove_record(key.0)
+    }
+
+    fn set_aside(&mut self, id: &DeliveryId) -> Result<()> {
+        let key = Key::delivery(b'd', id);
+        let Some(first) = self.get(key.bytes())? else {
+            return Ok(());
+        };
+        let bytes = joined(key.bytes(), &first, |piece| self.get(piece))?;
+        if record::decode::<Delivery>(&bytes).is_ok() {
+            return Ok(());
+        }
+        self.forget_delivery(id)?;
+        let aside = Key::delivery(b'z', id);
+        self.remove_record(aside.bytes().to_vec())?;
+        self.put_bytes(aside, &bytes)
     }
 
     fn archive(&mut self, id: &DeliveryId) -> Result<()> {
@@ -1653,6 +1697,10 @@ fn readable_key(key: &[u8]) -> String {
             b'd' => {
                 let place = r.place()?;
                 format!("delivery {place}+{}", r.digest()?)
+            }
+            b'z' => {
+                let place = r.place()?;
+                format!("delivery {place}+{}, set aside", r.digest()?)
             }
             b'g' => format!("digest {}", r.digest()?),
             b'h' => format!("content {}", r.text()?),
@@ -2215,6 +2263,45 @@ mod tests {
             (due(&store), store.unfinished(9).unwrap()),
             (vec![other.clone()], vec![other])
         );
+    }
+
+    #[test]
+    fn a_delivery_that_cannot_be_read_is_set_aside_whole_and_what_stood_behind_it_goes_on() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = SledStore::open(dir.path()).unwrap();
+        let [blocked, behind, other] = [delivery(-1, 1), delivery(-1, 2), delivery(-2, 3)];
+        let all = [&blocked, &behind, &other].map(|d| send(d.clone()));
+        store.commit(all.into()).unwrap();
+        let key = Key::delivery(b'd', &blocked.id);
+        spoil(&store, &key);
+        let bytes = store.db.get(key.bytes()).unwrap();
+
+        let mut at_a_time = Vec::new();
+        let mut after = None;
+        while let (found, Some(last)) = store.unreadable(after.as_ref(), 1).unwrap() {
+            at_a_time.extend(found);
+            after = Some(last);
+        }
+        let unreadable = vec![blocked.id.clone()];
+        assert_eq!(at_a_time, unreadable);
+        assert_eq!(store.unreadable(None, 9).unwrap().0, unreadable);
+
+        let aside = [&blocked, &other].map(|delivery| Write::SetAside(delivery.id.clone()));
+        store.commit(aside.into()).unwrap();
+        let due = store.due(Platform::Telegram, at(9_999), 9).unwrap();
+        assert_eq!(
+            (due.contains(&behind), due.contains(&other), due.len()),
+            (true, true, 2)
+        );
+        assert_eq!(
+            (store.delivery(&blocked.id), store.set_aside(9)),
+            (Ok(None), Ok(unreadable))
+        );
+        assert_eq!(store.unreadable(None, 9).unwrap().0, []);
+        let kept = Key::delivery(b'z', &blocked.id);
+        assert_eq!(store.db.get(kept.bytes()).unwrap(), bytes);
+        let named = store.damaged().unwrap();
+        assert!(named[0].to_string().contains("set aside"), "{named:?}");
     }
 
     #[test]
