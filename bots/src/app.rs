@@ -207,10 +207,12 @@ impl App {
         let discord = match &config.discord.token {
             Some(token) => {
                 let base_url = config.discord.api_url.clone();
-                let sender = Arc::new(discord::sender::Sender::new(http.clone(), &base_url, token.clone()));
+                let gate = base.gate(Platform::Discord, config).await?;
+                let sender = discord::sender::Sender::new(http.clone(), &base_url, token.clone());
+                let sender = Arc::new(sender.behind(gate.clone()));
                 outlets.push(Outlet {
                     messenger: sender,
-                    gate: base.gate(Platform::Discord, config).await?,
+                    gate,
                     // What cannot be read back is rare there, and twice is better than missing.
                     policy: UncertainPolicy::Resend,
                     ops: base.ops.clone(),

@@ -183,9 +183,7 @@ impl Worker {
         let input = Input { done, flying, room };
         let (platform, gate, policy) = (self.messenger.platform(), self.gate.clone(), self.policy);
         self.storage
-            .run(move |store| {
-                pipeline::turn(store, platform, &mut gate.limiter(), input, policy, clock::steady())
-            })
+            .run(move |store| pipeline::turn(store, platform, &mut gate.limiter(), input, policy, clock::steady()))
             .await
     }
 
@@ -228,16 +226,12 @@ impl Flight {
             () = stop.cancelled() => true,
             () = sleep_until(at) => false,
         };
-        let mut limiter = self.gate.limiter();
-        let now = clock::steady();
-        // The platform may have asked to wait since the permit was given: another one is due then.
-        if stopped || limiter.closed_until(place, now).is_some() {
-            limiter.give_back(place, at);
-            drop(limiter);
+        if stopped {
+            self.gate.give_back(place, at);
+        }
+        if stopped || !self.gate.redeem(place, at) {
             return (delivery, Outcome::Unused);
         }
-        limiter.used_late(place, at, now);
-        drop(limiter);
         let part = match &delivery.plain {
             None => part,
             Some(_) => self.messenger.plain(&part),
@@ -255,10 +249,8 @@ impl Flight {
                         reason: "looking for it took too long".to_owned(),
                     })
                 });
-                match &looked {
-                    Looked::Failed(error) => self.gate.heard(place, &Err(error.clone()), &Signal::default()),
-                    Looked::NotYet(_) => self.gate.limiter().give_back(place, slot),
-                    Looked::There(_) | Looked::NotThere | Looked::Undecidable(_) => {}
+                if let Looked::Failed(error) = &looked {
+                    self.gate.heard(place, &Err(error.clone()), &Signal::default());
                 }
                 Outcome::Looked(looked)
             }

@@ -33,8 +33,8 @@ const BACKOFF_BASE: TimeDelta = TimeDelta::seconds(2);
 /// The longest pause.
 const BACKOFF_CAP: TimeDelta = TimeDelta::minutes(30);
 /// A part in doubt is not looked for before this time has passed since it went on the wire: the platform may still be
-/// dealing with a request whose sender is dead.
-const LOOK_AFTER: TimeDelta = TimeDelta::seconds(5);
+/// dealing with a request whose sender is dead. What does not stand in its chat by then will not come any more.
+const LOOK_AFTER: TimeDelta = TimeDelta::seconds(10);
 /// So often at most a part is sent again because nobody can find out whether it arrived; then it is taken as arrived.
 const RESENT_MOST: usize = 3;
 /// The longest wait that a platform is granted before it is asked again; more is a mistake or beyond the calendar.
@@ -529,8 +529,6 @@ pub enum Looked {
     There(String),
     /// It is certainly not there.
     NotThere,
-    /// It is too early to look, since the platform may still be busy with it: look after this time. Nothing was asked.
-    NotYet(Duration),
     /// It cannot be found out, now or later; why.
     Undecidable(String),
     /// It could not be looked for this time.
@@ -608,12 +606,6 @@ pub fn settle(delivery: Delivery, outcome: Outcome, policy: UncertainPolicy, now
             delivery.first_sent = None;
             delivery.state = State::Available { at: now };
             Verdict::NotThere
-        }
-        // Nothing is decided, and nothing failed.
-        Outcome::Looked(Looked::NotYet(wait)) => {
-            let wait = TimeDelta::from_std(wait).map_or(SNOOZE_CAP, |wait| wait.min(SNOOZE_CAP));
-            delivery.state = State::Available { at: now + wait };
-            return quiet(delivery);
         }
         Outcome::Looked(Looked::Undecidable(why) | Looked::Failed(SendError::Rejected { reason: why })) => match policy
         {
@@ -867,16 +859,6 @@ mod tests {
             SendError::Uncertain { reason: reason() },
             SendError::Unauthorized { reason: reason() },
         ]
-    }
-
-    #[test]
-    fn where_it_is_too_early_to_look_the_doubt_and_all_else_stay_until_it_is_time() {
-        let doubtful = half_way().lapse(at(1)).claim(at(1));
-        let early = Outcome::Looked(Looked::NotYet(Duration::from_secs(7)));
-        let settled = settle(doubtful.clone(), early, UncertainPolicy::Skip, at(2));
-        let state = State::Available { at: at(9) };
-        assert_eq!(settled, quiet(Delivery { state, ..doubtful }));
-        assert_eq!(settled.delivery.step(at(9)), Step::Look);
     }
 
     #[test]
@@ -1237,13 +1219,12 @@ mod tests {
                     let looked = match outcome {
                         None => Looked::There(format!("m{part}")),
                         Some(SendError::Unreachable { .. }) => Looked::Undecidable("because".to_owned()),
-                        Some(SendError::RateLimited { retry_after, .. }) => Looked::NotYet(retry_after),
                         Some(_) => Looked::NotThere,
                     };
                     match looked {
                         Looked::There(_) => ids.push(format!("m{part}")),
                         Looked::Undecidable(_) if skip => ids.push(String::new()),
-                        Looked::Undecidable(_) | Looked::NotThere | Looked::NotYet(_) | Looked::Failed(_) => {}
+                        Looked::Undecidable(_) | Looked::NotThere | Looked::Failed(_) => {}
                     }
                     expected = u32::try_from(ids.len()).unwrap_or(u32::MAX);
                     delivery = settle(delivery.claim(None, now), Outcome::Looked(looked), policy, now).delivery;

@@ -696,10 +696,15 @@ impl Limiter {
             self.invalid.add(now, 1);
             self.urgent = true;
         }
+        self.bulk_notice(now).or(slowed)
+    }
+
+    /// What is new about the bulk, since so many requests were invalid.
+    fn bulk_notice(&mut self, now: DateTime<Utc>) -> Option<Notice> {
         let bulk = self.invalid.bulk(now);
         let kind = std::mem::discriminant(&bulk);
         if kind == self.said {
-            return slowed;
+            return None;
         }
         self.said = kind;
         Some(match bulk {
@@ -710,6 +715,16 @@ impl Limiter {
             },
             Bulk::Halted { invalid, until } => Notice::Halted { invalid, until },
         })
+    }
+
+    /// Takes in what was said to a request that concerned no chat.
+    pub fn observe_request(&mut self, signal: &Signal, now: DateTime<Utc>) -> Option<Notice> {
+        self.now = self.now.max(now);
+        if signal.invalid {
+            self.invalid.add(now, 1);
+            self.urgent = true;
+        }
+        self.bulk_notice(now)
     }
 
     /// What must be stored for [`Self::restore`].
