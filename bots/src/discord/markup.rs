@@ -3,23 +3,27 @@
 //!
 //! How the pieces lie: what comes before the first entry is the message's content; each entry is one embed; headings and
 //! paragraphs after an entry become an embed of their own without a link, in their place, so that the order stays
-//! readable and no further message is needed. A second part begins with the running title and `2/3`.
+//! readable. Where a message has room for more than ten of these, neighbours share an embed: the first has its title, the
+//! others begin with a bold link. What ends a message stands small below the last embed. A second part begins with the
+//! running title and `2/3`.
 
 use paperwire_core::message::{self, Block, Cost, Cut, Entry, Line, Message, Part, Ruler, Span};
-use serenity::builder::{CreateAllowedMentions, CreateEmbed, CreateMessage};
+use serenity::builder::{CreateAllowedMentions, CreateEmbed, CreateEmbedFooter, CreateMessage};
 use serenity::model::channel::MessageFlags;
 
 /// Characters of a message's content (Create Message, `content`).
 const CONTENT: usize = 2_000;
 /// Embeds in a message (Create Message, `embeds`).
 const EMBEDS: usize = 10;
-/// Characters of all embeds of a message together (Message, “Embed Limits”).
+/// Characters of titles, descriptions and footers of all embeds of a message together (Message, “Embed Limits”).
 const EMBED_TEXT: usize = 6_000;
 /// Characters of an embed's title (“Embed Limits”).
 const TITLE: usize = 256;
 /// Characters of an embed's description (“Embed Limits”).
 const DESCRIPTION: usize = 4_096;
-/// Characters of an embed's address.
+/// Characters of an embed's footer (“Embed Limits”).
+const FOOTER: usize = 2_048;
+/// Characters of an embed's address. They count only where the address stands in a description.
 const ADDRESS: usize = 2_048;
 /// What the running title may take of the content.
 const RUNNING: usize = 200;
@@ -54,6 +58,7 @@ pub fn render(message: &Message) -> Vec<Part> {
             content: Vec::new(),
             embeds,
         }));
+        close_with_content(&mut drafts, &content);
     }
     let total = drafts.len();
     let label = |index| {
@@ -66,25 +71,29 @@ pub fn render(message: &Message) -> Vec<Part> {
         .collect()
 }
 
-/// The part as content alone: what its embeds say stands below one another. Each is cut to a like share of what a
-/// content may hold, so that a reader sees of every paper that it is there.
+/// The part as content alone: what its embeds say stands below one another. Each paper is cut to a like share of what
+/// a content may hold, so that a reader sees of every paper that it is there.
 pub fn plain(part: &Part) -> Part {
     let body: serde_json::Value = serde_json::from_str(&part.payload).unwrap_or_default();
     let text = |value: &serde_json::Value| value.as_str().unwrap_or_default().to_owned();
     let content = shortened(&text(&body["content"]), CONTENT, units);
     let embeds = body["embeds"].as_array().map(Vec::as_slice).unwrap_or_default();
-    let room = CONTENT.saturating_sub(units(&content)) / embeds.len().max(1);
-    let mut lines = vec![content];
+    let mut said: Vec<String> = Vec::new();
     for embed in embeds {
-        let said = [&embed["title"], &embed["description"]].map(text);
-        let said: Vec<&str> = said
-            .iter()
-            .map(String::as_str)
-            .filter(|line| !line.is_empty())
-            .collect();
-        // The line break in front counts too.
-        lines.push(shortened(&said.join("\n"), room.saturating_sub(1), units));
+        let (title, description) = (text(&embed["title"]), text(&embed["description"]));
+        let mut cards = description.split(APART).map(unlinked);
+        let first = [title, cards.next().unwrap_or_default()];
+        let first: Vec<String> = first.into_iter().filter(|line| !line.is_empty()).collect();
+        said.push(first.join("\n"));
+        said.extend(cards);
+        // A footer shows no markup, a content does.
+        said.push(escaped(&text(&embed["footer"]["text"])));
     }
+    said.retain(|text| !text.trim().is_empty());
+    let room = CONTENT.saturating_sub(units(&content)) / said.len().max(1);
+    let mut lines = vec![content];
+    // The line break in front counts too.
+    lines.extend(said.iter().map(|text| shortened(text, room.saturating_sub(1), units)));
     lines.retain(|line| !line.trim().is_empty());
     let content = if lines.is_empty() {
         NOTHING.to_owned()
@@ -98,6 +107,36 @@ pub fn plain(part: &Part) -> Part {
         .content(content);
     Part {
         payload: serde_json::json!(body).to_string(),
+    }
+}
+
+/// A card without its address, which would be cut somewhere in the middle.
+fn unlinked(card: &str) -> String {
+    let linked = card.strip_prefix("[**").and_then(|card| card.split_once("**](<"));
+    match linked.and_then(|(title, rest)| Some((title, rest.split_once(">)")?.1))) {
+        Some((title, below)) => format!("{title}{below}"),
+        None => card.to_owned(),
+    }
+}
+
+/// One closing line is no reason for a further message: the content above the embeds, which their limit does not count,
+/// has room for it.
+fn close_with_content(drafts: &mut Vec<Draft>, ruler: &Content) {
+    let [.., before, last] = drafts.as_mut_slice() else {
+        return;
+    };
+    let ([], [line @ Block::Paragraph(_)]) = (last.content.as_slice(), last.embeds.as_slice()) else {
+        return;
+    };
+    let mut content = before.content.clone();
+    content.push(line.clone());
+    let room = Cost {
+        units: ruler.limit,
+        pieces: usize::MAX,
+    };
+    if ruler.fits(&content, room) {
+        before.content = content;
+        drafts.pop();
     }
 }
 
@@ -118,7 +157,10 @@ struct Draft {
 impl Draft {
     fn part(&self, index: usize, running: &str, label: Option<String>) -> Part {
         let content = self.content(index, running, label);
-        let embeds = embeds(&self.embeds);
+        let embeds = layout(&self.embeds)
+            .into_iter()
+            .filter_map(Card::embed)
+            .collect::<Vec<_>>();
         let mut body = CreateMessage::new().allowed_mentions(CreateAllowedMentions::new());
         if embeds.is_empty() {
             // The flag takes away our own embeds too; beside those, links stand in <> instead.
@@ -151,63 +193,162 @@ impl Draft {
     }
 }
 
-fn embeds(blocks: &[Block]) -> Vec<CreateEmbed> {
-    let mut all = Vec::new();
-    // Text after an entry: a heading begins such an embed, paragraphs gather in it as long as they fit.
-    let mut aside: Option<(String, String)> = None;
-    let close = |aside: &mut Option<(String, String)>, all: &mut Vec<CreateEmbed>| {
-        if let Some((title, description)) = aside.take() {
-            all.extend(embed(&title, &description, None));
-        }
-    };
-    for block in blocks {
-        match block {
-            Block::Heading(text) => {
-                close(&mut aside, &mut all);
-                aside = Some((escaped(text), String::new()));
+/// What one embed says.
+#[derive(Clone, Default)]
+struct Card {
+    title: String,
+    link: Option<String>,
+    description: String,
+    footer: String,
+}
+
+impl Card {
+    fn units(&self) -> usize {
+        units(&self.title) + units(&self.description) + units(&self.footer)
+    }
+
+    /// Below the one above, in its embed.
+    fn join(&mut self, below: Self) {
+        let headline = match &below.link {
+            _ if below.title.trim().is_empty() => String::new(),
+            // Discord shows a link whose label looks like an address as raw markup.
+            Some(url) if below.title.contains(":\\/") => format!("**{}** <{url}>", below.title.trim()),
+            Some(url) => {
+                let label = below.title.trim().replace("\\[", "(").replace("\\]", ")");
+                format!("[**{label}**](<{url}>)")
             }
-            Block::Paragraph(line) => {
-                let text = line_markdown(line);
-                let fits = aside
-                    .as_ref()
-                    .is_some_and(|(_, above)| units(above) + 1 + units(&text) <= DESCRIPTION);
-                if !fits {
-                    close(&mut aside, &mut all);
-                }
-                let (_, description) = aside.get_or_insert_default();
-                if !description.is_empty() {
-                    description.push('\n');
-                }
-                description.push_str(&text);
+            None => format!("**{}**", below.title.trim()),
+        };
+        for (text, gap) in [(headline, APART), (below.description, "\n")] {
+            if text.is_empty() {
+                continue;
             }
-            Block::Entry(entry) => {
-                close(&mut aside, &mut all);
-                let link = entry.link.as_deref().and_then(web_address);
-                all.extend(embed(&entry_title(entry), &entry_description(entry), link));
+            if !self.description.is_empty() {
+                self.description.push_str(gap);
             }
+            self.description.push_str(&text);
         }
     }
-    close(&mut aside, &mut all);
+
+    /// `None` when there is nothing to read: Discord refuses an empty embed.
+    fn embed(self) -> Option<CreateEmbed> {
+        let mut embed = CreateEmbed::new();
+        let (title, description) = (self.title.trim(), self.description.trim_end());
+        if title.is_empty() && description.is_empty() {
+            return None;
+        }
+        if !title.is_empty() {
+            embed = embed.title(title);
+        }
+        if !description.is_empty() {
+            embed = embed.description(description);
+        }
+        if let Some(link) = self.link {
+            embed = embed.url(link);
+        }
+        if !self.footer.is_empty() {
+            embed = embed.footer(CreateEmbedFooter::new(self.footer));
+        }
+        Some(embed)
+    }
+}
+
+/// The embeds of one message: one for each card, as long as there are enough. Else the same number of cards in each looks
+/// best, and one card more in the first ones is shortest: the address of an embed's title does not count.
+fn layout(blocks: &[Block]) -> Vec<Card> {
+    let (blocks, footer) = match blocks {
+        [above @ .., Block::Paragraph(line)] if matches!(above.last(), Some(Block::Entry(_))) => {
+            match footer_of(line) {
+                Some(footer) => (above, footer),
+                None => (blocks, String::new()),
+            }
+        }
+        _ => (blocks, String::new()),
+    };
+    let cards = cards(blocks);
+    let each = cards.len().div_ceil(EMBEDS).max(1);
+    let with_footer = |mut cards: Vec<Card>| {
+        if let Some(last) = cards.last_mut() {
+            last.footer.clone_from(&footer);
+        }
+        cards
+    };
+    let even = with_footer(shared(&cards, cards.len().div_ceil(each)));
+    if each == 1 || fit(&even) {
+        return even;
+    }
+    with_footer(shared(&cards, EMBEDS))
+}
+
+/// Whether Discord takes these together.
+fn fit(cards: &[Card]) -> bool {
+    cards.len() <= EMBEDS
+        && cards.iter().all(|card| units(&card.description) <= DESCRIPTION)
+        && cards.iter().map(Card::units).sum::<usize>() <= EMBED_TEXT
+}
+
+/// The cards in so many embeds, in order, the first ones taking what is over.
+fn shared(cards: &[Card], embeds: usize) -> Vec<Card> {
+    let (each, over) = (cards.len() / embeds.max(1), cards.len() % embeds.max(1));
+    let mut rest = cards.iter().cloned();
+    let mut all = Vec::new();
+    for embed in 0..embeds {
+        let Some(mut first) = rest.next() else { break };
+        let below = each + usize::from(embed < over);
+        rest.by_ref()
+            .take(below.saturating_sub(1))
+            .for_each(|card| first.join(card));
+        all.push(first);
+    }
     all
 }
 
-/// `None` when there is nothing to read: Discord refuses an empty embed.
-fn embed(title: &str, description: &str, link: Option<String>) -> Option<CreateEmbed> {
-    let mut embed = CreateEmbed::new();
-    let (title, description) = (title.trim(), description.trim_end());
-    if title.is_empty() && description.is_empty() {
-        return None;
+/// Secondary text can stand in a footer, which shows no markup.
+fn footer_of(line: &Line) -> Option<String> {
+    let dim = line.iter().all(|span| matches!(span, Span::Dim(_)));
+    let text: String = line.iter().map(Span::text).collect();
+    let text: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+    let text = text.replace('@', "@\u{200b}").trim().to_owned();
+    (dim && !text.is_empty() && units(&text) <= FOOTER).then_some(text)
+}
+
+/// What the blocks say, one card for each that could be an embed of its own.
+fn cards(blocks: &[Block]) -> Vec<Card> {
+    let mut all: Vec<Card> = Vec::new();
+    // Text after an entry: a heading begins such a card, paragraphs gather in it as long as they fit.
+    let mut aside = false;
+    for block in blocks {
+        match block {
+            Block::Heading(text) => all.push(Card {
+                title: escaped(text),
+                ..Card::default()
+            }),
+            Block::Paragraph(line) => {
+                let text = line_markdown(line);
+                match all.last_mut().filter(|_| aside) {
+                    Some(above) if units(&above.description) + 1 + units(&text) <= DESCRIPTION => {
+                        if !above.description.is_empty() {
+                            above.description.push('\n');
+                        }
+                        above.description.push_str(&text);
+                    }
+                    Some(_) | None => all.push(Card {
+                        description: text,
+                        ..Card::default()
+                    }),
+                }
+            }
+            Block::Entry(entry) => all.push(Card {
+                title: entry_title(entry),
+                link: entry.link.as_deref().and_then(web_address),
+                description: entry_description(entry),
+                footer: String::new(),
+            }),
+        }
+        aside = !matches!(block, Block::Entry(_));
     }
-    if !title.is_empty() {
-        embed = embed.title(title);
-    }
-    if !description.is_empty() {
-        embed = embed.description(description);
-    }
-    if let Some(link) = link {
-        embed = embed.url(link);
-    }
-    Some(embed)
+    all.retain(|card| !(card.title.trim().is_empty() && card.description.trim().is_empty()));
+    all
 }
 
 /// Blocks before the first entry, counted as content.
@@ -216,7 +357,7 @@ struct Content {
 }
 
 impl Ruler for Content {
-    fn limit(&self, _: &Message) -> Cost {
+    fn limit(&self, _: &Message, _: usize, _: usize) -> Cost {
         Cost {
             units: self.limit,
             pieces: usize::MAX,
@@ -239,11 +380,15 @@ impl Ruler for Content {
 struct Embeds;
 
 impl Ruler for Embeds {
-    fn limit(&self, _: &Message) -> Cost {
+    fn limit(&self, _: &Message, _: usize, _: usize) -> Cost {
         Cost {
             units: EMBED_TEXT,
             pieces: EMBEDS,
         }
+    }
+
+    fn fits(&self, blocks: &[Block], _: Cost) -> bool {
+        fit(&layout(blocks))
     }
 
     fn cost(&self, block: &Block) -> Cost {
@@ -281,7 +426,7 @@ impl Ruler for Embeds {
 struct Description;
 
 impl Ruler for Description {
-    fn limit(&self, _: &Message) -> Cost {
+    fn limit(&self, _: &Message, _: usize, _: usize) -> Cost {
         Cost {
             units: DESCRIPTION,
             pieces: 1,
@@ -390,6 +535,8 @@ fn units(text: &str) -> usize {
 }
 
 const QUOTE: &str = "> ";
+/// Between two cards in one embed.
+const APART: &str = "\n\n";
 /// Parts what must not be read together; takes no room on the screen.
 const ZERO_WIDTH: char = '\u{200b}';
 
