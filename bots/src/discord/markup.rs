@@ -112,8 +112,8 @@ pub fn plain(part: &Part) -> Part {
 
 /// A card without its address, which would be cut somewhere in the middle.
 fn unlinked(card: &str) -> String {
-    let linked = card.strip_prefix("[**").and_then(|card| card.split_once("**](<"));
-    match linked.and_then(|(title, rest)| Some((title, rest.split_once(">)")?.1))) {
+    let linked = card.strip_prefix("[**").and_then(|card| card.split_once("**]("));
+    match linked.and_then(|(title, rest)| Some((title, rest.split_once(')')?.1))) {
         Some((title, below)) => format!("{title}{below}"),
         None => card.to_owned(),
     }
@@ -212,22 +212,22 @@ impl Card {
         let headline = match &below.link {
             _ if below.title.trim().is_empty() => String::new(),
             // Discord shows a link whose label looks like an address as raw markup.
-            Some(url) if below.title.contains(":\\/") => format!("**{}** <{url}>", below.title.trim()),
+            Some(url) if below.title.contains(r"\:/") => format!("**{}** <{url}>", below.title.trim()),
             Some(url) => {
-                let label = below.title.trim().replace("\\[", "(").replace("\\]", ")");
-                format!("[**{label}**](<{url}>)")
+                let label = below.title.trim().replace(r"\[", "(").replace(r"\]", ")");
+                // Nothing in an embed is unfurled, so this address needs no angle brackets, and each character counts.
+                format!("[**{label}**]({url})")
             }
             None => format!("**{}**", below.title.trim()),
         };
-        for (text, gap) in [(headline, APART), (below.description, "\n")] {
-            if text.is_empty() {
-                continue;
-            }
-            if !self.description.is_empty() {
-                self.description.push_str(gap);
-            }
-            self.description.push_str(&text);
+        let below = [headline, below.description]
+            .into_iter()
+            .filter(|text| !text.is_empty());
+        let below = below.collect::<Vec<_>>().join("\n");
+        if !self.description.is_empty() {
+            self.description.push_str(APART);
         }
+        self.description.push_str(&below);
     }
 
     /// `None` when there is nothing to read: Discord refuses an empty embed.
@@ -750,7 +750,9 @@ mod tests {
                 units(description)
             );
             assert!(!title.trim().is_empty() || !description.trim().is_empty(), "{embed}");
-            total += units(title) + units(description);
+            let footer = embed["footer"]["text"].as_str().unwrap_or_default();
+            assert!(units(footer) <= FOOTER && !footer.contains("@everyone"), "{embed}");
+            total += units(title) + units(description) + units(footer);
             assert_harmless(title);
             assert_harmless(description);
         }
@@ -768,6 +770,9 @@ mod tests {
             match c {
                 '\\' => {
                     rest.next();
+                }
+                ']' if ahead.starts_with("(http") => {
+                    rest.by_ref().find(|&c| c == ')').expect("a link ends");
                 }
                 '`' => {
                     rest.by_ref().find(|&c| c == '`').expect("code ends");
@@ -941,10 +946,110 @@ mod tests {
         let mut blocks = vec![Block::Heading("Digest".into()), Block::Paragraph(plain("88 of 363"))];
         blocks.extend((1..=88).map(|n| entry(n, "A title of some length", &"An abstract. ".repeat(30))));
         let bodies = bodies(&message(blocks));
-        assert_eq!(bodies.len(), 9, "ten embeds each");
-        assert_eq!(text(&bodies[0], "content"), "## Digest · 1/9\n88 of 363");
-        assert_eq!(text(&bodies[8], "content"), "**AI acceleration, 9 Oct · 9/9**");
+        let said = bodies.iter().flat_map(list);
+        let said: usize = said
+            .map(|e| units(text(e, "title")) + units(text(e, "description")))
+            .sum();
+        assert_eq!(
+            bodies.len(),
+            said.div_ceil(EMBED_TEXT),
+            "no fewer could hold so many characters"
+        );
+        assert_eq!(text(&bodies[0], "content"), "## Digest · 1/7\n88 of 363");
+        assert_eq!(text(&bodies[6], "content"), "**AI acceleration, 9 Oct · 7/7**");
         bodies.iter().for_each(assert_acceptable);
+    }
+
+    fn brief(number: u32, title: &str) -> Block {
+        Block::Entry(Entry {
+            number: Some(number),
+            title: title.into(),
+            link: Some(format!("https://arxiv.org/abs/2510.{number:05}")),
+            lines: vec![
+                plain("A brief of one sentence."),
+                vec![Span::Dim("MIT · 7 authors".into())],
+            ],
+            quote: None,
+        })
+    }
+
+    fn compact(papers: u32, title: &str) -> Message {
+        let mut blocks = vec![Block::Heading("Digest".into())];
+        blocks.extend((1..=papers).map(|n| brief(n, title)));
+        blocks.push(Block::Paragraph(vec![Span::Dim("To open a paper: /paper".into())]));
+        message(blocks)
+    }
+
+    #[test]
+    fn ten_short_papers_have_an_embed_each_and_the_closing_line_is_a_footer() {
+        let bodies = bodies(&compact(10, "T"));
+        let [body] = bodies.as_slice() else {
+            panic!("{bodies:?}")
+        };
+        assert_acceptable(body);
+        assert_eq!(list(body).len(), 10);
+        assert_eq!(text(&list(body)[9], "title"), "10. T");
+        assert_eq!(list(body)[9]["footer"]["text"], "To open a paper: /paper");
+    }
+
+    #[test]
+    fn more_short_papers_share_embeds_in_order_and_each_keeps_its_number_and_link() {
+        let title = "A *b* [c](d) `e` f_g $h^2$ @everyone";
+        let bodies = bodies(&compact(20, title));
+        let [body] = bodies.as_slice() else {
+            panic!("{bodies:?}")
+        };
+        assert_acceptable(body);
+        assert_eq!(list(body).len(), 10, "two in each");
+        let shown = "A \\*b\\* (c)(d) \\`e\\` f\\_g $h^2$ @\u{200b}everyone";
+        assert_eq!(
+            text(&list(body)[0], "description"),
+            format!(
+                "A brief of one sentence.\n*MIT · 7 authors*\n\n\
+                 [**2. {shown}**](https://arxiv.org/abs/2510.00002)\nA brief of one sentence.\n*MIT · 7 authors*"
+            )
+        );
+    }
+
+    #[test]
+    fn a_title_that_looks_like_an_address_stands_beside_its_link() {
+        let bodies = bodies(&compact(20, "On http://x.org"));
+        assert!(
+            text(&list(&bodies[0])[0], "description")
+                .contains("**2. On http\\://x.org** <https://arxiv.org/abs/2510.00002>\n")
+        );
+    }
+
+    #[test]
+    fn a_plain_part_names_the_papers_that_share_an_embed_and_cuts_no_address() {
+        let part = &render(&compact(20, "A title of some length"))[0];
+        let body: Value = serde_json::from_str(&super::plain(part).payload).unwrap();
+        let content = text(&body, "content");
+        assert!(units(content) <= CONTENT && !content.contains("]("), "{content}");
+        for number in 1..=20 {
+            let headline = format!("{number}. A title of some length");
+            assert!(content.lines().any(|line| line == headline), "{number} in {content}");
+        }
+        assert!(content.ends_with("To open a paper: /paper"), "{content}");
+    }
+
+    #[test]
+    fn a_closing_line_that_no_embed_has_room_for_stands_in_the_content() {
+        let long = |n| {
+            Block::Entry(Entry {
+                number: Some(n),
+                title: "T".into(),
+                lines: vec![plain("x".repeat(2_994))],
+                ..Entry::default()
+            })
+        };
+        let closing = Block::Paragraph(vec![Span::Dim("the end of it".into())]);
+        let bodies = bodies(&message(vec![Block::Heading("Day".into()), long(1), long(2), closing]));
+        let [body] = bodies.as_slice() else {
+            panic!("{bodies:?}")
+        };
+        assert_eq!(text(body, "content"), "## Day\n*the end of it*");
+        assert_acceptable(body);
     }
 
     #[test]
@@ -1008,6 +1113,9 @@ mod tests {
             2 => any_line().prop_map(Block::Paragraph),
             6 => (hostile(12), prop::collection::vec(any_line(), 0..4), prop::option::of(hostile(150)))
                 .prop_map(|(title, lines, quote)| Block::Entry(Entry { number: None, title, link: None, lines, quote })),
+            // Short ones, of which many fit into a message.
+            12 => hostile(1)
+                .prop_map(|title| Block::Entry(Entry { title, ..Entry::default() })),
         ]
     }
 
@@ -1017,23 +1125,24 @@ mod tests {
         #[test]
         fn any_message_keeps_every_limit_pings_nobody_and_has_its_entries_whole_and_in_order(
             running_title in hostile(8),
-            mut blocks in prop::collection::vec(any_block(), 0..20),
+            mut blocks in prop::collection::vec(any_block(), 0..40),
         ) {
             let mut count = 0;
             for block in &mut blocks {
                 if let Block::Entry(entry) = block {
                     count += 1;
                     entry.number = Some(count);
+                    entry.link = Some(format!("https://n.org/{count}/"));
                 }
             }
             let bodies = bodies(&Message { running_title, blocks });
             bodies.iter().for_each(assert_acceptable);
-            let numbers: Vec<u32> = bodies
-                .iter()
-                .flat_map(list)
-                .filter_map(|embed| text(embed, "title").split_once('.')?.0.parse().ok())
+            // Each link stands once, at a title or in a description.
+            let texts = bodies.iter().flat_map(list).flat_map(|embed| [text(embed, "url"), text(embed, "description")]);
+            let numbers: Vec<u32> = texts
+                .flat_map(|text| text.split("https://n.org/").skip(1))
+                .filter_map(|rest| rest.split_once('/')?.0.parse().ok())
                 .collect();
-            // A heading such as “7.” is escaped, hence no number.
             prop_assert_eq!(numbers, (1..=count).collect::<Vec<_>>());
         }
     }
