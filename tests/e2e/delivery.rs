@@ -3,7 +3,7 @@
 use paperwire::service::{QueueAction, Request, Response};
 use paperwire_core::delivery::DeliveryId;
 use paperwire_core::pipeline::queue::{Details, Listing};
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::fake::discord::{self, FakeDiscord};
 use crate::fake::telegram::{self, FakeTelegram, Sent};

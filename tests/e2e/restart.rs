@@ -3,7 +3,7 @@
 use paperwire_config::Config;
 use paperwire_core::channel::Place;
 use paperwire_core::delivery::UncertainPolicy;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::fake::discord::{self, FakeDiscord};
 use crate::fake::telegram::{FakeTelegram, Fault};
