@@ -3,11 +3,11 @@
 use paperwire::service::{QueueAction, Request, Response};
 use paperwire_core::delivery::DeliveryId;
 use paperwire_core::pipeline::queue::{Details, Listing};
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::fake::discord::{self, FakeDiscord};
 use crate::fake::telegram::{self, FakeTelegram, Sent};
-use crate::program::{Program, channel, config, counted, eventually, numbered, sample};
+use crate::program::{Program, channel, config, counted, embed_titles, eventually, numbered, sample};
 
 const GROUP: i64 = -100_123;
 const CHANNEL: u64 = 123_456_789_012_345_678;
@@ -22,11 +22,6 @@ fn discord_channel() -> String {
 
 fn texts(sent: &[Sent]) -> impl Iterator<Item = &str> {
     sent.iter().map(|message| message.text.as_str())
-}
-
-fn embed_titles(messages: &[Value]) -> Vec<(usize, String)> {
-    let embeds = messages.iter().flat_map(|m| m["embeds"].as_array().unwrap());
-    numbered(embeds.filter_map(|embed| embed["title"].as_str()))
 }
 
 /// The label in a part's first line: `2/3`.
