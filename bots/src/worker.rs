@@ -91,7 +91,7 @@ impl Worker {
         }
     }
 
-    /// Works until `stop`; then gives back what is not yet on the wire and waits for the rest, at most [`DRAIN`].
+    /// Works until `stop`; then gives back what is not yet on the wire and waits for the rest, at most 10 s.
     ///
     /// # Errors
     /// [`WorkerError`].
