@@ -99,7 +99,7 @@ impl Worker {
         }
     }
 
-    /// Works until `stop`; then gives back what is not yet on the wire and waits for the rest, at most [`DRAIN`].
+    /// Works until `stop`; then gives back what is not yet on the wire and waits for the rest, at most 10 s.
     ///
     /// # Errors
     /// [`WorkerError`]. What is on the wire is settled first, unless it is the store that fails.

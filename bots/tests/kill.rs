@@ -26,6 +26,8 @@ const CHANNELS: u64 = 80;
 const PRIVATE_CHATS: u64 = 40;
 /// What each platform allows in a second.
 const RATE: u32 = 100;
+/// How long a platform is busy with what it has of a killed program: longer than the next start takes.
+const BUSY: Duration = Duration::from_secs(3);
 /// How long ten kills may take in all.
 const TEN_KILLS: Duration = Duration::from_secs(60);
 
@@ -52,6 +54,7 @@ async fn a_program_that_is_killed_again_and_again_loses_nothing_and_repeats_only
     assert_eq!(published.len(), channels);
     let parts: usize = published.values().map(Vec::len).sum();
     let first = fake.world().life + 1;
+    fake.world().busy = Some(BUSY);
     let mut sums = Sums::default();
     let mut taken = fake.taken.subscribe();
     for killed in 0..kills {
@@ -73,14 +76,18 @@ async fn a_program_that_is_killed_again_and_again_loses_nothing_and_repeats_only
         child.kill().await.unwrap();
     }
     let complete = home.finish(&fake, first, parts, deadline).await;
+    // What was taken late stands in its chat before the program has looked.
+    fake.world().life += 1;
+    home.settle().await;
 
     sums.compare(&fake, &published, first);
-    let (recognised, looks) = {
+    let (recognised, looks, late) = {
         let world = fake.world();
-        (world.recognised, world.looks)
+        (world.recognised, world.looks, world.late)
     };
     println!(
-        "seed {seed}: {channels} channels in {:.0?}; repeats that Discord recognised: {recognised}; looks: {looks}",
+        "seed {seed}: {channels} channels in {:.0?}; repeats that Discord recognised: {recognised}; looks: {looks}; \
+         taken late: {late}",
         began.elapsed()
     );
     sums.print(kills);
