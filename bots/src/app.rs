@@ -7,7 +7,7 @@ use std::time::Duration;
 use anyhow::{Context as _, anyhow};
 use paperwire_config::{ChannelConfig, Config};
 use paperwire_core::channel::{Place, Platform};
-use paperwire_core::delivery::UncertainPolicy;
+use paperwire_core::delivery::{DeliveryId, UncertainPolicy};
 use paperwire_core::pipeline::{self, Extent, Wanted};
 use paperwire_core::subscription::Subjects;
 use paperwire_core::topic::Topic;
@@ -26,7 +26,7 @@ use crate::limits::limits_of;
 use crate::ops::Ops;
 use crate::queued::Queued;
 use crate::service::Service;
-use crate::storage::Storage;
+use crate::storage::{Storage, StorageError};
 use crate::worker::{self, Outlet, Worker};
 use crate::{control, discord, http, scheduler, telegram, web};
 
@@ -207,10 +207,12 @@ impl App {
         let discord = match &config.discord.token {
             Some(token) => {
                 let base_url = config.discord.api_url.clone();
-                let sender = Arc::new(discord::sender::Sender::new(http.clone(), &base_url, token.clone()));
+                let gate = base.gate(Platform::Discord, config).await?;
+                let sender = discord::sender::Sender::new(http.clone(), &base_url, token.clone());
+                let sender = Arc::new(sender.behind(gate.clone()));
                 outlets.push(Outlet {
                     messenger: sender,
-                    gate: base.gate(Platform::Discord, config).await?,
+                    gate,
                     // What cannot be read back is rare there, and twice is better than missing.
                     policy: UncertainPolicy::Resend,
                     ops: base.ops.clone(),
@@ -309,6 +311,12 @@ impl App {
                 error = storage.broken() => Err(error.into()),
             }
         });
+        let check = set_unreadable_aside(base.storage.clone(), base.queued.clone());
+        let checked = stop.clone();
+        tasks.spawn(async move {
+            let check = checked.run_until_cancelled(check).await;
+            check.unwrap_or(Ok(())).context("the queue cannot be read")
+        });
         for outlet in outlets {
             let worker = Worker::new(base.storage.clone(), outlet, base.queued.clone()).run(stop.clone());
             tasks.spawn(async move { worker.await.context("sending stopped") });
@@ -356,6 +364,29 @@ impl App {
         }
         base.close().await?;
         first_error.map_or(Ok(()), Err)
+    }
+}
+
+/// Looks through the whole queue once, beside everything else: reading it takes longer than a start should.
+async fn set_unreadable_aside(storage: Storage, queued: Queued) -> Result<(), StorageError> {
+    let mut after: Option<DeliveryId> = None;
+    loop {
+        let (found, last) = storage
+            .run(move |store| pipeline::set_aside(store, after.as_ref()))
+            .await?;
+        for delivery in &found {
+            tracing::error!(
+                %delivery,
+                "it cannot be read from the store and is set aside; its channel misses this digest and goes on with the next"
+            );
+        }
+        if !found.is_empty() {
+            queued.announce();
+        }
+        if last.is_none() {
+            return Ok(());
+        }
+        after = last;
     }
 }
 

@@ -4,7 +4,7 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use chrono::{DateTime, TimeDelta, Utc};
-use paperwire_core::channel::Place;
+use paperwire_core::channel::{Place, Platform};
 use paperwire_core::delivery::SendError;
 use paperwire_core::limiter::{Heard, Lane, Limiter, Notice, Shut, Signal};
 use paperwire_core::store::Write;
@@ -54,11 +54,33 @@ impl Gate {
                         // When the store is broken the program ends, and an answer more or less is no matter.
                         let _ = storage.write(vec![Write::Sent { place, at }]).await;
                     }
-                    return sleep_until(at).await;
+                    sleep_until(at).await;
+                    if self.redeem(place, at) {
+                        return;
+                    }
                 }
                 Err(Shut::Bot { until } | Shut::Chat { until }) => sleep_until(until).await,
             }
         }
+    }
+
+    /// Whether a permit still holds when its time has come. The platform may have asked to wait since it was given: then it is
+    /// given back, and another one is needed.
+    pub fn redeem(&self, place: &Place, at: DateTime<Utc>) -> bool {
+        let now = clock::steady();
+        let mut limiter = self.limiter();
+        let holds = limiter.closed_until(place, now).is_none();
+        if holds {
+            limiter.used_late(place, at, now);
+        } else {
+            limiter.give_back(place, at);
+        }
+        holds
+    }
+
+    /// A permit that is not used.
+    pub fn give_back(&self, place: &Place, at: DateTime<Utc>) {
+        self.limiter().give_back(place, at);
     }
 
     /// Waits until a request may go out that puts no message into any chat.
@@ -70,6 +92,17 @@ impl Gate {
                 Err(Shut::Bot { until } | Shut::Chat { until }) => sleep_until(until).await,
             }
         }
+    }
+
+    /// A request beside the digests was invalid ([`Signal::invalid`]).
+    pub fn invalid(&self, platform: Platform) {
+        let signal = Signal {
+            bucket: None,
+            invalid: true,
+        };
+        // Of no chat in particular.
+        let notice = self.limiter().observe_request(&signal, clock::steady());
+        say(platform, notice);
     }
 
     /// Takes note of an answer of the platform's.
@@ -90,11 +123,15 @@ impl Gate {
             ) => Heard::Other,
         };
         let notice = self.limiter().observe(place, &heard, signal, clock::steady());
-        match notice {
-            None => {}
-            Some(notice @ Notice::Resumed) => tracing::info!(platform = %place.platform(), "{notice}"),
-            Some(notice) => tracing::warn!(platform = %place.platform(), "{notice}"),
-        }
+        say(place.platform(), notice);
+    }
+}
+
+fn say(platform: Platform, notice: Option<Notice>) {
+    match notice {
+        None => {}
+        Some(notice @ Notice::Resumed) => tracing::info!(%platform, "{notice}"),
+        Some(notice) => tracing::warn!(%platform, "{notice}"),
     }
 }
 

@@ -28,12 +28,14 @@ pub fn limits_of(platform: Platform, config: &Config) -> Limits {
             chat: vec![window(config.telegram.per_chat_per_second, 1)],
             group: vec![window(config.telegram.per_group_per_minute, 60)],
             kept: KEPT,
+            vague: true,
         },
         Platform::Discord => Limits {
             bot: window(config.discord.requests_per_second, 1),
             chat: vec![window(config.discord.per_channel_per_5_seconds, 5)],
             group: Vec::new(),
             kept: 0,
+            vague: false,
         },
         Platform::Web => Limits::none(),
     }

@@ -46,6 +46,11 @@ pub trait Messenger: Send + Sync {
     /// What became of the first part that could not be sent; a person who wants nothing of the bot is [`SendError::Gone`].
     fn tell<'a>(&'a self, person: &'a str, message: &'a Message) -> BoxFuture<'a, Result<(), SendError>>;
 
+    /// Whether nothing may be posted there for now: another program works with the same token.
+    fn is_barred(&self) -> bool {
+        false
+    }
+
     /// The part with nothing in it but text, for a platform that refuses it as it is; within the platform's limits.
     fn plain(&self, part: &Part) -> Part;
 }

@@ -1,11 +1,14 @@
 //! Tells the person who set a channel up that it cannot be written to any more: where the platform lets a bot write to
 //! people, they hear it at once and not by missing a digest.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use paperwire_core::channel::{Channel, Place, Platform};
 use paperwire_core::delivery::SendError;
 use paperwire_core::message::{Message, ellipsis};
+
+use tokio::sync::mpsc;
 
 use crate::messenger::Messenger;
 use crate::storage::Storage;
@@ -41,6 +44,18 @@ pub async fn tell_owner(messenger: &dyn Messenger, storage: &Storage, place: &Pl
         Err(error) => {
             tracing::info!(%place, person, %error, "whoever set the channel up could not be told that it is paused");
         }
+    }
+}
+
+/// Tells the owners of channels that were lost, one after the other, so that many at once leave the platform's limits to the
+/// digests. Ends when nobody can send any more.
+pub async fn tell_owners(
+    messenger: Arc<dyn Messenger>,
+    storage: Storage,
+    mut losses: mpsc::UnboundedReceiver<(Place, String)>,
+) {
+    while let Some((place, reason)) = losses.recv().await {
+        tell_owner(&*messenger, &storage, &place, &reason).await;
     }
 }
 

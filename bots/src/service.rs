@@ -215,6 +215,9 @@ pub struct Status {
     pub windows: usize,
     /// Unfinished deliveries (counted up to 10,000).
     pub waiting: usize,
+    /// Deliveries that could not be read and were set aside (the first 100).
+    #[serde(default)]
+    pub set_aside: Vec<DeliveryId>,
     /// Channels.
     pub channels: Vec<ChannelStatus>,
 }
@@ -502,6 +505,7 @@ impl Service {
                 papers: store.head()?,
                 windows: store.windows()?.len(),
                 waiting: store.unfinished(10_000)?.len(),
+                set_aside: store.set_aside(100)?,
                 channels: channels.collect(),
             })
         })

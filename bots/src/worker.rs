@@ -2,19 +2,19 @@
 //! claimed in one job of the storage thread, then every claimed part is sent at the instant of its permit. It decides
 //! nothing: what an outcome means stands in `paperwire_core::delivery`, how fast to send in `paperwire_core::limiter`.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use paperwire_core::channel::Place;
 use paperwire_core::delivery::{
-    ChannelEffect, Delivery, DeliveryId, Looked, Outcome, SendError, Settled, State, UncertainPolicy, Verdict,
+    ChannelEffect, Delivery, Looked, Outcome, SendError, Settled, State, UncertainPolicy, Verdict,
 };
 use paperwire_core::limiter::Signal;
 use paperwire_core::pipeline::{self, Input, Job, Task, Turn};
-use tokio::sync::Notify;
-use tokio::task::JoinSet;
+use tokio::sync::{Notify, mpsc};
+use tokio::task::{Id, JoinError, JoinSet};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
@@ -22,7 +22,7 @@ use crate::clock;
 use crate::gate::{Gate, sleep_until};
 use crate::messenger::{Answered, Messenger};
 use crate::ops::{self, End, Ops};
-use crate::owner::tell_owner;
+use crate::owner;
 use crate::queued::Queued;
 use crate::storage::{Storage, StorageError};
 
@@ -34,6 +34,8 @@ const IN_FLIGHT: usize = 512;
 pub(crate) const DRAIN: Duration = Duration::from_secs(10);
 /// Longer than looking for one part ever takes, and shorter than a lease.
 const LOOKING: Duration = Duration::from_secs(90);
+/// How long a platform that must not be written to is left alone before it is looked at again.
+const BARRED: Duration = Duration::from_secs(5);
 /// The longest sleep, so that a queue that somebody changed behind our back is noticed.
 const NAP: Duration = Duration::from_secs(60);
 
@@ -69,6 +71,8 @@ pub struct Worker {
     ops: Ops,
     queued: Queued,
     wake: Arc<Notify>,
+    /// Channels that were lost, for whoever tells their owners.
+    lost: mpsc::UnboundedSender<(Place, String)>,
 }
 
 impl Worker {
@@ -80,6 +84,9 @@ impl Worker {
             policy,
             ops,
         } = outlet;
+        let (lost, losses) = mpsc::unbounded_channel();
+        // Ends with the worker, which holds the other end.
+        tokio::spawn(owner::tell_owners(Arc::clone(&messenger), storage.clone(), losses));
         Self {
             storage,
             messenger,
@@ -88,55 +95,63 @@ impl Worker {
             ops,
             wake: queued.listen(),
             queued,
+            lost,
         }
     }
 
-    /// Works until `stop`; then gives back what is not yet on the wire and waits for the rest, at most [`DRAIN`].
+    /// Works until `stop`; then gives back what is not yet on the wire and waits for the rest, at most 10 s.
     ///
     /// # Errors
-    /// [`WorkerError`].
+    /// [`WorkerError`]. What is on the wire is settled first, unless it is the store that fails.
     pub async fn run(self, stop: CancellationToken) -> Result<(), WorkerError> {
-        let mut flying: JoinSet<(Delivery, Outcome)> = JoinSet::new();
-        let mut held: HashSet<DeliveryId> = HashSet::new();
-        let mut done = Vec::new();
-        let mut deadline = None;
+        // Ended from within as well: by a token that the platform does not know.
+        let stop = stop.child_token();
+        let mut flights: JoinSet<(Delivery, Outcome)> = JoinSet::new();
+        let mut flying: HashMap<Id, Delivery> = HashMap::new();
+        let (mut done, mut deadline, mut revoked) = (Vec::new(), None, None);
         loop {
-            let room = match deadline {
-                None => IN_FLIGHT.saturating_sub(flying.len()),
-                Some(_) => 0,
+            let barred = self.messenger.is_barred();
+            let room = if barred || deadline.is_some() {
+                0
+            } else {
+                IN_FLIGHT.saturating_sub(flights.len())
             };
-            let Turn { settled, jobs, next } = self.turn(std::mem::take(&mut done), held.clone(), room).await?;
+            let places = flying.values().map(|held| held.id.place.clone()).collect();
+            let Turn {
+                settled,
+                paused,
+                jobs,
+                next,
+            } = self.turn(std::mem::take(&mut done), places, room).await?;
             for settled in &settled {
                 self.report(settled);
             }
+            for pause in paused {
+                // Nobody waits for it, and when the program ends the log has it.
+                let _ = self.lost.send(pause);
+            }
             for job in jobs {
-                held.insert(job.delivery.id.clone());
+                let held = job.delivery.clone();
                 let flight = Flight {
                     messenger: Arc::clone(&self.messenger),
                     gate: self.gate.clone(),
                     ops: self.ops.clone(),
                 };
-                flying.spawn(flight.of(job, stop.clone()));
+                flying.insert(flights.spawn(flight.of(job, stop.clone())).id(), held);
             }
-            if deadline.is_some() && flying.is_empty() {
-                return Ok(());
+            if deadline.is_some() && flights.is_empty() {
+                break;
             }
-            let wake_at = Instant::now() + nap(next, clock::steady());
+            let nap = nap(next, clock::steady());
+            let wake_at = Instant::now() + if barred { nap.max(BARRED) } else { nap };
             tokio::select! {
-                Some(back) = flying.join_next() => {
+                Some(back) = flights.join_next_with_id() => {
                     let mut backs = vec![back];
-                    while let Some(back) = flying.try_join_next() {
+                    while let Some(back) = flights.try_join_next_with_id() {
                         backs.push(back);
                     }
                     for back in backs {
-                        match back {
-                            Ok(back) => {
-                                held.remove(&back.0.id);
-                                done.push(back);
-                            }
-                            // Its claim stays until the next start, which looks whether the message arrived.
-                            Err(error) => tracing::error!(%error, "a defect of Paperwire stopped one message"),
-                        }
+                        done.extend(landed(back, &mut flying));
                     }
                 }
                 () = self.wake.notified(), if deadline.is_none() => {}
@@ -144,25 +159,25 @@ impl Worker {
                 () = stop.cancelled(), if deadline.is_none() => deadline = Some(Instant::now() + DRAIN),
                 () = until(deadline), if deadline.is_some() => {
                     tracing::warn!(
-                        messages = flying.len(),
+                        messages = flights.len(),
                         platform = %self.messenger.platform(),
                         "no answer came to what was on the wire; the next start looks whether it arrived"
                     );
-                    return Ok(());
+                    break;
                 }
             }
-            if let Some(reason) = revoked(&done) {
-                // What came back with it is settled all the same.
-                self.turn(done, held, 0).await?;
-                return Err(WorkerError::Unauthorized(reason));
+            if let Some(reason) = unknown_token(&done) {
+                revoked = Some(reason);
+                stop.cancel();
             }
         }
+        revoked.map_or(Ok(()), |reason| Err(WorkerError::Unauthorized(reason)))
     }
 
     async fn turn(
         &self,
         done: Vec<(Delivery, Outcome)>,
-        flying: HashSet<DeliveryId>,
+        flying: HashSet<Place>,
         room: usize,
     ) -> Result<Turn, StorageError> {
         let input = Input { done, flying, room };
@@ -184,12 +199,7 @@ impl Worker {
         match &settled.channel {
             ChannelEffect::None => {}
             ChannelEffect::Move { .. } => self.queued.announce(),
-            ChannelEffect::Pause { reason, .. } => {
-                let (messenger, storage) = (Arc::clone(&self.messenger), self.storage.clone());
-                let (place, reason) = (settled.delivery.id.place.clone(), reason.clone());
-                // Nobody waits for it: a person who cannot be told is in the log.
-                tokio::spawn(async move { tell_owner(&*messenger, &storage, &place, &reason).await });
-            }
+            ChannelEffect::Pause { .. } => {}
         }
     }
 }
@@ -207,29 +217,20 @@ impl Flight {
         let Job {
             delivery,
             part,
-            mut at,
+            at,
             task,
         } = job;
-        let (place, slot) = (&delivery.id.place, at);
-        loop {
-            tokio::select! {
-                biased;
-                () = stop.cancelled() => {
-                    self.gate.limiter().give_back(place, slot);
-                    return (delivery, Outcome::Unused);
-                }
-                () = sleep_until(at) => {}
-            }
-            let now = clock::steady();
-            let mut limiter = self.gate.limiter();
-            // The platform may have asked to wait since the permit was given.
-            match limiter.closed_until(place, now) {
-                Some(until) => at = until,
-                None => {
-                    limiter.used_late(place, slot, now);
-                    break;
-                }
-            }
+        let place = &delivery.id.place;
+        let stopped = tokio::select! {
+            biased;
+            () = stop.cancelled() => true,
+            () = sleep_until(at) => false,
+        };
+        if stopped {
+            self.gate.give_back(place, at);
+        }
+        if stopped || !self.gate.redeem(place, at) {
+            return (delivery, Outcome::Unused);
         }
         let part = match &delivery.plain {
             None => part,
@@ -281,8 +282,27 @@ impl Flight {
     }
 }
 
+/// What a task brought back, or that nobody knows what became of its message: a task that panicked is a defect of ours.
+fn landed(
+    back: Result<(Id, (Delivery, Outcome)), JoinError>,
+    flying: &mut HashMap<Id, Delivery>,
+) -> Option<(Delivery, Outcome)> {
+    match back {
+        Ok((id, back)) => {
+            flying.remove(&id);
+            Some(back)
+        }
+        Err(error) => {
+            tracing::error!(%error, "a defect of Paperwire stopped one message; it is looked for");
+            let reason = "a defect of Paperwire stopped it".to_owned();
+            let outcome = Outcome::Sent(Err(SendError::Uncertain { reason }));
+            flying.remove(&error.id()).map(|held| (held, outcome))
+        }
+    }
+}
+
 /// The platform's word that it does not know the token, if it is among these.
-fn revoked(done: &[(Delivery, Outcome)]) -> Option<String> {
+fn unknown_token(done: &[(Delivery, Outcome)]) -> Option<String> {
     done.iter().find_map(|(_, outcome)| match outcome {
         Outcome::Sent(Err(SendError::Unauthorized { reason }))
         | Outcome::Looked(Looked::Failed(SendError::Unauthorized { reason })) => Some(reason.clone()),

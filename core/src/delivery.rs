@@ -35,6 +35,11 @@ pub const LEASE: TimeDelta = TimeDelta::seconds(120);
 const BACKOFF_BASE: TimeDelta = TimeDelta::seconds(2);
 /// The longest pause.
 const BACKOFF_CAP: TimeDelta = TimeDelta::minutes(30);
+/// A part in doubt is not looked for before this time has passed since it went on the wire: the platform may still be
+/// dealing with a request whose sender is dead. What does not stand in its chat by then will not come any more.
+const LOOK_AFTER: TimeDelta = TimeDelta::seconds(10);
+/// So often at most a part is sent again because nobody can find out whether it arrived; then it is taken as arrived.
+const RESENT_MOST: usize = 3;
 /// The longest wait that a platform is granted before it is asked again; more is a mistake or beyond the calendar.
 const SNOOZE_CAP: TimeDelta = TimeDelta::days(1);
 
@@ -297,6 +302,9 @@ pub struct Delivery {
     pub plain: Option<String>,
     /// When the next part was first put on the wire; `None` when it was not, or when it is known that it did not arrive.
     pub first_sent: Option<DateTime<Utc>>,
+    /// The bot's last message in the chat when the next part was first put on the wire, where other threads of the same
+    /// chat may get messages meanwhile.
+    pub after: Option<String>,
     /// Whether the next part may already have arrived.
     pub doubt: Doubt,
     /// What was decided about parts in doubt, oldest first.
@@ -323,6 +331,7 @@ impl Delivery {
             again: Vec::new(),
             plain: None,
             first_sent: None,
+            after: None,
             doubt: Doubt::None,
             decisions: Vec::new(),
             attempts: 0,
@@ -423,9 +432,13 @@ impl Delivery {
         self.state.due().is_none()
     }
 
-    /// Takes the claim: the next part goes on the wire now, or is looked for.
-    pub fn claim(mut self, now: DateTime<Utc>) -> Self {
-        self.first_sent.get_or_insert(now);
+    /// Takes the claim: the next part goes on the wire now, or is looked for. `last` is the bot's last message in the chat,
+    /// see [`Self::after`].
+    pub fn claim(mut self, last: Option<String>, now: DateTime<Utc>) -> Self {
+        if self.first_sent.is_none() {
+            self.first_sent = Some(now);
+            self.after = last;
+        }
         self.state = State::Leased { until: now + LEASE };
         self
     }
@@ -436,9 +449,18 @@ impl Delivery {
             if !self.id.is_correction() {
                 self.doubt = Doubt::Open;
             }
-            self.state = State::Available { at: now };
+            self.state = State::Available { at: self.worth_it(now) };
         }
         self
+    }
+
+    /// When the next step with a part in doubt is worth it.
+    fn worth_it(&self, now: DateTime<Utc>) -> DateTime<Utc> {
+        match (self.step(now), self.first_sent) {
+            // By a clock that was put back since, this is no longer than ever.
+            (Step::Look, Some(first_sent)) => (first_sent + LOOK_AFTER).clamp(now, now + LOOK_AFTER),
+            (Step::Look, None) | (Step::Send, _) => now,
+        }
     }
 
     /// What to do with the next part.
@@ -683,14 +705,14 @@ pub fn settle(delivery: Delivery, outcome: Outcome, policy: UncertainPolicy, now
         }
         Outcome::Looked(Looked::Undecidable(why) | Looked::Failed(SendError::Rejected { reason: why })) => match policy
         {
-            UncertainPolicy::Resend => {
+            UncertainPolicy::Resend if resent(&delivery) < RESENT_MOST => {
                 let verdict = Verdict::Resent(why);
                 decide(&mut delivery, verdict.clone(), now);
                 delivery.doubt = Doubt::Accepted;
                 delivery.state = State::Available { at: now };
                 verdict
             }
-            UncertainPolicy::Skip => {
+            UncertainPolicy::Resend | UncertainPolicy::Skip => {
                 let verdict = Verdict::Skipped(why);
                 decide(&mut delivery, verdict.clone(), now);
                 pass(&mut delivery, String::new(), now);
@@ -709,6 +731,13 @@ pub fn settle(delivery: Delivery, outcome: Outcome, policy: UncertainPolicy, now
         tell_operator,
         ..quiet(delivery)
     }
+}
+
+/// How often the next part was sent again by policy.
+fn resent(delivery: &Delivery) -> usize {
+    let part = delivery.next_part();
+    let resent = |decision: &&Decision| decision.part == part && matches!(decision.verdict, Verdict::Resent(_));
+    delivery.decisions.iter().filter(resent).count()
 }
 
 fn quiet(delivery: Delivery) -> Settled {
@@ -808,7 +837,11 @@ fn sent(
                 SendError::Unauthorized { .. } => delivery.state = State::Available { at: now },
                 SendError::Uncertain { .. } => {
                     delivery.doubt = Doubt::Open;
+                    let worth_it = delivery.worth_it(now);
                     retry(&mut delivery, now);
+                    if let State::Available { at } = delivery.state {
+                        delivery.state = State::Available { at: at.max(worth_it) };
+                    }
                 }
             }
         }
@@ -927,7 +960,7 @@ mod tests {
         Delivery {
             message_ids: vec!["10".to_owned()],
             attempts: 1,
-            ..delivery(3).claim(at(0))
+            ..delivery(3).claim(None, at(0))
         }
     }
 
@@ -1006,7 +1039,7 @@ mod tests {
         assert_eq!(discord(in_doubt()).step(at(119)), Step::Send);
         assert_eq!(discord(in_doubt()).step(at(120)), Step::Look);
         // The time counts from the first try, not from the last one.
-        let again = discord(in_doubt()).claim(at(100)).lapse(at(119));
+        let again = discord(in_doubt()).claim(None, at(100)).lapse(at(119));
         assert_eq!(again.step(at(120)), Step::Look);
     }
 
@@ -1014,7 +1047,7 @@ mod tests {
     fn what_looking_finds_decides_about_a_part_in_doubt() {
         use UncertainPolicy::{Resend, Skip};
         let look = |looked: Looked, policy| {
-            let settled = settle(in_doubt().claim(at(5)), Outcome::Looked(looked), policy, at(9));
+            let settled = settle(in_doubt().claim(None, at(5)), Outcome::Looked(looked), policy, at(9));
             let decision = settled
                 .delivery
                 .decisions
@@ -1046,10 +1079,10 @@ mod tests {
 
     #[test]
     fn an_accepted_part_makes_the_next_one_available_and_the_last_one_ends_it() {
-        let second = after(in_doubt().claim(at(5)), Ok("11".to_owned()));
+        let second = after(in_doubt().claim(None, at(5)), Ok("11".to_owned()));
         assert_eq!(second.state, State::Available { at: at(1) });
         assert_eq!((second.next_part(), second.attempts, second.doubt), (2, 0, Doubt::None));
-        let third = after(second.claim(at(1)), Ok("12".to_owned()));
+        let third = after(second.claim(None, at(1)), Ok("12".to_owned()));
         assert_eq!(third.state, State::Sent { at: at(1) });
         assert_eq!(third.message_ids, ["10", "11", "12"]);
         assert!(third.is_finished());
@@ -1107,10 +1140,10 @@ mod tests {
         let again = dead_letter().retry(at(5));
         assert_eq!(again.state, State::Available { at: at(5) });
         assert_eq!((again.next_part(), again.arrived()), (1, 2));
-        let mended = after(again.clone().claim(at(5)), Ok("13".to_owned()));
+        let mended = after(again.clone().claim(None, at(5)), Ok("13".to_owned()));
         assert_eq!(mended.message_ids, ["10", "13", "12"]);
         assert_eq!((mended.state, mended.again), (State::Sent { at: at(1) }, vec![]));
-        let plain = after(again.claim(at(5)), refused("no entities"));
+        let plain = after(again.claim(None, at(5)), refused("no entities"));
         let ended = after(plain, refused("no text"));
         assert_eq!(
             ended,
@@ -1125,13 +1158,13 @@ mod tests {
     #[test]
     fn what_is_hastened_keeps_its_doubt_and_its_order() {
         let third = after(after(half_way(), refused("a")), refused("b"));
-        let waiting = after(third.claim(at(1)), Err(errors()[5].clone()));
+        let waiting = after(third.claim(None, at(1)), Err(errors()[5].clone()));
         let hastened = waiting.retry(at(5));
         assert_eq!(
             (hastened.next_part(), hastened.doubt, hastened.attempts),
             (2, Doubt::Open, 0)
         );
-        let second = after(hastened.claim(at(5)), Ok("12".to_owned()));
+        let second = after(hastened.claim(None, at(5)), Ok("12".to_owned()));
         assert_eq!((second.next_part(), second.doubt), (1, Doubt::None));
         assert_eq!(half_way().retry(at(200)).doubt, Doubt::Open);
     }
@@ -1172,7 +1205,7 @@ mod tests {
         let settled = after(half_way(), Err(moved.clone()));
         assert_eq!(settled.id.place, place(-100));
         let again = super::settle(
-            settled.claim(at(1)),
+            settled.claim(None, at(1)),
             Outcome::Sent(Err(moved)),
             UncertainPolicy::Resend,
             at(1),
@@ -1186,7 +1219,12 @@ mod tests {
     fn a_digest_comes_again_after_access_returns_unless_some_of_it_is_there() {
         let [_, _, gone, ..] = errors();
         let rewinds = |delivery: Delivery, policy| {
-            let settled = settle(delivery.claim(at(0)), Outcome::Sent(Err(gone.clone())), policy, at(1));
+            let settled = settle(
+                delivery.claim(None, at(0)),
+                Outcome::Sent(Err(gone.clone())),
+                policy,
+                at(1),
+            );
             matches!(settled.channel, ChannelEffect::Pause { rewind: true, .. })
         };
         let doubtful = || Delivery {
@@ -1206,7 +1244,7 @@ mod tests {
     }
 
     fn give_up_first(delivery: Delivery) -> Delivery {
-        delivery.claim(at(0)).give_up_part("unreadable".to_owned(), at(0))
+        delivery.claim(None, at(0)).give_up_part("unreadable".to_owned(), at(0))
     }
 
     #[test]
@@ -1227,7 +1265,7 @@ mod tests {
             (released.attempts, released.doubt, released.first_sent),
             (1, Doubt::None, None)
         );
-        let looking = in_doubt().claim(at(2)).release(at(3));
+        let looking = in_doubt().claim(None, at(2)).release(at(3));
         assert_eq!((looking.doubt, looking.first_sent), (Doubt::Open, Some(at(0))));
         let sent = Delivery {
             state: State::Sent { at: at(2) },
@@ -1245,7 +1283,7 @@ mod tests {
             for part in 0..4 {
                 let key = delivery.idempotency_key();
                 assert_eq!(key.len(), 22);
-                assert_eq!(key, delivery.clone().claim(at(9)).idempotency_key());
+                assert_eq!(key, delivery.clone().claim(None, at(9)).idempotency_key());
                 keys.insert(key);
                 delivery.message_ids.push(part.to_string());
             }
@@ -1308,10 +1346,10 @@ mod tests {
                         Looked::Undecidable(_) | Looked::NotThere | Looked::Failed(_) => {}
                     }
                     expected = u32::try_from(ids.len()).unwrap_or(u32::MAX);
-                    delivery = settle(delivery.claim(now), Outcome::Looked(looked), policy, now).delivery;
+                    delivery = settle(delivery.claim(None, now), Outcome::Looked(looked), policy, now).delivery;
                     continue;
                 }
-                delivery = delivery.claim(now);
+                delivery = delivery.claim(None, now);
                 let refused = matches!(outcome, Some(SendError::Rejected { .. }));
                 let refused_twice = refused && delivery.plain.is_some();
                 if outcome.is_none() {

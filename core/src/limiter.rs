@@ -38,6 +38,8 @@ const DAY: TimeDelta = TimeDelta::days(1);
 const BELIEF: TimeDelta = TimeDelta::hours(1);
 /// The most that a bucket's limit is believed to be, so that a header cannot make a chat's memory large.
 const BUCKET_MAX: u32 = 1_000;
+/// Two chats that are asked to wait within this time are not to blame themselves, where the platform does not say who is.
+const TOGETHER: TimeDelta = TimeDelta::seconds(5);
 /// A full rate, in millionths.
 const FULL: u32 = 1_000_000;
 /// The least that 429s leave of the bot's rate.
@@ -113,6 +115,8 @@ pub struct Limits {
     pub group: Vec<Window>,
     /// How many of each of a group's windows only people get: the bulk has the rest, at least one.
     pub kept: u32,
+    /// The platform does not say whether its 429 concerns a chat or the whole bot (Telegram).
+    pub vague: bool,
 }
 
 impl Limits {
@@ -126,6 +130,7 @@ impl Limits {
             chat: Vec::new(),
             group: Vec::new(),
             kept: 0,
+            vague: false,
         }
     }
 }
@@ -440,7 +445,14 @@ pub struct Limiter {
     said: std::mem::Discriminant<Bulk>,
     /// The latest instant that was heard of.
     now: DateTime<Utc>,
+    /// Something was learned that a restart would have to learn again.
     changed: bool,
+    /// The same, and it must not be forgotten.
+    urgent: bool,
+    /// When the memory was last taken.
+    taken: Option<DateTime<Utc>>,
+    /// The last chat that was asked to wait, and when.
+    limited_last: Option<(Box<str>, DateTime<Utc>)>,
 }
 
 impl Limiter {
@@ -452,6 +464,7 @@ impl Limiter {
             chat: all(limits.chat),
             group: all(limits.group),
             kept: limits.kept,
+            vague: limits.vague,
         };
         // A slowed chat's slots matter for as long as its messages are apart.
         let reach = |windows: &[Window]| {
@@ -473,6 +486,9 @@ impl Limiter {
             said: std::mem::discriminant(&Bulk::Full),
             now: DateTime::<Utc>::MIN_UTC,
             changed: false,
+            urgent: false,
+            taken: None,
+            limited_last: None,
         }
     }
 
@@ -678,12 +694,17 @@ impl Limiter {
         }
         if signal.invalid {
             self.invalid.add(now, 1);
-            self.changed = true;
+            self.urgent = true;
         }
+        self.bulk_notice(now).or(slowed)
+    }
+
+    /// What is new about the bulk, since so many requests were invalid.
+    fn bulk_notice(&mut self, now: DateTime<Utc>) -> Option<Notice> {
         let bulk = self.invalid.bulk(now);
         let kind = std::mem::discriminant(&bulk);
         if kind == self.said {
-            return slowed;
+            return None;
         }
         self.said = kind;
         Some(match bulk {
@@ -694,6 +715,16 @@ impl Limiter {
             },
             Bulk::Halted { invalid, until } => Notice::Halted { invalid, until },
         })
+    }
+
+    /// Takes in what was said to a request that concerned no chat.
+    pub fn observe_request(&mut self, signal: &Signal, now: DateTime<Utc>) -> Option<Notice> {
+        self.now = self.now.max(now);
+        if signal.invalid {
+            self.invalid.add(now, 1);
+            self.urgent = true;
+        }
+        self.bulk_notice(now)
     }
 
     /// What must be stored for [`Self::restore`].
@@ -711,9 +742,15 @@ impl Limiter {
         }
     }
 
-    /// What must be stored, if something was heard since it was last taken. What merely ran out is no reason to store.
+    /// What must be stored, if something was heard since it was last taken. What merely ran out is no reason to store, and
+    /// what was only learned from headers is no reason to store more than once a second.
     pub fn take_changed(&mut self) -> Option<Memory> {
-        std::mem::take(&mut self.changed).then(|| self.memory())
+        let rested = self.taken.is_none_or(|taken| self.now - taken >= TimeDelta::seconds(1));
+        if !(self.urgent || (self.changed && rested)) {
+            return None;
+        }
+        (self.changed, self.urgent, self.taken) = (false, false, Some(self.now));
+        Some(self.memory())
     }
 
     /// How far back sends must be remembered for [`Self::restore`].
@@ -725,7 +762,11 @@ impl Limiter {
 
     fn limited(&mut self, chat: &str, retry_after: Duration, scope: LimitScope, now: DateTime<Utc>) -> Option<Notice> {
         let wait = TimeDelta::from_std(retry_after).unwrap_or(DAY).min(DAY);
-        self.changed = true;
+        self.urgent = true;
+        let scope = match scope {
+            LimitScope::Chat if self.limits.vague && self.is_about_the_bot(chat, now) => LimitScope::Bot,
+            LimitScope::Chat | LimitScope::Bot => scope,
+        };
         let (held, what, factor, floor) = match scope {
             LimitScope::Bot => (&mut self.bot, Slowed::Bot, (4, 5), BOT_FLOOR),
             LimitScope::Chat => (self.held(chat, now), Slowed::Chat(chat.to_owned()), (2, 3), CHAT_FLOOR),
@@ -733,6 +774,12 @@ impl Limiter {
         let slowed = held.limited(now, wait, factor, floor);
         let percent = held.rate(now) / (FULL / 100);
         slowed.then_some(Notice::Slowed { what, percent })
+    }
+
+    /// Whether a platform that does not say whom its 429 concerns means the whole bot: another chat got one just before.
+    fn is_about_the_bot(&mut self, chat: &str, now: DateTime<Utc>) -> bool {
+        let other = self.limited_last.replace((chat.into(), now));
+        other.is_some_and(|(other, at)| &*other != chat && now - at <= TOGETHER)
     }
 
     fn learn(&mut self, chat: &str, bucket: Bucket, now: DateTime<Utc>) {
@@ -893,6 +940,7 @@ mod tests {
             chat: vec![window(1, 1)],
             group: vec![window(20, 60)],
             kept: 2,
+            vague: true,
         }
     }
 
@@ -902,6 +950,7 @@ mod tests {
             chat: vec![window(5, 5)],
             group: Vec::new(),
             kept: 0,
+            vague: false,
         }
     }
 
@@ -1317,6 +1366,7 @@ mod tests {
             chat: vec![window(3, 2)],
             group: vec![window(6, 10)],
             kept: 2,
+            vague: true,
         }
     }
 

@@ -198,10 +198,17 @@ impl Cost {
 
 /// A platform's way to count.
 pub trait Ruler {
-    /// What one part may cost, with room already taken off for the part's own heading.
-    fn limit(&self, message: &Message) -> Cost;
+    /// What the blocks of one part may cost, with room already taken off for what else stands in it: part `index`, from
+    /// 1, of `total` at most.
+    fn limit(&self, message: &Message, index: usize, total: usize) -> Cost;
     /// What a block costs, separators included.
     fn cost(&self, block: &Block) -> Cost;
+    /// Whether one part can hold these blocks. The default adds up their costs; a platform on which blocks can share
+    /// what is scarce says so here.
+    fn fits(&self, blocks: &[Block], limit: Cost) -> bool {
+        let costs = blocks.iter().map(|block| self.cost(block));
+        costs.fold(Cost::default(), Cost::plus).fits(limit)
+    }
     /// Makes a block smaller in ways that only this platform needs (a title of at most 256 characters), before it is
     /// measured. The default leaves it alone.
     fn trim(&self, block: Block) -> Block {
@@ -230,42 +237,17 @@ impl Cut {
 /// Cuts a message into as few parts as its order allows. A block goes whole into one part; one that is too large for
 /// any part is abridged, its quote first, and ends in “…”.
 pub fn cut(message: &Message, ruler: &dyn Ruler) -> Vec<Cut> {
-    let limit = ruler.limit(message);
-    let mut parts: Vec<Vec<Block>> = Vec::new();
-    let mut current: Vec<Block> = Vec::new();
-    let mut used = Cost::default();
-    for block in &message.blocks {
-        let block = abridge(ruler.trim(block.clone()), ruler, limit);
-        let cost = ruler.cost(&block);
-        if !current.is_empty() && !used.plus(cost).fits(limit) {
-            parts.push(std::mem::take(&mut current));
-            used = Cost::default();
+    let blocks: Vec<Block> = message.blocks.iter().map(|block| ruler.trim(block.clone())).collect();
+    // A label is as long as the number of parts has digits, so the fewest digits that are enough are looked for.
+    let mut most = 1;
+    let parts = loop {
+        let limit = |index| ruler.limit(message, index, most);
+        let parts = fill(&blocks, ruler, &limit);
+        if parts.len() <= most {
+            break parts;
         }
-        used = used.plus(cost);
-        current.push(block);
-    }
-    if !current.is_empty() || parts.is_empty() {
-        parts.push(current);
-    }
-    // A heading must not stand alone at the end of a part: it belongs to what follows it.
-    for i in 1..parts.len() {
-        let (before, after) = parts.split_at_mut(i);
-        if let (Some(last), Some(next)) = (before.last_mut(), after.first_mut())
-            && last.len() > 1
-            && matches!(last.last(), Some(Block::Heading(_)))
-            && let Some(heading) = last.pop()
-        {
-            let total = next
-                .iter()
-                .map(|b| ruler.cost(b))
-                .fold(ruler.cost(&heading), Cost::plus);
-            if total.fits(limit) {
-                next.insert(0, heading);
-            } else {
-                last.push(heading);
-            }
-        }
-    }
+        most = if most == 1 { 9 } else { most * 10 + 9 };
+    };
     let total = parts.len();
     parts
         .into_iter()
@@ -276,6 +258,43 @@ pub fn cut(message: &Message, ruler: &dyn Ruler) -> Vec<Cut> {
             blocks,
         })
         .collect()
+}
+
+/// Fills one part after the other: nothing that keeps the order needs fewer.
+fn fill(blocks: &[Block], ruler: &dyn Ruler, limit: &dyn Fn(usize) -> Cost) -> Vec<Vec<Block>> {
+    let mut parts: Vec<Vec<Block>> = Vec::new();
+    let mut current: Vec<Block> = Vec::new();
+    for block in blocks {
+        current.push(block.clone());
+        if ruler.fits(&current, limit(parts.len() + 1)) {
+            continue;
+        }
+        let last = current.pop();
+        if !current.is_empty() {
+            let mut next = Vec::new();
+            // A heading must not stand alone at the end of a part: it belongs to what follows it.
+            if current.len() > 1
+                && let Some(heading) = current.pop_if(|last| matches!(last, Block::Heading(_)))
+            {
+                next.push(heading);
+            }
+            parts.push(std::mem::replace(&mut current, next));
+        }
+        current.extend(last);
+        let room = limit(parts.len() + 1);
+        if let [heading, _] = current.as_slice()
+            && !ruler.fits(&current, room)
+            && let Some(last) = parts.last_mut()
+        {
+            last.push(heading.clone());
+            current.remove(0);
+        }
+        current = current.into_iter().map(|block| abridge(block, ruler, room)).collect();
+    }
+    if !current.is_empty() || parts.is_empty() {
+        parts.push(current);
+    }
+    parts
 }
 
 /// Shortens a block until it fits alone: the quote, then the lines from the last, then the title.
@@ -401,9 +420,10 @@ mod tests {
     }
 
     impl Ruler for Chars {
-        fn limit(&self, _: &Message) -> Cost {
+        fn limit(&self, _: &Message, index: usize, _: usize) -> Cost {
             Cost {
-                units: self.units,
+                // A further part has a line of its own at its head.
+                units: self.units - if index > 1 { 5 } else { 0 },
                 pieces: self.pieces,
             }
         }
@@ -474,7 +494,7 @@ mod tests {
                 running_title: String::new(),
                 blocks,
             },
-            &Chars { units: 13, pieces: 10 },
+            &Chars { units: 17, pieces: 10 },
         );
         assert_eq!(parts[0].blocks.len(), 1);
         assert!(matches!(parts[1].blocks[0], Block::Heading(_)));
@@ -499,7 +519,7 @@ mod tests {
             let mut numbers = Vec::new();
             for part in &parts {
                 let cost = part.blocks.iter().map(|b| ruler.cost(b)).fold(Cost::default(), Cost::plus);
-                prop_assert!(cost.fits(ruler.limit(&Message::default())), "{cost:?} in {part:?}");
+                prop_assert!(cost.fits(ruler.limit(&Message::default(), part.index, part.total)), "{cost:?} in {part:?}");
                 for block in &part.blocks {
                     if let Block::Entry(entry) = block {
                         numbers.extend(entry.number);

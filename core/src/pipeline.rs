@@ -21,7 +21,7 @@ pub use self::channels::{
     Extent, Wanted, adopt_channel, configure_channels, follow_chat, move_channel, resume_channel,
 };
 pub use self::compact::{EDIT_WINDOW, compact};
-pub use self::deliver::{Input, Job, Task, Turn, limiter, take_over, turn};
+pub use self::deliver::{Input, Job, Task, Turn, limiter, set_aside, take_over, turn};
 pub use self::publish::{Published, Scored, draft_of_window, publish_due, publish_now};
 
 /// A damaged record as one that is not there: it is set aside, and whatever else the stage does goes on.

@@ -28,12 +28,14 @@ use crate::topic::{Score, TopicId};
 mod model;
 mod record;
 mod sled;
+mod space;
 
 #[cfg(test)]
 mod exercise;
 
 pub use self::model::ModelStore;
 pub use self::sled::{OpenError, SledStore};
+pub use self::space::{Compaction, Space};
 
 /// Why a store cannot answer.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -285,6 +287,9 @@ pub enum Write {
     /// lead to the digest. After the commit, a digest without any delivery has no renderings either. Of a delivery that
     /// has not ended, and of a dead letter, it changes nothing.
     Archive(DeliveryId),
+    /// Sets an unfinished delivery aside that cannot be read ([`Store::unreadable`]): it leaves every index, so that what
+    /// stands behind it goes on, and its bytes are kept ([`Store::set_aside`]). One that can be read stays as it is.
+    SetAside(DeliveryId),
     /// Remembers that a message was sent.
     Sent {
         /// Where.
@@ -355,8 +360,8 @@ pub trait Store: Send + Sync {
     fn deliveries(&self, place: &Place, before: Option<DigestId>, limit: usize) -> Result<Vec<Delivery>>;
     /// The deliveries of a digest and its corrections that are not archived, by place, then by revision.
     fn deliveries_of_digest(&self, id: &DigestId) -> Result<Vec<DeliveryId>>;
-    /// A platform's unfinished deliveries that are due at `now`, at most `limit`: first the available ones, by the index of
-    /// their next part, so that every channel gets its first part before any gets its second, then most overdue first,
+    /// A platform's unfinished deliveries that are due at `now`, at most `limit`: first those in doubt, since what settles them
+    /// is forgotten soon, then the other available ones, each by the index of their next part, so that every channel gets its first part before any gets its second, then most overdue first,
     /// then by place; behind them, in the same order, those whose lease has expired. Of one place only the one with the
     /// earliest occurrence, a post before its corrections, is ever returned, so that digests arrive in order: while it is leased or not yet due, it
     /// blocks those behind it.
@@ -367,6 +372,17 @@ pub trait Store: Send + Sync {
     fn leased(&self, platform: Platform) -> Result<Vec<Delivery>>;
     /// All unfinished deliveries, by place, then earliest occurrence first; at most `limit`.
     fn unfinished(&self, limit: usize) -> Result<Vec<Delivery>>;
+    /// Of the unfinished deliveries after `after`, in the order of their keys, the next `most`: those that cannot be read,
+    /// and the last one looked at, to go on behind it; `None` when there was none to look at.
+    fn unreadable(&self, after: Option<&DeliveryId>, most: usize) -> Result<(Vec<DeliveryId>, Option<DeliveryId>)> {
+        let _ = (after, most);
+        Ok((Vec::new(), None))
+    }
+    /// Deliveries that were set aside ([`Write::SetAside`]), by place, then by digest; at most `limit`.
+    fn set_aside(&self, limit: usize) -> Result<Vec<DeliveryId>> {
+        let _ = limit;
+        Ok(Vec::new())
+    }
     /// Deliveries that ended since the platform refused parts of them ([`Delivery::dead_since`]), the latest first, then by
     /// place and digest; at most `limit`.
     fn dead_letters(&self, limit: usize) -> Result<Vec<Delivery>>;

@@ -209,6 +209,7 @@ struct InHand {
     held: Delivery,
     part: Part,
     task: Task,
+    slot: DateTime<Utc>,
     on_the_wire: bool,
 }
 
@@ -486,8 +487,8 @@ impl Simulation {
         self.life += 1;
         self.done.clear();
         (self.running, self.stopping) = (false, false);
-        // Longer than anything takes to arrive that is on the wire now.
-        let delay = self.random.between(1_000, 60_000);
+        let longest = if self.random.permille(300) { 50 } else { 60_000 };
+        let delay = self.random.between(1, longest);
         self.plan(delay, Event::Start(self.life));
     }
 
@@ -571,7 +572,12 @@ impl Simulation {
 
     fn turn(&mut self, platform: Platform) -> Step {
         let flying = |task: &&InHand| task.held.id.place.platform() == platform;
-        let flying: HashSet<DeliveryId> = self.tasks.values().filter(flying).map(|t| t.held.id.clone()).collect();
+        let flying: HashSet<Place> = self
+            .tasks
+            .values()
+            .filter(flying)
+            .map(|t| t.held.id.place.clone())
+            .collect();
         let room = if self.stopping {
             0
         } else {
@@ -588,7 +594,9 @@ impl Simulation {
             room,
         };
         let taken = pipeline::turn(&self.store, platform, limiter, input, policy, now);
-        let Turn { settled, jobs, next } = taken.inspect_err(|_| {
+        let Turn {
+            settled, jobs, next, ..
+        } = taken.inspect_err(|_| {
             // Dead before it was written down.
             self.done.insert(platform, done);
         })?;
@@ -627,6 +635,7 @@ impl Simulation {
                     held,
                     part,
                     task,
+                    slot: at,
                     on_the_wire,
                 },
             );
@@ -640,7 +649,7 @@ impl Simulation {
     fn is_busy(&self, platform: Platform, now: DateTime<Utc>) -> Step {
         for due in self.store.due(platform, now, ROOM)? {
             let mut limiter = self.limiters[&platform].clone();
-            let flying = self.tasks.values().any(|task| task.held.id == due.id);
+            let flying = self.tasks.values().any(|task| task.held.id.place == due.id.place);
             if !flying
                 && limiter
                     .reserve(&due.id.place, Lane::Bulk, now, TimeDelta::zero())
@@ -688,11 +697,20 @@ impl Simulation {
         let Some(task) = self.tasks.get(&number) else {
             return broken("a task is gone");
         };
-        let held = task.held.clone();
+        let (held, slot) = (task.held.clone(), task.slot);
         let place = held.id.place.clone();
         if self.stopping {
             self.tell(|| format!("gives back {}", held.id));
             return self.answered(number, Outcome::Unused);
+        }
+        let now = self.steady_now();
+        if let Some(limiter) = self.limiters.get_mut(&place.platform()) {
+            if limiter.closed_until(&place, now).is_some() {
+                limiter.give_back(&place, slot);
+                self.tell(|| format!("{place} is closed"));
+                return self.answered(number, Outcome::Unused);
+            }
+            limiter.used_late(&place, slot, now);
         }
         self.count_launch(&place)?;
         let piece = (self.chat_of(&place), held.id.digest, held.next_part());
@@ -805,8 +823,13 @@ impl Simulation {
     }
 
     fn publish(&mut self) -> Step {
-        let now = self.now();
         self.publishes_left = self.publishes_left.saturating_sub(1);
+        if self.calm && self.publishes_left == 0 {
+            // While the clock is behind the last digest, channels share what was published then; what is newer comes when
+            // it has caught up.
+            self.skew = TimeDelta::hours(2);
+        }
+        let now = self.now();
         if self.publishes_left > 0 {
             let pause = [500, 20_000, 1_200_000][usize::try_from(self.random.below(3)).unwrap()];
             let delay = self.random.between(1, pause);
@@ -814,6 +837,12 @@ impl Simulation {
         } else if !self.calm {
             let delay = self.random.between(1, 600_000);
             self.plan(delay, Event::Calm);
+        }
+        if self.calm {
+            // A refusal that was on the wire when it became calm paused its channel once more.
+            for chat in &self.chats {
+                pipeline::resume_channel(&self.store, &chat.place, now)?;
+            }
         }
         if !self.running {
             // Somebody does it by a command beside the program.
@@ -937,8 +966,6 @@ impl Simulation {
         for chat in &mut self.chats {
             chat.blocked_until = 0;
         }
-        // What is waited for when the clock was put back is due again.
-        self.skew = TimeDelta::hours(1);
         if !self.running {
             self.start()?;
         }
@@ -1061,7 +1088,11 @@ impl Simulation {
                 let longest = [3, 60_000, 3_600_000, 10_000_000_000][usize::try_from(self.random.below(4)).unwrap()];
                 SendError::RateLimited {
                     retry_after: Duration::from_millis(self.random.below(longest)),
-                    scope: LimitScope::Chat,
+                    scope: if self.random.permille(200) {
+                        LimitScope::Bot
+                    } else {
+                        LimitScope::Chat
+                    },
                 }
             }
             2 if is_group(&request.place) => {
@@ -1233,12 +1264,14 @@ fn limits(platform: Platform) -> Limits {
             chat: vec![window(1, 1)],
             group: vec![window(20, 60)],
             kept: 2,
+            vague: true,
         },
         Platform::Discord => Limits {
             bot: window(50, 1),
             chat: vec![window(5, 5)],
             group: Vec::new(),
             kept: 0,
+            vague: false,
         },
         Platform::Web => Limits::none(),
     }

@@ -3,11 +3,11 @@
 use paperwire::service::{QueueAction, Request, Response};
 use paperwire_core::delivery::DeliveryId;
 use paperwire_core::pipeline::queue::{Details, Listing};
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::fake::discord::{self, FakeDiscord};
 use crate::fake::telegram::{self, FakeTelegram, Sent};
-use crate::program::{Program, channel, config, counted, eventually, numbered, sample};
+use crate::program::{Program, channel, config, counted, embed_titles, eventually, numbered, sample};
 
 const GROUP: i64 = -100_123;
 const CHANNEL: u64 = 123_456_789_012_345_678;
@@ -22,11 +22,6 @@ fn discord_channel() -> String {
 
 fn texts(sent: &[Sent]) -> impl Iterator<Item = &str> {
     sent.iter().map(|message| message.text.as_str())
-}
-
-fn embed_titles(messages: &[Value]) -> Vec<(usize, String)> {
-    let embeds = messages.iter().flat_map(|m| m["embeds"].as_array().unwrap());
-    numbered(embeds.filter_map(|embed| embed["title"].as_str()))
 }
 
 /// The label in a part's first line: `2/3`.
@@ -225,10 +220,17 @@ async fn a_flood_limit_and_a_fault_of_the_platform_between_two_parts_lose_and_do
 
 #[tokio::test]
 async fn a_channel_that_refuses_is_paused_alone_and_gets_everything_after_start() {
+    // No access to it, and it is not there.
+    for (status, code) in [(403, 50_001), (404, 10_003)] {
+        refuse_once(status, code).await;
+    }
+}
+
+async fn refuse_once(status: u16, code: u32) {
     let data = tempfile::tempdir().unwrap();
     let telegram = FakeTelegram::start(&[GROUP]).await;
     let discord = FakeDiscord::start().await;
-    discord.fault(discord::Fault::Refused(403, 50_001));
+    discord.fault(discord::Fault::Refused(status, code));
     let channels = format!("{}{}", group(), discord_channel());
     let program = Program::start(&config(Some(&telegram), Some(&discord), &channels), data.path()).await;
     program.ingest("mailing.txt", &sample("mailing.txt")).await;
@@ -252,6 +254,118 @@ async fn a_channel_that_refuses_is_paused_alone_and_gets_everything_after_start(
     program.delivered().await;
     program.stop().await;
     assert_eq!(embed_titles(&discord.messages(CHANNEL)), counted(&titles));
+}
+
+/// When each message came, in milliseconds since Discord's epoch: its id says it.
+fn times(discord: &FakeDiscord, channel: u64) -> Vec<i64> {
+    let ids = discord.messages(channel);
+    let ids = ids
+        .iter()
+        .map(|message| message["id"].as_str().unwrap().parse::<i64>().unwrap());
+    ids.map(|id| id >> 22).collect()
+}
+
+/// The first message to one of two channels meets `fault`, which asks to wait so long.
+async fn limited(fault: discord::Fault, millis: i64, whole_bot: bool) {
+    let data = tempfile::tempdir().unwrap();
+    let discord = FakeDiscord::start().await;
+    discord.fault(fault);
+    let channels = [CHANNEL, CHANNEL + 1];
+    let configured = channels.map(|id| channel(&format!("discord:{id}"))).concat();
+    let program = Program::start(&config(None, Some(&discord), &configured), data.path()).await;
+    program.ingest("mailing.txt", &sample("mailing.txt")).await;
+    let titles = program.titles().await;
+    let open = paperwire::clock::now().timestamp_millis() - 1_420_070_400_000 + millis;
+    program.post(&[]).await;
+    program.delivered().await;
+    program.stop().await;
+    for id in channels {
+        assert_eq!(embed_titles(&discord.messages(id)), counted(&titles), "{fault:?}");
+    }
+    let [mut other, mut held_up] = channels.map(|id| times(&discord, id));
+    if held_up[0] < other[0] {
+        std::mem::swap(&mut other, &mut held_up);
+    }
+    assert!(held_up[0] >= open, "{fault:?}: {held_up:?} before {open}");
+    if whole_bot {
+        // One was on the wire together with the one that was refused.
+        assert!(other[1] >= open, "{fault:?}: {other:?} before {open}");
+    } else {
+        assert!(
+            other.iter().all(|&at| at < open),
+            "{fault:?}: {other:?} waited for {open}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_limit_of_discords_holds_up_whom_it_concerns_and_nobody_else() {
+    use discord::Fault::{GlobalLimit, HeaderLimit, RouteLimit, SharedLimit};
+    tokio::join!(
+        limited(RouteLimit(3.0), 3_000, false),
+        limited(SharedLimit(3.0), 3_000, false),
+        limited(GlobalLimit(1.5), 1_500, true),
+        limited(HeaderLimit(2), 2_000, true),
+    );
+}
+
+#[tokio::test]
+async fn a_chat_that_telegram_asks_to_wait_for_holds_up_no_other() {
+    let data = tempfile::tempdir().unwrap();
+    let chats = [GROUP, GROUP - 1];
+    let telegram = FakeTelegram::start(&chats).await;
+    telegram.script("sendMessage", [telegram::Fault::flood(2)]);
+    let configured = chats.map(|id| channel(&format!("telegram:{id}"))).concat();
+    let program = Program::start(&config(Some(&telegram), None, &configured), data.path()).await;
+    program.ingest("mailing.txt", &sample("mailing.txt")).await;
+    program.post(&[]).await;
+    program.delivered().await;
+    program.stop().await;
+    let calls = telegram.calls("sendMessage");
+    let (limited, after) = (&calls[0]["chat_id"], &calls[1..]);
+    let other = after.iter().take_while(|call| call["chat_id"] != *limited).count();
+    assert_eq!((other, after.len()), (after.len() / 2, 2 * other), "{calls:?}");
+}
+
+#[tokio::test]
+async fn whatever_comes_back_instead_of_an_answer_every_digest_arrives_whole_and_once() {
+    use discord::Fault::{BadGateway, CloseAfter, CloseBefore, Garbled, Internal};
+    let data = tempfile::tempdir().unwrap();
+    let faults = [Internal, BadGateway, CloseBefore, CloseAfter, Garbled];
+    let posts = faults.len();
+    let discord = FakeDiscord::start().await;
+    faults.into_iter().for_each(|fault| discord.fault(fault));
+    let html = "<html>Bad Gateway</html>";
+    // Of these nothing was taken.
+    let faults = [
+        telegram::Fault::refuse(500, "Internal Server Error"),
+        telegram::Fault::Raw(502, html),
+        telegram::Fault::Raw(404, html),
+        telegram::Fault::Close,
+    ];
+    let groups: Vec<i64> = (0..).map(|n| GROUP - n).take(faults.len()).collect();
+    let telegram = FakeTelegram::start(&groups).await;
+    telegram.script("sendMessage", faults);
+    let discords: Vec<u64> = (CHANNEL..).take(posts).collect();
+    let places = discords.iter().map(|id| format!("discord:{id}"));
+    let places = places.chain(groups.iter().map(|id| format!("telegram:{id}")));
+    let channels: String = places.map(|place| channel(&place)).collect();
+    let program = Program::start(&config(Some(&telegram), Some(&discord), &channels), data.path()).await;
+    program.ingest("mailing.txt", &sample("mailing.txt")).await;
+    let titles = program.titles().await;
+    program.post(&[]).await;
+    program.delivered().await;
+    program.stop().await;
+    let mut taken = 0;
+    for id in discords {
+        let messages = discord.messages(id);
+        taken += messages.len();
+        assert_eq!(embed_titles(&messages), counted(&titles), "{id}");
+    }
+    assert_eq!(discord.posts(), taken + posts, "each fault costs one request");
+    for id in groups {
+        assert_eq!(numbered(texts(&telegram.messages(id))), counted(&titles), "{id}");
+    }
 }
 
 #[tokio::test]

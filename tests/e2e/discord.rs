@@ -279,7 +279,7 @@ async fn a_pressed_button_is_answered_to_whoever_pressed_it_in_the_channels_lang
     let pressed = fake.press(CHANNEL, &message);
     message["components"][0]["components"][0]["custom_id"] = json!("of an earlier version");
     let unknown = fake.press(CHANNEL, &message);
-    for (asked, begins) in [(pressed, "help"), (unknown, "This button is no longer in use.")] {
+    for (asked, begins) in [(pressed, "help"), (unknown, "这个按钮已不再使用。")] {
         let replies = fake.replies(&asked, 1).await;
         let [Reply::Callback(4, body)] = replies.as_slice() else {
             panic!("{replies:?}")

@@ -13,6 +13,7 @@ use paperwire_core::channel::Place;
 use paperwire_core::pipeline::Accepted;
 use paperwire_core::store::SledStore;
 use paperwire_core::topic::TopicId;
+use serde_json::Value;
 use tokio::runtime::Runtime;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -196,6 +197,17 @@ pub(crate) fn numbered<'a>(texts: impl IntoIterator<Item = &'a str>) -> Vec<(usi
             Some((number.parse().ok()?, title.to_owned()))
         })
         .collect()
+}
+
+/// The numbered titles in Discord's embeds: an embed's own, and the bold links of those that share it.
+pub(crate) fn embed_titles(messages: &[Value]) -> Vec<(usize, String)> {
+    let embeds = messages.iter().flat_map(|m| m["embeds"].as_array().unwrap());
+    let titles = embeds.flat_map(|embed| {
+        let lines = embed["description"].as_str().unwrap_or_default().lines();
+        let linked = lines.filter_map(|line| Some(line.strip_prefix("[**")?.split_once("**](http")?.0));
+        embed["title"].as_str().into_iter().chain(linked)
+    });
+    numbered(titles)
 }
 
 /// Titles with their numbers.

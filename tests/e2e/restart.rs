@@ -3,11 +3,11 @@
 use paperwire_config::Config;
 use paperwire_core::channel::Place;
 use paperwire_core::delivery::UncertainPolicy;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::fake::discord::{self, FakeDiscord};
 use crate::fake::telegram::{FakeTelegram, Fault};
-use crate::program::{Program, channel, config, counted, eventually, numbered, sample};
+use crate::program::{Program, channel, config, counted, embed_titles, eventually, numbered, sample};
 
 const GROUP: i64 = -100_123;
 const CHANNEL: u64 = 123_456_789_012_345_678;
@@ -84,9 +84,7 @@ async fn a_part_that_discord_took_just_before_a_death_appears_once() {
     program.delivered().await;
     program.stop().await;
     let messages = discord.messages(CHANNEL);
-    let embeds = messages.iter().flat_map(|m| m["embeds"].as_array().unwrap());
-    let titles_there = numbered(embeds.filter_map(|embed: &Value| embed["title"].as_str()));
-    assert_eq!(titles_there, counted(&titles));
+    assert_eq!(embed_titles(&messages), counted(&titles));
     assert_eq!(
         discord.posts(),
         messages.len() + 1,

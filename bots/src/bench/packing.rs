@@ -1,6 +1,7 @@
 //! How full a digest's messages are, beside the fewest that could hold the same blocks in their order. A block is never
 //! split, so filling one message after the other is the best that can be done; the renderers differ from it by what a
-//! part needs besides its blocks (a heading that says what it belongs to).
+//! part needs besides its blocks (a heading that says what it belongs to). On Discord papers stand in embeds; the text
+//! above these is for what a message is, and its room is not counted.
 
 use std::collections::BTreeMap;
 
@@ -117,20 +118,18 @@ impl Issue {
 
     fn packed(&self, name: &str, platform: Platform, style: Style, lang: Lang) -> Packed {
         let message = self.message(style, lang);
+        let entry = |block: &Block| matches!(block, Block::Entry(_));
         let (blocks, limit, separator) = match platform {
             Platform::Discord => {
-                // What stands before the first entry is the text above the embeds, and free.
-                let lead = message
-                    .blocks
-                    .iter()
-                    .take_while(|b| !matches!(b, Block::Entry(_)))
-                    .count();
-                (message.blocks.get(lead..).unwrap_or_default(), DISCORD, 0)
+                // What stands before the first entry or behind the last has room in the text above the embeds, and is free.
+                let from = message.blocks.iter().position(entry).unwrap_or_default();
+                let to = message.blocks.iter().rposition(entry).map_or(0, |last| last + 1);
+                (message.blocks.get(from..to).unwrap_or_default(), DISCORD, 0)
             }
             Platform::Telegram | Platform::Web => (message.blocks.as_slice(), TELEGRAM, 2),
         };
-        let costs: Vec<Cost> = blocks.iter().map(|block| cost(platform, block)).collect();
-        let units: usize = costs.iter().map(|cost| cost.units + separator).sum();
+        let weights: Vec<Weight> = blocks.iter().map(|block| weight(platform, block)).collect();
+        let units: usize = weights.iter().map(|weight| weight.cost.units + separator).sum();
         Packed {
             name: name.to_owned(),
             platform,
@@ -138,14 +137,24 @@ impl Issue {
             lang,
             papers: self.digest.entries.len(),
             messages: Renderers.render(platform, &message).len(),
-            fewest: fewest(&costs, limit, separator),
+            fewest: fewest(&weights, |weights| fits(weights, limit, separator)),
             floor: units.saturating_sub(separator).div_ceil(limit.units).max(1),
         }
     }
 }
 
-/// What a block costs on a platform, taken from what its renderer makes of it alone.
-fn cost(platform: Platform, block: &Block) -> Cost {
+/// What a block takes of a message.
+#[derive(Debug, Clone, Copy, Default)]
+struct Weight {
+    /// Where it has a piece of its own.
+    cost: Cost,
+    /// The characters that it takes besides where it shares the piece of the block above: the address behind its title,
+    /// which counts in a text and not at an embed's title. `None` where pieces cannot be shared.
+    joined: Option<usize>,
+}
+
+/// What a block weighs on a platform, taken from what its renderer makes of it alone.
+fn weight(platform: Platform, block: &Block) -> Weight {
     let alone = Message {
         running_title: String::new(),
         blocks: vec![block.clone()],
@@ -155,45 +164,54 @@ fn cost(platform: Platform, block: &Block) -> Cost {
             .and_then(Value::as_str)
             .map_or(0, |text| text.encode_utf16().count())
     };
-    let mut sum = Cost::default();
+    let mut sum = Weight::default();
     for Part { payload } in Renderers.render(platform, &alone) {
         let body: Value = serde_json::from_str(&payload).unwrap_or_default();
         let list = |name: &str| body.get(name).and_then(Value::as_array).cloned().unwrap_or_default();
         match platform {
             Platform::Telegram | Platform::Web => {
-                sum.units += units(body.get("text"));
-                sum.pieces += list("entities").len();
+                sum.cost.units += units(body.get("text"));
+                sum.cost.pieces += list("entities").len();
             }
             Platform::Discord => {
                 let embeds = list("embeds");
-                let text: usize = embeds
+                let texts = embeds
                     .iter()
-                    .map(|e| units(e.get("title")) + units(e.get("description")))
-                    .sum();
-                sum.units += text + units(body.get("content"));
-                // Text between or behind entries needs no embed: it may stand above them, or in a footer.
-                sum.pieces += embeds.len();
+                    .map(|e| units(e.get("title")) + units(e.get("description")));
+                sum.cost.units += texts.sum::<usize>() + units(body.get("content"));
+                sum.cost.pieces += embeds.len();
+                // `[](…)` and the address.
+                let links = embeds
+                    .iter()
+                    .filter_map(|e| e.get("url"))
+                    .map(|url| 4 + units(Some(url)));
+                sum.joined = Some(links.sum());
             }
         }
     }
     sum
 }
 
-/// The fewest messages for these blocks in their order, `separator` between two in one message.
-fn fewest(costs: &[Cost], limit: Cost, separator: usize) -> usize {
-    let mut messages = 1;
-    let mut used = Cost::default();
-    for cost in costs {
-        let gap = if used == Cost::default() { 0 } else { separator };
-        let with = Cost {
-            units: used.units + gap + cost.units,
-            pieces: used.pieces + cost.pieces,
-        };
-        if used == Cost::default() || with.fits(limit) {
-            used = with;
-        } else {
+/// Whether one message could hold these blocks, `separator` between two. Beyond a message's pieces, those blocks share one
+/// for which it costs the least, wherever they stand: no renderer can do better.
+fn fits(weights: &[Weight], limit: Cost, separator: usize) -> bool {
+    let units: usize = weights.iter().map(|weight| weight.cost.units).sum();
+    let pieces: usize = weights.iter().map(|weight| weight.cost.pieces).sum();
+    let mut joined: Vec<usize> = weights.iter().filter_map(|weight| weight.joined).collect();
+    joined.sort_unstable();
+    let over = pieces.saturating_sub(limit.pieces);
+    let gaps = separator * weights.len().saturating_sub(1);
+    let shared: usize = joined.iter().take(over).sum();
+    over <= joined.len() && units + gaps + shared <= limit.units
+}
+
+/// The fewest messages for blocks in their order.
+fn fewest<T>(blocks: &[T], fits: impl Fn(&[T]) -> bool) -> usize {
+    let (mut messages, mut from) = (1, 0);
+    for at in 1..blocks.len() {
+        if !blocks.get(from..=at).is_some_and(&fits) {
             messages += 1;
-            used = *cost;
+            from = at;
         }
     }
     messages
@@ -276,12 +294,22 @@ mod tests {
 
     #[test]
     fn the_fewest_messages_fill_one_after_the_other_under_both_limits() {
-        let costs = |units: &[usize]| units.iter().map(|&units| Cost { units, pieces: 1 }).collect::<Vec<_>>();
-        let limit = |units, pieces| Cost { units, pieces };
-        assert_eq!(fewest(&costs(&[4, 4, 4]), limit(10, 9), 2), 2);
-        assert_eq!(fewest(&costs(&[4, 4, 4]), limit(10, 9), 3), 3);
-        assert_eq!(fewest(&costs(&[1, 1, 1]), limit(10, 2), 0), 2);
-        assert_eq!(fewest(&[], limit(10, 2), 0), 1);
+        let weights = |units: &[usize], joined| {
+            let weight = |&units| Weight {
+                cost: Cost { units, pieces: 1 },
+                joined,
+            };
+            units.iter().map(weight).collect::<Vec<_>>()
+        };
+        let messages = |weights: &[Weight], units, pieces, separator| {
+            fewest(weights, |w| fits(w, Cost { units, pieces }, separator))
+        };
+        assert_eq!(messages(&weights(&[4, 4, 4], None), 10, 9, 2), 2);
+        assert_eq!(messages(&weights(&[4, 4, 4], None), 10, 9, 3), 3);
+        assert_eq!(messages(&weights(&[1, 1, 1], None), 10, 2, 0), 2);
+        assert_eq!(messages(&weights(&[1, 1, 1], Some(7)), 10, 2, 0), 1);
+        assert_eq!(messages(&weights(&[1, 1, 1], Some(8)), 10, 2, 0), 2);
+        assert_eq!(messages(&[], 10, 2, 0), 1);
     }
 
     #[test]

@@ -3,23 +3,27 @@
 //!
 //! How the pieces lie: what comes before the first entry is the message's content; each entry is one embed; headings and
 //! paragraphs after an entry become an embed of their own without a link, in their place, so that the order stays
-//! readable and no further message is needed. A second part begins with the running title and `2/3`.
+//! readable. Where a message has room for more than ten of these, neighbours share an embed: the first has its title, the
+//! others begin with a bold link. What ends a message stands small below the last embed. A second part begins with the
+//! running title and `2/3`.
 
 use paperwire_core::message::{self, Block, Cost, Cut, Entry, Line, Message, Part, Ruler, Span};
-use serenity::builder::{CreateAllowedMentions, CreateEmbed, CreateMessage};
+use serenity::builder::{CreateAllowedMentions, CreateEmbed, CreateEmbedFooter, CreateMessage};
 use serenity::model::channel::MessageFlags;
 
 /// Characters of a message's content (Create Message, `content`).
 const CONTENT: usize = 2_000;
 /// Embeds in a message (Create Message, `embeds`).
 const EMBEDS: usize = 10;
-/// Characters of all embeds of a message together (Message, “Embed Limits”).
+/// Characters of titles, descriptions and footers of all embeds of a message together (Message, “Embed Limits”).
 pub(super) const EMBED_TEXT: usize = 6_000;
 /// Characters of an embed's title (“Embed Limits”).
 pub(super) const TITLE: usize = 256;
 /// Characters of an embed's description (“Embed Limits”).
 pub(super) const DESCRIPTION: usize = 4_096;
-/// Characters of an embed's address.
+/// Characters of an embed's footer (“Embed Limits”).
+const FOOTER: usize = 2_048;
+/// Characters of an embed's address. They count only where the address stands in a description.
 const ADDRESS: usize = 2_048;
 /// What the running title may take of the content.
 const RUNNING: usize = 200;
@@ -54,6 +58,7 @@ pub fn render(message: &Message) -> Vec<Part> {
             content: Vec::new(),
             embeds,
         }));
+        close_with_content(&mut drafts, &content);
     }
     let total = drafts.len();
     let label = |index| {
@@ -66,25 +71,29 @@ pub fn render(message: &Message) -> Vec<Part> {
         .collect()
 }
 
-/// The part as content alone: what its embeds say stands below one another. Each is cut to a like share of what a
-/// content may hold, so that a reader sees of every paper that it is there.
+/// The part as content alone: what its embeds say stands below one another. Each paper is cut to a like share of what
+/// a content may hold, so that a reader sees of every paper that it is there.
 pub fn plain(part: &Part) -> Part {
     let body: serde_json::Value = serde_json::from_str(&part.payload).unwrap_or_default();
     let text = |value: &serde_json::Value| value.as_str().unwrap_or_default().to_owned();
     let content = shortened(&text(&body["content"]), CONTENT, units);
     let embeds = body["embeds"].as_array().map(Vec::as_slice).unwrap_or_default();
-    let room = CONTENT.saturating_sub(units(&content)) / embeds.len().max(1);
-    let mut lines = vec![content];
+    let mut said: Vec<String> = Vec::new();
     for embed in embeds {
-        let said = [&embed["title"], &embed["description"]].map(text);
-        let said: Vec<&str> = said
-            .iter()
-            .map(String::as_str)
-            .filter(|line| !line.is_empty())
-            .collect();
-        // The line break in front counts too.
-        lines.push(shortened(&said.join("\n"), room.saturating_sub(1), units));
+        let (title, description) = (text(&embed["title"]), text(&embed["description"]));
+        let mut cards = description.split(APART).map(unlinked);
+        let first = [title, cards.next().unwrap_or_default()];
+        let first: Vec<String> = first.into_iter().filter(|line| !line.is_empty()).collect();
+        said.push(first.join("\n"));
+        said.extend(cards);
+        // A footer shows no markup, a content does.
+        said.push(escaped(&text(&embed["footer"]["text"])));
     }
+    said.retain(|text| !text.trim().is_empty());
+    let room = CONTENT.saturating_sub(units(&content)) / said.len().max(1);
+    let mut lines = vec![content];
+    // The line break in front counts too.
+    lines.extend(said.iter().map(|text| shortened(text, room.saturating_sub(1), units)));
     lines.retain(|line| !line.trim().is_empty());
     let content = if lines.is_empty() {
         NOTHING.to_owned()
@@ -98,6 +107,36 @@ pub fn plain(part: &Part) -> Part {
         .content(content);
     Part {
         payload: serde_json::json!(body).to_string(),
+    }
+}
+
+/// A card without its address, which would be cut somewhere in the middle.
+fn unlinked(card: &str) -> String {
+    let linked = card.strip_prefix("[**").and_then(|card| card.split_once("**]("));
+    match linked.and_then(|(title, rest)| Some((title, rest.split_once(')')?.1))) {
+        Some((title, below)) => format!("{title}{below}"),
+        None => card.to_owned(),
+    }
+}
+
+/// One closing line is no reason for a further message: the content above the embeds, which their limit does not count,
+/// has room for it.
+fn close_with_content(drafts: &mut Vec<Draft>, ruler: &Content) {
+    let [.., before, last] = drafts.as_mut_slice() else {
+        return;
+    };
+    let ([], [line @ Block::Paragraph(_)]) = (last.content.as_slice(), last.embeds.as_slice()) else {
+        return;
+    };
+    let mut content = before.content.clone();
+    content.push(line.clone());
+    let room = Cost {
+        units: ruler.limit,
+        pieces: usize::MAX,
+    };
+    if ruler.fits(&content, room) {
+        before.content = content;
+        drafts.pop();
     }
 }
 
@@ -118,7 +157,10 @@ struct Draft {
 impl Draft {
     fn part(&self, index: usize, running: &str, label: Option<String>) -> Part {
         let content = self.content(index, running, label);
-        let embeds = embeds(&self.embeds);
+        let embeds = layout(&self.embeds)
+            .into_iter()
+            .filter_map(Card::embed)
+            .collect::<Vec<_>>();
         let mut body = CreateMessage::new().allowed_mentions(CreateAllowedMentions::new());
         if embeds.is_empty() {
             // The flag takes away our own embeds too; beside those, links stand in <> instead.
@@ -151,63 +193,162 @@ impl Draft {
     }
 }
 
-fn embeds(blocks: &[Block]) -> Vec<CreateEmbed> {
-    let mut all = Vec::new();
-    // Text after an entry: a heading begins such an embed, paragraphs gather in it as long as they fit.
-    let mut aside: Option<(String, String)> = None;
-    let close = |aside: &mut Option<(String, String)>, all: &mut Vec<CreateEmbed>| {
-        if let Some((title, description)) = aside.take() {
-            all.extend(embed(&title, &description, None));
-        }
-    };
-    for block in blocks {
-        match block {
-            Block::Heading(text) => {
-                close(&mut aside, &mut all);
-                aside = Some((escaped(text), String::new()));
-            }
-            Block::Paragraph(line) => {
-                let text = line_markdown(line);
-                let fits = aside
-                    .as_ref()
-                    .is_some_and(|(_, above)| units(above) + 1 + units(&text) <= DESCRIPTION);
-                if !fits {
-                    close(&mut aside, &mut all);
-                }
-                let (_, description) = aside.get_or_insert_default();
-                if !description.is_empty() {
-                    description.push('\n');
-                }
-                description.push_str(&text);
-            }
-            Block::Entry(entry) => {
-                close(&mut aside, &mut all);
-                let link = entry.link.as_deref().and_then(web_address);
-                all.extend(embed(&entry_title(entry), &entry_description(entry), link));
-            }
-        }
+/// What one embed says.
+#[derive(Clone, Default)]
+struct Card {
+    title: String,
+    link: Option<String>,
+    description: String,
+    footer: String,
+}
+
+impl Card {
+    fn units(&self) -> usize {
+        units(&self.title) + units(&self.description) + units(&self.footer)
     }
-    close(&mut aside, &mut all);
+
+    /// Below the one above, in its embed.
+    fn join(&mut self, below: Self) {
+        let headline = match &below.link {
+            _ if below.title.trim().is_empty() => String::new(),
+            // Discord shows a link whose label looks like an address as raw markup.
+            Some(url) if below.title.contains(r"\:/") => format!("**{}** <{url}>", below.title.trim()),
+            Some(url) => {
+                let label = below.title.trim().replace(r"\[", "(").replace(r"\]", ")");
+                // Nothing in an embed is unfurled, so this address needs no angle brackets, and each character counts.
+                format!("[**{label}**]({url})")
+            }
+            None => format!("**{}**", below.title.trim()),
+        };
+        let below = [headline, below.description]
+            .into_iter()
+            .filter(|text| !text.is_empty());
+        let below = below.collect::<Vec<_>>().join("\n");
+        if !self.description.is_empty() {
+            self.description.push_str(APART);
+        }
+        self.description.push_str(&below);
+    }
+
+    /// `None` when there is nothing to read: Discord refuses an empty embed.
+    fn embed(self) -> Option<CreateEmbed> {
+        let mut embed = CreateEmbed::new();
+        let (title, description) = (self.title.trim(), self.description.trim_end());
+        if title.is_empty() && description.is_empty() {
+            return None;
+        }
+        if !title.is_empty() {
+            embed = embed.title(title);
+        }
+        if !description.is_empty() {
+            embed = embed.description(description);
+        }
+        if let Some(link) = self.link {
+            embed = embed.url(link);
+        }
+        if !self.footer.is_empty() {
+            embed = embed.footer(CreateEmbedFooter::new(self.footer));
+        }
+        Some(embed)
+    }
+}
+
+/// The embeds of one message: one for each card, as long as there are enough. Else the same number of cards in each looks
+/// best, and one card more in the first ones is shortest: the address of an embed's title does not count.
+fn layout(blocks: &[Block]) -> Vec<Card> {
+    let (blocks, footer) = match blocks {
+        [above @ .., Block::Paragraph(line)] if matches!(above.last(), Some(Block::Entry(_))) => {
+            match footer_of(line) {
+                Some(footer) => (above, footer),
+                None => (blocks, String::new()),
+            }
+        }
+        _ => (blocks, String::new()),
+    };
+    let cards = cards(blocks);
+    let each = cards.len().div_ceil(EMBEDS).max(1);
+    let with_footer = |mut cards: Vec<Card>| {
+        if let Some(last) = cards.last_mut() {
+            last.footer.clone_from(&footer);
+        }
+        cards
+    };
+    let even = with_footer(shared(&cards, cards.len().div_ceil(each)));
+    if each == 1 || fit(&even) {
+        return even;
+    }
+    with_footer(shared(&cards, EMBEDS))
+}
+
+/// Whether Discord takes these together.
+fn fit(cards: &[Card]) -> bool {
+    cards.len() <= EMBEDS
+        && cards.iter().all(|card| units(&card.description) <= DESCRIPTION)
+        && cards.iter().map(Card::units).sum::<usize>() <= EMBED_TEXT
+}
+
+/// The cards in so many embeds, in order, the first ones taking what is over.
+fn shared(cards: &[Card], embeds: usize) -> Vec<Card> {
+    let (each, over) = (cards.len() / embeds.max(1), cards.len() % embeds.max(1));
+    let mut rest = cards.iter().cloned();
+    let mut all = Vec::new();
+    for embed in 0..embeds {
+        let Some(mut first) = rest.next() else { break };
+        let below = each + usize::from(embed < over);
+        rest.by_ref()
+            .take(below.saturating_sub(1))
+            .for_each(|card| first.join(card));
+        all.push(first);
+    }
     all
 }
 
-/// `None` when there is nothing to read: Discord refuses an empty embed.
-fn embed(title: &str, description: &str, link: Option<String>) -> Option<CreateEmbed> {
-    let mut embed = CreateEmbed::new();
-    let (title, description) = (title.trim(), description.trim_end());
-    if title.is_empty() && description.is_empty() {
-        return None;
+/// Secondary text can stand in a footer, which shows no markup.
+fn footer_of(line: &Line) -> Option<String> {
+    let dim = line.iter().all(|span| matches!(span, Span::Dim(_)));
+    let text: String = line.iter().map(Span::text).collect();
+    let text: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+    let text = text.replace('@', "@\u{200b}").trim().to_owned();
+    (dim && !text.is_empty() && units(&text) <= FOOTER).then_some(text)
+}
+
+/// What the blocks say, one card for each that could be an embed of its own.
+fn cards(blocks: &[Block]) -> Vec<Card> {
+    let mut all: Vec<Card> = Vec::new();
+    // Text after an entry: a heading begins such a card, paragraphs gather in it as long as they fit.
+    let mut aside = false;
+    for block in blocks {
+        match block {
+            Block::Heading(text) => all.push(Card {
+                title: escaped(text),
+                ..Card::default()
+            }),
+            Block::Paragraph(line) => {
+                let text = line_markdown(line);
+                match all.last_mut().filter(|_| aside) {
+                    Some(above) if units(&above.description) + 1 + units(&text) <= DESCRIPTION => {
+                        if !above.description.is_empty() {
+                            above.description.push('\n');
+                        }
+                        above.description.push_str(&text);
+                    }
+                    Some(_) | None => all.push(Card {
+                        description: text,
+                        ..Card::default()
+                    }),
+                }
+            }
+            Block::Entry(entry) => all.push(Card {
+                title: entry_title(entry),
+                link: entry.link.as_deref().and_then(web_address),
+                description: entry_description(entry),
+                footer: String::new(),
+            }),
+        }
+        aside = !matches!(block, Block::Entry(_));
     }
-    if !title.is_empty() {
-        embed = embed.title(title);
-    }
-    if !description.is_empty() {
-        embed = embed.description(description);
-    }
-    if let Some(link) = link {
-        embed = embed.url(link);
-    }
-    Some(embed)
+    all.retain(|card| !(card.title.trim().is_empty() && card.description.trim().is_empty()));
+    all
 }
 
 /// Blocks before the first entry, counted as content.
@@ -216,7 +357,7 @@ struct Content {
 }
 
 impl Ruler for Content {
-    fn limit(&self, _: &Message) -> Cost {
+    fn limit(&self, _: &Message, _: usize, _: usize) -> Cost {
         Cost {
             units: self.limit,
             pieces: usize::MAX,
@@ -239,11 +380,15 @@ impl Ruler for Content {
 struct Embeds;
 
 impl Ruler for Embeds {
-    fn limit(&self, _: &Message) -> Cost {
+    fn limit(&self, _: &Message, _: usize, _: usize) -> Cost {
         Cost {
             units: EMBED_TEXT,
             pieces: EMBEDS,
         }
+    }
+
+    fn fits(&self, blocks: &[Block], _: Cost) -> bool {
+        fit(&layout(blocks))
     }
 
     fn cost(&self, block: &Block) -> Cost {
@@ -281,7 +426,7 @@ impl Ruler for Embeds {
 struct Description;
 
 impl Ruler for Description {
-    fn limit(&self, _: &Message) -> Cost {
+    fn limit(&self, _: &Message, _: usize, _: usize) -> Cost {
         Cost {
             units: DESCRIPTION,
             pieces: 1,
@@ -390,6 +535,8 @@ pub(super) fn units(text: &str) -> usize {
 }
 
 const QUOTE: &str = "> ";
+/// Between two cards in one embed.
+const APART: &str = "\n\n";
 /// Parts what must not be read together; takes no room on the screen.
 const ZERO_WIDTH: char = '\u{200b}';
 
@@ -603,7 +750,9 @@ mod tests {
                 units(description)
             );
             assert!(!title.trim().is_empty() || !description.trim().is_empty(), "{embed}");
-            total += units(title) + units(description);
+            let footer = embed["footer"]["text"].as_str().unwrap_or_default();
+            assert!(units(footer) <= FOOTER && !footer.contains("@everyone"), "{embed}");
+            total += units(title) + units(description) + units(footer);
             assert_harmless(title);
             assert_harmless(description);
         }
@@ -621,6 +770,9 @@ mod tests {
             match c {
                 '\\' => {
                     rest.next();
+                }
+                ']' if ahead.starts_with("(http") => {
+                    rest.by_ref().find(|&c| c == ')').expect("a link ends");
                 }
                 '`' => {
                     rest.by_ref().find(|&c| c == '`').expect("code ends");
@@ -794,10 +946,110 @@ mod tests {
         let mut blocks = vec![Block::Heading("Digest".into()), Block::Paragraph(plain("88 of 363"))];
         blocks.extend((1..=88).map(|n| entry(n, "A title of some length", &"An abstract. ".repeat(30))));
         let bodies = bodies(&message(blocks));
-        assert_eq!(bodies.len(), 9, "ten embeds each");
-        assert_eq!(text(&bodies[0], "content"), "## Digest · 1/9\n88 of 363");
-        assert_eq!(text(&bodies[8], "content"), "**AI acceleration, 9 Oct · 9/9**");
+        let said = bodies.iter().flat_map(list);
+        let said: usize = said
+            .map(|e| units(text(e, "title")) + units(text(e, "description")))
+            .sum();
+        assert_eq!(
+            bodies.len(),
+            said.div_ceil(EMBED_TEXT),
+            "no fewer could hold so many characters"
+        );
+        assert_eq!(text(&bodies[0], "content"), "## Digest · 1/7\n88 of 363");
+        assert_eq!(text(&bodies[6], "content"), "**AI acceleration, 9 Oct · 7/7**");
         bodies.iter().for_each(assert_acceptable);
+    }
+
+    fn brief(number: u32, title: &str) -> Block {
+        Block::Entry(Entry {
+            number: Some(number),
+            title: title.into(),
+            link: Some(format!("https://arxiv.org/abs/2510.{number:05}")),
+            lines: vec![
+                plain("A brief of one sentence."),
+                vec![Span::Dim("MIT · 7 authors".into())],
+            ],
+            quote: None,
+        })
+    }
+
+    fn compact(papers: u32, title: &str) -> Message {
+        let mut blocks = vec![Block::Heading("Digest".into())];
+        blocks.extend((1..=papers).map(|n| brief(n, title)));
+        blocks.push(Block::Paragraph(vec![Span::Dim("To open a paper: /paper".into())]));
+        message(blocks)
+    }
+
+    #[test]
+    fn ten_short_papers_have_an_embed_each_and_the_closing_line_is_a_footer() {
+        let bodies = bodies(&compact(10, "T"));
+        let [body] = bodies.as_slice() else {
+            panic!("{bodies:?}")
+        };
+        assert_acceptable(body);
+        assert_eq!(list(body).len(), 10);
+        assert_eq!(text(&list(body)[9], "title"), "10. T");
+        assert_eq!(list(body)[9]["footer"]["text"], "To open a paper: /paper");
+    }
+
+    #[test]
+    fn more_short_papers_share_embeds_in_order_and_each_keeps_its_number_and_link() {
+        let title = "A *b* [c](d) `e` f_g $h^2$ @everyone";
+        let bodies = bodies(&compact(20, title));
+        let [body] = bodies.as_slice() else {
+            panic!("{bodies:?}")
+        };
+        assert_acceptable(body);
+        assert_eq!(list(body).len(), 10, "two in each");
+        let shown = "A \\*b\\* (c)(d) \\`e\\` f\\_g $h^2$ @\u{200b}everyone";
+        assert_eq!(
+            text(&list(body)[0], "description"),
+            format!(
+                "A brief of one sentence.\n*MIT · 7 authors*\n\n\
+                 [**2. {shown}**](https://arxiv.org/abs/2510.00002)\nA brief of one sentence.\n*MIT · 7 authors*"
+            )
+        );
+    }
+
+    #[test]
+    fn a_title_that_looks_like_an_address_stands_beside_its_link() {
+        let bodies = bodies(&compact(20, "On http://x.org"));
+        assert!(
+            text(&list(&bodies[0])[0], "description")
+                .contains("**2. On http\\://x.org** <https://arxiv.org/abs/2510.00002>\n")
+        );
+    }
+
+    #[test]
+    fn a_plain_part_names_the_papers_that_share_an_embed_and_cuts_no_address() {
+        let part = &render(&compact(20, "A title of some length"))[0];
+        let body: Value = serde_json::from_str(&super::plain(part).payload).unwrap();
+        let content = text(&body, "content");
+        assert!(units(content) <= CONTENT && !content.contains("]("), "{content}");
+        for number in 1..=20 {
+            let headline = format!("{number}. A title of some length");
+            assert!(content.lines().any(|line| line == headline), "{number} in {content}");
+        }
+        assert!(content.ends_with("To open a paper: /paper"), "{content}");
+    }
+
+    #[test]
+    fn a_closing_line_that_no_embed_has_room_for_stands_in_the_content() {
+        let long = |n| {
+            Block::Entry(Entry {
+                number: Some(n),
+                title: "T".into(),
+                lines: vec![plain("x".repeat(2_994))],
+                ..Entry::default()
+            })
+        };
+        let closing = Block::Paragraph(vec![Span::Dim("the end of it".into())]);
+        let bodies = bodies(&message(vec![Block::Heading("Day".into()), long(1), long(2), closing]));
+        let [body] = bodies.as_slice() else {
+            panic!("{bodies:?}")
+        };
+        assert_eq!(text(body, "content"), "## Day\n*the end of it*");
+        assert_acceptable(body);
     }
 
     #[test]
@@ -861,6 +1113,9 @@ mod tests {
             2 => any_line().prop_map(Block::Paragraph),
             6 => (hostile(12), prop::collection::vec(any_line(), 0..4), prop::option::of(hostile(150)))
                 .prop_map(|(title, lines, quote)| Block::Entry(Entry { number: None, title, link: None, lines, quote })),
+            // Short ones, of which many fit into a message.
+            12 => hostile(1)
+                .prop_map(|title| Block::Entry(Entry { title, ..Entry::default() })),
         ]
     }
 
@@ -870,23 +1125,24 @@ mod tests {
         #[test]
         fn any_message_keeps_every_limit_pings_nobody_and_has_its_entries_whole_and_in_order(
             running_title in hostile(8),
-            mut blocks in prop::collection::vec(any_block(), 0..20),
+            mut blocks in prop::collection::vec(any_block(), 0..40),
         ) {
             let mut count = 0;
             for block in &mut blocks {
                 if let Block::Entry(entry) = block {
                     count += 1;
                     entry.number = Some(count);
+                    entry.link = Some(format!("https://n.org/{count}/"));
                 }
             }
             let bodies = bodies(&Message { running_title, blocks });
             bodies.iter().for_each(assert_acceptable);
-            let numbers: Vec<u32> = bodies
-                .iter()
-                .flat_map(list)
-                .filter_map(|embed| text(embed, "title").split_once('.')?.0.parse().ok())
+            // Each link stands once, at a title or in a description.
+            let texts = bodies.iter().flat_map(list).flat_map(|embed| [text(embed, "url"), text(embed, "description")]);
+            let numbers: Vec<u32> = texts
+                .flat_map(|text| text.split("https://n.org/").skip(1))
+                .filter_map(|rest| rest.split_once('/')?.0.parse().ok())
                 .collect();
-            // A heading such as “7.” is escaped, hence no number.
             prop_assert_eq!(numbers, (1..=count).collect::<Vec<_>>());
         }
     }

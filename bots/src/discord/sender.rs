@@ -26,6 +26,7 @@ use serenity::model::application::ButtonStyle;
 use tokio::sync::OnceCell;
 
 use super::markup;
+use crate::gate::Gate;
 use crate::messenger::{Answered, Messenger};
 
 /// The wait when a 429 does not say how long; only Cloudflare's do not, and those are bans.
@@ -51,6 +52,7 @@ pub struct Sender {
     token: SecretString,
     /// The bot's user id, once it has been asked for.
     me: Arc<OnceCell<String>>,
+    gate: Option<Gate>,
 }
 
 impl Sender {
@@ -60,7 +62,30 @@ impl Sender {
             api: Api::new(http, api_url),
             token,
             me: Arc::default(),
+            gate: None,
         }
+    }
+
+    /// What is asked beside the digests takes its permits from `gate`, as they do.
+    #[must_use]
+    pub fn behind(mut self, gate: Gate) -> Self {
+        self.gate = Some(gate);
+        self
+    }
+
+    /// A request beside the digests. What it says about limits is about another bucket than theirs, but that it was invalid
+    /// counts.
+    async fn aside(&self, method: Method, path: &str, body: Option<&Value>) -> Heard {
+        if let Some(gate) = &self.gate {
+            gate.request().await;
+        }
+        let heard = self.api.ask(method, path, Some(&self.token), body).await;
+        if let Some(gate) = &self.gate
+            && heard.signal.invalid
+        {
+            gate.invalid(Platform::Discord);
+        }
+        heard
     }
 
     async fn post(&self, place: &Place, part: &Part, tag: &Tag) -> Answered {
@@ -151,7 +176,7 @@ impl Sender {
     }
 
     async fn page(&self, path: &str) -> Result<Page, SendError> {
-        let heard = self.api.ask(Method::GET, path, Some(&self.token), None).await;
+        let heard = self.aside(Method::GET, path, None).await;
         match heard.outcome {
             Ok(answer) => serde_json::from_slice(&answer)
                 .map(Page::Of)
@@ -164,7 +189,7 @@ impl Sender {
     }
 
     async fn own_id(&self) -> Result<String, SendError> {
-        let heard = self.api.ask(Method::GET, "/users/@me", Some(&self.token), None).await;
+        let heard = self.aside(Method::GET, "/users/@me", None).await;
         let answer = heard.outcome.map_err(of_reading)?;
         let user: Named = serde_json::from_slice(&answer).map_err(|error| unreadable(&error.to_string()))?;
         Ok(user.id)
@@ -298,12 +323,11 @@ impl Messenger for Sender {
     /// said, so that trying again says nothing twice.
     fn tell<'a>(&'a self, person: &'a str, message: &'a Message) -> BoxFuture<'a, Result<(), SendError>> {
         async move {
-            let token = Some(&self.token);
             let recipient = json!({ "recipient_id": person });
             let answer = self
-                .api
-                .call(Method::POST, "/users/@me/channels", token, &recipient)
-                .await?;
+                .aside(Method::POST, "/users/@me/channels", Some(&recipient))
+                .await
+                .outcome?;
             let Ok(Named { id: direct }) = serde_json::from_slice(&answer) else {
                 let reason = "Discord's answer has no channel for direct messages".into();
                 return Err(SendError::Unreachable { reason });
@@ -317,7 +341,7 @@ impl Messenger for Sender {
                     fields.insert("enforce_nonce".into(), true.into());
                 }
                 let path = format!("/channels/{direct}/messages");
-                self.api.call(Method::POST, &path, token, &body).await?;
+                self.aside(Method::POST, &path, Some(&body)).await.outcome?;
             }
             Ok(())
         }

@@ -18,8 +18,6 @@ const SEPARATOR: &str = "\n\n";
 const HEADLINE_CHARS: usize = 1_000;
 /// The same for the line that heads every further part.
 const RUNNING_TITLE_CHARS: usize = 200;
-/// Room for ` 123/456` behind a heading.
-const LABEL_UNITS: usize = 16;
 /// Telegram leaves longer addresses out of a message.
 const URL_BYTES: usize = 2_048;
 
@@ -171,25 +169,25 @@ impl Writer {
 struct Telegram;
 
 impl Ruler for Telegram {
-    fn limit(&self, message: &Message) -> Cost {
+    fn limit(&self, message: &Message, index: usize, total: usize) -> Cost {
+        // Every block is counted with a separator, and the first thing in a message has none above it.
         let whole = Cost {
-            units: UNITS,
+            units: UNITS + SEPARATOR.len(),
             pieces: ENTITIES,
         };
-        let all = message.blocks.iter().fold(Cost::default(), |sum, block| {
-            let cost = self.cost(&self.trim(block.clone()));
-            Cost {
-                units: sum.units + cost.units,
-                pieces: sum.pieces + cost.pieces,
-            }
-        });
-        if all.fits(whole) {
-            // One part needs neither a label nor a line that says what it continues.
+        if total == 1 {
             return whole;
         }
-        let title = units(&running_title(message));
+        // The actual number may be smaller, never have more digits.
+        let label = format!(" {index}/{total}").len();
+        if index == 1 && matches!(message.blocks.first(), Some(Block::Heading(_))) {
+            return Cost {
+                units: whole.units - label,
+                ..whole
+            };
+        }
         Cost {
-            units: UNITS - title - LABEL_UNITS - SEPARATOR.len(),
+            units: UNITS - units(&running_title(message)) - label,
             pieces: ENTITIES - 1,
         }
     }
@@ -582,7 +580,7 @@ mod tests {
             running_title: "T".repeat(100),
             blocks: vec![Block::Paragraph(plain("x".repeat(length)))],
         };
-        let full = UNITS - SEPARATOR.len();
+        let full = UNITS;
         assert_eq!(only(&message(full))["text"].as_str().unwrap().len(), full);
         assert!(only(&message(full + 1))["text"].as_str().unwrap().ends_with('…'));
     }

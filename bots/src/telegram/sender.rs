@@ -57,9 +57,6 @@ const BUTTON_PREFIX: &str = "p:";
 #[error("“{0}” is no address of a Bot API: write https://api.telegram.org, or the http(s) address of your own server")]
 pub struct BadApiUrl(String);
 
-/// How long deliveries wait before they look again whether another program still polls.
-const RIVAL_PAUSE: Duration = Duration::from_secs(5);
-
 /// The bot on Telegram; cheap to clone. Neither its errors nor its `Debug` show the token.
 #[derive(Clone)]
 pub struct Sender {
@@ -73,26 +70,16 @@ pub struct Sender {
     own: Arc<Mutex<OwnMessages>>,
 }
 
-/// Messages of the bot that are no parts of deliveries, as (chat, id).
+/// Messages of the bot that are no parts of deliveries, as (chat, id), the latest last: never to be probed.
 #[derive(Debug, Default)]
-struct OwnMessages {
-    /// Never to be probed, the latest last.
-    known: VecDeque<(i64, i64)>,
-    /// Got a part's keyboard by mistake, which must go.
-    marked: Vec<(i64, i64)>,
-}
+struct OwnMessages(VecDeque<(i64, i64)>);
 
 impl OwnMessages {
     fn remember(&mut self, chat: i64, id: i64) {
-        if self.known.len() >= REMEMBERED {
-            self.known.pop_front();
+        if self.0.len() >= REMEMBERED {
+            self.0.pop_front();
         }
-        self.known.push_back((chat, id));
-    }
-
-    fn mark(&mut self, chat: i64, id: i64) {
-        self.remember(chat, id);
-        self.marked.push((chat, id));
+        self.0.push_back((chat, id));
     }
 }
 
@@ -100,14 +87,33 @@ impl OwnMessages {
 enum Probed {
     /// The part that is looked for.
     Part,
-    /// Somebody else's message.
-    Foreign,
-    /// Nothing that the bot can see.
+    /// Another message, somebody else's or the bot's own.
+    Other,
+    /// Nothing, or nothing that the bot may see.
     Nothing,
-    /// Another message of the bot, which has now got the part's keyboard.
-    Marked,
-    /// An answer that means none of these.
+    /// An answer that nobody foresaw.
     Unclear(String),
+}
+
+/// How a part is told from other messages.
+struct Sought {
+    keyboard: Value,
+    text: String,
+}
+
+impl Sought {
+    /// Whether this message, as Telegram shows it after an edit, has the part's text; Telegram takes white space off both
+    /// ends.
+    fn is_in(&self, message: &Value) -> bool {
+        let text = message.get("text").and_then(Value::as_str);
+        text.is_some_and(|text| text.trim() == self.text.trim())
+    }
+}
+
+/// The text of a rendered part.
+fn text_of(payload: &str) -> String {
+    let body: Value = serde_json::from_str(payload).unwrap_or_default();
+    body.get("text").and_then(Value::as_str).unwrap_or_default().to_owned()
 }
 
 impl std::fmt::Debug for Sender {
@@ -330,8 +336,9 @@ impl Sender {
     }
 
     /// Looks for a part by trying to give each message after the last known one the keyboard that the part has: Telegram
-    /// refuses that for the part itself, since nothing would change.
-    async fn find(&self, place: &Place, missing: &Missing) -> Result<Looked, SendError> {
+    /// refuses that for the part itself, since nothing would change. Where it does not refuse, it shows the message: what
+    /// is not the part loses the keyboard again.
+    async fn find(&self, place: &Place, part: &Part, missing: &Missing) -> Result<Looked, SendError> {
         let undecidable = |reason: &str| Ok(Looked::Undecidable(reason.to_owned()));
         let chat = chat_of(place)?;
         if chat >= OWN_COUNTER_BELOW {
@@ -343,27 +350,21 @@ impl Sender {
         let Some(last) = last.or_else(|| known.iter().copied().max()) else {
             return undecidable("no earlier message of the bot is known there");
         };
-        self.unmark(chat).await?;
-        let keyboard = keyboard(&missing.tag);
+        let sought = Sought {
+            keyboard: keyboard(&missing.tag),
+            text: text_of(&part.payload),
+        };
         let (mut id, mut probes, mut nothing, mut blind) = (last, 0, 0, false);
         while probes < MOST_PROBES {
             id = id.saturating_add(1);
-            if known.contains(&id) || self.own().known.contains(&(chat, id)) {
+            if known.contains(&id) || self.own().0.contains(&(chat, id)) {
                 nothing = 0;
                 continue;
             }
             probes += 1;
-            if let Some(gate) = &self.gate {
-                gate.request().await;
-            }
-            match self.probe(chat, id, &keyboard).await? {
+            match self.probe(chat, id, &sought).await? {
                 Probed::Part => return Ok(Looked::There(id.to_string())),
-                Probed::Foreign => nothing = 0,
-                Probed::Marked => {
-                    self.own().mark(chat, id);
-                    self.unmark(chat).await?;
-                    nothing = 0;
-                }
+                Probed::Other => nothing = 0,
                 Probed::Nothing => {
                     nothing += 1;
                     if nothing == NOTHING_IN_A_ROW && !blind {
@@ -383,30 +384,39 @@ impl Sender {
         })
     }
 
-    async fn probe(&self, chat: i64, id: i64, keyboard: &Value) -> Result<Probed, SendError> {
-        match self.edit_keyboard(chat, id, Some(keyboard)).await {
-            Ok(_) => Ok(Probed::Marked),
-            Err(SendError::Rejected { reason }) if says(&reason, &UNCHANGED) => Ok(Probed::Part),
-            Err(SendError::Rejected { reason }) if says(&reason, &FOREIGN) => Ok(Probed::Foreign),
-            Err(SendError::Rejected { reason }) if says(&reason, &MISSING) => Ok(Probed::Nothing),
-            Err(SendError::Rejected { reason }) => Ok(Probed::Unclear(reason)),
+    async fn probe(&self, chat: i64, id: i64, sought: &Sought) -> Result<Probed, SendError> {
+        let message = match self.edit_keyboard(chat, id, Some(&sought.keyboard)).await {
+            Ok(message) => message,
+            // A probe whose answer was lost may have left the keyboard on another message: the text tells.
+            Err(SendError::Rejected { reason }) if says(&reason, &UNCHANGED) => {
+                match self.edit_keyboard(chat, id, None).await {
+                    Ok(message) if sought.is_in(&message) => {
+                        let back = self.edit_keyboard(chat, id, Some(&sought.keyboard)).await;
+                        return back.map(|_| Probed::Part).map_err(harmless);
+                    }
+                    Ok(_) => return Ok(Probed::Other),
+                    Err(SendError::Rejected { reason }) => return Ok(Probed::Unclear(reason)),
+                    Err(error) => return Err(harmless(error)),
+                }
+            }
+            Err(SendError::Rejected { reason }) if says(&reason, &FOREIGN) => return Ok(Probed::Other),
+            Err(SendError::Rejected { reason }) if says(&reason, &MISSING) => return Ok(Probed::Nothing),
+            Err(SendError::Rejected { reason }) => return Ok(Probed::Unclear(reason)),
+            Err(error) => return Err(harmless(error)),
+        };
+        if sought.is_in(&message) {
+            return Ok(Probed::Part);
+        }
+        match self.edit_keyboard(chat, id, None).await {
+            Ok(_) | Err(SendError::Rejected { .. }) => Ok(Probed::Other),
             Err(error) => Err(harmless(error)),
         }
     }
 
-    /// Takes the keyboard away from messages that got it by mistake: with it they would be taken for the part.
-    async fn unmark(&self, chat: i64) -> Result<(), SendError> {
-        loop {
-            let marked = self.own().marked.iter().copied().find(|marked| marked.0 == chat);
-            let Some((_, id)) = marked else { return Ok(()) };
-            match self.edit_keyboard(chat, id, None).await {
-                Ok(_) | Err(SendError::Rejected { .. }) => self.own().marked.retain(|&other| other != (chat, id)),
-                Err(error) => return Err(harmless(error)),
-            }
-        }
-    }
-
     async fn edit_keyboard(&self, chat: i64, id: i64, keyboard: Option<&Value>) -> Result<Value, SendError> {
+        if let Some(gate) = &self.gate {
+            gate.request().await;
+        }
         let mut body = Map::new();
         body.insert("chat_id".into(), chat.into());
         body.insert("message_id".into(), id.into());
@@ -676,22 +686,26 @@ impl Messenger for Sender {
     /// carries the key instead, so that [`Messenger::look`] can tell it from others.
     fn send<'a>(&'a self, place: &'a Place, part: &'a Part, tag: &'a Tag) -> BoxFuture<'a, Answered> {
         Box::pin(async move {
-            if self.rival.load(Ordering::Relaxed) {
-                let (retry_after, scope) = (RIVAL_PAUSE, LimitScope::Bot);
-                return Err(SendError::RateLimited { retry_after, scope }).into();
+            if self.is_barred() {
+                let reason = "another program works with this bot's token".to_owned();
+                return Err(SendError::Unreachable { reason }).into();
             }
             self.send_part(place, part, tag).await.into()
         })
     }
 
-    /// Looks behind the highest id in `missing.known`: nothing that was sent to the chat after the missing part may be
-    /// among them. A message of the bot that nobody knew of may lose its button.
-    fn look<'a>(&'a self, place: &'a Place, _part: &'a Part, missing: &'a Missing) -> BoxFuture<'a, Looked> {
-        Box::pin(async move { self.find(place, missing).await.unwrap_or_else(Looked::Failed) })
+    /// Looks behind `missing.after`, else behind the highest id in `missing.known`: nothing that was sent to the chat after
+    /// the missing part may be that one. A message of the bot that nobody knew of may lose its button.
+    fn look<'a>(&'a self, place: &'a Place, part: &'a Part, missing: &'a Missing) -> BoxFuture<'a, Looked> {
+        Box::pin(async move { self.find(place, part, missing).await.unwrap_or_else(Looked::Failed) })
     }
 
     fn edit<'a>(&'a self, place: &'a Place, message: &'a str, part: &'a Part, tag: &'a Tag) -> BoxFuture<'a, Answered> {
         Box::pin(async move { self.edit_message(place, message, part, tag).await.into() })
+    }
+
+    fn is_barred(&self) -> bool {
+        self.rival.load(Ordering::Relaxed)
     }
 
     fn plain(&self, part: &Part) -> Part {
@@ -734,11 +748,10 @@ mod tests {
         );
         sender.set_rival(true);
         let held_back = Messenger::send(&sender, &place, &part, &Tag::only("key")).await.outcome;
-        let expected = SendError::RateLimited {
-            retry_after: RIVAL_PAUSE,
-            scope: LimitScope::Bot,
+        let Err(SendError::Unreachable { reason }) = held_back else {
+            panic!("{held_back:?}")
         };
-        assert_eq!(held_back, Err(expected));
+        assert!(sender.is_barred() && reason.contains("another program"), "{reason}");
         sender.set_rival(false);
         let tried = Messenger::send(&sender, &place, &part, &Tag::only("key")).await.outcome;
         assert!(matches!(tried, Err(SendError::Unreachable { .. })), "{tried:?}");
@@ -801,8 +814,8 @@ mod tests {
     fn of_the_bots_other_messages_the_latest_are_remembered() {
         let mut own = OwnMessages::default();
         (0..=4_096).for_each(|id| own.remember(-1, id));
-        assert_eq!(own.known.len(), REMEMBERED);
-        assert!(!own.known.contains(&(-1, 0)) && own.known.contains(&(-1, 4_096)));
+        assert_eq!(own.0.len(), REMEMBERED);
+        assert!(!own.0.contains(&(-1, 0)) && own.0.contains(&(-1, 4_096)));
     }
 
     #[test]

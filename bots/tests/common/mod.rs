@@ -24,7 +24,7 @@ use tokio::sync::watch;
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 /// How long the platforms take to answer; a message stands in its chat at half of it.
-const LATENCY: Duration = Duration::from_millis(20);
+pub(crate) const LATENCY: Duration = Duration::from_millis(60);
 /// Somebody else writes in a Telegram chat after so many of the bot's messages, and takes an id.
 const CHATTER: usize = 4;
 /// The longest that a command or the end of a process is waited for.
@@ -73,6 +73,18 @@ impl Message {
     }
 }
 
+/// Telegram's private chats, where nobody can look for a message.
+pub(crate) const PRIVATE: &str = "private";
+
+/// What kind of place it is: Discord's, a supergroup on Telegram, or a private chat there.
+fn kind(place: &str) -> &'static str {
+    match place.strip_prefix("telegram:") {
+        None => "discord",
+        Some(chat) if chat.starts_with('-') => "telegram",
+        Some(_) => PRIVATE,
+    }
+}
+
 #[derive(Default)]
 pub(crate) struct World {
     pub(crate) life: usize,
@@ -80,10 +92,17 @@ pub(crate) struct World {
     nonces: HashMap<String, String>,
     /// Repeats that Discord recognised by their nonce.
     pub(crate) recognised: usize,
+    /// Messages that were taken after their connection broke.
+    pub(crate) late: usize,
     /// How often somebody looked whether a message is there.
     pub(crate) looks: usize,
     on_the_wire: BTreeMap<&'static str, usize>,
     discord_messages: usize,
+    private_messages: usize,
+    /// How long the platforms go on with a request whose connection broke before they take its message; `None`: not at all.
+    pub(crate) busy: Option<Duration>,
+    /// Where the token is not known any more.
+    pub(crate) revoked: Option<&'static str>,
 }
 
 pub(crate) struct Fake {
@@ -114,25 +133,68 @@ impl Drop for OnTheWire {
     }
 }
 
+/// A message that is about to be taken. If the connection ends before, a busy platform takes it all the same, later: half
+/// of the time, or nothing would ever be absent.
+struct Pending {
+    fake: Arc<Fake>,
+    life: usize,
+    message: Option<(String, Option<String>, Value)>,
+}
+
+impl Pending {
+    fn new(fake: &Arc<Fake>, place: String, nonce: Option<String>, request: Value) -> Self {
+        Self {
+            fake: Arc::clone(fake),
+            life: fake.world().life,
+            message: Some((place, nonce, request)),
+        }
+    }
+
+    fn take(mut self) -> String {
+        let (place, nonce, request) = self.message.take().unwrap();
+        self.fake.take(self.life, place, nonce, request)
+    }
+}
+
+impl Drop for Pending {
+    fn drop(&mut self) {
+        let Some((place, nonce, request)) = self.message.take() else {
+            return;
+        };
+        let (fake, life, busy) = (Arc::clone(&self.fake), self.life, self.fake.world().busy);
+        // In a private chat nobody can look, and a repeat would overtake it.
+        if let Some(busy) = busy.filter(|_| kind(&place) != PRIVATE && place.ends_with(['0', '2', '4', '6', '8'])) {
+            tokio::spawn(async move {
+                sleep(busy).await;
+                fake.world().late += 1;
+                fake.take(life, place, nonce, request);
+            });
+        }
+    }
+}
+
 impl Fake {
     pub(crate) fn world(&self) -> MutexGuard<'_, World> {
         self.world.lock().unwrap()
     }
 
     /// Takes a message; returns its id. A nonce that is known brings back its message.
-    fn take(&self, place: String, nonce: Option<String>, request: Value) -> String {
+    fn take(&self, life: usize, place: String, nonce: Option<String>, request: Value) -> String {
         let id = {
             let mut world = self.world();
             if let Some(known) = nonce.as_ref().and_then(|nonce| world.nonces.get(nonce).cloned()) {
                 world.recognised += 1;
                 return known;
             }
-            let life = world.life;
             let discord = place.starts_with("discord");
             world.discord_messages += usize::from(discord);
             let snowflake = 700_000_000_000_000_000_usize + world.discord_messages;
+            // Private chats have one counter together.
+            let private = kind(&place) == PRIVATE;
+            world.private_messages += usize::from(private);
+            let shared = world.private_messages;
             let chat = world.chats.entry(place).or_default();
-            if !discord && chat.len() % (CHATTER + 1) == CHATTER {
+            if !discord && !private && chat.len() % (CHATTER + 1) == CHATTER {
                 let id = (chat.len() + 1).to_string();
                 chat.push(Message {
                     id,
@@ -140,7 +202,12 @@ impl Fake {
                     request: None,
                 });
             }
-            let id = if discord { snowflake } else { chat.len() + 1 }.to_string();
+            let id = match (discord, private) {
+                (true, _) => snowflake,
+                (_, true) => shared,
+                (false, false) => chat.len() + 1,
+            }
+            .to_string();
             chat.push(Message {
                 id: id.clone(),
                 life,
@@ -221,11 +288,17 @@ async fn telegram(
     let request = || serde_json::from_slice::<Value>(&body).unwrap();
     let result = match method.to_lowercase().as_str() {
         "sendmessage" => {
-            let _wire = OnTheWire::enter(&fake, "telegram");
             let request = request();
+            let place = format!("telegram:{}", request["chat_id"]);
+            let _wire = OnTheWire::enter(&fake, kind(&place));
+            if fake.world().revoked == Some("telegram") {
+                let body = json!({"ok": false, "error_code": 401, "description": "Unauthorized"});
+                return Err((StatusCode::UNAUTHORIZED, Json(body)));
+            }
             fake.pass().await;
+            let pending = Pending::new(&fake, place, None, request.clone());
             sleep(LATENCY / 2).await;
-            let id = fake.take(format!("telegram:{}", request["chat_id"]), None, request.clone());
+            let id = pending.take();
             sleep(LATENCY / 2).await;
             Ok(telegram_message(id.parse().unwrap(), &request))
         }
@@ -234,6 +307,10 @@ async fn telegram(
             keyboard(&mut fake.world(), &request())
         }
         "getupdates" => std::future::pending().await,
+        "getchatmember" => {
+            assert_eq!(request()["user_id"], 42);
+            Ok(json!({"status": "administrator", "user": {"id": 42, "is_bot": true, "first_name": "P"}}))
+        }
         "getme" => Ok(
             json!({"id": 42, "is_bot": true, "first_name": "P", "username": "p_bot", "can_join_groups": true,
             "can_read_all_group_messages": false, "supports_inline_queries": false, "can_connect_to_business": false,
@@ -272,14 +349,19 @@ async fn discord(
     State(fake): State<Arc<Fake>>,
     UrlPath(channel): UrlPath<u64>,
     Json(body): Json<Value>,
-) -> Json<Value> {
+) -> Result<Json<Value>, (StatusCode, Json<Value>)> {
     let _wire = OnTheWire::enter(&fake, "discord");
+    if fake.world().revoked == Some("discord") {
+        let body = json!({"message": "401: Unauthorized", "code": 0});
+        return Err((StatusCode::UNAUTHORIZED, Json(body)));
+    }
     fake.pass().await;
-    sleep(LATENCY / 2).await;
     let nonce = (body["enforce_nonce"] == true).then(|| body["nonce"].as_str().unwrap().to_owned());
-    let id = fake.take(format!("discord:{channel}"), nonce, body.clone());
+    let pending = Pending::new(&fake, format!("discord:{channel}"), nonce, body.clone());
     sleep(LATENCY / 2).await;
-    Json(discord_message(&id, channel, &body))
+    let id = pending.take();
+    sleep(LATENCY / 2).await;
+    Ok(Json(discord_message(&id, channel, &body)))
 }
 
 fn discord_message(id: &str, channel: u64, request: &Value) -> Value {
@@ -337,24 +419,32 @@ pub(crate) struct Home {
 }
 
 impl Home {
-    /// With so many channels of each platform.
+    /// With so many channels of each platform, which allow any rate.
     pub(crate) fn new(url: &str, channels: u64) -> Self {
+        // A full digest has more parts.
+        Self::at_rate(url, channels, 0, 10_000, "full")
+    }
+
+    /// With private chats on Telegram as well; each platform allows so many messages a second. `style`: of Telegram's.
+    pub(crate) fn at_rate(url: &str, channels: u64, private: u64, rate: u32, style: &str) -> Self {
         let mut config = format!(
-            "[telegram]\ntoken = \"42:AAFake\"\napi_url = \"{url}/telegram\"\nmessages_per_second = 10000\n\
+            "[telegram]\ntoken = \"42:AAFake\"\napi_url = \"{url}/telegram\"\nmessages_per_second = {rate}\n\
              per_chat_per_second = 10000\nper_group_per_minute = 10000\n\
-             [discord]\ntoken = \"fake\"\napi_url = \"{url}/discord\"\nrequests_per_second = 10000\n\
+             [discord]\ntoken = \"fake\"\napi_url = \"{url}/discord\"\nrequests_per_second = {rate}\n\
              [web]\nenabled = false\n[defaults]\nschedule = \"off\"\n"
         );
+        let mut add = |place: String, style: &str| {
+            config.push_str(&format!(
+                "[[channel]]\nplace = \"{place}\"\ntopics = [\"inference\"]\nstyle = \"{style}\"\n"
+            ));
+        };
         for n in 1..=channels {
-            // Supergroups, where messages are counted by chat; a full digest has more parts.
-            for (place, style) in [
-                (format!("telegram:-{}", 1_001_000_000_000 + n), "full"),
-                (format!("discord:{}", 100_000_000_000_000_000 + n), "compact"),
-            ] {
-                config.push_str(&format!(
-                    "[[channel]]\nplace = \"{place}\"\ntopics = [\"inference\"]\nstyle = \"{style}\"\n"
-                ));
-            }
+            // Supergroups, where messages are counted by chat.
+            add(format!("telegram:-{}", 1_001_000_000_000 + n), style);
+            add(format!("discord:{}", 100_000_000_000_000_000 + n), "compact");
+        }
+        for n in 1..=private {
+            add(format!("telegram:{}", 1_000 + n), style);
         }
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join("paperwire.toml"), config).unwrap();
@@ -469,6 +559,23 @@ impl Home {
         complete
     }
 
+    /// Lets the program find out about everything that has arrived without its knowing.
+    pub(crate) async fn settle(&self) {
+        let child = self.run();
+        let asking = async {
+            loop {
+                let status = self.command(&["status"]).stdout(Stdio::piped()).output().await.unwrap();
+                if String::from_utf8_lossy(&status.stdout).contains("deliveries waiting: 0\n") {
+                    break;
+                }
+                sleep(LATENCY).await;
+            }
+        };
+        let settled = timeout(PATIENCE, asking).await;
+        assert!(settled.is_ok(), "{}", self.last_words());
+        assert_eq!(self.stop(child, PATIENCE).await, Some(0), "{}", self.last_words());
+    }
+
     /// The program knows that these have arrived.
     pub(crate) fn assert_sent(&self, ids: &[DeliveryId]) {
         let store = self.store();
@@ -514,7 +621,7 @@ fn compare(place: &str, published: &[Value], messages: &[Message], first: usize,
     sum.lost += published.len() - last.map_or(0, |(part, _)| part + 1);
 }
 
-/// The sums of both platforms, as far as they can be seen from outside.
+/// The sums of every kind of place, as far as they can be seen from outside.
 #[derive(Default)]
 pub(crate) struct Sums(BTreeMap<&'static str, Sum>);
 
@@ -530,13 +637,14 @@ impl Sums {
     pub(crate) fn compare(&mut self, fake: &Fake, published: &BTreeMap<String, Vec<Value>>, first: usize) {
         let world = fake.world();
         for (place, published) in published {
-            let platform = if place.starts_with("telegram") {
-                "telegram"
-            } else {
-                "discord"
-            };
             let messages = world.chats.get(place).map_or(&[][..], Vec::as_slice);
-            compare(place, published, messages, first, self.0.entry(platform).or_default());
+            compare(
+                place,
+                published,
+                messages,
+                first,
+                self.0.entry(kind(place)).or_default(),
+            );
         }
     }
 

@@ -8,7 +8,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use super::channels::move_channel;
 use super::correct;
 use super::readable;
-use crate::channel::{Activity, Channel, Platform, Seq};
+use crate::channel::{Activity, Channel, Place, Platform, Seq};
 use crate::delivery::{
     self, ChannelEffect, Delivery, DeliveryId, Discard, Doubt, Missing, Outcome, Settled, State, Step, UncertainPolicy,
 };
@@ -22,8 +22,12 @@ const WAITING: usize = 100;
 /// How far ahead permits are taken: longer than a turn takes to become durable, so that the wire never waits for the
 /// disk, and short enough that a person's answer, which takes the next free permit, waits for no more than this.
 const HORIZON: TimeDelta = TimeDelta::milliseconds(250);
-/// The most claims of one turn: what is claimed at the moment of a crash is in doubt.
-const CLAIMS: usize = 512;
+/// The most claims of one turn, so that it ends soon: answers to people wait for the same limiter.
+const CLAIMS: usize = 128;
+/// By so much a send may lie ahead of a clock that was not put back: permits are taken ahead.
+const CLOCK_SLACK: TimeDelta = TimeDelta::seconds(10);
+/// The least time until the next turn when there was nothing to do in this one.
+const REST: TimeDelta = TimeDelta::milliseconds(20);
 /// How many of a place's earlier deliveries are looked at for the last message before a missing one.
 const EARLIER: usize = 10;
 /// The most messages of the bot in one chat that looking for a missing one is told of.
@@ -61,6 +65,8 @@ pub enum Task {
 pub struct Turn {
     /// What became of the outcomes, in their order; those of claims that were not held any more are missing.
     pub settled: Vec<Settled>,
+    /// Channels that are paused from now on, and what the platform said.
+    pub paused: Vec<(Place, String)>,
     /// What to do next, in the order of the permits.
     pub jobs: Vec<Job>,
     /// When the next turn is worth it, if nothing happens before.
@@ -72,8 +78,9 @@ pub struct Turn {
 pub struct Input {
     /// What came back since the last one.
     pub done: Vec<(Delivery, Outcome)>,
-    /// What is still in its hands: whatever a clock says, nobody has to look for that.
-    pub flying: HashSet<DeliveryId>,
+    /// The places of what is still in its hands: nothing else goes there meanwhile, and whatever a clock says, nobody has
+    /// to look for that.
+    pub flying: HashSet<Place>,
     /// How many more it can take.
     pub room: usize,
 }
@@ -101,6 +108,10 @@ pub fn turn(
         None if turn.jobs.len() == room => None,
         None => store.next_due(platform)?,
     };
+    // What is due and was not claimed is still in the worker's hands: there is nothing to do until it comes back.
+    if turn.jobs.is_empty() && turn.settled.is_empty() {
+        turn.next = turn.next.map(|next| next.max(now + REST));
+    }
     Ok(turn)
 }
 
@@ -131,6 +142,10 @@ fn settle(
         match &settled.channel {
             ChannelEffect::None => {}
             ChannelEffect::Pause { reason, rewind } => {
+                let channel = readable(store.channel(&held.id.place))?;
+                if channel.is_some_and(|channel| channel.activity == Activity::Active) {
+                    turn.paused.push((held.id.place.clone(), reason.clone()));
+                }
                 writes.extend(pause(store, &held.id, reason, *rewind, now)?);
             }
             ChannelEffect::Move { to } => {
@@ -152,7 +167,7 @@ fn claim(
     store: &dyn Store,
     platform: Platform,
     limiter: &mut Limiter,
-    flying: &HashSet<DeliveryId>,
+    flying: &HashSet<Place>,
     room: usize,
     now: DateTime<Utc>,
     turn: &mut Turn,
@@ -165,37 +180,55 @@ fn claim(
         }
         let mut writes = Vec::new();
         for delivery in due {
-            if flying.contains(&delivery.id) {
+            // One at a time in each place, also when an operator put an older one back into the queue.
+            if flying.contains(&delivery.id.place) {
                 continue;
             }
-            let (delivery, message) = match delivery.lapse(now) {
-                post if !post.id.is_correction() => (post, None),
-                correction => match correct::aim(store, correction, now)? {
+            let place = delivery.id.place.clone();
+            if matches!(delivery.state, State::Leased { .. }) {
+                writes.push(Write::Delivery(Box::new(delivery.lapse(now))));
+                continue;
+            }
+            let (delivery, message) = if delivery.id.is_correction() {
+                match correct::aim(store, delivery, now)? {
                     (left, None) => {
                         writes.push(Write::Delivery(Box::new(left)));
                         continue;
                     }
                     aimed => aimed,
-                },
+                }
+            } else {
+                (delivery, None)
             };
-            let place = delivery.id.place.clone();
             // A part that cannot be sent is given up, or it would keep everything behind it waiting for ever.
             let Some(part) = readable(store.part(&delivery.rendering, delivery.next_part()))? else {
                 let reason = "it cannot be read from the store".to_owned();
-                let given_up = match message {
-                    None => delivery.give_up_part(reason, now),
-                    Some(_) => delivery.leave_part(reason, now),
+                let Some(_) = message else {
+                    let delivery = delivery.give_up_part(reason, now);
+                    turn.settled.push(Settled {
+                        delivery: delivery.clone(),
+                        channel: ChannelEffect::None,
+                        decided: None,
+                        tell_operator: true,
+                    });
+                    writes.push(Write::Delivery(Box::new(delivery)));
+                    continue;
                 };
-                writes.push(Write::Delivery(Box::new(given_up)));
+                writes.push(Write::Delivery(Box::new(delivery.leave_part(reason, now))));
                 continue;
             };
             let changed = match limiter.reserve(&place, Lane::Bulk, now, HORIZON) {
                 Ok(at) => {
+                    // Alone in its chat, it is enough to know what stood there when it is looked for.
+                    let last = match (&message, place.thread()) {
+                        (None, Some(_)) => store.messages_in_chat(&place, 1)?.pop(),
+                        (None, None) | (Some(_), _) => None,
+                    };
                     let task = match message {
                         None => task(store, &delivery, now)?,
                         Some(message) => Task::Edit { message },
                     };
-                    let delivery = delivery.claim(now);
+                    let delivery = delivery.claim(last, now);
                     writes.push(Write::Sent { place, at });
                     turn.jobs.push(Job {
                         delivery: delivery.clone(),
@@ -232,8 +265,12 @@ fn task(store: &dyn Store, delivery: &Delivery, now: DateTime<Utc>) -> Result<Ta
         Step::Send => Ok(Task::Send),
         Step::Look => Ok(Task::Look(Missing {
             tag: delivery.tag(),
-            first_sent: delivery.first_sent.unwrap_or(now),
-            after: last_before(store, delivery)?,
+            // Earlier versions did not write it down.
+            first_sent: delivery.first_sent.unwrap_or(delivery.published_at),
+            after: match &delivery.after {
+                Some(id) => Some(id.clone()),
+                None => last_before(store, delivery)?,
+            },
             known: store.messages_in_chat(&delivery.id.place, KNOWN)?,
         })),
     }
@@ -294,10 +331,39 @@ pub fn take_over(store: &dyn Store, now: DateTime<Utc>) -> Result<usize> {
         }
     }
     let count = writes.len();
-    if count > 0 {
+    // Something was sent later than it is now: the clock was put back, and what waits would wait for it to catch up.
+    let mut put_back = false;
+    for platform in Platform::ALL {
+        put_back |= !store.sends(platform, now + CLOCK_SLACK)?.is_empty();
+    }
+    if put_back {
+        for waiting in store.unfinished(usize::MAX)? {
+            match waiting.state {
+                State::Available { at } if at > now => writes.push(Write::Delivery(Box::new(waiting.wait(now)))),
+                State::Available { .. } | State::Leased { .. } | State::Sent { .. } | State::Discarded { .. } => {}
+            }
+        }
+    }
+    if !writes.is_empty() {
         store.commit(writes)?;
     }
     Ok(count)
+}
+
+/// How many deliveries are looked at in one job of the storage thread, so that sending waits for none of them.
+const CHECKED: usize = 1_000;
+
+/// Sets aside what cannot be read of the next unfinished deliveries after `after`: one that stands at the head of its
+/// channel's queue would keep everything behind it waiting for ever. Returns which, and where to go on.
+///
+/// # Errors
+/// Only when the store fails.
+pub fn set_aside(store: &dyn Store, after: Option<&DeliveryId>) -> Result<(Vec<DeliveryId>, Option<DeliveryId>)> {
+    let (found, last) = store.unreadable(after, CHECKED)?;
+    if !found.is_empty() {
+        store.commit(found.iter().cloned().map(Write::SetAside).collect())?;
+    }
+    Ok((found, last))
 }
 
 /// Pauses the channel. Digests that wait behind this one are given up with it: what they hold comes in the merged digest

@@ -265,6 +265,10 @@ fn an_empty_store_answers_everything_with_nothing(store: &dyn Store) {
     assert_eq!(store.finished_before(at(9), 9), Ok(vec![]));
     assert_eq!(store.digest_summary(&digest_id(1)), Ok(None));
     assert_eq!(store.damaged(), Ok(vec![]));
+    assert_eq!(
+        (store.unreadable(None, 9), store.set_aside(9)),
+        (Ok((vec![], None)), Ok(vec![]))
+    );
 }
 
 fn a_commit_is_visible_to_the_next_read_and_sync_may_be_called_at_any_time(store: &dyn Store) {
@@ -1321,6 +1325,7 @@ pub(super) mod tests {
             1 => (any_digest(), 0..3_u32).prop_map(|(id, revision)| Write::Errata(Box::new(Errata { revision, ..Errata::new(id) }))),
             2 => any_delivery().prop_map(|delivery| Write::RemoveDelivery(delivery.id)),
             4 => any_delivery().prop_map(|delivery| Write::Archive(delivery.id)),
+            1 => any_delivery().prop_map(|delivery| Write::SetAside(delivery.id)),
             2 => (any_place(), 0..5_i64).prop_map(|(p, minute)| Write::Sent { place: place(p), at: at(minute) }),
             1 => (0..5_i64).prop_map(|minute| Write::ForgetSent { platform: Platform::Telegram, before: at(minute) }),
             1 => any_title().prop_map(|text| Write::LimiterMemory { platform: Platform::Web, memory: text.to_owned() }),

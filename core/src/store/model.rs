@@ -206,6 +206,8 @@ impl State {
                 self.forget_delivery(&id);
             }
             Write::Archive(id) => self.archive(&id),
+            // Here everything can be read.
+            Write::SetAside(_) => {}
             Write::Sent { place, at } => self.sends.push((place.platform(), at, place.chat().to_owned())),
             Write::ForgetSent { platform, before } => self.sends.retain(|(on, at, _)| *on != platform || *at >= before),
             Write::LimiterMemory { platform, memory } => {
@@ -351,7 +353,8 @@ impl Store for ModelStore {
         let mut due: Vec<_> = state.heads(platform).filter(|(due, _)| *due <= now).collect();
         due.sort_by_key(|(due, d)| {
             let leased = matches!(d.state, delivery::State::Leased { .. });
-            (leased, d.next_part(), *due, &d.id.place)
+            let class = (leased, d.doubt == delivery::Doubt::None);
+            (class, d.next_part(), *due, &d.id.place)
         });
         Ok(due
             .into_iter()

@@ -506,6 +506,8 @@ struct DeliveryV1 {
     resend: bool,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     first_sent: Option<DateTime<Utc>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    after: Option<String>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     decisions: Vec<DecisionV1>,
     attempts: u32,
@@ -665,6 +667,7 @@ impl From<Delivery> for DeliveryV1 {
             again,
             plain,
             first_sent,
+            after,
             doubt,
             decisions,
             attempts,
@@ -702,6 +705,7 @@ impl From<Delivery> for DeliveryV1 {
             uncertain: doubt != Doubt::None,
             resend: doubt == Doubt::Accepted,
             first_sent,
+            after,
             decisions: decisions.into_iter().map(Into::into).collect(),
             attempts,
             last_error,
@@ -728,6 +732,7 @@ impl From<DeliveryV1> for Delivery {
             uncertain,
             resend,
             first_sent,
+            after,
             decisions,
             attempts,
             last_error,
@@ -763,6 +768,7 @@ impl From<DeliveryV1> for Delivery {
             again,
             plain,
             first_sent,
+            after,
             doubt: match (sending, uncertain, resend) {
                 (true, _, _) | (false, true, false) => Doubt::Open,
                 (false, true, true) => Doubt::Accepted,
@@ -961,6 +967,7 @@ mod tests {
             again: Vec::new(),
             plain: None,
             first_sent: None,
+            after: None,
             doubt: Doubt::Open,
             decisions: Vec::new(),
             attempts: 4,
@@ -1072,6 +1079,7 @@ mod tests {
         }),
         "delivery_decided_v1": Delivery {
             first_sent: Some(at("2025-10-10T08:59:00Z")),
+            after: Some("77".to_owned()),
             doubt: Doubt::Accepted,
             decisions: [
                 crate::delivery::Verdict::Found,

@@ -4,10 +4,13 @@
 //! | key | value | for |
 //! |---|---|---|
 //! | `!format` | version of this table | refusing data of a newer program |
+//! | `!fresh` | two numbers | how large the last compaction left the folder |
+//! | `!wasted` | | the folder is to be compacted when it is opened next |
 //! | `a` name | real name | aliases |
 //! | `b` real name, name | name | aliases backwards |
 //! | `c` place | **channel** | |
 //! | `d` place, digest, revision | **delivery** | |
+//! | `E` digest | **errata** | |
 //! | `e` end, place, digest, revision | | `finished_before` |
 //! | `f` fingerprint, paper | paper | `similar` |
 //! | `g` digest | **digest** | |
@@ -29,7 +32,7 @@
 //! | `w` source, from, to | **window** | |
 //! | `x` since (latest first), place, digest, revision | | `dead_letters` |
 //! | `y` platform | text | memory of limiters |
-//! | `z` digest | **errata** | |
+//! | `z` place, digest, revision | bytes of a delivery that cannot be read | `set_aside` |
 //! | `~` key, number | further bytes | the rest of a record that is longer than [`PIECE`] |
 //!
 //! How the parts of a key are written: a number big-endian; an instant as seconds with the sign flipped, then
@@ -38,8 +41,8 @@
 //! as occurrence and set. A revision is a number that is left out where it is 0, so that corrections come behind their
 //! post; that of a rendering stands behind its style (`compact~2`).
 //!
-//! The queue `q` holds two classes: the available ones, of each place the earliest unfinished delivery alone and only if it is
-//! available, and all that are leased. Behind the class comes the index of the next part, so that what is due is found by
+//! The queue `q` holds three classes: the available ones that are in doubt and the others, of each place the earliest
+//! unfinished delivery alone and only if it is available, and all that are leased. Behind the class comes the index of the next part, so that what is due is found by
 //! one range for each part index; what is not yet due costs nothing.
 //!
 //! What sled 0.34 needs so that the promises hold:
@@ -52,14 +55,14 @@
 //! - after a failed write the tree in memory may hold half a batch, and sled refuses to write ever after: the store
 //!   then refuses reads as well.
 
-use std::collections::btree_map::Entry;
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt;
 use std::fs::{self, File, TryLockError};
 use std::io;
 use std::ops::Bound::{Excluded, Included};
 use std::ops::{ControlFlow, RangeBounds};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, OnceLock, PoisonError, RwLock, RwLockReadGuard};
 use std::time::Duration;
@@ -68,11 +71,12 @@ use ::sled::{Batch, Db, IVec};
 use chrono::{DateTime, Utc};
 
 use super::record::{self, PaperRecord, Record};
+use super::space::{self, Compaction, Space, Step};
 use super::{
     ContentRecord, Counts, DigestSummary, IntakeRecord, MatchRecord, Result, Store, StoreError, WindowRecord, Write,
 };
 use crate::channel::{Activity, Channel, Place, Platform, Seq, Style};
-use crate::delivery::{Delivery, DeliveryId, State};
+use crate::delivery::{Delivery, DeliveryId, Doubt, State};
 use crate::digest::{Digest, DigestId, RenderingId};
 use crate::erratum::Errata;
 use crate::join;
@@ -85,9 +89,11 @@ use crate::topic::TopicId;
 /// older programs cannot read.
 ///
 /// 2: the queue is ordered by part, `u` has no value any more, and there are `e` and `v`.
-/// 3: there are corrections, `o` and `z`.
+/// 3: there are corrections, `o` and `E`; what is in doubt is a class of the queue.
 const FORMAT: u64 = 3;
 const FORMAT_KEY: &[u8] = b"!format";
+const FRESH_KEY: &[u8] = b"!fresh";
+const WASTED_KEY: &[u8] = b"!wasted";
 
 /// The most bytes in one value: 20 of them stay below sled's limit for a node, a quarter of its 512 KiB segments.
 const PIECE: usize = 6 * 1024;
@@ -166,8 +172,9 @@ fn refused(dir: String, source: io::Error) -> OpenError {
 
 /// On disk.
 pub struct SledStore {
-    dir: String,
     db: Db,
+    dir: PathBuf,
+    compaction: Option<Compaction>,
     log: File,
     /// Readers never see half a commit, although sled applies a batch key by key.
     gate: RwLock<()>,
@@ -196,17 +203,23 @@ impl SledStore {
 
     fn open_flushing(dir: &Path, every_ms: Option<u64>) -> std::result::Result<Self, OpenError> {
         let failed = |source| refused(dir.display().to_string(), source);
-        fs::create_dir_all(dir).map_err(failed)?;
         lock(dir)?;
-        remove_unfinished_snapshots(dir).map_err(failed)?;
-        let db = match open_db(dir, every_ms) {
-            Err(::sled::Error::Corruption { .. }) if put_snapshots_aside(dir).map_err(failed)? => {
-                open_db(dir, every_ms)
-            }
-            other => other,
-        };
-        let db = db.map_err(|e| open_error(dir, e))?;
+        space::recover(dir).map_err(failed)?;
+        fs::create_dir_all(dir).map_err(failed)?;
+        let mut db = open_repaired(dir, every_ms)?;
         check_format(dir, &db)?;
+        let mut compaction = None;
+        if db.contains_key(WASTED_KEY).map_err(|e| open_error(dir, e))? {
+            let done = compact(dir, db)?;
+            db = open_repaired(dir, every_ms)?;
+            match &done {
+                Compaction::Done { now, .. } => {
+                    db.insert(FRESH_KEY, now.to_bytes()).map_err(|e| open_error(dir, e))?;
+                }
+                Compaction::Failed { .. } => {}
+            }
+            compaction = Some(done);
+        }
 
         // Whoever wrote what is there now may not have lived to sync it, and the files' names have to last as well.
         let log = File::open(dir.join("db")).map_err(failed)?;
@@ -214,14 +227,56 @@ impl SledStore {
         log.sync_all().map_err(failed)?;
         File::open(dir).and_then(|d| d.sync_all()).map_err(failed)?;
         Ok(Self {
-            dir: dir.display().to_string(),
             db,
+            dir: dir.to_owned(),
+            compaction,
             log,
             gate: RwLock::new(()),
             broken: OnceLock::new(),
             commits: AtomicU64::new(0),
             synced: Mutex::new(0),
         })
+    }
+
+    /// What was done about the folder's size when it was opened; for the log.
+    pub fn compaction(&self) -> Option<&Compaction> {
+        self.compaction.as_ref()
+    }
+
+    /// Measures how much of the folder is in use, and says whether it is too little: the folder is beyond 64 MB, three
+    /// times what is in it and twice what a fresh copy would be. That is remembered, and the next [`SledStore::open`]
+    /// copies what is in use to a new folder, which takes this one's place ([`SledStore::compaction`]).
+    ///
+    /// Reads everything once, beside whatever else goes on: on a thread of its own, once a day or so.
+    ///
+    /// # Errors
+    /// When the storage fails.
+    pub fn measure(&self) -> Result<(Space, bool)> {
+        self.usable()?;
+        let space = Space {
+            live: space::live_bytes(&self.db).map_err(broken)?,
+            // A folder that cannot be listed is none that this could help.
+            folder: space::folder_bytes(&self.dir).unwrap_or(0),
+        };
+        let fresh = self.db.get(FRESH_KEY).map_err(broken)?;
+        let wasted = space.is_wasted(fresh.and_then(|bytes| Space::from_bytes(&bytes)));
+        self.mark_wasted(wasted)?;
+        Ok((space, wasted))
+    }
+
+    fn mark_wasted(&self, wasted: bool) -> Result<()> {
+        let _gate = self.gate.write().unwrap_or_else(PoisonError::into_inner);
+        self.usable()?;
+        if self.db.contains_key(WASTED_KEY).map_err(broken)? != wasted {
+            let marked = if wasted {
+                self.db.insert(WASTED_KEY, &[])
+            } else {
+                self.db.remove(WASTED_KEY)
+            };
+            marked.map_err(|e| self.broke(&e))?;
+            self.commits.fetch_add(1, Ordering::SeqCst);
+        }
+        Ok(())
     }
 
     fn usable(&self) -> Result<()> {
@@ -240,7 +295,7 @@ impl SledStore {
         if let ::sled::Error::Io(error) = error
             && is_full(error)
         {
-            why = format!("{} ({error})", full(&self.dir));
+            why = format!("{} ({error})", full(&self.dir.display().to_string()));
         }
         let _ = self.broken.set(why.clone());
         StoreError::Broken(why)
@@ -534,7 +589,7 @@ impl Store for SledStore {
 
     fn errata(&self, id: &DigestId) -> Result<Option<Errata>> {
         let _gate = self.reading()?;
-        self.get(&Key::new(b'z').digest(id))
+        self.get(&Key::new(b'E').digest(id))
     }
 
     fn deliveries_of_digest(&self, id: &DigestId) -> Result<Vec<DeliveryId>> {
@@ -638,6 +693,33 @@ impl Store for SledStore {
             read().transpose()
         });
         records.take(limit).collect()
+    }
+
+    fn unreadable(&self, after: Option<&DeliveryId>, most: usize) -> Result<(Vec<DeliveryId>, Option<DeliveryId>)> {
+        let _gate = self.reading()?;
+        let from = after.map_or_else(|| Key::new(b'u').0, |id| Key::delivery(b'u', id).end());
+        let (mut found, mut last) = (Vec::new(), None);
+        for key in self.db.range(from..Key::new(b'u').end()).keys().take(most) {
+            let key = key.map_err(broken)?;
+            let written = key.get(1..).unwrap_or_default();
+            let id = Reader(written).delivery().ok_or_else(|| bad_key(&key))?;
+            if let Err(StoreError::Damaged { .. }) = self.get::<Delivery>(&Key::new(b'd').raw(written)) {
+                found.push(id.clone());
+            }
+            last = Some(id);
+        }
+        Ok((found, last))
+    }
+
+    fn set_aside(&self, limit: usize) -> Result<Vec<DeliveryId>> {
+        let _gate = self.reading()?;
+        let keys = self.db.scan_prefix(Key::new(b'z').bytes()).keys().take(limit);
+        let read = |key: IVec| {
+            Reader(key.get(1..).unwrap_or_default())
+                .delivery()
+                .ok_or_else(|| bad_key(&key))
+        };
+        keys.map(|key| key.map_err(broken).and_then(read)).collect()
     }
 
     fn dead_letters(&self, limit: usize) -> Result<Vec<Delivery>> {
@@ -756,7 +838,7 @@ impl Store for SledStore {
             let bytes = |()| joined(&key, &first, |piece| self.db.get(piece).map_err(broken));
             let outcome = match key.first().copied() {
                 Some(b'c') => record::decode::<Channel>(&bytes(())?).err(),
-                Some(b'd') => record::decode::<Delivery>(&bytes(())?).err(),
+                Some(b'd' | b'z') => record::decode::<Delivery>(&bytes(())?).err(),
                 Some(b'g') => record::decode::<Digest>(&bytes(())?).err(),
                 Some(b'h') => record::decode::<ContentRecord>(&bytes(())?).err(),
                 Some(b'i') => record::decode::<IntakeRecord>(&bytes(())?).err(),
@@ -766,8 +848,8 @@ impl Store for SledStore {
                 Some(b's') => record::decode::<DigestSummary>(&bytes(())?).err(),
                 Some(b't') if number(&first).is_none() => Some(NO_NUMBER.to_owned()),
                 Some(b'w') => record::decode::<WindowRecord>(&bytes(())?).err(),
-                Some(b'z') => record::decode::<Errata>(&bytes(())?).err(),
-                Some(b'y') => String::from_utf8(bytes(())?).err().map(|_| NO_TEXT.to_owned()),
+                Some(b'E') => record::decode::<Errata>(&bytes(())?).err(),
+                Some(b'y') => std::str::from_utf8(&bytes(())?).err().map(|_| NO_TEXT.to_owned()),
                 _ => None,
             };
             found.extend(outcome.map(|why| damaged(&key, why)));
@@ -810,14 +892,14 @@ impl Store for SledStore {
 struct Draft<'a> {
     db: &'a Db,
     changes: BTreeMap<Vec<u8>, Option<Vec<u8>>>,
-    /// By place, then by digest and revision (as written in keys), the deliveries that changed.
-    touched: BTreeMap<Vec<u8>, BTreeMap<Vec<u8>, Touched>>,
+    /// The deliveries that changed, by place, digest and revision as they are written.
+    touched: BTreeMap<Vec<u8>, Touched>,
     /// Digests of which deliveries were archived.
     archived: BTreeSet<DigestId>,
 }
 
 /// A delivery's part in the queue before a commit and after it.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Default)]
 struct Touched {
     before: Option<Slot>,
     after: Option<Slot>,
@@ -834,7 +916,10 @@ struct Slot {
 impl Slot {
     fn of(delivery: &Delivery) -> Option<Self> {
         let (class, due) = match &delivery.state {
-            State::Available { at } => (Class::Available, *at),
+            State::Available { at } => match delivery.doubt {
+                Doubt::None => (Class::Available, *at),
+                Doubt::Open | Doubt::Accepted => (Class::Doubted, *at),
+            },
             State::Leased { until } => (Class::Leased, *until),
             State::Sent { .. } | State::Discarded { .. } => return None,
         };
@@ -842,12 +927,12 @@ impl Slot {
         Some(Self { class, part, due })
     }
 
-    /// `issue` is digest and revision.
-    fn key(self, place: &[u8], issue: &[u8]) -> Key {
+    /// `id`: place, digest and revision as they are written.
+    fn key(self, id: &[u8]) -> Key {
         // A place begins with its platform.
-        let platform = place.split_inclusive(|&byte| byte == 1).next().unwrap_or_default();
+        let platform = id.split_inclusive(|&byte| byte == 1).next().unwrap_or_default();
         let table = Key::new(b'q').raw(platform).raw(&[self.class.code()]);
-        table.num32(self.part).time(self.due).raw(place).raw(issue)
+        table.num32(self.part).time(self.due).raw(id)
     }
 }
 
@@ -872,20 +957,23 @@ impl<'a> Queued<'a> {
     }
 }
 
-/// The two classes of the queue, in the order in which they are served.
+/// The classes of the queue, in the order in which they are served.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Class {
+    /// Available, and its next part may have arrived: what settles it is forgotten soon.
+    Doubted,
     Available,
     Leased,
 }
 
 impl Class {
-    const ALL: [Self; 2] = [Self::Available, Self::Leased];
+    const ALL: [Self; 3] = [Self::Doubted, Self::Available, Self::Leased];
 
     fn code(self) -> u8 {
         match self {
-            Self::Available => 0,
-            Self::Leased => 1,
+            Self::Doubted => 0,
+            Self::Available => 1,
+            Self::Leased => 2,
         }
     }
 }
@@ -1001,8 +1089,9 @@ impl<'a> Draft<'a> {
             return Ok(None);
         };
         let bytes = joined(key.bytes(), &first, |piece| self.get(piece))?;
+        let record = record::decode(&bytes).map_err(|_| ());
         self.remove_whole(key.bytes().to_vec(), &first);
-        Ok(Some(record::decode(&bytes).map_err(|_| ())))
+        Ok(Some(record))
     }
 
     /// A record as it is now, if it is there and can be read.
@@ -1045,8 +1134,8 @@ impl<'a> Draft<'a> {
                 .insert(piece_key(key.bytes(), number), Some(piece.to_vec()));
         }
         let mut value = Vec::with_capacity(2 + first.len());
-        value.extend(count.to_be_bytes());
-        value.extend(first);
+        value.extend_from_slice(&count.to_be_bytes());
+        value.extend_from_slice(first);
         self.changes.insert(key.0, Some(value));
         Ok(())
     }
@@ -1082,11 +1171,12 @@ impl<'a> Draft<'a> {
             Write::Channel(channel) => self.channel(*channel),
             Write::RemoveChannel(place) => self.forget_channel(&place),
             Write::Digest(digest) => self.digest(*digest),
-            Write::Errata(errata) => self.replace_record(Key::new(b'z').digest(&errata.digest), *errata),
+            Write::Errata(errata) => self.replace_record(Key::new(b'E').digest(&errata.digest), *errata),
             Write::Rendering { id, parts } => self.rendering(&id, parts),
             Write::Delivery(delivery) => self.delivery(*delivery),
             Write::RemoveDelivery(id) => self.forget_delivery(&id),
             Write::Archive(id) => self.archive(&id),
+            Write::SetAside(id) => self.set_aside(&id),
             Write::Sent { place, at } => self.sent(&place, at),
             Write::ForgetSent { platform, before } => self.forget_sent(platform, before),
             Write::LimiterMemory { platform, memory } => {
@@ -1226,149 +1316,171 @@ impl<'a> Draft<'a> {
     }
 
     fn delivery(&mut self, delivery: Delivery) -> Result<()> {
-        let DeliveryId {
-            place,
-            digest,
-            revision,
-        } = &delivery.id;
-        let old = self.take_delivery(&delivery.id)?;
-        let new = Some(&delivery);
-        self.touch(&delivery.id, old.as_ref(), new);
-        self.follow(old.as_ref(), new, |d, keys| {
-            let messages = d.message_ids.iter().filter(|id| *revision == 0 && !id.is_empty());
-            keys.extend(messages.map(|message| Key::new(b'k').place(place).text(message).digest(digest).0));
-        });
-        self.follow(old.as_ref(), new, delivery_keys);
-        self.put_record(Key::delivery(b'd', &delivery.id), delivery)
+        let key = Key::delivery(b'd', &delivery.id);
+        let old = self.take_delivery(&key, &delivery.id)?;
+        self.follow(&delivery.id, old.as_ref(), Some(&delivery));
+        self.put_record(key, delivery)
     }
 
     fn forget_delivery(&mut self, id: &DeliveryId) -> Result<()> {
-        if let Some(old) = self.take_delivery(id)? {
-            self.touch(id, Some(&old), None);
+        let key = Key::delivery(b'd', id);
+        if let Some(old) = self.take_delivery(&key, id)? {
+            self.follow(id, Some(&old), None);
             let posted = !id.is_correction();
             for message in old.message_ids.iter().filter(|id| posted && !id.is_empty()) {
-                self.remove(Key::new(b'k').place(&id.place).text(message).digest(&id.digest).0);
+                self.remove(Key::message(id, message).0);
             }
-            self.follow(Some(&old), None, delivery_keys);
         }
-        Ok(())
+        self.remove_record(key.0)
+    }
+
+    fn set_aside(&mut self, id: &DeliveryId) -> Result<()> {
+        let key = Key::delivery(b'd', id);
+        let Some(first) = self.get(key.bytes())? else {
+            return Ok(());
+        };
+        let bytes = joined(key.bytes(), &first, |piece| self.get(piece))?;
+        if record::decode::<Delivery>(&bytes).is_ok() {
+            return Ok(());
+        }
+        self.forget_delivery(id)?;
+        let aside = Key::delivery(b'z', id);
+        self.remove_record(aside.bytes().to_vec())?;
+        self.put_bytes(aside, &bytes)
     }
 
     fn archive(&mut self, id: &DeliveryId) -> Result<()> {
         self.archived.insert(id.digest);
-        let Some(delivery) = self.read::<Delivery>(&Key::delivery(b'd', id))? else {
+        let key = Key::delivery(b'd', id);
+        let Some(delivery) = self.read::<Delivery>(&key)? else {
             return Ok(());
         };
         if super::ended(&delivery).is_none() {
             return Ok(());
         }
-        let key = Key::new(b's').digest(&id.digest);
-        let summary = self.take::<DigestSummary>(&key)?.and_then(std::result::Result::ok);
+        let of_digest = Key::new(b's').digest(&id.digest);
+        let summary = self.read::<DigestSummary>(&of_digest)?;
         let mut summary = summary.unwrap_or_else(|| DigestSummary::new(id.digest));
         summary.add(&delivery);
-        self.put_record(key, summary)?;
-        self.remove_record(Key::delivery(b'd', id).0)?;
-        self.follow(Some(&delivery), None, delivery_keys);
-        Ok(())
+        self.replace_record(of_digest, summary)?;
+        self.follow(id, Some(&delivery), None);
+        self.remove_record(key.0)
     }
 
-    /// Takes a delivery out. Of a damaged one, which cannot say itself what its index entries are, they are all removed
+    /// A delivery as it is now. What it has beyond its first piece is taken out; that one is for the caller, who puts the
+    /// new state in its place. Of a damaged one, which cannot say itself what its index entries are, they are all removed
     /// here.
-    fn take_delivery(&mut self, id: &DeliveryId) -> Result<Option<Delivery>> {
-        match self.take::<Delivery>(&Key::delivery(b'd', id))? {
-            Some(Ok(old)) => Ok(Some(old)),
-            None => Ok(None),
-            Some(Err(())) => {
-                let DeliveryId {
-                    place,
-                    digest,
-                    revision,
-                } = id;
-                self.touched.entry(Key(Vec::new()).place(place).0).or_default();
-                let suffix = Key(Vec::new()).place(place).digest(digest).revision(*revision);
-                if *revision == 0 {
-                    self.purge(&Key::new(b'k').place(place), Key(Vec::new()).digest(digest).bytes())?;
-                }
-                for table in *b"eqx" {
-                    self.purge(&Key::new(table), suffix.bytes())?;
-                }
-                self.remove(Key::delivery(b'u', id).0);
-                self.remove(Key::new(b'v').digest(digest).place(place).revision(*revision).0);
-                Ok(None)
+    fn take_delivery(&mut self, key: &Key, id: &DeliveryId) -> Result<Option<Delivery>> {
+        let Some(first) = self.get(key.bytes())? else {
+            return Ok(None);
+        };
+        let bytes = joined(key.bytes(), &first, |piece| self.get(piece))?;
+        let delivery = record::decode::<Delivery>(&bytes);
+        for number in 1..=further(&first) {
+            self.remove(piece_key(key.bytes(), number));
+        }
+        if let Ok(delivery) = delivery {
+            return Ok(Some(delivery));
+        }
+        let written = key.bytes().get(1..).unwrap_or_default();
+        self.touched.entry(written.to_vec()).or_default();
+        if !id.is_correction() {
+            self.purge(
+                &Key::new(b'k').place(&id.place),
+                Key(Vec::new()).digest(&id.digest).bytes(),
+            )?;
+        }
+        for table in *b"eqx" {
+            self.purge(&Key::new(table), written)?;
+        }
+        self.remove(Key::delivery(b'u', id).0);
+        self.remove(Key::of_digest(id).0);
+        Ok(None)
+    }
+
+    /// Brings the index entries of a delivery from its old state to the new one. Where it is removed, those of its messages
+    /// are left to the caller.
+    fn follow(&mut self, id: &DeliveryId, old: Option<&Delivery>, new: Option<&Delivery>) {
+        // A correction has the ids of its post's messages.
+        if let Some(new) = new.filter(|_| !id.is_correction()) {
+            let [before, after] = [old.map_or(&[][..], |old| &old.message_ids), &new.message_ids];
+            // As a rule the new state has what the old one had, and one more.
+            let same = before.iter().zip(after).take_while(|(b, a)| b == a).count();
+            for message in before
+                .iter()
+                .skip(same)
+                .filter(|id| !id.is_empty() && !after.contains(id))
+            {
+                self.remove(Key::message(id, message).0);
+            }
+            for message in after.iter().skip(same).filter(|id| !id.is_empty()) {
+                self.put(Key::message(id, message), &[]);
             }
         }
-    }
-
-    /// Removes the keys that the old state has and the new one has not, and puts those that only the new one has.
-    fn follow(
-        &mut self,
-        old: Option<&Delivery>,
-        new: Option<&Delivery>,
-        keys_of: impl Fn(&Delivery, &mut Vec<Vec<u8>>),
-    ) {
-        let [mut before, mut after] = [Vec::new(), Vec::new()];
-        old.into_iter().for_each(|old| keys_of(old, &mut before));
-        new.into_iter().for_each(|new| keys_of(new, &mut after));
-        for key in &before {
-            if !after.contains(key) {
+        let [before, after] = [old, new].map(|delivery| delivery.map(Stage::of));
+        if before != after {
+            let before = before.map(|stage| stage.keys(id)).unwrap_or_default();
+            let after = after.map(|stage| stage.keys(id)).unwrap_or_default();
+            for key in before.iter().filter(|key| !after.contains(key)) {
                 self.remove(key.clone());
             }
-        }
-        for key in after {
-            if !before.contains(&key) {
+            for key in after.into_iter().filter(|key| !before.contains(key)) {
                 self.put(Key(key), &[]);
             }
         }
-    }
-
-    fn touch(&mut self, id: &DeliveryId, old: Option<&Delivery>, new: Option<&Delivery>) {
-        let after = new.and_then(Slot::of);
-        let of_place = self.touched.entry(Key(Vec::new()).place(&id.place).0).or_default();
-        let touched = of_place.entry(issue_bytes(id)).or_insert_with(|| Touched {
-            before: old.and_then(Slot::of),
-            after,
-        });
-        touched.after = after;
+        let [before, after] = [old, new].map(|delivery| delivery.and_then(Slot::of));
+        let touched = self.touched.entry(Key(Vec::new()).delivery_id(id).0);
+        touched.or_insert(Touched { before, after: None }).after = after;
     }
 
     /// Lets the queue follow: it has the earliest unfinished delivery of each place if that is available, and whatever is
     /// leased.
     fn queue(&mut self) -> Result<()> {
-        for (place, mut touched) in std::mem::take(&mut self.touched) {
-            let unfinished = Key::new(b'u').raw(&place);
-            let issue = |key: &[u8]| key.get(unfinished.0.len()..).map(<[u8]>::to_vec);
-            let first = self.db.scan_prefix(unfinished.bytes()).keys().next();
-            let first = first.transpose().map_err(broken)?;
-            let head_before = first.as_deref().and_then(issue);
-            let head_after = if self.changed(&unfinished).next().is_none() {
-                head_before.clone()
-            } else {
-                self.first(&unfinished)?.as_deref().and_then(issue)
-            };
-            if head_before != head_after {
-                for head in [&head_before, &head_after].into_iter().flatten() {
-                    if let Entry::Vacant(untouched) = touched.entry(head.clone()) {
-                        let delivery = self.read::<Delivery>(&Key::new(b'd').raw(&place).raw(head))?;
-                        let slot = delivery.as_ref().and_then(Slot::of);
-                        let (before, after) = (slot, slot);
-                        untouched.insert(Touched { before, after });
-                    }
+        let mut all = std::mem::take(&mut self.touched).into_iter().peekable();
+        while let Some((id, touched)) = all.next() {
+            let place = place_of(&id).ok_or_else(|| bad_key(&id))?;
+            let mut of_place = vec![(id.clone(), touched)];
+            while let Some(another) = all.next_if(|(other, _)| place_of(other) == Some(place)) {
+                of_place.push(another);
+            }
+            self.queue_place(place, of_place)?;
+        }
+        Ok(())
+    }
+
+    fn queue_place(&mut self, place: &[u8], mut touched: Vec<(Vec<u8>, Touched)>) -> Result<()> {
+        let unfinished = Key::new(b'u').raw(place);
+        let id_of = |key: &[u8]| key.get(1..).unwrap_or_default().to_vec();
+        let first = self.db.scan_prefix(unfinished.bytes()).keys().next();
+        let head_before = first.transpose().map_err(broken)?.map(|key| id_of(&key));
+        let head_after = if self.changed(&unfinished).next().is_none() {
+            head_before.clone()
+        } else {
+            self.first(&unfinished)?.map(|key| id_of(&key))
+        };
+        if head_before != head_after {
+            for head in [&head_before, &head_after].into_iter().flatten() {
+                if touched.iter().all(|(id, _)| id != head) {
+                    let delivery = self.read::<Delivery>(&Key::new(b'd').raw(head))?;
+                    let slot = delivery.as_ref().and_then(Slot::of);
+                    let (before, after) = (slot, slot);
+                    touched.push((head.clone(), Touched { before, after }));
                 }
             }
-            for (issue, Touched { before, after }) in touched {
-                let stands = |slot: &Slot, head: &Option<Vec<u8>>| match slot.class {
-                    Class::Available => head.as_ref() == Some(&issue),
-                    Class::Leased => true,
-                };
-                let before = before.filter(|slot| stands(slot, &head_before));
-                let after = after.filter(|slot| stands(slot, &head_after));
-                if before != after {
-                    if let Some(slot) = before {
-                        self.remove(slot.key(&place, &issue).0);
-                    }
-                    if let Some(slot) = after {
-                        self.put(slot.key(&place, &issue), &[]);
-                    }
+        }
+        for (id, Touched { before, after }) in touched {
+            let stands = |slot: &Slot, head: &Option<Vec<u8>>| match slot.class {
+                Class::Doubted | Class::Available => head.as_ref() == Some(&id),
+                Class::Leased => true,
+            };
+            let before = before.filter(|slot| stands(slot, &head_before));
+            let after = after.filter(|slot| stands(slot, &head_after));
+            if before != after {
+                if let Some(slot) = before {
+                    self.remove(slot.key(&id).0);
+                }
+                if let Some(slot) = after {
+                    self.put(slot.key(&id), &[]);
                 }
             }
         }
@@ -1408,24 +1520,35 @@ impl<'a> Draft<'a> {
     }
 }
 
-/// The keys of the indices that follow a delivery's state, except those of its messages and of the queue.
-fn delivery_keys(delivery: &Delivery, keys: &mut Vec<Vec<u8>>) {
-    let id = &delivery.id;
-    keys.push(
-        Key::new(b'v')
-            .digest(&id.digest)
-            .place(&id.place)
-            .revision(id.revision)
-            .0,
-    );
-    if !delivery.is_finished() {
-        keys.push(Key::delivery(b'u', id).0);
+/// Of a delivery's state what its entries in the indices follow from, those of its messages and of the queue aside.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Stage {
+    unfinished: bool,
+    ended: Option<DateTime<Utc>>,
+    dead: Option<DateTime<Utc>>,
+}
+
+impl Stage {
+    fn of(delivery: &Delivery) -> Self {
+        Self {
+            unfinished: !delivery.is_finished(),
+            ended: super::ended(delivery),
+            dead: delivery.dead_since(),
+        }
     }
-    if let Some(at) = super::ended(delivery) {
-        keys.push(Key::new(b'e').time(at).delivery_id(id).0);
-    }
-    if let Some(since) = delivery.dead_since() {
-        keys.push(Key::dead(since, id).0);
+
+    fn keys(self, id: &DeliveryId) -> Vec<Vec<u8>> {
+        let mut keys = vec![Key::of_digest(id).0];
+        if self.unfinished {
+            keys.push(Key::delivery(b'u', id).0);
+        }
+        if let Some(at) = self.ended {
+            keys.push(Key::new(b'e').time(at).delivery_id(id).0);
+        }
+        if let Some(since) = self.dead {
+            keys.push(Key::dead(since, id).0);
+        }
+        keys
     }
 }
 
@@ -1483,6 +1606,17 @@ impl Key {
         Self::new(table).delivery_id(id)
     }
 
+    fn of_digest(id: &DeliveryId) -> Self {
+        Self::new(b'v')
+            .digest(&id.digest)
+            .place(&id.place)
+            .revision(id.revision)
+    }
+
+    fn message(id: &DeliveryId, message: &str) -> Self {
+        Self::new(b'k').place(&id.place).text(message).digest(&id.digest)
+    }
+
     fn dead(since: DateTime<Utc>, id: &DeliveryId) -> Self {
         let instant = Key(Vec::new()).time(since).0;
         let latest_first: Vec<u8> = instant.into_iter().map(|byte| !byte).collect();
@@ -1507,7 +1641,7 @@ impl Key {
     }
 
     fn raw(mut self, bytes: &[u8]) -> Self {
-        self.0.extend(bytes);
+        self.0.extend_from_slice(bytes);
         self
     }
 
@@ -1661,9 +1795,8 @@ fn readable_key(key: &[u8]) -> String {
     let mut read = || {
         Some(match table {
             b'c' => format!("channel {}", r.place()?),
-            b'd' => {
-                format!("delivery {}", r.delivery()?)
-            }
+            b'd' => format!("delivery {}", r.delivery()?),
+            b'z' => format!("delivery {}, set aside", r.delivery()?),
             b'g' => format!("digest {}", r.digest()?),
             b'h' => format!("content {}", r.text()?),
             b'i' => format!("intake {}", r.num()?),
@@ -1683,7 +1816,7 @@ fn readable_key(key: &[u8]) -> String {
                 format!("window {source} {} – {}", from.to_rfc3339(), to.to_rfc3339())
             }
             b'y' => format!("limiter memory {}", r.text()?),
-            b'z' => format!("errata of digest {}", r.digest()?),
+            b'E' => format!("errata of digest {}", r.digest()?),
             _ => return None,
         })
     };
@@ -1713,11 +1846,6 @@ fn last_number(key: &[u8]) -> Result<u64> {
 fn last_digest(key: &[u8]) -> Result<DigestId> {
     let found = key.last_chunk::<DIGEST>().and_then(|bytes| Reader(bytes).digest());
     found.ok_or_else(|| bad_key(key))
-}
-
-/// Digest and revision of a delivery as they are written behind its place.
-fn issue_bytes(id: &DeliveryId) -> Vec<u8> {
-    Key(Vec::new()).digest(&id.digest).revision(id.revision).0
 }
 
 /// The place at the head of a delivery's id as it is written.
@@ -1756,24 +1884,92 @@ fn further(first: &[u8]) -> u16 {
 fn piece_key(key: &[u8], number: u16) -> Vec<u8> {
     let mut piece = Vec::with_capacity(key.len() + 3);
     piece.push(b'~');
-    piece.extend(key);
-    piece.extend(number.to_be_bytes());
+    piece.extend_from_slice(key);
+    piece.extend_from_slice(&number.to_be_bytes());
     piece
 }
 
 /// A record's bytes. Where a piece is missing, the rest will not parse, and the record is named as damaged.
-fn joined(key: &[u8], first: &[u8], get: impl Fn(&[u8]) -> Result<Option<IVec>>) -> Result<Vec<u8>> {
-    let mut bytes = first.get(2..).unwrap_or_default().to_vec();
-    for number in 1..=further(first) {
+fn joined<'a>(key: &[u8], first: &'a [u8], get: impl Fn(&[u8]) -> Result<Option<IVec>>) -> Result<Cow<'a, [u8]>> {
+    let first_piece = first.get(2..).unwrap_or_default();
+    let count = further(first);
+    if count == 0 {
+        return Ok(Cow::Borrowed(first_piece));
+    }
+    let mut bytes = first_piece.to_vec();
+    for number in 1..=count {
         let piece = get(&piece_key(key, number))?;
         bytes.extend_from_slice(piece.as_deref().unwrap_or_default());
     }
-    Ok(bytes)
+    Ok(Cow::Owned(bytes))
 }
 
 fn whole(db: &Db, key: &[u8]) -> Result<Option<Vec<u8>>> {
     let get = |key: &[u8]| db.get(key).map_err(broken);
-    get(key)?.map(|first| joined(key, &first, get)).transpose()
+    let first = get(key)?;
+    first
+        .map(|first| Ok(joined(key, &first, get)?.into_owned()))
+        .transpose()
+}
+
+/// Opens the tree, whatever a crash has left of its snapshots.
+fn open_repaired(dir: &Path, every_ms: Option<u64>) -> std::result::Result<Db, OpenError> {
+    let failed = |source| OpenError::Io {
+        dir: dir.display().to_string(),
+        source,
+    };
+    remove_unfinished_snapshots(dir).map_err(failed)?;
+    let db = match open_db(dir, every_ms) {
+        Err(::sled::Error::Corruption { .. }) if put_snapshots_aside(dir).map_err(failed)? => open_db(dir, every_ms),
+        other => other,
+    };
+    db.map_err(|e| open_error(dir, e))
+}
+
+/// Puts a fresh copy in the place of the folder, which nobody else has open. Whatever fails, there is a whole store in the
+/// folder afterwards.
+fn compact(dir: &Path, db: Db) -> std::result::Result<Compaction, OpenError> {
+    let before = space::folder_bytes(dir);
+    let mut live = 0;
+    let copied = Step::Copy.run(dir, |_, to| {
+        live = copy_to(&db, to)?;
+        Ok(())
+    });
+    drop(db);
+    // Until sled's threads are gone.
+    lock(dir)?;
+    let done = copied.and_then(|()| {
+        Step::ALL
+            .into_iter()
+            .skip(1)
+            .try_for_each(|step| step.run(dir, |_, _| Ok(())))
+    });
+    space::recover(dir).map_err(|source| OpenError::Io {
+        dir: dir.display().to_string(),
+        source,
+    })?;
+    let bytes = done.and_then(|()| Ok((before?, space::folder_bytes(dir)?)));
+    Ok(match bytes {
+        Ok((before, folder)) => Compaction::Done {
+            before,
+            now: Space { folder, live },
+        },
+        Err(e) => Compaction::Failed { reason: e.to_string() },
+    })
+}
+
+/// Copies all that a store holds into a new folder, durably; returns how many bytes that are.
+fn copy_to(db: &Db, to: &Path) -> io::Result<u64> {
+    fs::create_dir_all(to)?;
+    let copy = open_db(to, None).map_err(io::Error::from)?;
+    let live = space::copy(db, &copy, &[WASTED_KEY, FRESH_KEY]).map_err(io::Error::from)?;
+    drop(copy);
+    lock(to).map_err(io::Error::other)?;
+    for entry in fs::read_dir(to)? {
+        File::open(entry?.path())?.sync_all()?;
+    }
+    File::open(to)?.sync_all()?;
+    Ok(live)
 }
 
 fn open_db(dir: &Path, flush_every_ms: Option<u64>) -> ::sled::Result<Db> {
@@ -1844,11 +2040,7 @@ fn check_format(dir: &Path, db: &Db) -> std::result::Result<(), OpenError> {
     };
     match db.get(FORMAT_KEY).map_err(|e| open_error(dir, e))? {
         Some(found) => match number(&found) {
-            Some(old @ (1 | 2)) => match old {
-                1 => migrate_queue(db),
-                _ => migrate_digests(db),
-            }
-            .map_err(|e| match e {
+            Some(1 | 2) => migrate(db).map_err(|e| match e {
                 StoreError::Damaged { key, reason } => OpenError::Damaged {
                     dir: dir.display().to_string(),
                     reason: format!("{key}: {reason}"),
@@ -1881,9 +2073,9 @@ fn check_format(dir: &Path, db: &Db) -> std::result::Result<(), OpenError> {
 /// How many deliveries are migrated in one batch.
 const MIGRATED: usize = 1_000;
 
-/// From format 1 to 2: every index that is made from deliveries anew. Until the last step the data say that they are of
-/// format 1, so that a crash begins it again.
-fn migrate_queue(db: &Db) -> Result<()> {
+/// From format 1 or 2 to 3: every index that is made from deliveries anew, and that of digests by paper. Until the last step
+/// the data say that they are of the old format, so that a crash begins it again.
+fn migrate(db: &Db) -> Result<()> {
     let apply = |batch: &mut Batch| db.apply_batch(std::mem::take(batch)).map_err(broken);
     let mut batch = Batch::default();
     let old: Vec<IVec> = db
@@ -1906,15 +2098,13 @@ fn migrate_queue(db: &Db) -> Result<()> {
         let bytes = joined(&key, &first, |piece| db.get(piece).map_err(broken))?;
         batch.insert(Key::new(b'v').raw(digest).raw(place).raw(revision).bytes(), &[]);
         if let Ok(delivery) = record::decode::<Delivery>(&bytes) {
-            let mut keys = Vec::new();
-            delivery_keys(&delivery, &mut keys);
-            for key in keys {
+            for key in Stage::of(&delivery).keys(&delivery.id) {
                 batch.insert(key, &[]);
             }
             if let Some(slot) = Slot::of(&delivery)
                 && (slot.class == Class::Leased || head_of.as_deref() != Some(place))
             {
-                batch.insert(slot.key(place, issue).bytes(), &[]);
+                batch.insert(slot.key(id).bytes(), &[]);
             }
         }
         if head_of.as_deref() != Some(place) && db.contains_key(unfinished.bytes()).map_err(broken)? {
@@ -1928,7 +2118,7 @@ fn migrate_queue(db: &Db) -> Result<()> {
     migrate_digests(db)
 }
 
-/// From format 2 to 3: the index of digests by paper.
+/// The index of digests by paper, and the new format's number.
 fn migrate_digests(db: &Db) -> Result<()> {
     let mut batch = Batch::default();
     for entry in db.scan_prefix(b"g") {
@@ -2109,7 +2299,7 @@ mod tests {
                 .unwrap();
             if last.replace(place.clone()).as_ref() != Some(place) {
                 let head = Key::new(b'q').text(place.platform().name()).raw(&due).place(place);
-                store.db.insert(head.0, Key(Vec::new()).digest(digest).bytes()).unwrap();
+                store.db.insert(head.0, Key(Vec::new()).digest(digest).0).unwrap();
             }
         }
         store.db.insert(FORMAT_KEY, &1_u64.to_be_bytes()).unwrap();
@@ -2199,6 +2389,45 @@ mod tests {
     }
 
     #[test]
+    fn a_delivery_that_cannot_be_read_is_set_aside_whole_and_what_stood_behind_it_goes_on() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = SledStore::open(dir.path()).unwrap();
+        let [blocked, behind, other] = [delivery(-1, 1), delivery(-1, 2), delivery(-2, 3)];
+        let all = [&blocked, &behind, &other].map(|d| send(d.clone()));
+        store.commit(all.into()).unwrap();
+        let key = Key::delivery(b'd', &blocked.id);
+        spoil(&store, &key);
+        let bytes = store.db.get(key.bytes()).unwrap();
+
+        let mut at_a_time = Vec::new();
+        let mut after = None;
+        while let (found, Some(last)) = store.unreadable(after.as_ref(), 1).unwrap() {
+            at_a_time.extend(found);
+            after = Some(last);
+        }
+        let unreadable = vec![blocked.id.clone()];
+        assert_eq!(at_a_time, unreadable);
+        assert_eq!(store.unreadable(None, 9).unwrap().0, unreadable);
+
+        let aside = [&blocked, &other].map(|delivery| Write::SetAside(delivery.id.clone()));
+        store.commit(aside.into()).unwrap();
+        let due = store.due(Platform::Telegram, at(9_999), 9).unwrap();
+        assert_eq!(
+            (due.contains(&behind), due.contains(&other), due.len()),
+            (true, true, 2)
+        );
+        assert_eq!(
+            (store.delivery(&blocked.id), store.set_aside(9)),
+            (Ok(None), Ok(unreadable))
+        );
+        assert_eq!(store.unreadable(None, 9).unwrap().0, []);
+        let kept = Key::delivery(b'z', &blocked.id);
+        assert_eq!(store.db.get(kept.bytes()).unwrap(), bytes);
+        let named = store.damaged().unwrap();
+        assert!(named[0].to_string().contains("set aside"), "{named:?}");
+    }
+
+    #[test]
     fn a_broken_store_neither_writes_nor_reads() {
         let dir = tempfile::tempdir().unwrap();
         let store = SledStore::open(dir.path()).unwrap();
@@ -2246,6 +2475,87 @@ mod tests {
                 fs::copy(entry.path(), target).unwrap();
             }
         }
+    }
+
+    #[test]
+    fn a_compaction_that_is_broken_off_at_any_step_loses_nothing() {
+        for steps in 0..=Step::ALL.len() {
+            for torn in [false, true] {
+                let root = tempfile::tempdir().unwrap();
+                let dir = root.path().join("store");
+                let store = SledStore::open(&dir).unwrap();
+                store
+                    .commit((1..=40).map(|chat| send(delivery(chat, 1))).collect())
+                    .unwrap();
+                let before = everything(&store);
+                drop(store);
+                for step in &Step::ALL[..steps] {
+                    let copy = |from: &Path, to: &Path| copy_to(&open_db(from, None).unwrap(), to).map(drop);
+                    step.run(&dir, copy).unwrap();
+                }
+                // What the next step may have begun.
+                if torn {
+                    let begun = match Step::ALL.get(steps) {
+                        Some(Step::Copy) => "store.compaction.copying",
+                        Some(Step::RemoveOld) => "store.compaction.replaced",
+                        Some(Step::Finish | Step::PutAside | Step::PutInPlace) | None => continue,
+                    };
+                    fs::create_dir_all(root.path().join(begun)).unwrap();
+                    fs::write(root.path().join(begun).join("db"), b"half").unwrap();
+                }
+                let store = SledStore::open(&dir).unwrap();
+                assert_eq!(everything(&store), before, "after {steps} steps");
+                assert_eq!(fs::read_dir(root.path()).unwrap().count(), 1);
+            }
+        }
+    }
+
+    #[test]
+    fn a_folder_that_is_marked_as_wasted_is_copied_at_the_next_open_and_says_so_once() {
+        let root = tempfile::tempdir().unwrap();
+        let dir = root.path().join("store");
+        let store = SledStore::open(&dir).unwrap();
+        store
+            .commit((1..=40).map(|chat| send(delivery(chat, 1))).collect())
+            .unwrap();
+        let before = everything(&store);
+        assert!(!store.measure().unwrap().1, "a small folder is left alone");
+        drop(store);
+        let store = SledStore::open(&dir).unwrap();
+        assert_eq!(store.compaction(), None);
+        store.mark_wasted(true).unwrap();
+        drop(store);
+        let store = SledStore::open(&dir).unwrap();
+        let Some(Compaction::Done { now, .. }) = store.compaction() else {
+            panic!("{:?}", store.compaction());
+        };
+        assert_eq!(
+            Some(now.to_bytes()),
+            store.db.remove(FRESH_KEY).unwrap().map(|v| v.to_vec())
+        );
+        assert_eq!(everything(&store), before);
+        let live: usize = before.iter().map(|(key, value)| key.len() + value.len()).sum();
+        assert_eq!(now.live, live as u64);
+        drop(store);
+        assert_eq!(SledStore::open(&dir).unwrap().compaction(), None);
+    }
+
+    #[test]
+    fn a_copy_that_cannot_be_made_leaves_the_store_as_it_is() {
+        let root = tempfile::tempdir().unwrap();
+        let dir = root.path().join("store");
+        let store = SledStore::open(&dir).unwrap();
+        store.commit(vec![send(delivery(1, 1))]).unwrap();
+        store.mark_wasted(true).unwrap();
+        let before = everything(&store);
+        drop(store);
+        // A full disk, as far as the copy is concerned: its log cannot be made.
+        let db = open_db(&dir, None).unwrap();
+        fs::create_dir_all(root.path().join("store.compaction.copying/db")).unwrap();
+        let compaction = compact(&dir, db);
+        assert!(matches!(compaction, Ok(Compaction::Failed { .. })), "{compaction:?}");
+        let db = open_db(&dir, None).unwrap();
+        assert_eq!(db.iter().collect::<::sled::Result<Vec<_>>>().unwrap(), before);
     }
 
     #[test]

@@ -758,7 +758,11 @@ fn check(body: &Value) -> Result<(), Response> {
         if embed["url"].as_str().is_some_and(|url| !url.starts_with("http")) {
             return bad("embed url");
         }
-        total += title + description;
+        let footer = units(&embed["footer"]["text"]);
+        if footer > 2_048 {
+            return bad("embed footer");
+        }
+        total += title + description + footer;
     }
     if total > 6_000 {
         return bad("embeds together");
