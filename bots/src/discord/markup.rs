@@ -536,7 +536,7 @@ pub(super) fn units(text: &str) -> usize {
 
 const QUOTE: &str = "> ";
 /// Between two cards in one embed.
-const APART: &str = "\n\n";
+pub(super) const APART: &str = "\n\n";
 /// Parts what must not be read together; takes no room on the screen.
 const ZERO_WIDTH: char = '\u{200b}';
 
