@@ -46,9 +46,10 @@ fn delivery(chat: i64, day: i64, state: State, through: u32) -> Write {
         lang: Lang::Zh,
         style: Style::Compact,
         zone: chrono_tz::Asia::Shanghai,
+        revision: 0,
     };
     let place = Place::telegram(-1_000_000_000_000 - chat, None);
-    let id = DeliveryId { place, digest };
+    let id = DeliveryId::post(place, digest);
     let message = |part| (day * i64::from(PARTS) + i64::from(part)).to_string();
     Write::Delivery(Box::new(Delivery {
         state,
@@ -90,6 +91,7 @@ fn channel(chat: i64) -> Channel {
         activity: Activity::Active,
         added_at: at(0),
         configured_as: None,
+        owner: None,
     }
 }
 

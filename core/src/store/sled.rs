@@ -2326,6 +2326,39 @@ mod tests {
         }
     }
 
+    /// Turns the indices into what format 2 had of them: two classes in the queue, and nothing of digests by paper.
+    fn make_format_2(store: &SledStore) {
+        for (key, value) in everything(store) {
+            if key.starts_with(b"o") {
+                store.db.remove(key).unwrap();
+            } else if key.starts_with(b"q") {
+                store.db.remove(&key).unwrap();
+                let mut key = key.to_vec();
+                let class = key.iter().position(|&byte| byte == 1).unwrap() + 1;
+                key[class] = key[class].saturating_sub(1);
+                store.db.insert(key, value).unwrap();
+            }
+        }
+        store.db.insert(FORMAT_KEY, &2_u64.to_be_bytes()).unwrap();
+    }
+
+    proptest::proptest! {
+        #![proptest_config(proptest::prelude::ProptestConfig { cases: 16, ..Default::default() })]
+
+        #[test]
+        fn data_of_format_2_get_the_same_indices_as_those_written_now(commits in any_commits()) {
+            let dir = tempfile::tempdir().unwrap();
+            let store = SledStore::open(dir.path()).unwrap();
+            for writes in commits {
+                store.commit(writes).unwrap();
+            }
+            let now = everything(&store);
+            make_format_2(&store);
+            drop(store);
+            proptest::prop_assert_eq!(everything(&SledStore::open(dir.path()).unwrap()), now);
+        }
+    }
+
     #[test]
     fn a_damaged_record_is_named_and_harms_no_other() {
         let dir = tempfile::tempdir().unwrap();
