@@ -604,7 +604,7 @@ mod tests {
         back(&store, &ids[0], sent("71"), now);
         back(&store, &ids[0], sent("72"), now);
         assert_eq!(take_over(&store, now), Ok(1));
-        let Task::Look(missing) = claims(&store, now).remove(0).task else {
+        let Task::Look(missing) = claims(&store, now + TimeDelta::seconds(10)).remove(0).task else {
             panic!("it is sent again")
         };
         assert_eq!(
@@ -715,7 +715,11 @@ mod tests {
         let waiting = store.delivery(&ids[1]);
         assert_eq!(take_over(&store, now), Ok(1));
         let taken = store.delivery(&ids[0]).unwrap().unwrap();
-        assert_eq!((taken.state, taken.doubt), (State::Available { at: now }, Doubt::Open));
+        let settled = now + TimeDelta::seconds(10);
+        assert_eq!(
+            (taken.state, taken.doubt),
+            (State::Available { at: settled }, Doubt::Open)
+        );
         assert_eq!(store.delivery(&ids[1]), waiting);
         assert_eq!(take_over(&store, now), Ok(0));
     }
