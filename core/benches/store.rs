@@ -89,6 +89,36 @@ fn deliveries(count: i64, minute: i64) -> Vec<Write> {
         .collect()
 }
 
+fn queue(c: &mut Criterion) {
+    let dir = tempfile::tempdir().unwrap();
+    let store = SledStore::open(dir.path()).unwrap();
+    store.commit(deliveries(1_000, 0)).unwrap();
+    let mut minute = 0;
+    for count in [100, 1_000] {
+        for (what, synced) in [("", false), (" and sync", true)] {
+            c.bench_function(&format!("commit of {count} deliveries{what}"), |b| {
+                b.iter_batched(
+                    || {
+                        store.sync().unwrap();
+                        minute += 1;
+                        deliveries(count, minute)
+                    },
+                    |writes| {
+                        store.commit(writes).unwrap();
+                        if synced {
+                            store.sync().unwrap();
+                        }
+                    },
+                    BatchSize::PerIteration,
+                );
+            });
+        }
+    }
+    c.bench_function("what is due, 100 of 1000", |b| {
+        b.iter(|| black_box(store.due(Platform::Telegram, at(1_000_000), 100).unwrap()));
+    });
+}
+
 fn benches(c: &mut Criterion) {
     let dir = tempfile::tempdir().unwrap();
     let store = SledStore::open(dir.path()).unwrap();
@@ -114,26 +144,7 @@ fn benches(c: &mut Criterion) {
             black_box(store.paper(&digest.entry(number).unwrap().paper).unwrap().unwrap())
         });
     });
-    let mut minute = 0;
-    for count in [100, 1_000] {
-        c.bench_function(&format!("commit of {count} deliveries and sync"), |b| {
-            b.iter_batched(
-                || {
-                    minute += 1;
-                    deliveries(count, minute)
-                },
-                |writes| {
-                    store.commit(writes).unwrap();
-                    store.sync().unwrap();
-                },
-                BatchSize::PerIteration,
-            );
-        });
-    }
-    c.bench_function("what is due, 100 of 1000", |b| {
-        b.iter(|| black_box(store.due(Platform::Telegram, at(1_000_000), 100).unwrap()));
-    });
 }
 
-criterion_group!(store, benches);
+criterion_group!(store, queue, benches);
 criterion_main!(store);

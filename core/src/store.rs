@@ -27,12 +27,14 @@ use crate::topic::{Score, TopicId};
 mod model;
 mod record;
 mod sled;
+mod space;
 
 #[cfg(test)]
 mod exercise;
 
 pub use self::model::ModelStore;
 pub use self::sled::{OpenError, SledStore};
+pub use self::space::{Compaction, Space};
 
 /// Why a store cannot answer.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -4,6 +4,7 @@
 //! | key | value | for |
 //! |---|---|---|
 //! | `!format` | version of this table | refusing data of a newer program |
+//! | `!wasted` | | the folder is to be compacted when it is opened next |
 //! | `a` name | real name | aliases |
 //! | `b` real name, name | name | aliases backwards |
 //! | `c` place | **channel** | |
@@ -49,14 +50,14 @@
 //! - after a failed write the tree in memory may hold half a batch, and sled refuses to write ever after: the store
 //!   then refuses reads as well.
 
-use std::collections::btree_map::Entry;
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt;
 use std::fs::{self, File, TryLockError};
 use std::io;
 use std::ops::Bound::{Excluded, Included};
 use std::ops::{ControlFlow, RangeBounds};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, OnceLock, PoisonError, RwLock, RwLockReadGuard};
 use std::time::Duration;
@@ -65,6 +66,7 @@ use ::sled::{Batch, Db, IVec};
 use chrono::{DateTime, Utc};
 
 use super::record::{self, PaperRecord, Record};
+use super::space::{self, Compaction, Space, Step};
 use super::{
     ContentRecord, Counts, DigestSummary, IntakeRecord, MatchRecord, Result, Store, StoreError, WindowRecord, Write,
 };
@@ -83,6 +85,7 @@ use crate::topic::TopicId;
 /// 2: the queue is ordered by part, `u` has no value any more, and there are `e` and `v`.
 const FORMAT: u64 = 2;
 const FORMAT_KEY: &[u8] = b"!format";
+const WASTED_KEY: &[u8] = b"!wasted";
 
 /// The most bytes in one value: 20 of them stay below sled's limit for a node, a quarter of its 512 KiB segments.
 const PIECE: usize = 6 * 1024;
@@ -161,8 +164,9 @@ fn refused(dir: String, source: io::Error) -> OpenError {
 
 /// On disk.
 pub struct SledStore {
-    dir: String,
     db: Db,
+    dir: PathBuf,
+    compaction: Option<Compaction>,
     log: File,
     /// Readers never see half a commit, although sled applies a batch key by key.
     gate: RwLock<()>,
@@ -191,17 +195,16 @@ impl SledStore {
 
     fn open_flushing(dir: &Path, every_ms: Option<u64>) -> std::result::Result<Self, OpenError> {
         let failed = |source| refused(dir.display().to_string(), source);
-        fs::create_dir_all(dir).map_err(failed)?;
         lock(dir)?;
-        remove_unfinished_snapshots(dir).map_err(failed)?;
-        let db = match open_db(dir, every_ms) {
-            Err(::sled::Error::Corruption { .. }) if put_snapshots_aside(dir).map_err(failed)? => {
-                open_db(dir, every_ms)
-            }
-            other => other,
-        };
-        let db = db.map_err(|e| open_error(dir, e))?;
+        space::recover(dir).map_err(failed)?;
+        fs::create_dir_all(dir).map_err(failed)?;
+        let mut db = open_repaired(dir, every_ms)?;
         check_format(dir, &db)?;
+        let mut compaction = None;
+        if db.contains_key(WASTED_KEY).map_err(|e| open_error(dir, e))? {
+            compaction = Some(compact(dir, db)?);
+            db = open_repaired(dir, every_ms)?;
+        }
 
         // Whoever wrote what is there now may not have lived to sync it, and the files' names have to last as well.
         let log = File::open(dir.join("db")).map_err(failed)?;
@@ -209,14 +212,53 @@ impl SledStore {
         log.sync_all().map_err(failed)?;
         File::open(dir).and_then(|d| d.sync_all()).map_err(failed)?;
         Ok(Self {
-            dir: dir.display().to_string(),
             db,
+            dir: dir.to_owned(),
+            compaction,
             log,
             gate: RwLock::new(()),
             broken: OnceLock::new(),
             commits: AtomicU64::new(0),
             synced: Mutex::new(0),
         })
+    }
+
+    /// What was done about the folder's size when it was opened; for the log.
+    pub fn compaction(&self) -> Option<&Compaction> {
+        self.compaction.as_ref()
+    }
+
+    /// Measures how much of the folder is in use, and remembers if too little is ([`Space::is_wasted`]): then the next
+    /// [`SledStore::open`] copies what is in use to a new folder that takes this one's place.
+    ///
+    /// Reads everything once, beside whatever else goes on: on a thread of its own, once a day or so.
+    ///
+    /// # Errors
+    /// When the storage fails.
+    pub fn measure(&self) -> Result<Space> {
+        self.usable()?;
+        let space = Space {
+            live: space::live_bytes(&self.db).map_err(broken)?,
+            // A folder that cannot be listed is none that this could help.
+            folder: space::folder_bytes(&self.dir).unwrap_or(0),
+        };
+        self.mark_wasted(space.is_wasted())?;
+        Ok(space)
+    }
+
+    fn mark_wasted(&self, wasted: bool) -> Result<()> {
+        let _gate = self.gate.write().unwrap_or_else(PoisonError::into_inner);
+        self.usable()?;
+        if self.db.contains_key(WASTED_KEY).map_err(broken)? != wasted {
+            let marked = if wasted {
+                self.db.insert(WASTED_KEY, &[])
+            } else {
+                self.db.remove(WASTED_KEY)
+            };
+            marked.map_err(|e| self.broke(&e))?;
+            self.commits.fetch_add(1, Ordering::SeqCst);
+        }
+        Ok(())
     }
 
     fn usable(&self) -> Result<()> {
@@ -235,7 +277,7 @@ impl SledStore {
         if let ::sled::Error::Io(error) = error
             && is_full(error)
         {
-            why = format!("{} ({error})", full(&self.dir));
+            why = format!("{} ({error})", full(&self.dir.display().to_string()));
         }
         let _ = self.broken.set(why.clone());
         StoreError::Broken(why)
@@ -726,7 +768,7 @@ impl Store for SledStore {
                 Some(b's') => record::decode::<DigestSummary>(&bytes(())?).err(),
                 Some(b't') if number(&first).is_none() => Some(NO_NUMBER.to_owned()),
                 Some(b'w') => record::decode::<WindowRecord>(&bytes(())?).err(),
-                Some(b'y') => String::from_utf8(bytes(())?).err().map(|_| NO_TEXT.to_owned()),
+                Some(b'y') => std::str::from_utf8(&bytes(())?).err().map(|_| NO_TEXT.to_owned()),
                 _ => None,
             };
             found.extend(outcome.map(|why| damaged(&key, why)));
@@ -769,14 +811,14 @@ impl Store for SledStore {
 struct Draft<'a> {
     db: &'a Db,
     changes: BTreeMap<Vec<u8>, Option<Vec<u8>>>,
-    /// By place (as written in keys), the deliveries that changed.
-    touched: BTreeMap<Vec<u8>, BTreeMap<[u8; DIGEST], Touched>>,
+    /// The deliveries that changed, by place and digest as they are written.
+    touched: BTreeMap<Vec<u8>, Touched>,
     /// Digests of which deliveries were archived.
     archived: BTreeSet<DigestId>,
 }
 
 /// A delivery's part in the queue before a commit and after it.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Default)]
 struct Touched {
     before: Option<Slot>,
     after: Option<Slot>,
@@ -801,11 +843,12 @@ impl Slot {
         Some(Self { class, part, due })
     }
 
-    fn key(self, place: &[u8], digest: &[u8]) -> Key {
+    /// `id`: place and digest as they are written.
+    fn key(self, id: &[u8]) -> Key {
         // A place begins with its platform.
-        let platform = place.split_inclusive(|&byte| byte == 1).next().unwrap_or_default();
+        let platform = id.split_inclusive(|&byte| byte == 1).next().unwrap_or_default();
         let table = Key::new(b'q').raw(platform).raw(&[self.class.code()]);
-        table.num32(self.part).time(self.due).raw(place).raw(digest)
+        table.num32(self.part).time(self.due).raw(id)
     }
 }
 
@@ -959,8 +1002,9 @@ impl<'a> Draft<'a> {
             return Ok(None);
         };
         let bytes = joined(key.bytes(), &first, |piece| self.get(piece))?;
+        let record = record::decode(&bytes).map_err(|_| ());
         self.remove_whole(key.bytes().to_vec(), &first);
-        Ok(Some(record::decode(&bytes).map_err(|_| ())))
+        Ok(Some(record))
     }
 
     /// A record as it is now, if it is there and can be read.
@@ -1003,8 +1047,8 @@ impl<'a> Draft<'a> {
                 .insert(piece_key(key.bytes(), number), Some(piece.to_vec()));
         }
         let mut value = Vec::with_capacity(2 + first.len());
-        value.extend(count.to_be_bytes());
-        value.extend(first);
+        value.extend_from_slice(&count.to_be_bytes());
+        value.extend_from_slice(first);
         self.changes.insert(key.0, Some(value));
         Ok(())
     }
@@ -1166,137 +1210,153 @@ impl<'a> Draft<'a> {
     }
 
     fn delivery(&mut self, delivery: Delivery) -> Result<()> {
-        let DeliveryId { place, digest } = &delivery.id;
-        let old = self.take_delivery(&delivery.id)?;
-        let new = Some(&delivery);
-        self.touch(&delivery.id, old.as_ref(), new);
-        self.follow(old.as_ref(), new, |d, keys| {
-            let messages = d.message_ids.iter().filter(|id| !id.is_empty());
-            keys.extend(messages.map(|message| Key::new(b'k').place(place).text(message).digest(digest).0));
-        });
-        self.follow(old.as_ref(), new, delivery_keys);
-        self.put_record(Key::delivery(b'd', &delivery.id), delivery)
+        let key = Key::delivery(b'd', &delivery.id);
+        let old = self.take_delivery(&key, &delivery.id)?;
+        self.follow(&delivery.id, old.as_ref(), Some(&delivery));
+        self.put_record(key, delivery)
     }
 
     fn forget_delivery(&mut self, id: &DeliveryId) -> Result<()> {
-        if let Some(old) = self.take_delivery(id)? {
-            self.touch(id, Some(&old), None);
+        let key = Key::delivery(b'd', id);
+        if let Some(old) = self.take_delivery(&key, id)? {
+            self.follow(id, Some(&old), None);
             for message in old.message_ids.iter().filter(|id| !id.is_empty()) {
-                self.remove(Key::new(b'k').place(&id.place).text(message).digest(&id.digest).0);
+                self.remove(Key::message(id, message).0);
             }
-            self.follow(Some(&old), None, delivery_keys);
         }
-        Ok(())
+        self.remove_record(key.0)
     }
 
     fn archive(&mut self, id: &DeliveryId) -> Result<()> {
         self.archived.insert(id.digest);
-        let Some(delivery) = self.read::<Delivery>(&Key::delivery(b'd', id))? else {
+        let key = Key::delivery(b'd', id);
+        let Some(delivery) = self.read::<Delivery>(&key)? else {
             return Ok(());
         };
         if super::ended(&delivery).is_none() {
             return Ok(());
         }
-        let key = Key::new(b's').digest(&id.digest);
-        let summary = self.take::<DigestSummary>(&key)?.and_then(std::result::Result::ok);
+        let of_digest = Key::new(b's').digest(&id.digest);
+        let summary = self.read::<DigestSummary>(&of_digest)?;
         let mut summary = summary.unwrap_or_else(|| DigestSummary::new(id.digest));
         summary.add(&delivery);
-        self.put_record(key, summary)?;
-        self.remove_record(Key::delivery(b'd', id).0)?;
-        self.follow(Some(&delivery), None, delivery_keys);
-        Ok(())
+        self.replace_record(of_digest, summary)?;
+        self.follow(id, Some(&delivery), None);
+        self.remove_record(key.0)
     }
 
-    /// Takes a delivery out. Of a damaged one, which cannot say itself what its index entries are, they are all removed
+    /// A delivery as it is now. What it has beyond its first piece is taken out; that one is for the caller, who puts the
+    /// new state in its place. Of a damaged one, which cannot say itself what its index entries are, they are all removed
     /// here.
-    fn take_delivery(&mut self, id: &DeliveryId) -> Result<Option<Delivery>> {
-        match self.take::<Delivery>(&Key::delivery(b'd', id))? {
-            Some(Ok(old)) => Ok(Some(old)),
-            None => Ok(None),
-            Some(Err(())) => {
-                let DeliveryId { place, digest } = id;
-                self.touched.entry(Key(Vec::new()).place(place).0).or_default();
-                let suffix = Key(Vec::new()).place(place).digest(digest);
-                self.purge(&Key::new(b'k').place(place), Key(Vec::new()).digest(digest).bytes())?;
-                for table in *b"eqx" {
-                    self.purge(&Key::new(table), suffix.bytes())?;
-                }
-                self.remove(Key::delivery(b'u', id).0);
-                self.remove(Key::new(b'v').digest(digest).place(place).0);
-                Ok(None)
+    fn take_delivery(&mut self, key: &Key, id: &DeliveryId) -> Result<Option<Delivery>> {
+        let Some(first) = self.get(key.bytes())? else {
+            return Ok(None);
+        };
+        let bytes = joined(key.bytes(), &first, |piece| self.get(piece))?;
+        let delivery = record::decode::<Delivery>(&bytes);
+        for number in 1..=further(&first) {
+            self.remove(piece_key(key.bytes(), number));
+        }
+        if let Ok(delivery) = delivery {
+            return Ok(Some(delivery));
+        }
+        let written = key.bytes().get(1..).unwrap_or_default();
+        self.touched.entry(written.to_vec()).or_default();
+        let DeliveryId { place, digest } = id;
+        self.purge(&Key::new(b'k').place(place), Key(Vec::new()).digest(digest).bytes())?;
+        for table in *b"eqx" {
+            self.purge(&Key::new(table), written)?;
+        }
+        self.remove(Key::delivery(b'u', id).0);
+        self.remove(Key::new(b'v').digest(digest).place(place).0);
+        Ok(None)
+    }
+
+    /// Brings the index entries of a delivery from its old state to the new one. Where it is removed, those of its messages
+    /// are left to the caller.
+    fn follow(&mut self, id: &DeliveryId, old: Option<&Delivery>, new: Option<&Delivery>) {
+        if let Some(new) = new {
+            let [before, after] = [old.map_or(&[][..], |old| &old.message_ids), &new.message_ids];
+            // As a rule the new state has what the old one had, and one more.
+            let same = before.iter().zip(after).take_while(|(b, a)| b == a).count();
+            for message in before
+                .iter()
+                .skip(same)
+                .filter(|id| !id.is_empty() && !after.contains(id))
+            {
+                self.remove(Key::message(id, message).0);
+            }
+            for message in after.iter().skip(same).filter(|id| !id.is_empty()) {
+                self.put(Key::message(id, message), &[]);
             }
         }
-    }
-
-    /// Removes the keys that the old state has and the new one has not, and puts those that only the new one has.
-    fn follow(
-        &mut self,
-        old: Option<&Delivery>,
-        new: Option<&Delivery>,
-        keys_of: impl Fn(&Delivery, &mut Vec<Vec<u8>>),
-    ) {
-        let [mut before, mut after] = [Vec::new(), Vec::new()];
-        old.into_iter().for_each(|old| keys_of(old, &mut before));
-        new.into_iter().for_each(|new| keys_of(new, &mut after));
-        for key in &before {
-            if !after.contains(key) {
+        let [before, after] = [old, new].map(|delivery| delivery.map(Stage::of));
+        if before != after {
+            let before = before.map(|stage| stage.keys(id)).unwrap_or_default();
+            let after = after.map(|stage| stage.keys(id)).unwrap_or_default();
+            for key in before.iter().filter(|key| !after.contains(key)) {
                 self.remove(key.clone());
             }
-        }
-        for key in after {
-            if !before.contains(&key) {
+            for key in after.into_iter().filter(|key| !before.contains(key)) {
                 self.put(Key(key), &[]);
             }
         }
-    }
-
-    fn touch(&mut self, id: &DeliveryId, old: Option<&Delivery>, new: Option<&Delivery>) {
-        let after = new.and_then(Slot::of);
-        let of_place = self.touched.entry(Key(Vec::new()).place(&id.place).0).or_default();
-        let touched = of_place.entry(digest_bytes(&id.digest)).or_insert_with(|| Touched {
-            before: old.and_then(Slot::of),
-            after,
-        });
-        touched.after = after;
+        let [before, after] = [old, new].map(|delivery| delivery.and_then(Slot::of));
+        let touched = self
+            .touched
+            .entry(Key(Vec::new()).place(&id.place).digest(&id.digest).0);
+        touched.or_insert(Touched { before, after: None }).after = after;
     }
 
     /// Lets the queue follow: it has the earliest unfinished delivery of each place if that is available, and whatever is
     /// leased.
     fn queue(&mut self) -> Result<()> {
-        for (place, mut touched) in std::mem::take(&mut self.touched) {
-            let unfinished = Key::new(b'u').raw(&place);
-            let first = self.db.scan_prefix(unfinished.bytes()).keys().next();
-            let first = first.transpose().map_err(broken)?;
-            let head_before = first.as_deref().and_then(last_bytes);
-            let head_after = if self.changed(&unfinished).next().is_none() {
-                head_before
-            } else {
-                self.first(&unfinished)?.as_deref().and_then(last_bytes)
-            };
-            if head_before != head_after {
-                for head in [head_before, head_after].into_iter().flatten() {
-                    if let Entry::Vacant(untouched) = touched.entry(head) {
-                        let delivery = self.read::<Delivery>(&Key::new(b'd').raw(&place).raw(&head))?;
-                        let slot = delivery.as_ref().and_then(Slot::of);
-                        let (before, after) = (slot, slot);
-                        untouched.insert(Touched { before, after });
-                    }
+        let mut all = std::mem::take(&mut self.touched).into_iter().peekable();
+        let place_of = |id: &[u8]| id.len().saturating_sub(DIGEST);
+        while let Some((id, touched)) = all.next() {
+            let (place, _) = id.split_at(place_of(&id));
+            let mut of_place = vec![(id.clone(), touched)];
+            while let Some(another) = all.next_if(|(other, _)| other.split_at(place_of(other)).0 == place) {
+                of_place.push(another);
+            }
+            self.queue_place(place, of_place)?;
+        }
+        Ok(())
+    }
+
+    fn queue_place(&mut self, place: &[u8], mut touched: Vec<(Vec<u8>, Touched)>) -> Result<()> {
+        let unfinished = Key::new(b'u').raw(place);
+        let id_of = |key: &[u8]| key.get(1..).unwrap_or_default().to_vec();
+        let first = self.db.scan_prefix(unfinished.bytes()).keys().next();
+        let head_before = first.transpose().map_err(broken)?.map(|key| id_of(&key));
+        let head_after = if self.changed(&unfinished).next().is_none() {
+            head_before.clone()
+        } else {
+            self.first(&unfinished)?.map(|key| id_of(&key))
+        };
+        if head_before != head_after {
+            for head in [&head_before, &head_after].into_iter().flatten() {
+                if touched.iter().all(|(id, _)| id != head) {
+                    let delivery = self.read::<Delivery>(&Key::new(b'd').raw(head))?;
+                    let slot = delivery.as_ref().and_then(Slot::of);
+                    let (before, after) = (slot, slot);
+                    touched.push((head.clone(), Touched { before, after }));
                 }
             }
-            for (digest, Touched { before, after }) in touched {
-                let stands = |slot: &Slot, head| match slot.class {
-                    Class::Available => head == Some(digest),
-                    Class::Leased => true,
-                };
-                let before = before.filter(|slot| stands(slot, head_before));
-                let after = after.filter(|slot| stands(slot, head_after));
-                if before != after {
-                    if let Some(slot) = before {
-                        self.remove(slot.key(&place, &digest).0);
-                    }
-                    if let Some(slot) = after {
-                        self.put(slot.key(&place, &digest), &[]);
-                    }
+        }
+        for (id, Touched { before, after }) in touched {
+            let stands = |slot: &Slot, head: &Option<Vec<u8>>| match slot.class {
+                Class::Available => head.as_ref() == Some(&id),
+                Class::Leased => true,
+            };
+            let before = before.filter(|slot| stands(slot, &head_before));
+            let after = after.filter(|slot| stands(slot, &head_after));
+            if before != after {
+                if let Some(slot) = before {
+                    self.remove(slot.key(&id).0);
+                }
+                if let Some(slot) = after {
+                    self.put(slot.key(&id), &[]);
                 }
             }
         }
@@ -1336,18 +1396,35 @@ impl<'a> Draft<'a> {
     }
 }
 
-/// The keys of the indices that follow a delivery's state, except those of its messages and of the queue.
-fn delivery_keys(delivery: &Delivery, keys: &mut Vec<Vec<u8>>) {
-    let id = &delivery.id;
-    keys.push(Key::new(b'v').digest(&id.digest).place(&id.place).0);
-    if !delivery.is_finished() {
-        keys.push(Key::delivery(b'u', id).0);
+/// Of a delivery's state what its entries in the indices follow from, those of its messages and of the queue aside.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Stage {
+    unfinished: bool,
+    ended: Option<DateTime<Utc>>,
+    dead: Option<DateTime<Utc>>,
+}
+
+impl Stage {
+    fn of(delivery: &Delivery) -> Self {
+        Self {
+            unfinished: !delivery.is_finished(),
+            ended: super::ended(delivery),
+            dead: delivery.dead_since(),
+        }
     }
-    if let Some(at) = super::ended(delivery) {
-        keys.push(Key::new(b'e').time(at).place(&id.place).digest(&id.digest).0);
-    }
-    if let Some(since) = delivery.dead_since() {
-        keys.push(Key::dead(since, id).0);
+
+    fn keys(self, id: &DeliveryId) -> Vec<Vec<u8>> {
+        let mut keys = vec![Key::new(b'v').digest(&id.digest).place(&id.place).0];
+        if self.unfinished {
+            keys.push(Key::delivery(b'u', id).0);
+        }
+        if let Some(at) = self.ended {
+            keys.push(Key::new(b'e').time(at).place(&id.place).digest(&id.digest).0);
+        }
+        if let Some(since) = self.dead {
+            keys.push(Key::dead(since, id).0);
+        }
+        keys
     }
 }
 
@@ -1401,6 +1478,10 @@ impl Key {
         Self::new(table).place(&id.place).digest(&id.digest)
     }
 
+    fn message(id: &DeliveryId, message: &str) -> Self {
+        Self::new(b'k').place(&id.place).text(message).digest(&id.digest)
+    }
+
     fn dead(since: DateTime<Utc>, id: &DeliveryId) -> Self {
         let instant = Key(Vec::new()).time(since).0;
         let latest_first: Vec<u8> = instant.into_iter().map(|byte| !byte).collect();
@@ -1421,7 +1502,7 @@ impl Key {
     }
 
     fn raw(mut self, bytes: &[u8]) -> Self {
-        self.0.extend(bytes);
+        self.0.extend_from_slice(bytes);
         self
     }
 
@@ -1605,16 +1686,6 @@ fn last_digest(key: &[u8]) -> Result<DigestId> {
     found.ok_or_else(|| bad_key(key))
 }
 
-/// A digest as it is written.
-fn digest_bytes(id: &DigestId) -> [u8; DIGEST] {
-    last_bytes(Key(Vec::new()).digest(id).bytes()).unwrap_or_default()
-}
-
-/// The digest at the end of a key, as it is written.
-fn last_bytes(key: &[u8]) -> Option<[u8; DIGEST]> {
-    key.last_chunk().copied()
-}
-
 /// Of a key of the table `n`: the instant behind the first `table` bytes, and the place as it is written.
 fn due_and_place(key: &[u8], table: usize) -> Result<(DateTime<Utc>, &[u8])> {
     let mut reader = Reader(key.get(table..).unwrap_or_default());
@@ -1644,24 +1715,78 @@ fn further(first: &[u8]) -> u16 {
 fn piece_key(key: &[u8], number: u16) -> Vec<u8> {
     let mut piece = Vec::with_capacity(key.len() + 3);
     piece.push(b'~');
-    piece.extend(key);
-    piece.extend(number.to_be_bytes());
+    piece.extend_from_slice(key);
+    piece.extend_from_slice(&number.to_be_bytes());
     piece
 }
 
 /// A record's bytes. Where a piece is missing, the rest will not parse, and the record is named as damaged.
-fn joined(key: &[u8], first: &[u8], get: impl Fn(&[u8]) -> Result<Option<IVec>>) -> Result<Vec<u8>> {
-    let mut bytes = first.get(2..).unwrap_or_default().to_vec();
-    for number in 1..=further(first) {
+fn joined<'a>(key: &[u8], first: &'a [u8], get: impl Fn(&[u8]) -> Result<Option<IVec>>) -> Result<Cow<'a, [u8]>> {
+    let first_piece = first.get(2..).unwrap_or_default();
+    let count = further(first);
+    if count == 0 {
+        return Ok(Cow::Borrowed(first_piece));
+    }
+    let mut bytes = first_piece.to_vec();
+    for number in 1..=count {
         let piece = get(&piece_key(key, number))?;
         bytes.extend_from_slice(piece.as_deref().unwrap_or_default());
     }
-    Ok(bytes)
+    Ok(Cow::Owned(bytes))
 }
 
 fn whole(db: &Db, key: &[u8]) -> Result<Option<Vec<u8>>> {
     let get = |key: &[u8]| db.get(key).map_err(broken);
-    get(key)?.map(|first| joined(key, &first, get)).transpose()
+    let first = get(key)?;
+    first
+        .map(|first| Ok(joined(key, &first, get)?.into_owned()))
+        .transpose()
+}
+
+/// Opens the tree, whatever a crash has left of its snapshots.
+fn open_repaired(dir: &Path, every_ms: Option<u64>) -> std::result::Result<Db, OpenError> {
+    let failed = |source| refused(dir.display().to_string(), source);
+    remove_unfinished_snapshots(dir).map_err(failed)?;
+    let db = match open_db(dir, every_ms) {
+        Err(::sled::Error::Corruption { .. }) if put_snapshots_aside(dir).map_err(failed)? => open_db(dir, every_ms),
+        other => other,
+    };
+    db.map_err(|e| open_error(dir, e))
+}
+
+/// Puts a fresh copy in the place of the folder, which nobody else has open. Whatever fails, there is a whole store in the
+/// folder afterwards.
+fn compact(dir: &Path, db: Db) -> std::result::Result<Compaction, OpenError> {
+    let before = space::folder_bytes(dir);
+    let copied = Step::Copy.run(dir, |_, to| copy_to(&db, to));
+    drop(db);
+    // Until sled's threads are gone.
+    lock(dir)?;
+    let done = copied.and_then(|()| {
+        Step::ALL
+            .into_iter()
+            .skip(1)
+            .try_for_each(|step| step.run(dir, |_, _| Ok(())))
+    });
+    space::recover(dir).map_err(|source| refused(dir.display().to_string(), source))?;
+    let bytes = done.and_then(|()| Ok((before?, space::folder_bytes(dir)?)));
+    Ok(match bytes {
+        Ok((before, after)) => Compaction::Done { before, after },
+        Err(e) => Compaction::Failed { reason: e.to_string() },
+    })
+}
+
+/// Copies all that a store holds into a new folder, durably.
+fn copy_to(db: &Db, to: &Path) -> io::Result<()> {
+    fs::create_dir_all(to)?;
+    let copy = open_db(to, None).map_err(io::Error::from)?;
+    space::copy(db, &copy, &[WASTED_KEY]).map_err(io::Error::from)?;
+    drop(copy);
+    lock(to).map_err(io::Error::other)?;
+    for entry in fs::read_dir(to)? {
+        File::open(entry?.path())?.sync_all()?;
+    }
+    File::open(to)?.sync_all()
 }
 
 fn open_db(dir: &Path, flush_every_ms: Option<u64>) -> ::sled::Result<Db> {
@@ -1788,15 +1913,13 @@ fn migrate_queue(db: &Db) -> Result<()> {
         let bytes = joined(&key, &first, |piece| db.get(piece).map_err(broken))?;
         batch.insert(Key::new(b'v').raw(digest).raw(place).bytes(), &[]);
         if let Ok(delivery) = record::decode::<Delivery>(&bytes) {
-            let mut keys = Vec::new();
-            delivery_keys(&delivery, &mut keys);
-            for key in keys {
+            for key in Stage::of(&delivery).keys(&delivery.id) {
                 batch.insert(key, &[]);
             }
             if let Some(slot) = Slot::of(&delivery)
                 && (slot.class == Class::Leased || head_of.as_deref() != Some(place))
             {
-                batch.insert(slot.key(place, digest).bytes(), &[]);
+                batch.insert(slot.key(id).bytes(), &[]);
             }
         }
         if head_of.as_deref() != Some(place) && db.contains_key(unfinished.bytes()).map_err(broken)? {
@@ -1973,7 +2096,7 @@ mod tests {
                 .unwrap();
             if last.replace(place.clone()).as_ref() != Some(place) {
                 let head = Key::new(b'q').text(place.platform().name()).raw(&due).place(place);
-                store.db.insert(head.0, &digest_bytes(digest)).unwrap();
+                store.db.insert(head.0, Key(Vec::new()).digest(digest).0).unwrap();
             }
         }
         store.db.insert(FORMAT_KEY, &1_u64.to_be_bytes()).unwrap();
@@ -2110,6 +2233,83 @@ mod tests {
                 fs::copy(entry.path(), target).unwrap();
             }
         }
+    }
+
+    #[test]
+    fn a_compaction_that_is_broken_off_at_any_step_loses_nothing() {
+        for steps in 0..=Step::ALL.len() {
+            for torn in [false, true] {
+                let root = tempfile::tempdir().unwrap();
+                let dir = root.path().join("store");
+                let store = SledStore::open(&dir).unwrap();
+                store
+                    .commit((1..=40).map(|chat| send(delivery(chat, 1))).collect())
+                    .unwrap();
+                let before = everything(&store);
+                drop(store);
+                for step in &Step::ALL[..steps] {
+                    let copy = |from: &Path, to: &Path| copy_to(&open_db(from, None).unwrap(), to);
+                    step.run(&dir, copy).unwrap();
+                }
+                // What the next step may have begun.
+                if torn {
+                    let begun = match Step::ALL.get(steps) {
+                        Some(Step::Copy) => "store.compaction.copying",
+                        Some(Step::RemoveOld) => "store.compaction.replaced",
+                        Some(Step::Finish | Step::PutAside | Step::PutInPlace) | None => continue,
+                    };
+                    fs::create_dir_all(root.path().join(begun)).unwrap();
+                    fs::write(root.path().join(begun).join("db"), b"half").unwrap();
+                }
+                let store = SledStore::open(&dir).unwrap();
+                assert_eq!(everything(&store), before, "after {steps} steps");
+                assert_eq!(fs::read_dir(root.path()).unwrap().count(), 1);
+            }
+        }
+    }
+
+    #[test]
+    fn a_folder_that_is_marked_as_wasted_is_copied_at_the_next_open_and_says_so_once() {
+        let root = tempfile::tempdir().unwrap();
+        let dir = root.path().join("store");
+        let store = SledStore::open(&dir).unwrap();
+        store
+            .commit((1..=40).map(|chat| send(delivery(chat, 1))).collect())
+            .unwrap();
+        let before = everything(&store);
+        assert!(!store.measure().unwrap().is_wasted(), "a small folder is left alone");
+        drop(store);
+        let store = SledStore::open(&dir).unwrap();
+        assert_eq!(store.compaction(), None);
+        store.mark_wasted(true).unwrap();
+        drop(store);
+        let store = SledStore::open(&dir).unwrap();
+        assert!(
+            matches!(store.compaction(), Some(Compaction::Done { .. })),
+            "{:?}",
+            store.compaction()
+        );
+        assert_eq!(everything(&store), before);
+        drop(store);
+        assert_eq!(SledStore::open(&dir).unwrap().compaction(), None);
+    }
+
+    #[test]
+    fn a_copy_that_cannot_be_made_leaves_the_store_as_it_is() {
+        let root = tempfile::tempdir().unwrap();
+        let dir = root.path().join("store");
+        let store = SledStore::open(&dir).unwrap();
+        store.commit(vec![send(delivery(1, 1))]).unwrap();
+        store.mark_wasted(true).unwrap();
+        let before = everything(&store);
+        drop(store);
+        // A full disk, as far as the copy is concerned: its log cannot be made.
+        let db = open_db(&dir, None).unwrap();
+        fs::create_dir_all(root.path().join("store.compaction.copying/db")).unwrap();
+        let compaction = compact(&dir, db);
+        assert!(matches!(compaction, Ok(Compaction::Failed { .. })), "{compaction:?}");
+        let db = open_db(&dir, None).unwrap();
+        assert_eq!(db.iter().collect::<::sled::Result<Vec<_>>>().unwrap(), before);
     }
 
     #[test]
