@@ -23,6 +23,11 @@ const WAITING: usize = 100;
 const HORIZON: TimeDelta = TimeDelta::milliseconds(250);
 /// The most claims of one turn: what is claimed at the moment of a crash is in doubt.
 const CLAIMS: usize = 512;
+/// How many due deliveries a turn reads at first: reading one costs more than asking for a permit, and as a rule there are
+/// permits for one or two. Each further reading is [`GROWTH`] times as large.
+const FEW: usize = 4;
+/// See [`FEW`].
+const GROWTH: usize = 4;
 /// How many of a place's earlier deliveries are looked at for the last message before a missing one.
 const EARLIER: usize = 10;
 /// The most messages of the bot in one chat that looking for a missing one is told of.
@@ -152,11 +157,16 @@ fn claim(
     turn: &mut Turn,
 ) -> Result<Option<DateTime<Utc>>> {
     let mut shut = None;
+    let mut reach = FEW;
     while shut.is_none() && turn.jobs.len() < room {
-        let due = store.due(platform, now, room - turn.jobs.len())?;
+        let left = room - turn.jobs.len();
+        let most = reach.min(left);
+        reach = reach.saturating_mul(GROWTH);
+        let due = store.due(platform, now, most)?;
         if due.is_empty() {
             break;
         }
+        let further = due.len() == most && most < left;
         let mut writes = Vec::new();
         for delivery in due {
             if flying.contains(&delivery.id) {
@@ -192,6 +202,10 @@ fn claim(
             writes.push(Write::Delivery(Box::new(changed)));
         }
         if writes.is_empty() {
+            // Others may stand behind those that fly.
+            if further && shut.is_none() {
+                continue;
+            }
             break;
         }
         let before = now - limiter.widest();
