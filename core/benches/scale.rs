@@ -19,7 +19,7 @@ use paperwire_core::delivery::{Delivery, DeliveryId, State};
 use paperwire_core::digest::{DigestId, RenderingId};
 use paperwire_core::locale::Lang;
 use paperwire_core::paper::{Field, Paper, PaperId};
-use paperwire_core::pipeline::{EDIT_WINDOW, compact};
+use paperwire_core::pipeline::compact;
 use paperwire_core::source::SourceKind;
 use paperwire_core::store::{SledStore, Store, Write};
 use paperwire_core::subscription::Subjects;
@@ -161,10 +161,12 @@ fn commit(folder: &Path) {
 }
 
 fn start(folder: &Path) {
-    if !folder.join("db").exists() {
+    // A fill that was broken off goes on with what is missing: `PAPERS=0 FILL=1`.
+    let papers = std::env::var("PAPERS").map_or(PAPERS, |papers| papers.parse().unwrap());
+    if !folder.join("db").exists() || std::env::var_os("FILL").is_some() {
         let store = SledStore::open(folder).unwrap();
         timed("papers", || {
-            put(&store, (0..PAPERS).map(|number| Write::Paper(Box::new(paper(number)))));
+            put(&store, (0..papers).map(|number| Write::Paper(Box::new(paper(number)))));
         });
         timed("channels", || {
             put(
@@ -185,7 +187,7 @@ fn start(folder: &Path) {
         );
         return;
     }
-    timed("all of the start", || {
+    let store = timed("all of the start", || {
         let store = timed("open", || SledStore::open(folder)).unwrap();
         println!("memory {} MB", memory("VmHWM:"));
         println!(
@@ -213,7 +215,19 @@ fn start(folder: &Path) {
                 .len()
         );
         println!("memory {} MB", memory("VmHWM:"));
+        store
     });
+    // They came in order.
+    let (mut least, mut most) = (0, PAPERS);
+    while least < most {
+        let middle = least.midpoint(most);
+        if store.paper(&paper(middle).id).unwrap().is_some() {
+            least = middle + 1;
+        } else {
+            most = middle;
+        }
+    }
+    println!("among {least} papers");
 }
 
 /// Every day a digest of [`PARTS`] parts goes to a thousand chats, part by part, and what is older than the window is
@@ -221,7 +235,8 @@ fn start(folder: &Path) {
 fn churn(folder: &Path) {
     let store = SledStore::open(folder).unwrap();
     let chats = 1_000;
-    for day in 0..1_000_000 / (chats * i64::from(PARTS)) {
+    let days = std::env::var("DAYS").map_or(1_000_000 / (chats * i64::from(PARTS)), |days| days.parse().unwrap());
+    for day in 0..days {
         let now = day * 86_400;
         let all = |state: State, through| (0..chats).map(move |chat| delivery(chat, day, state.clone(), through));
         put(&store, all(available(now), 0));
@@ -241,18 +256,16 @@ fn churn(folder: &Path) {
             println!("day {day}: {} MB, memory {} MB", size(folder) >> 20, memory("VmHWM:"));
         }
     }
+    let (space, _) = timed("measure", || store.measure()).unwrap();
+    println!("folder {} MB, live {} MB", space.folder >> 20, space.live >> 20);
     drop(store);
+    let store = timed("open anew", || SledStore::open(folder)).unwrap();
     println!(
-        "closed: {} MB; window {} days",
+        "{:?}; {} MB, memory {} MB",
+        store.compaction(),
         size(folder) >> 20,
-        EDIT_WINDOW.num_days()
+        memory("VmHWM:")
     );
-    let db = sled::open(folder).unwrap();
-    let live: usize = db
-        .iter()
-        .map(|entry| entry.map(|(key, value)| key.len() + value.len()).unwrap())
-        .sum();
-    println!("live: {} MB in {} entries", live >> 20, db.len());
 }
 
 fn main() {

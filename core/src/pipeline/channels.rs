@@ -1,5 +1,7 @@
 //! Channels come, change, move and go; what they follow and how far they have read stays with them.
 
+use std::collections::BTreeMap;
+
 use chrono::{DateTime, Utc};
 
 use crate::channel::{Activity, Channel, Place, Seq, Settings};
@@ -39,18 +41,24 @@ pub fn configure_channels(
     now: DateTime<Utc>,
 ) -> Result<Vec<(Place, Place)>> {
     let begin = latest_window_start(store)?;
-    let mut left = store.channels()?;
+    let mut left: BTreeMap<Place, Channel> = store.channels()?.into_iter().map(|c| (c.place.clone(), c)).collect();
+    // Where the channels are now that the file knows under another name.
+    let mut moved_to: BTreeMap<Place, Vec<Place>> = BTreeMap::new();
+    for channel in left.values() {
+        if let Some(named) = channel.configured_as.as_ref().filter(|named| **named != channel.place) {
+            moved_to.entry(named.clone()).or_default().push(channel.place.clone());
+        }
+    }
     let mut writes = Vec::new();
     let mut moved = Vec::new();
     // A place in its own name goes before a place that its chat has left.
-    let at_home = |w: &&Wanted| left.iter().any(|c| c.place == w.place);
-    let (first, then): (Vec<&Wanted>, Vec<&Wanted>) = wanted.iter().partition(at_home);
+    let (first, then): (Vec<&Wanted>, Vec<&Wanted>) = wanted.iter().partition(|w| left.contains_key(&w.place));
     for wanted in first.into_iter().chain(then) {
-        let found = left.iter().position(|c| c.place == wanted.place).or_else(|| {
-            left.iter()
-                .position(|c| c.configured_as.as_ref() == Some(&wanted.place))
+        let found = left.remove(&wanted.place).or_else(|| {
+            let places = moved_to.get(&wanted.place)?;
+            places.iter().find_map(|place| left.remove(place))
         });
-        let channel = match found.map(|i| left.swap_remove(i)) {
+        let channel = match found {
             Some(known) => {
                 if known.place != wanted.place {
                     moved.push((wanted.place.clone(), known.place.clone()));
@@ -79,7 +87,7 @@ pub fn configure_channels(
         Extent::Additions => {}
         Extent::Whole => {
             let gone = left
-                .into_iter()
+                .into_values()
                 .filter(|c| c.configured_as.is_some() && !matches!(c.activity, Activity::Absent { .. }));
             writes.extend(gone.map(|channel| {
                 let activity = Activity::Absent { since: now };

@@ -4,6 +4,7 @@
 //! | key | value | for |
 //! |---|---|---|
 //! | `!format` | version of this table | refusing data of a newer program |
+//! | `!fresh` | two numbers | how large the last compaction left the folder |
 //! | `!wasted` | | the folder is to be compacted when it is opened next |
 //! | `a` name | real name | aliases |
 //! | `b` real name, name | name | aliases backwards |
@@ -85,6 +86,7 @@ use crate::topic::TopicId;
 /// 2: the queue is ordered by part, `u` has no value any more, and there are `e` and `v`.
 const FORMAT: u64 = 2;
 const FORMAT_KEY: &[u8] = b"!format";
+const FRESH_KEY: &[u8] = b"!fresh";
 const WASTED_KEY: &[u8] = b"!wasted";
 
 /// The most bytes in one value: 20 of them stay below sled's limit for a node, a quarter of its 512 KiB segments.
@@ -202,8 +204,15 @@ impl SledStore {
         check_format(dir, &db)?;
         let mut compaction = None;
         if db.contains_key(WASTED_KEY).map_err(|e| open_error(dir, e))? {
-            compaction = Some(compact(dir, db)?);
+            let done = compact(dir, db)?;
             db = open_repaired(dir, every_ms)?;
+            match &done {
+                Compaction::Done { now, .. } => {
+                    db.insert(FRESH_KEY, now.to_bytes()).map_err(|e| open_error(dir, e))?;
+                }
+                Compaction::Failed { .. } => {}
+            }
+            compaction = Some(done);
         }
 
         // Whoever wrote what is there now may not have lived to sync it, and the files' names have to last as well.
@@ -228,22 +237,25 @@ impl SledStore {
         self.compaction.as_ref()
     }
 
-    /// Measures how much of the folder is in use, and remembers if too little is ([`Space::is_wasted`]): then the next
-    /// [`SledStore::open`] copies what is in use to a new folder that takes this one's place.
+    /// Measures how much of the folder is in use, and says whether it is too little: the folder is beyond 64 MB, three
+    /// times what is in it and twice what a fresh copy would be. That is remembered, and the next [`SledStore::open`]
+    /// copies what is in use to a new folder, which takes this one's place ([`SledStore::compaction`]).
     ///
     /// Reads everything once, beside whatever else goes on: on a thread of its own, once a day or so.
     ///
     /// # Errors
     /// When the storage fails.
-    pub fn measure(&self) -> Result<Space> {
+    pub fn measure(&self) -> Result<(Space, bool)> {
         self.usable()?;
         let space = Space {
             live: space::live_bytes(&self.db).map_err(broken)?,
             // A folder that cannot be listed is none that this could help.
             folder: space::folder_bytes(&self.dir).unwrap_or(0),
         };
-        self.mark_wasted(space.is_wasted())?;
-        Ok(space)
+        let fresh = self.db.get(FRESH_KEY).map_err(broken)?;
+        let wasted = space.is_wasted(fresh.and_then(|bytes| Space::from_bytes(&bytes)));
+        self.mark_wasted(wasted)?;
+        Ok((space, wasted))
     }
 
     fn mark_wasted(&self, wasted: bool) -> Result<()> {
@@ -1758,7 +1770,11 @@ fn open_repaired(dir: &Path, every_ms: Option<u64>) -> std::result::Result<Db, O
 /// folder afterwards.
 fn compact(dir: &Path, db: Db) -> std::result::Result<Compaction, OpenError> {
     let before = space::folder_bytes(dir);
-    let copied = Step::Copy.run(dir, |_, to| copy_to(&db, to));
+    let mut live = 0;
+    let copied = Step::Copy.run(dir, |_, to| {
+        live = copy_to(&db, to)?;
+        Ok(())
+    });
     drop(db);
     // Until sled's threads are gone.
     lock(dir)?;
@@ -1771,22 +1787,26 @@ fn compact(dir: &Path, db: Db) -> std::result::Result<Compaction, OpenError> {
     space::recover(dir).map_err(|source| refused(dir.display().to_string(), source))?;
     let bytes = done.and_then(|()| Ok((before?, space::folder_bytes(dir)?)));
     Ok(match bytes {
-        Ok((before, after)) => Compaction::Done { before, after },
+        Ok((before, folder)) => Compaction::Done {
+            before,
+            now: Space { folder, live },
+        },
         Err(e) => Compaction::Failed { reason: e.to_string() },
     })
 }
 
-/// Copies all that a store holds into a new folder, durably.
-fn copy_to(db: &Db, to: &Path) -> io::Result<()> {
+/// Copies all that a store holds into a new folder, durably; returns how many bytes that are.
+fn copy_to(db: &Db, to: &Path) -> io::Result<u64> {
     fs::create_dir_all(to)?;
     let copy = open_db(to, None).map_err(io::Error::from)?;
-    space::copy(db, &copy, &[WASTED_KEY]).map_err(io::Error::from)?;
+    let live = space::copy(db, &copy, &[WASTED_KEY, FRESH_KEY]).map_err(io::Error::from)?;
     drop(copy);
     lock(to).map_err(io::Error::other)?;
     for entry in fs::read_dir(to)? {
         File::open(entry?.path())?.sync_all()?;
     }
-    File::open(to)?.sync_all()
+    File::open(to)?.sync_all()?;
+    Ok(live)
 }
 
 fn open_db(dir: &Path, flush_every_ms: Option<u64>) -> ::sled::Result<Db> {
@@ -2248,7 +2268,7 @@ mod tests {
                 let before = everything(&store);
                 drop(store);
                 for step in &Step::ALL[..steps] {
-                    let copy = |from: &Path, to: &Path| copy_to(&open_db(from, None).unwrap(), to);
+                    let copy = |from: &Path, to: &Path| copy_to(&open_db(from, None).unwrap(), to).map(drop);
                     step.run(&dir, copy).unwrap();
                 }
                 // What the next step may have begun.
@@ -2277,19 +2297,23 @@ mod tests {
             .commit((1..=40).map(|chat| send(delivery(chat, 1))).collect())
             .unwrap();
         let before = everything(&store);
-        assert!(!store.measure().unwrap().is_wasted(), "a small folder is left alone");
+        assert!(!store.measure().unwrap().1, "a small folder is left alone");
         drop(store);
         let store = SledStore::open(&dir).unwrap();
         assert_eq!(store.compaction(), None);
         store.mark_wasted(true).unwrap();
         drop(store);
         let store = SledStore::open(&dir).unwrap();
-        assert!(
-            matches!(store.compaction(), Some(Compaction::Done { .. })),
-            "{:?}",
-            store.compaction()
+        let Some(Compaction::Done { now, .. }) = store.compaction() else {
+            panic!("{:?}", store.compaction());
+        };
+        assert_eq!(
+            Some(now.to_bytes()),
+            store.db.remove(FRESH_KEY).unwrap().map(|v| v.to_vec())
         );
         assert_eq!(everything(&store), before);
+        let live: usize = before.iter().map(|(key, value)| key.len() + value.len()).sum();
+        assert_eq!(now.live, live as u64);
         drop(store);
         assert_eq!(SledStore::open(&dir).unwrap().compaction(), None);
     }

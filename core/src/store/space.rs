@@ -1,5 +1,6 @@
-//! Gives disk space back. sled reuses what was freed in its log but never makes the log shorter, so that a folder can stay
-//! many times as large as what is in it. Then everything is copied to a fresh folder beside it, and the two change places.
+//! Gives disk space back. sled's log grows to twenty times what is in it and more where entries are small and wander, as
+//! those of a queue do, and hardly ever gets shorter. Then everything is copied to a fresh folder beside it, and the two
+//! change places.
 //!
 //! | step | `store` | `….copying` | `….copied` | `….replaced` |
 //! |---|---|---|---|---|
@@ -10,17 +11,19 @@
 //! | put in place | in use | | | before |
 //! | remove the old one | in use | | | |
 //!
-//! The names of the other folders begin with `store.compaction`: nobody's own backup is taken for one of them. A step is one rename, made durable before the next one begins; which folders there are says how far a broken run came.
+//! The names of the other folders begin with `store.compaction`: nobody's own backup is taken for one of them. A step is
+//! one rename, made durable before the next one begins; which folders there are says how far a broken run came.
 
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 
-use ::sled::{Batch, Db};
+use ::sled::{Batch, Db, IVec};
 
 /// A folder smaller than this is left as it is.
 const SMALL: u64 = 64 * 1024 * 1024;
-/// A folder may be so many times as large as what is in it. sled itself needs about twice as much.
+/// A folder may be so many times as large as what is in it. A fresh one is up to four times as large where entries are
+/// small.
 const TIMES: u64 = 3;
 /// The most bytes in one batch of the copy.
 const BATCH: usize = 1024 * 1024;
@@ -37,21 +40,41 @@ pub struct Space {
 }
 
 impl Space {
-    /// Whether a copy is worth its time: the folder is large, and more than three times as large as what is in it.
-    pub fn is_wasted(&self) -> bool {
-        self.folder > SMALL && self.folder > self.live.saturating_mul(TIMES)
+    /// Whether a copy is worth its time: the folder is large, more than three times as large as what is in it, and more
+    /// than twice as large as a fresh copy would be, as far as the last one (`fresh`) tells.
+    pub(super) fn is_wasted(self, fresh: Option<Self>) -> bool {
+        let Self { folder, live } = self;
+        // folder / live > 2 · fresh.folder / fresh.live
+        let than_fresh =
+            |fresh: Self| u128::from(folder) * u128::from(fresh.live) > 2 * u128::from(fresh.folder) * u128::from(live);
+        folder > SMALL && folder > live.saturating_mul(TIMES) && fresh.is_none_or(than_fresh)
+    }
+
+    pub(super) fn to_bytes(self) -> Vec<u8> {
+        [self.folder, self.live]
+            .into_iter()
+            .flat_map(u64::to_be_bytes)
+            .collect()
+    }
+
+    pub(super) fn from_bytes(bytes: &[u8]) -> Option<Self> {
+        let (folder, live) = bytes.split_first_chunk()?;
+        Some(Self {
+            folder: u64::from_be_bytes(*folder),
+            live: u64::from_be_bytes(live.try_into().ok()?),
+        })
     }
 }
 
 /// What opening a store did about its size.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Compaction {
-    /// It was copied; bytes of the folder before and after.
+    /// It was copied.
     Done {
-        /// Before.
+        /// Bytes of the folder before.
         before: u64,
-        /// After.
-        after: u64,
+        /// How large it is now.
+        now: Space,
     },
     /// It could not be copied (the disk is full, as a rule) and is as it was.
     Failed {
@@ -79,10 +102,13 @@ pub(super) fn folder_bytes(dir: &Path) -> io::Result<u64> {
 pub(super) fn live_bytes(db: &Db) -> ::sled::Result<u64> {
     let mut bytes = 0;
     for entry in &**db {
-        let (key, value) = entry?;
-        bytes += u64::try_from(key.len() + value.len()).unwrap_or(u64::MAX);
+        bytes += entry_bytes(&entry?);
     }
     Ok(bytes)
+}
+
+fn entry_bytes((key, value): &(IVec, IVec)) -> u64 {
+    u64::try_from(key.len() + value.len()).unwrap_or(u64::MAX)
 }
 
 /// A step towards the smaller folder; nobody has the store open meanwhile.
@@ -142,8 +168,8 @@ pub(super) fn recover(dir: &Path) -> io::Result<()> {
     leftovers.iter().try_for_each(fs::remove_dir_all)
 }
 
-/// Copies everything but the keys in `without`, and compares.
-pub(super) fn copy(from: &Db, to: &Db, without: &[&[u8]]) -> ::sled::Result<()> {
+/// Copies everything but the keys in `without`, and compares. Returns how many bytes that are.
+pub(super) fn copy(from: &Db, to: &Db, without: &[&[u8]]) -> ::sled::Result<u64> {
     let mut batch = Batch::default();
     let (mut bytes, mut batches) = (0, 0);
     for entry in &**from {
@@ -163,6 +189,7 @@ pub(super) fn copy(from: &Db, to: &Db, without: &[&[u8]]) -> ::sled::Result<()> 
     }
     to.apply_batch(batch)?;
     to.flush()?;
+    let mut live = 0;
     let mut copied = to.iter();
     let mut originals = from.iter().filter(|entry| match entry {
         Ok((key, _)) => !without.contains(&&**key),
@@ -170,8 +197,8 @@ pub(super) fn copy(from: &Db, to: &Db, without: &[&[u8]]) -> ::sled::Result<()> 
     });
     loop {
         match (originals.next().transpose()?, copied.next().transpose()?) {
-            (None, None) => return Ok(()),
-            (original, copy) if original == copy => {}
+            (None, None) => return Ok(live),
+            (Some(original), Some(copy)) if original == copy => live += entry_bytes(&copy),
             (Some(_) | None, Some(_) | None) => {
                 return Err(::sled::Error::ReportableBug(
                     "the copy is not what was copied".to_owned(),
@@ -197,4 +224,27 @@ fn rename(from: &Path, to: &Path) -> io::Result<()> {
 fn sync_names(of: &Path) -> io::Result<()> {
     let parent = of.parent().filter(|parent| !parent.as_os_str().is_empty());
     File::open(parent.unwrap_or(Path::new(".")))?.sync_all()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_copy_is_worth_its_time_only_where_it_becomes_much_smaller() {
+        const MB: u64 = 1024 * 1024;
+        let space = |folder, live| Space {
+            folder: folder * MB,
+            live: live * MB,
+        };
+        assert!(space(91, 30).is_wasted(None));
+        assert!(!space(90, 30).is_wasted(None), "three times is what may be");
+        assert!(!space(64, 1).is_wasted(None), "small");
+        assert!(
+            !space(200, 30).is_wasted(Some(space(10, 3))),
+            "a fresh copy would be half as large at best"
+        );
+        assert!(space(201, 30).is_wasted(Some(space(10, 3))));
+        assert_eq!(Space::from_bytes(&space(7, 5).to_bytes()), Some(space(7, 5)));
+    }
 }
