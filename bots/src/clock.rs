@@ -16,10 +16,6 @@ pub fn now() -> DateTime<Utc> {
 
 /// The wall's clock, but one that never goes back: for leases, pauses and rate limits, which would stand still for an hour
 /// if it were put back by one. Where it is put forward, or the machine slept, this one follows.
-#[expect(
-    clippy::disallowed_methods,
-    reason = "the edge has to read the clock somewhere, and this is where"
-)]
 pub fn steady() -> DateTime<Utc> {
     static ANCHOR: Mutex<Option<(DateTime<Utc>, Instant)>> = Mutex::new(None);
     let mut anchor = ANCHOR.lock().unwrap_or_else(PoisonError::into_inner);
