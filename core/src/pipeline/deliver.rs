@@ -431,6 +431,39 @@ mod tests {
     }
 
     #[test]
+    fn many_that_fly_past_their_lease_do_not_hide_the_one_behind_them() {
+        let (store, _) = queued(9..10);
+        let places: Vec<String> = (6..12).map(|n| format!("telegram:-{n}")).collect();
+        for place in &places {
+            add_channel(&store, place, settings(), october(8, 0));
+        }
+        let readers = places.iter().map(|place| channel(&store, place)).collect();
+        publish_now(&store, &[topic()], &Counting::default(), readers, october(10, 1)).unwrap();
+        let now = october(10, 2);
+        let held = claims(&store, now).len();
+        let late = now + LEASE;
+        let mut due = store.due(Platform::Telegram, late, 9).unwrap();
+        assert_eq!((held, due.len()), (7, 7));
+        let behind = due.pop().unwrap().id;
+        let flying = due.into_iter().map(|delivery| delivery.id).collect();
+        let input = Input {
+            flying,
+            ..input(Vec::new(), 9)
+        };
+        let turn = turn(
+            &store,
+            Platform::Telegram,
+            &mut free(),
+            input,
+            UncertainPolicy::Resend,
+            late,
+        )
+        .unwrap();
+        let [job] = turn.jobs.try_into().unwrap();
+        assert_eq!(job.delivery.id, behind);
+    }
+
+    #[test]
     fn a_chat_without_a_permit_waits_until_it_opens_and_holds_no_other_back() {
         let (store, ids) = queued(9..10);
         add_channel(&store, "telegram:-6", settings(), october(8, 0));
