@@ -14,11 +14,13 @@ pub mod fake;
 pub mod packing;
 mod papers;
 pub mod queue;
+mod virtual_time;
 
 /// What can be measured.
 #[derive(Debug, Subcommand)]
 pub enum Bench {
-    /// Send digests to fake platforms with the real limits: makespan, refusals, CPU, memory, answers to people.
+    /// Send digests to fake platforms with the real limits, in virtual time and over loopback: makespan, refusals, CPU,
+    /// memory, answers to people.
     Delivery(delivery::Options),
     /// Durable jobs through the storage thread beside a raw append log.
     Queue(queue::Options),

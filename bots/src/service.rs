@@ -1,6 +1,7 @@
 //! What an operator can ask for, whether a bot runs or not: the running process serves these requests over its socket,
 //! and a command line without a running process serves them itself from the same store.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,7 +13,7 @@ use futures::future::BoxFuture;
 use paperwire_core::channel::{Activity, Channel, Place, Style};
 use paperwire_core::command::{self, Answer, Command, Context, PaperQuery, Question};
 use paperwire_core::delivery::DeliveryId;
-use paperwire_core::digest::{Digest, View};
+use paperwire_core::digest::{Digest, DigestId, View};
 use paperwire_core::locale::Lang;
 use paperwire_core::message::Message;
 use paperwire_core::paper::Paper;
@@ -402,16 +403,23 @@ impl Service {
                 let wanted: Vec<Place> = chosen.iter().map(|c| c.place.clone()).collect();
                 let published = pipeline::publish_now(store, &topics, &Renderers, chosen, clock::now())?;
                 crate::scheduler::report(&published, &ops);
-                let mut posted = Vec::new();
-                for place in wanted {
-                    let queued = published.deliveries.iter().find(|d| d.place == place);
-                    let papers = match queued {
-                        Some(id) => store.digest(&id.digest)?.map(|d| d.entries.len()),
-                        None => None,
-                    };
-                    posted.push((place, papers));
+                let queued: HashMap<&Place, DigestId> =
+                    published.deliveries.iter().map(|d| (&d.place, d.digest)).collect();
+                // Many channels share a digest.
+                let mut papers: HashMap<DigestId, Option<usize>> = HashMap::new();
+                for digest in queued.values() {
+                    if !papers.contains_key(digest) {
+                        papers.insert(*digest, store.digest(digest)?.map(|d| d.entries.len()));
+                    }
                 }
-                Ok(Ok(posted))
+                let papers_for = |place: &Place| papers.get(queued.get(place)?).copied().flatten();
+                Ok(Ok(wanted
+                    .into_iter()
+                    .map(|place| {
+                        let papers = papers_for(&place);
+                        (place, papers)
+                    })
+                    .collect::<Vec<_>>()))
             })
             .await??;
         if outcome.is_empty() {

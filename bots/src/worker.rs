@@ -28,7 +28,7 @@ use crate::storage::{Storage, StorageError};
 
 /// How many parts of one platform are on the wire at most: at Telegram's and Discord's speeds more than this only wait
 /// for a platform that does not answer, each until its request times out.
-const IN_FLIGHT: usize = 512;
+pub(crate) const IN_FLIGHT: usize = 512;
 /// How long a stop waits for what is on the wire. What has not come back by then is in doubt, and the next start looks
 /// for it.
 pub(crate) const DRAIN: Duration = Duration::from_secs(10);

@@ -38,8 +38,11 @@ const BACKOFF_CAP: TimeDelta = TimeDelta::minutes(30);
 /// A part in doubt is not looked for before this time has passed since it went on the wire: the platform may still be
 /// dealing with a request whose sender is dead. What does not stand in its chat by then will not come any more.
 const LOOK_AFTER: TimeDelta = TimeDelta::seconds(10);
-/// So often at most a part is sent again because nobody can find out whether it arrived; then it is taken as arrived.
-const RESENT_MOST: usize = 3;
+/// After so many failed attempts a part of which nobody can find out whether it arrived is taken as arrived: a platform that
+/// takes everything and answers nothing would get copy after copy of it. A crash is no attempt.
+const RESENT_ATTEMPTS: u32 = 10;
+/// The most decisions that are kept.
+const DECISIONS: usize = 20;
 /// The longest wait that a platform is granted before it is asked again; more is a mistake or beyond the calendar.
 const SNOOZE_CAP: TimeDelta = TimeDelta::days(1);
 
@@ -705,7 +708,7 @@ pub fn settle(delivery: Delivery, outcome: Outcome, policy: UncertainPolicy, now
         }
         Outcome::Looked(Looked::Undecidable(why) | Looked::Failed(SendError::Rejected { reason: why })) => match policy
         {
-            UncertainPolicy::Resend if resent(&delivery) < RESENT_MOST => {
+            UncertainPolicy::Resend if delivery.attempts < RESENT_ATTEMPTS => {
                 let verdict = Verdict::Resent(why);
                 decide(&mut delivery, verdict.clone(), now);
                 delivery.doubt = Doubt::Accepted;
@@ -733,13 +736,6 @@ pub fn settle(delivery: Delivery, outcome: Outcome, policy: UncertainPolicy, now
     }
 }
 
-/// How often the next part was sent again by policy.
-fn resent(delivery: &Delivery) -> usize {
-    let part = delivery.next_part();
-    let resent = |decision: &&Decision| decision.part == part && matches!(decision.verdict, Verdict::Resent(_));
-    delivery.decisions.iter().filter(resent).count()
-}
-
 fn quiet(delivery: Delivery) -> Settled {
     Settled {
         delivery,
@@ -750,6 +746,9 @@ fn quiet(delivery: Delivery) -> Settled {
 }
 
 fn decide(delivery: &mut Delivery, verdict: Verdict, now: DateTime<Utc>) {
+    if delivery.decisions.len() >= DECISIONS {
+        delivery.decisions.remove(0);
+    }
     delivery.decisions.push(Decision {
         part: delivery.next_part(),
         at: now,
@@ -1001,7 +1000,7 @@ mod tests {
             (gone, discarded(Discard::Gone(reason())), 1, pause(), true),
             (rejected, now.clone(), 2, ChannelEffect::None, false),
             (unreachable, wait(2), 2, ChannelEffect::None, false),
-            (uncertain, wait(2), 2, ChannelEffect::None, false),
+            (uncertain, State::Available { at: at(0) + LOOK_AFTER }, 2, ChannelEffect::None, false),
             (unauthorized, now, 1, ChannelEffect::None, false),
         ];
         for (error, state, attempts, channel, tell) in table {
@@ -1073,6 +1072,12 @@ mod tests {
         }
         let (resent, tell) = look(Looked::Undecidable("a shared counter".to_owned()), Resend);
         assert_eq!((resent.step(at(9)), resent.next_part(), tell), (Step::Send, 1, true));
+        let tired = Delivery {
+            attempts: RESENT_ATTEMPTS,
+            ..in_doubt().claim(None, at(5))
+        };
+        let undecidable = Outcome::Looked(Looked::Undecidable("a shared counter".to_owned()));
+        assert_eq!(settle(tired, undecidable, Resend, at(9)).delivery.next_part(), 2);
         let (skipped, tell) = look(Looked::Undecidable("a shared counter".to_owned()), Skip);
         assert_eq!((skipped.next_part(), skipped.message_ids.len(), tell), (2, 2, true));
     }

@@ -553,6 +553,14 @@ impl Limiter {
         Ok(slot)
     }
 
+    /// When the bulk may send next, as far as the bot as a whole is concerned.
+    pub fn bulk_opens(&mut self, now: DateTime<Utc>) -> DateTime<Utc> {
+        match self.next_slot(Lane::Bulk, now, DAY) {
+            Ok((_, slot)) => slot,
+            Err(Shut::Bot { until } | Shut::Chat { until }) => until,
+        }
+    }
+
     /// Takes the next slot for a request that puts no message into a chat: only the bot's own limit counts.
     ///
     /// # Errors

@@ -14,7 +14,18 @@ async fn the_delivery_benchmark_prints_its_table_with_nothing_lost_or_twice_and_
     };
     let scratch = tempfile::tempdir().unwrap();
     let ended = Command::new(binary)
-        .args(["bench", "delivery", "--channels", "4", "--parts", "2", "--rate", "200"])
+        .args([
+            "bench",
+            "delivery",
+            "--channels",
+            "4",
+            "--loopback",
+            "4",
+            "--parts",
+            "2",
+            "--rate",
+            "200",
+        ])
         .env_clear()
         .env("TMPDIR", scratch.path())
         .stdin(Stdio::null())
@@ -31,9 +42,9 @@ async fn the_delivery_benchmark_prints_its_table_with_nothing_lost_or_twice_and_
         let measured = cells
             .filter(|cells| cells[0] == figure)
             .map(|cells| cells[1].to_owned());
-        assert_eq!(measured.collect::<Vec<_>>(), ["0 of 8"], "{figure}:\n{table}");
+        assert_eq!(measured.collect::<Vec<_>>(), ["0 of 16"], "{figure}:\n{table}");
     }
-    assert!(table.contains("makespan of"), "{table}");
+    assert!(table.contains("virtual time: telegram: makespan of"), "{table}");
     let left = std::fs::read_dir(scratch.path()).unwrap().count();
     assert_eq!(left, 0, "{table}");
 }

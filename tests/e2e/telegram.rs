@@ -541,7 +541,8 @@ async fn a_part_whose_answer_was_lost_is_found_among_other_peoples_messages() {
     let looks = doubt.fake.messages(GROUP);
     let there = looks[1].id;
     assert_eq!(doubt.look().await, Looked::There(there.to_string()));
-    assert_eq!(doubt.fake.probes(GROUP), [before, asked, there]);
+    // The last one is put back as it was, once its text has been seen.
+    assert_eq!(doubt.fake.probes(GROUP), [before, asked, there, there]);
     let after = doubt.fake.messages(GROUP);
     assert_eq!(after.len(), 2, "nothing was sent again");
     assert_eq!(after[1].keyboard, looks[1].keyboard);
@@ -582,7 +583,7 @@ async fn the_bots_own_messages_that_are_known_are_never_probed() {
     let found = doubt.sender.look(&doubt.place, &part("two"), &missing).await;
     assert_eq!(found, Looked::There(there.to_string()));
     let probes = doubt.fake.probes(GROUP);
-    assert_eq!(probes, [there], "not {answered}, {third} or {later}");
+    assert_eq!(probes, [there, there], "not {answered}, {third} or {later}");
     let keyboards = |messages: &[crate::fake::telegram::Sent]| -> Vec<_> {
         messages.iter().take(3).map(|sent| sent.keyboard.clone()).collect()
     };
@@ -615,8 +616,6 @@ async fn an_answer_that_is_hit_unexpectedly_keeps_its_looks_and_is_not_taken_for
             .iter()
             .any(|sent| sent.id == answered && sent.keyboard.is_null())
     );
-    let hits = doubt.fake.probes(GROUP).iter().filter(|&&id| id == answered).count();
-    assert_eq!(hits, 1);
 }
 
 #[tokio::test]

@@ -1,6 +1,6 @@
-//! The whole program against fake platforms with the real limits: one digest for every channel, sent to the end. Start-up,
-//! storage, rendering, HTTP: nothing is left out, and nothing of the fake platforms is counted, which run in a process of
-//! their own and are the judge.
+//! First the delivery path at full size in virtual time, which takes seconds. Then, if asked for, the whole program against
+//! fake platforms with the real limits: one digest for every channel, sent to the end. Start-up, storage, rendering, HTTP:
+//! nothing is left out, and nothing of the fake platforms is counted, which run in a process of their own and are the judge.
 
 use std::fmt::Write as _;
 use std::path::Path;
@@ -25,7 +25,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::fake::{Counts, FakeProcess, Rules, Seen};
 use super::packing::{self, Issue};
-use super::{Platforms, Row, Scratch, Table, cpu_time, papers, peak_memory, percentile, worst_second};
+use super::{Platforms, Row, Scratch, Table, cpu_time, papers, peak_memory, percentile, virtual_time, worst_second};
 use crate::app::{App, Base};
 use crate::folder::Folder;
 use crate::render::Renderers;
@@ -33,7 +33,7 @@ use crate::service::{Request, Response};
 use crate::{clock, http};
 
 /// Telegram's limit with paid broadcasts (Bot API, sendMessage, `allow_paid_broadcast`).
-const PAID: u32 = 1_000;
+pub(super) const PAID: u32 = 1_000;
 /// No part has more papers than this.
 const MOST_IN_A_PART: usize = 24;
 /// The most channels that share the waiting deliveries.
@@ -44,19 +44,25 @@ const ASK_EVERY: Duration = Duration::from_secs(1);
 /// What is measured.
 #[derive(Debug, Clone, clap::Args)]
 pub struct Options {
-    /// Channels on each platform.
-    #[arg(long, default_value_t = 200, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    /// Channels on each platform in virtual time.
+    #[arg(long, default_value_t = 10_000, value_parser = clap::value_parser!(u32).range(1..=100_000))]
     pub channels: u32,
+    /// Also send to so many channels on each platform over loopback, in real time.
+    #[arg(long, default_value_t = 0, value_name = "CHANNELS", value_parser = clap::value_parser!(u32).range(0..=100_000))]
+    pub loopback: u32,
     /// Parts of the digest that each of them gets.
     #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=30))]
     pub parts: u32,
     /// Which platforms.
-    #[arg(long, value_enum, default_value = "telegram")]
+    #[arg(long, value_enum, default_value = "both")]
     pub platform: Platforms,
     /// The time from a request to its answer.
     #[arg(long, default_value_t = 60)]
     pub latency_ms: u64,
-    /// Messages a second, for the fake platforms and for Paperwire [default: 30 on Telegram, 50 on Discord].
+    /// In virtual time each way takes up to so much longer than half of that.
+    #[arg(long, default_value_t = 5)]
+    pub jitter_ms: u64,
+    /// Messages a second over loopback, for the fake platforms and for Paperwire [default: 30 on Telegram, 50 on Discord].
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..=1_000))]
     pub rate: Option<u32>,
     /// Give each run up after so long; what has not arrived by then counts as lost.
@@ -72,13 +78,13 @@ pub struct Options {
 
 /// A platform with its channels.
 #[derive(Debug, Clone)]
-struct Lane {
-    platform: Platform,
-    rate: u32,
-    channels: u32,
-    parts: u32,
+pub(super) struct Lane {
+    pub(super) platform: Platform,
+    pub(super) rate: u32,
+    pub(super) channels: u32,
+    pub(super) parts: u32,
     /// Papers that make so many parts.
-    papers: usize,
+    pub(super) papers: usize,
 }
 
 impl Lane {
@@ -87,19 +93,22 @@ impl Lane {
         format!("{} lane", self.platform)
     }
 
-    fn place(&self, n: u32) -> Place {
+    /// Parts for all of its channels.
+    pub(super) fn messages(&self) -> u64 {
+        u64::from(self.channels) * u64::from(self.parts)
+    }
+
+    pub(super) fn place(&self, n: u32) -> Place {
         match self.platform {
             Platform::Telegram | Platform::Web => Place::telegram(chat(n), None),
             Platform::Discord => Place::discord(100_000_000_000_000_000 + u64::from(n)),
         }
     }
 
-    /// The least time from the first to the last of so many messages: the bot's limit, and the limit of one chat for the
-    /// parts of its digest (one a second and 20 a minute in a group of Telegram, 5 in 5 s on
-    /// Discord).
-    fn bound(&self, messages: usize, rules: &Rules) -> f64 {
-        let rate = f64::from(self.rate);
-        let all = (messages as f64 - rules.burst(rate)) / rate;
+    /// The least time from the first to the last of so many messages at an even pace: the bot's limit, and the limit of one
+    /// chat for the parts of its digest (one a second and 20 a minute in a group of Telegram, 5 in 5 s on Discord).
+    fn bound(&self, messages: usize) -> f64 {
+        let all = (messages as f64 - 1.0) / f64::from(self.rate);
         let parts = self.parts.saturating_sub(1);
         let one = match self.platform {
             Platform::Telegram | Platform::Web => f64::from(parts.max(parts / 20 * 60)),
@@ -133,13 +142,36 @@ struct Run {
 /// When something cannot be started at all.
 pub async fn run(options: &Options) -> anyhow::Result<Table> {
     let at_most = Duration::from_secs(options.seconds_at_most);
-    let lanes = lanes(options)?;
-    let rules = rules(options, 0.1);
+    let simulated = virtual_time::Options {
+        channels: options.channels,
+        parts: options.parts,
+        platform: options.platform,
+        latency: Duration::from_millis(options.latency_ms),
+        jitter: Duration::from_millis(options.jitter_ms),
+    };
+    let mut rows = tokio::task::spawn_blocking(move || virtual_time::run(&simulated)).await??;
+    if options.loopback > 0 {
+        rows.extend(loopback(options, at_most).await?);
+    }
+    if options.paid > 0 {
+        rows.push(paid(options, at_most).await?);
+    }
+    if options.waiting > 0 {
+        rows.extend(waiting(options, at_most).await?);
+    }
+    rows.extend(packed()?);
+    Ok(Table(rows))
+}
+
+/// The whole program with real clocks and sockets.
+async fn loopback(options: &Options, at_most: Duration) -> anyhow::Result<Vec<Row>> {
+    let lanes = lanes(options.platform, options.loopback, options.parts, options.rate)?;
+    let rules = rules(options, 0.0);
     let mut rows = Vec::new();
 
     let plain = through(&lanes, rules, at_most, false).await?;
     let peak = peak_memory("self");
-    rows.extend(lanes.iter().map(|lane| makespan(lane, &plain.seen, &rules)));
+    rows.extend(lanes.iter().map(|lane| makespan(lane, &plain.seen)));
     let again = through(&lanes, rules, at_most, true).await?;
     rows.extend(lanes.iter().flat_map(|lane| {
         let worst = |what: &str, run: &Run| {
@@ -152,10 +184,7 @@ pub async fn run(options: &Options) -> anyhow::Result<Table> {
     }));
     for (what, run) in [("", &plain), (", with a restart", &again)] {
         let total = run.seen.total();
-        let wanted: u64 = lanes
-            .iter()
-            .map(|lane| u64::from(lane.channels) * u64::from(lane.parts))
-            .sum();
+        let wanted: u64 = lanes.iter().map(Lane::messages).sum();
         let messages = total.arrivals.len();
         rows.push(Row::plain(
             format!("answered with 429{what}"),
@@ -197,14 +226,7 @@ pub async fn run(options: &Options) -> anyhow::Result<Table> {
             "≤ 64 MB, then ≤ 32 MB",
         )
     }));
-    if options.paid > 0 {
-        rows.push(paid(options, at_most).await?);
-    }
-    if options.waiting > 0 {
-        rows.extend(waiting(options, at_most).await?);
-    }
-    rows.extend(packed()?);
-    Ok(Table(rows))
+    Ok(rows)
 }
 
 /// What the peer reached; no aim of ours.
@@ -239,19 +261,24 @@ fn rules(options: &Options, burst_seconds: f64) -> Rules {
     }
 }
 
-fn lanes(options: &Options) -> anyhow::Result<Vec<Lane>> {
+pub(super) fn lanes(
+    platforms: Platforms,
+    channels: u32,
+    parts: u32,
+    rate_of_all: Option<u32>,
+) -> anyhow::Result<Vec<Lane>> {
     let all = [
-        (Platform::Telegram, options.platform != Platforms::Discord, 30),
-        (Platform::Discord, options.platform != Platforms::Telegram, 50),
+        (Platform::Telegram, platforms != Platforms::Discord, 30),
+        (Platform::Discord, platforms != Platforms::Telegram, 50),
     ];
     let chosen = all.into_iter().filter(|(_, chosen, _)| *chosen);
     chosen
         .map(|(platform, _, rate)| {
             let mut lane = Lane {
                 platform,
-                rate: options.rate.unwrap_or(rate),
-                channels: options.channels,
-                parts: options.parts,
+                rate: rate_of_all.unwrap_or(rate),
+                channels,
+                parts,
                 papers: 0,
             };
             lane.papers = papers_for(&lane)?;
@@ -287,13 +314,13 @@ fn papers_for(lane: &Lane) -> anyhow::Result<usize> {
     Ok(papers)
 }
 
-fn rendered(lane: &Lane, papers: usize) -> anyhow::Result<Vec<Part>> {
+pub(super) fn rendered(lane: &Lane, papers: usize) -> anyhow::Result<Vec<Part>> {
     let issue = Issue::invented(papers, &lane.phrase())?;
     Ok(Renderers.render(lane.platform, &issue.message(Style::Compact, Lang::En)))
 }
 
-/// The configuration that sends these lanes to the fake platforms.
-fn config(lanes: &[Lane], url: &str) -> String {
+/// The configuration of bots with these lanes' limits, without any channel.
+pub(super) fn bots(lanes: &[Lane], url: &str) -> String {
     let mut text = "[web]\nenabled = false\n".to_owned();
     for lane in lanes {
         let rate = lane.rate;
@@ -308,6 +335,12 @@ fn config(lanes: &[Lane], url: &str) -> String {
             ),
         };
     }
+    text
+}
+
+/// The configuration that sends these lanes to the fake platforms.
+fn config(lanes: &[Lane], url: &str) -> String {
+    let mut text = bots(lanes, url);
     for lane in lanes {
         for n in 0..lane.channels {
             let (place, phrase) = (lane.place(n), lane.phrase());
@@ -320,7 +353,7 @@ fn config(lanes: &[Lane], url: &str) -> String {
     text
 }
 
-fn parsed(text: &str) -> anyhow::Result<Config> {
+pub(super) fn parsed(text: &str) -> anyhow::Result<Config> {
     Ok(Config::parse(
         text,
         "the benchmark's configuration",
@@ -355,10 +388,7 @@ async fn through(lanes: &[Lane], rules: Rules, at_most: Duration, restart: bool)
     let config = parsed(&config(lanes, &fake.url()))?;
     fill(scratch.path(), &config, lanes, 1).await?;
 
-    let wanted: u64 = lanes
-        .iter()
-        .map(|lane| u64::from(lane.channels) * u64::from(lane.parts))
-        .sum();
+    let wanted: u64 = lanes.iter().map(Lane::messages).sum();
     let until = Instant::now() + at_most;
     let before = cpu_time();
     let mut running = Running::start(&config, scratch.path()).await?;
@@ -415,14 +445,14 @@ impl Running {
 }
 
 /// From the first to the last message.
-fn span(arrivals: &[i64]) -> f64 {
+pub(super) fn span(arrivals: &[i64]) -> f64 {
     let (first, last) = (arrivals.iter().min(), arrivals.iter().max());
     first.zip(last).map_or(0.0, |(first, last)| (last - first) as f64 / 1e6)
 }
 
-fn makespan(lane: &Lane, seen: &Seen, rules: &Rules) -> Row {
+fn makespan(lane: &Lane, seen: &Seen) -> Row {
     let arrivals = lane.counts(seen).arrivals;
-    let (took, bound) = (span(&arrivals), lane.bound(arrivals.len(), rules));
+    let (took, bound) = (span(&arrivals), lane.bound(arrivals.len()));
     Row::against(
         format!(
             "{}: makespan of {} messages ÷ lower bound",
@@ -504,15 +534,12 @@ async fn throttle(lane: &Lane, rules: Rules, at_most: Duration) -> anyhow::Resul
 
 /// One part to each of many chats at the rate that Telegram sells.
 async fn paid(options: &Options, at_most: Duration) -> anyhow::Result<Row> {
-    let options = Options {
-        channels: options.paid,
-        parts: 1,
-        platform: Platforms::Telegram,
-        rate: Some(PAID),
-        ..options.clone()
+    let lanes = lanes(Platforms::Telegram, options.paid, 1, Some(PAID))?;
+    let rules = Rules {
+        telegram_rate: f64::from(PAID),
+        ..rules(options, 0.0)
     };
-    let lanes = lanes(&options)?;
-    let run = through(&lanes, rules(&options, 0.1), at_most, false).await?;
+    let run = through(&lanes, rules, at_most, false).await?;
     let arrivals = run.seen.telegram.arrivals;
     let rate = arrivals.len().saturating_sub(1) as f64 / span(&arrivals).max(1e-9);
     let refused = run.seen.telegram.refused;
@@ -530,7 +557,7 @@ async fn paid(options: &Options, at_most: Duration) -> anyhow::Result<Row> {
 /// The binary is started with deliveries waiting: the time from its start to its first message, and its memory.
 async fn waiting(options: &Options, at_most: Duration) -> anyhow::Result<Vec<Row>> {
     let scratch = Scratch::new("waiting")?;
-    let fake = FakeProcess::start(rules(options, 0.1))?;
+    let fake = FakeProcess::start(rules(options, 0.0))?;
     let channels = options.waiting.min(WAITING_CHANNELS);
     let digests = options.waiting.div_ceil(channels);
     let lane = Lane {
@@ -606,17 +633,7 @@ mod tests {
 
     #[test]
     fn the_invented_digest_has_the_wanted_parts_on_both_platforms() {
-        let options = Options {
-            channels: 1,
-            parts: 3,
-            platform: Platforms::Both,
-            latency_ms: 0,
-            rate: None,
-            seconds_at_most: 1,
-            paid: 0,
-            waiting: 0,
-        };
-        for lane in lanes(&options).unwrap() {
+        for lane in lanes(Platforms::Both, 1, 3, None).unwrap() {
             assert_eq!(rendered(&lane, lane.papers).unwrap().len(), 3, "{lane:?}");
         }
     }
@@ -630,13 +647,7 @@ mod tests {
             parts: 3,
             papers: 1,
         };
-        let rules = Rules {
-            telegram_rate: 30.0,
-            discord_rate: 50.0,
-            burst_seconds: 0.1,
-            latency_ms: 60,
-        };
-        assert!((lane.bound(3_000, &rules) - 99.9).abs() < 1e-9);
-        assert!((lane.bound(3, &rules) - 2.0).abs() < 1e-9);
+        assert!((lane.bound(3_001) - 100.0).abs() < 1e-9);
+        assert!((lane.bound(3) - 2.0).abs() < 1e-9);
     }
 }

@@ -43,8 +43,8 @@ pub struct Rules {
     /// Requests a second on Discord.
     #[arg(long, default_value_t = 50.0)]
     pub discord_rate: f64,
-    /// How many seconds' worth of messages may come at once.
-    #[arg(long, default_value_t = 0.1)]
+    /// How many seconds' worth of messages may come beyond the limit in any second.
+    #[arg(long, default_value_t = 0.0)]
     pub burst_seconds: f64,
     /// The time from a request to its answer.
     #[arg(long, default_value_t = 60)]
@@ -52,9 +52,9 @@ pub struct Rules {
 }
 
 impl Rules {
-    /// How many messages may come at once at this rate.
-    pub fn burst(&self, rate: f64) -> f64 {
-        (rate * self.burst_seconds).max(1.0)
+    /// How many messages may come in any second at this rate.
+    fn most(&self, rate: f64) -> usize {
+        (rate * (1.0 + self.burst_seconds)).max(1.0) as usize
     }
 }
 
@@ -132,6 +132,33 @@ impl Tokens {
     }
 }
 
+/// So many in any stretch of a second.
+#[derive(Debug)]
+struct Second {
+    most: usize,
+    at: VecDeque<Instant>,
+}
+
+impl Second {
+    const LENGTH: Duration = Duration::from_secs(1);
+
+    fn new(most: usize) -> Self {
+        let at = VecDeque::new();
+        Self { most, at }
+    }
+
+    /// How long until there is room; zero when there is.
+    fn wait(&mut self, now: Instant) -> Duration {
+        while self.at.front().is_some_and(|&first| first + Self::LENGTH <= now) {
+            self.at.pop_front();
+        }
+        let first = self.at.front().filter(|_| self.at.len() >= self.most);
+        first.map_or(Duration::ZERO, |&first| {
+            (first + Self::LENGTH).saturating_duration_since(now)
+        })
+    }
+}
+
 struct Chat {
     tokens: Vec<Tokens>,
     /// Discord: since when the present window runs and how much of it is used.
@@ -148,7 +175,7 @@ struct Stored {
 }
 
 struct Book {
-    bot: Tokens,
+    bot: Second,
     chats: HashMap<String, Chat>,
     counts: Counts,
     /// Questions that wait: the id of the asking message in its chat, and when it was asked.
@@ -160,7 +187,7 @@ struct Book {
 impl Book {
     fn new(rate: f64, rules: &Rules) -> Self {
         Self {
-            bot: Tokens::new(rules.burst(rate), rate, Instant::now()),
+            bot: Second::new(rules.most(rate)),
             chats: HashMap::new(),
             counts: Counts::default(),
             asked: HashMap::new(),
@@ -235,7 +262,7 @@ impl Fake {
             return Err(Refused { wait, whole_bot: false });
         }
         known.tokens.iter_mut().for_each(Tokens::take);
-        book.bot.take();
+        book.bot.at.push_back(now);
         let question = body.pointer("/reply_parameters/message_id").and_then(Value::as_i64);
         Ok(self.accept(book, chat, body, question))
     }
@@ -268,7 +295,7 @@ impl Fake {
             .filter(|_| body.get("enforce_nonce") == Some(&Value::Bool(true)));
         let known = nonce.and_then(|nonce| channel.messages.iter().find(|m| m.body.get("nonce") == Some(nonce)));
         let known = known.map(|message| message.id);
-        book.bot.take();
+        book.bot.at.push_back(now);
         let id = known.unwrap_or_else(|| self.accept(book, chat, body, None));
         (Ok(id), DISCORD_CHANNEL - used - 1, reset)
     }
@@ -642,7 +669,7 @@ mod tests {
         let rules = Rules {
             telegram_rate: rate,
             discord_rate: rate,
-            burst_seconds: 0.1,
+            burst_seconds: 0.0,
             latency_ms: 0,
         };
         Fake {

@@ -1,5 +1,9 @@
-//! Durable jobs: a delivery is queued, then settled, and each of the two is on disk before the next begins. Beside it, in
-//! the same run and on the same disk, the least that any queue must do: append to a file and sync it, in groups.
+//! Durable jobs: a delivery is queued with what it delivers, then settled, and each of the two is on disk before the next
+//! begins. Beside it, in the same run and on the same disk, the least that any queue must do: append to a file and sync it,
+//! in groups.
+//!
+//! Queueing writes what the raw log does, about [`RECORD`] bytes: the part to be sent, which is written once, and the
+//! delivery, which is small and changes. Settling rewrites the delivery alone, as the program does.
 
 use std::fs::File;
 use std::io::Write as _;
@@ -14,6 +18,7 @@ use paperwire_core::channel::{Place, Style};
 use paperwire_core::delivery::{Delivery, DeliveryId, State};
 use paperwire_core::digest::{DigestId, RenderingId};
 use paperwire_core::locale::Lang;
+use paperwire_core::message::Part;
 use paperwire_core::store::{SledStore, Write};
 use tokio::sync::oneshot;
 use tokio::task::JoinSet;
@@ -23,10 +28,12 @@ use super::{Row, Scratch, Table, percentile};
 use crate::clock;
 use crate::storage::Storage;
 
-/// What one queued job weighs on disk, in bytes.
+/// What one queued job weighs, in bytes.
 const RECORD: usize = 2_048;
 /// What a settlement weighs in the raw log: it names the job and says what became of it.
 const RAW_SETTLEMENT: usize = 256;
+/// How much of [`RECORD`] is the delivery; the rest is the part.
+const DELIVERY: usize = 512;
 /// How many deliveries the big commit has.
 const BIG: usize = 1_000;
 /// How often both are measured in turn, so that a noisy minute meets both.
@@ -174,22 +181,28 @@ async fn deliveries(
     closed_loop(clients, time, |client, over| {
         let storage = storage.clone();
         async move {
-            let put = async |delivery: Delivery| {
-                let writes = vec![Write::Delivery(Box::new(delivery))];
-                match commits {
-                    Commits::Shared => storage.write(writes).await,
-                    Commits::Own => storage.run(move |store| store.commit(writes)).await,
-                }
+            let put = async |writes: Vec<Write>| match commits {
+                Commits::Shared => storage.write(writes).await,
+                Commits::Own => storage.run(move |store| store.commit(writes)).await,
             };
+            // As incompressible as text can be, and made before the time runs, as the raw log's is.
+            let noise = noise(u64::from(client), RECORD - DELIVERY);
+            let payload: String = noise.iter().map(|byte| char::from(b'#' + byte % 57)).collect();
             let (mut jobs, mut queueing) = (0, Vec::new());
             while !over.load(Ordering::Relaxed) {
                 let mut job = delivery(i64::from(client) + 1, round, jobs);
+                let part = Write::Rendering {
+                    id: job.rendering.clone(),
+                    parts: vec![Part {
+                        payload: payload.clone(),
+                    }],
+                };
                 let began = Instant::now();
-                put(job.clone()).await?;
+                put(vec![part, Write::Delivery(Box::new(job.clone()))]).await?;
                 queueing.push(micros(began));
                 job.message_ids.push(jobs.to_string());
                 job.state = State::Sent { at: clock::now() };
-                put(job).await?;
+                put(vec![Write::Delivery(Box::new(job))]).await?;
                 jobs += 1;
             }
             Ok((jobs, queueing))
@@ -198,10 +211,10 @@ async fn deliveries(
     .await
 }
 
-/// A delivery whose record has about [`RECORD`] bytes, different in each.
+/// A fresh delivery, about [`DELIVERY`] bytes on disk; each has a digest of its own.
 fn delivery(chat: i64, round: u32, job: u64) -> Delivery {
     let digest = DigestId {
-        set: (u64::from(round) << 40) + job,
+        set: (u64::from(round) << 56) + (chat.unsigned_abs() << 32) + job,
         occurrence: chrono::DateTime::UNIX_EPOCH,
     };
     let place = Place::telegram(chat, None);
@@ -213,10 +226,7 @@ fn delivery(chat: i64, round: u32, job: u64) -> Delivery {
         zone: chrono_tz::UTC,
         revision: 0,
     };
-    let mut delivery = Delivery::new(DeliveryId::post(place, digest), rendering, 1, clock::now());
-    let noise = noise(chat.unsigned_abs() ^ digest.set.rotate_left(20), RECORD - 448);
-    delivery.last_error = Some(noise.iter().map(|byte| char::from(b'!' + byte % 90)).collect());
-    delivery
+    Delivery::new(DeliveryId::post(place, digest), rendering, 1, clock::now())
 }
 
 /// Bytes that do not compress, from a seed (splitmix64).

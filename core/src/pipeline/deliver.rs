@@ -20,7 +20,8 @@ use crate::store::{Result, Store, Write};
 /// How many of a channel's latest deliveries are looked at for those that wait when it pauses.
 const WAITING: usize = 100;
 /// How far ahead permits are taken: longer than a turn takes to become durable, so that the wire never waits for the
-/// disk, and short enough that a person's answer, which takes the next free permit, waits for no more than this.
+/// disk, and short enough that a person's answer, which takes the next free permit, waits for no more than this. Permits are
+/// taken when half of it is free, so that several share a turn.
 const HORIZON: TimeDelta = TimeDelta::milliseconds(250);
 /// The most claims of one turn, so that it ends soon: answers to people wait for the same limiter.
 const CLAIMS: usize = 128;
@@ -28,6 +29,11 @@ const CLAIMS: usize = 128;
 const CLOCK_SLACK: TimeDelta = TimeDelta::seconds(10);
 /// The least time until the next turn when there was nothing to do in this one.
 const REST: TimeDelta = TimeDelta::milliseconds(20);
+/// How many due deliveries a turn reads at first: reading one costs more than asking for a permit, and as a rule there are
+/// permits for one or two. Each further reading is [`GROWTH`] times as large.
+const FEW: usize = 4;
+/// See [`FEW`].
+const GROWTH: usize = 4;
 /// How many of a place's earlier deliveries are looked at for the last message before a missing one.
 const EARLIER: usize = 10;
 /// The most messages of the bot in one chat that looking for a missing one is told of.
@@ -172,12 +178,24 @@ fn claim(
     now: DateTime<Utc>,
     turn: &mut Turn,
 ) -> Result<Option<DateTime<Utc>>> {
+    let opens = limiter.bulk_opens(now);
+    if opens > now + HORIZON / 2 {
+        if let Some(write) = remember(platform, limiter) {
+            store.commit(vec![write])?;
+        }
+        return Ok(Some(opens - HORIZON / 2));
+    }
     let mut shut = None;
+    let mut reach = FEW;
     while shut.is_none() && turn.jobs.len() < room {
-        let due = store.due(platform, now, room - turn.jobs.len())?;
+        let left = room - turn.jobs.len();
+        let most = reach.min(left);
+        reach = reach.saturating_mul(GROWTH);
+        let due = store.due(platform, now, most)?;
         if due.is_empty() {
             break;
         }
+        let further = due.len() == most && most < left;
         let mut writes = Vec::new();
         for delivery in due {
             // One at a time in each place, also when an operator put an older one back into the queue.
@@ -247,6 +265,10 @@ fn claim(
             writes.push(Write::Delivery(Box::new(changed)));
         }
         if writes.is_empty() {
+            // Others may stand behind those that fly.
+            if further && shut.is_none() {
+                continue;
+            }
             break;
         }
         let before = now - limiter.widest();
@@ -515,6 +537,39 @@ mod tests {
     }
 
     #[test]
+    fn many_that_fly_past_their_lease_do_not_hide_the_one_behind_them() {
+        let (store, _) = queued(9..10);
+        let places: Vec<String> = (6..12).map(|n| format!("telegram:-{n}")).collect();
+        for place in &places {
+            add_channel(&store, place, settings(), october(8, 0));
+        }
+        let readers = places.iter().map(|place| channel(&store, place)).collect();
+        publish_now(&store, &[topic()], &Counting::default(), readers, october(10, 1)).unwrap();
+        let now = october(10, 2);
+        let held = claims(&store, now).len();
+        let late = now + LEASE;
+        let mut due = store.due(Platform::Telegram, late, 9).unwrap();
+        assert_eq!((held, due.len()), (7, 7));
+        let behind = due.pop().unwrap().id;
+        let flying = due.into_iter().map(|delivery| delivery.id.place).collect();
+        let input = Input {
+            flying,
+            ..input(Vec::new(), 9)
+        };
+        let turn = turn(
+            &store,
+            Platform::Telegram,
+            &mut free(),
+            input,
+            UncertainPolicy::Resend,
+            late,
+        )
+        .unwrap();
+        let [job] = turn.jobs.try_into().unwrap();
+        assert_eq!(job.delivery.id, behind);
+    }
+
+    #[test]
     fn a_chat_without_a_permit_waits_until_it_opens_and_holds_no_other_back() {
         let (store, ids) = queued(9..10);
         add_channel(&store, "telegram:-6", settings(), october(8, 0));
@@ -573,11 +628,11 @@ mod tests {
         };
         let waiting = go(&mut limiter, now);
         let opens = now + TimeDelta::milliseconds(1_234);
-        assert_eq!((waiting.jobs, waiting.next), (vec![], Some(opens - HORIZON)));
+        assert_eq!((waiting.jobs, waiting.next), (vec![], Some(opens - HORIZON / 2)));
         // The next start still knows.
         let mut restored = super::limiter(&store, Platform::Telegram, Limits::none(), now).unwrap();
-        assert_eq!(go(&mut restored, now).next, Some(opens - HORIZON));
-        let [job] = go(&mut restored, opens - HORIZON).jobs.try_into().unwrap();
+        assert_eq!(go(&mut restored, now).next, Some(opens - HORIZON / 2));
+        let [job] = go(&mut restored, opens - HORIZON / 2).jobs.try_into().unwrap();
         assert_eq!(job.at, opens);
     }
 
@@ -638,7 +693,7 @@ mod tests {
         back(&store, &ids[0], sent("71"), now);
         back(&store, &ids[0], sent("72"), now);
         assert_eq!(take_over(&store, now), Ok(1));
-        let Task::Look(missing) = claims(&store, now).remove(0).task else {
+        let Task::Look(missing) = claims(&store, now + TimeDelta::seconds(10)).remove(0).task else {
             panic!("it is sent again")
         };
         assert_eq!(
@@ -749,7 +804,11 @@ mod tests {
         let waiting = store.delivery(&ids[1]);
         assert_eq!(take_over(&store, now), Ok(1));
         let taken = store.delivery(&ids[0]).unwrap().unwrap();
-        assert_eq!((taken.state, taken.doubt), (State::Available { at: now }, Doubt::Open));
+        let settled = now + TimeDelta::seconds(10);
+        assert_eq!(
+            (taken.state, taken.doubt),
+            (State::Available { at: settled }, Doubt::Open)
+        );
         assert_eq!(store.delivery(&ids[1]), waiting);
         assert_eq!(take_over(&store, now), Ok(0));
     }

@@ -1914,10 +1914,7 @@ fn whole(db: &Db, key: &[u8]) -> Result<Option<Vec<u8>>> {
 
 /// Opens the tree, whatever a crash has left of its snapshots.
 fn open_repaired(dir: &Path, every_ms: Option<u64>) -> std::result::Result<Db, OpenError> {
-    let failed = |source| OpenError::Io {
-        dir: dir.display().to_string(),
-        source,
-    };
+    let failed = |source| refused(dir.display().to_string(), source);
     remove_unfinished_snapshots(dir).map_err(failed)?;
     let db = match open_db(dir, every_ms) {
         Err(::sled::Error::Corruption { .. }) if put_snapshots_aside(dir).map_err(failed)? => open_db(dir, every_ms),
@@ -1944,10 +1941,7 @@ fn compact(dir: &Path, db: Db) -> std::result::Result<Compaction, OpenError> {
             .skip(1)
             .try_for_each(|step| step.run(dir, |_, _| Ok(())))
     });
-    space::recover(dir).map_err(|source| OpenError::Io {
-        dir: dir.display().to_string(),
-        source,
-    })?;
+    space::recover(dir).map_err(|source| refused(dir.display().to_string(), source))?;
     let bytes = done.and_then(|()| Ok((before?, space::folder_bytes(dir)?)));
     Ok(match bytes {
         Ok((before, folder)) => Compaction::Done {
@@ -2522,6 +2516,8 @@ mod tests {
                     .unwrap();
                 let before = everything(&store);
                 drop(store);
+                // sled's threads may hold the lock for a moment longer.
+                lock(&dir).unwrap();
                 for step in &Step::ALL[..steps] {
                     let copy = |from: &Path, to: &Path| copy_to(&open_db(from, None).unwrap(), to).map(drop);
                     step.run(&dir, copy).unwrap();
