@@ -271,5 +271,6 @@ async fn a_program_whose_power_goes_again_and_again_loses_nothing_and_repeats_on
     assert!(complete, "{}", home.last_words());
     assert_eq!(sums.of("discord").twice, 0);
     assert!(lost > 0, "the test lost nothing that could be missed");
+    home.settle().await;
     home.assert_sent(&ids);
 }
