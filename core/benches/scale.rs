@@ -76,7 +76,6 @@ fn paper(number: u64) -> Paper {
 
 fn channel(chat: i64) -> Channel {
     Channel {
-        owner: None,
         place: Place::telegram(-1_000_000_000_000 - chat, None),
         settings: Settings {
             subjects: Subjects::default(),
