@@ -24,6 +24,7 @@ pub mod message;
 pub mod paper;
 pub mod pipeline;
 pub mod report;
+pub mod rule;
 pub mod schedule;
 pub mod source;
 pub mod store;
