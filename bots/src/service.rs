@@ -25,7 +25,7 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::Notify;
 
 use crate::clock;
-use crate::desk::Desk;
+use crate::desk::{Choice, Desk, Found, Inline, Typing};
 use crate::ops::Ops;
 use crate::queued::Queued;
 use crate::render::Renderers;
@@ -592,9 +592,7 @@ impl Desk for Service {
                             }
                             None => false,
                         },
-                        Ok(Command::Paper(_) | Command::Digest { .. } | Command::Topics)
-                        | Ok(Command::Help | Command::About)
-                        | Err(_) => false,
+                        Ok(_) | Err(_) => false,
                     };
                     let mut answer = command::answer(
                         &question,
@@ -617,13 +615,22 @@ impl Desk for Service {
             self.ops.answered(platform);
             answer.unwrap_or_else(|error| {
                 tracing::error!(%error, "a question could not be answered");
-                Answer {
-                    message: Message::sentence(lang.trouble()),
-                    lang,
-                }
+                Answer::sentence(lang.trouble(), lang)
             })
         }
         .boxed()
+    }
+
+    fn suggest(&self, _typing: Typing) -> BoxFuture<'_, Vec<Choice>> {
+        std::future::ready(Vec::new()).boxed()
+    }
+
+    fn inline(&self, _inline: Inline) -> BoxFuture<'_, (Vec<Found>, Option<u32>)> {
+        std::future::ready((Vec::new(), None)).boxed()
+    }
+
+    fn serves(&self, _place: &Place) -> bool {
+        true
     }
 
     fn moved(&self, from: Place, to: Place) -> BoxFuture<'_, ()> {

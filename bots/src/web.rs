@@ -30,9 +30,8 @@ use axum::{Json, Router};
 use chrono_tz::Tz;
 use futures::{StreamExt, stream};
 use paperwire_core::channel::Place;
-use paperwire_core::command::{self, Answer, Command, CommandError, Question};
+use paperwire_core::command::{self, Answer, Command, CommandError, Question, Standing};
 use paperwire_core::locale::Lang;
-use paperwire_core::message::Message;
 use paperwire_core::paper::PaperId;
 use paperwire_core::store::{Result as StoreResult, Store};
 use paperwire_core::topic::{Topic, TopicId};
@@ -321,6 +320,7 @@ async fn ask(
                         place,
                         parent: None,
                         reply_to: None,
+                        standing: Standing::Member,
                         fallback_lang: lang,
                     };
                     site.state.desk.answer(question).await
@@ -358,10 +358,7 @@ async fn asked_already(Path(name): Path<String>) -> Redirect {
 }
 
 fn sentence(lang: Lang, text: &str) -> Answer {
-    Answer {
-        message: Message::sentence(text),
-        lang,
-    }
+    Answer::sentence(text, lang)
 }
 
 /// What was typed into the box. There, unlike in a chat, everything is meant for the bot: the slash may be left out

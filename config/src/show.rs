@@ -4,7 +4,7 @@ use paperwire_core::delivery::UncertainPolicy;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use paperwire_core::channel::{Style, WhenEmpty};
+use paperwire_core::channel::WhenEmpty;
 use paperwire_core::schedule::Schedule;
 use secrecy::SecretString;
 use toml::Value;
@@ -57,13 +57,7 @@ impl Page<'_> {
                 WhenEmpty::Silent => "silent",
             },
         );
-        self.line(
-            "style",
-            match choices.style {
-                Style::Compact => "compact",
-                Style::Full => "full",
-            },
-        );
+        self.line("style", choices.style.name());
     }
 }
 

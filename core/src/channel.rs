@@ -198,10 +198,26 @@ pub enum WhenEmpty {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Style {
+    /// Number and title.
+    Titles,
     /// Number, title, brief, institutions and number of authors.
     Compact,
     /// The same and the abstract.
     Full,
+}
+
+impl Style {
+    /// All of them, for tables.
+    pub const ALL: [Self; 3] = [Self::Titles, Self::Compact, Self::Full];
+
+    /// The word for it in the configuration and in commands.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Titles => "titles",
+            Self::Compact => "compact",
+            Self::Full => "full",
+        }
+    }
 }
 
 /// What a channel has chosen. The configuration file has the same fields.

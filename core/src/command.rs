@@ -2,16 +2,19 @@
 //! answer is a pure read of the store.
 
 mod answer;
+pub mod press;
 
 use chrono::NaiveDate;
 
 pub use self::answer::{Context, answer, channel_of, paper_message, refusal};
-use crate::channel::Place;
+use self::press::Button;
+use crate::channel::{Place, Style};
 use crate::locale::Lang;
 use crate::message::Message;
 use crate::paper::{PaperId, PaperIdError};
 
-/// What a person asked, already typed.
+/// What a person asked, already typed. What has a language of its own (a rule, a schedule, a zone) is still as written:
+/// it is read where its error can be answered with an example.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Command {
     /// `/paper …`
@@ -21,14 +24,105 @@ pub enum Command {
         /// The day, in the channel's zone.
         day: Option<NaiveDate>,
     },
+    /// `/search …`: over everything that was taken in.
+    Search(String),
+    /// `/similar …`: the papers nearest to one.
+    Similar(PaperQuery),
+    /// `/why …`: why a paper was posted here, or was not.
+    Why(PaperQuery),
+    /// `/subscribe …`: a rule or a topic.
+    Subscribe(String),
+    /// `/subscribe test …`: what a rule would bring.
+    Try(String),
+    /// `/subscribe edit 2 …`: another rule in the place of one.
+    Edit {
+        /// Its number in the list.
+        number: u32,
+        /// The new rule.
+        rule: String,
+    },
+    /// `/unsubscribe …`: a number of the list, a rule or a topic.
+    Unsubscribe(String),
+    /// `/subscriptions`: what this place follows.
+    Subscriptions,
     /// `/topics`: what there is and what this channel follows.
     Topics,
+    /// `/schedule [when]`: when digests come.
+    Schedule(String),
+    /// `/timezone [zone]`
+    Timezone(String),
+    /// `/pause [until …]`
+    Pause(String),
+    /// `/resume`
+    Resume,
+    /// `/save …`: a paper to the asker's reading list, or from it.
+    Save(PaperQuery),
+    /// `/saved [export bibtex|ris|csl|markdown]`: the asker's reading list.
+    Saved(String),
+    /// `/top [week]`: the papers of the week that people liked best.
+    Top,
+    /// `/language [zh|en]`
+    Language(Option<Lang>),
+    /// `/style [titles|compact|full]`
+    Style(Option<Style>),
+    /// `/mention …`: whom the papers of one rule call.
+    Mention(String),
     /// `/help`
     Help,
     /// `/start`: what this bot is; a paused channel gets digests again.
     Start,
     /// What the message is that [`Question::reply_to`] names. Asked by a button below a digest; nobody can type it.
     About,
+    /// A button was pressed; what it carries ([`press`]). Nobody can type it.
+    Press(String),
+}
+
+impl Command {
+    /// Who may ask this.
+    pub fn permission(&self) -> Permission {
+        match self {
+            Self::Subscribe(_) | Self::Edit { .. } | Self::Unsubscribe(_) => Permission::Managers,
+            Self::Schedule(args) | Self::Timezone(args) | Self::Mention(args) => {
+                Permission::for_change(!args.is_empty())
+            }
+            Self::Pause(_) | Self::Resume => Permission::Managers,
+            Self::Language(lang) => Permission::for_change(lang.is_some()),
+            Self::Style(style) => Permission::for_change(style.is_some()),
+            Self::Press(data) => press::permission(data),
+            Self::Paper(_) | Self::Digest { .. } | Self::Search(_) | Self::Similar(_) | Self::Why(_) | Self::Try(_) => {
+                Permission::Everyone
+            }
+            Self::Subscriptions | Self::Topics | Self::Save(_) | Self::Saved(_) | Self::Top => Permission::Everyone,
+            Self::Help | Self::Start | Self::About => Permission::Everyone,
+        }
+    }
+}
+
+/// Who may use a command.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Permission {
+    /// Everyone who can write where the bot is.
+    Everyone,
+    /// Who manages the place; in a private chat everyone does.
+    Managers,
+}
+
+impl Permission {
+    fn for_change(changes: bool) -> Self {
+        if changes { Self::Managers } else { Self::Everyone }
+    }
+}
+
+/// What a person is where a question is asked, as far as the adapter had to find out: only for what
+/// [`Permission::Managers`] may do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Standing {
+    /// Manages the place: its settings may be changed.
+    Manager,
+    /// Anyone else, or not asked for.
+    Member,
+    /// The platform did not say; a change is refused with that reason.
+    Unknown,
 }
 
 /// Which paper.
@@ -49,6 +143,23 @@ pub enum ArgKind {
     Text,
     /// A day, `2025-10-09`.
     Day,
+    /// One of a few words.
+    Choice(&'static [&'static str]),
+}
+
+/// What a person is offered while typing an argument.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Suggest {
+    /// Nothing.
+    Nothing,
+    /// Papers: numbers of the latest digest with their titles, and titles of the archive.
+    Papers,
+    /// What the place follows.
+    Subscriptions,
+    /// Topics that can be followed.
+    Topics,
+    /// Time zones.
+    Zones,
 }
 
 /// One argument of a command.
@@ -60,6 +171,8 @@ pub struct ArgSpec {
     pub kind: ArgKind,
     /// Whether it must be given.
     pub required: bool,
+    /// What is offered while it is typed.
+    pub suggest: Suggest,
     /// What it is, in Chinese, at most 100 characters (Discord's limit).
     pub zh: &'static str,
     /// The same in English.
@@ -77,6 +190,8 @@ pub struct CommandSpec {
     pub zh: &'static str,
     /// The same in English.
     pub en: &'static str,
+    /// Who may change something with it; everyone may ask.
+    pub permission: Permission,
     parse: fn(&str) -> Result<Command, CommandError>,
 }
 
@@ -91,11 +206,13 @@ pub const TABLE: &[CommandSpec] = &[
             name: "which",
             kind: ArgKind::Text,
             required: true,
+            suggest: Suggest::Papers,
             zh: "编号、日期加编号、arXiv 编号或链接",
             en: "Number, date and number, arXiv id or link",
         }],
         zh: "查看一篇论文：/paper 4，/paper 2025-10-09 4，/paper 2510.09212",
         en: "Open a paper: /paper 4, /paper 2025-10-09 4, /paper 2510.09212",
+        permission: Permission::Everyone,
         parse: parse_paper,
     },
     CommandSpec {
@@ -104,25 +221,233 @@ pub const TABLE: &[CommandSpec] = &[
             name: "date",
             kind: ArgKind::Day,
             required: false,
+            suggest: Suggest::Nothing,
             zh: "日期，如 2025-10-09；不填则为最新",
             en: "Day such as 2025-10-09; the latest if left out",
         }],
         zh: "再次显示最新一期或某日的简报",
         en: "Show the latest digest again, or that of a day",
+        permission: Permission::Everyone,
         parse: parse_digest,
+    },
+    CommandSpec {
+        name: "search",
+        args: &[ArgSpec {
+            name: "words",
+            kind: ArgKind::Text,
+            required: true,
+            suggest: Suggest::Nothing,
+            zh: "词、短语、title: author: cat: org: from: to:",
+            en: "Words, phrases, title: author: cat: org: from: to:",
+        }],
+        zh: "在收录的全部论文中检索",
+        en: "Search everything that was taken in",
+        permission: Permission::Everyone,
+        parse: parse_search,
+    },
+    CommandSpec {
+        name: "similar",
+        args: &[ArgSpec {
+            name: "which",
+            kind: ArgKind::Text,
+            required: true,
+            suggest: Suggest::Papers,
+            zh: "编号、日期加编号、arXiv 编号或链接",
+            en: "Number, date and number, arXiv id or link",
+        }],
+        zh: "与某篇论文最相近的论文",
+        en: "The papers nearest to one",
+        permission: Permission::Everyone,
+        parse: |args| paper_query(args).map(Command::Similar),
+    },
+    CommandSpec {
+        name: "why",
+        args: &[ArgSpec {
+            name: "which",
+            kind: ArgKind::Text,
+            required: true,
+            suggest: Suggest::Papers,
+            zh: "编号、日期加编号、arXiv 编号或链接",
+            en: "Number, date and number, arXiv id or link",
+        }],
+        zh: "一篇论文为何推送到这里，或为何没有",
+        en: "Why a paper was posted here, or was not",
+        permission: Permission::Everyone,
+        parse: |args| paper_query(args).map(Command::Why),
+    },
+    CommandSpec {
+        name: "subscribe",
+        args: &[ArgSpec {
+            name: "rule",
+            kind: ArgKind::Text,
+            required: true,
+            suggest: Suggest::Topics,
+            zh: "规则或主题；test 加规则可先试，edit 2 加规则可修改",
+            en: "A rule or topic; test RULE tries it first, edit 2 RULE changes one",
+        }],
+        zh: "关注一条规则或一个主题：/subscribe kv cache -survey",
+        en: "Follow a rule or a topic: /subscribe kv cache -survey",
+        permission: Permission::Managers,
+        parse: parse_subscribe,
+    },
+    CommandSpec {
+        name: "unsubscribe",
+        args: &[ArgSpec {
+            name: "which",
+            kind: ArgKind::Text,
+            required: true,
+            suggest: Suggest::Subscriptions,
+            zh: "/subscriptions 中的编号，或规则本身",
+            en: "Its number in /subscriptions, or the rule itself",
+        }],
+        zh: "不再关注",
+        en: "Stop following",
+        permission: Permission::Managers,
+        parse: parse_unsubscribe,
+    },
+    CommandSpec {
+        name: "subscriptions",
+        args: &[],
+        zh: "这里关注了什么；可暂停、修改、移除",
+        en: "What is followed here; pause, edit, remove",
+        permission: Permission::Everyone,
+        parse: |_| Ok(Command::Subscriptions),
     },
     CommandSpec {
         name: "topics",
         args: &[],
         zh: "有哪些主题，本频道订阅了什么",
         en: "Which topics there are and what this channel follows",
+        permission: Permission::Everyone,
         parse: |_| Ok(Command::Topics),
+    },
+    CommandSpec {
+        name: "schedule",
+        args: &[ArgSpec {
+            name: "when",
+            kind: ArgKind::Text,
+            required: false,
+            suggest: Suggest::Nothing,
+            zh: "如 09:00、工作日 9点、weekly fri 17:00、off",
+            en: "Such as 09:00, weekdays 9am, weekly fri 17:00, off",
+        }],
+        zh: "何时推送；不填则显示接下来三次",
+        en: "When digests come; shows the next three if left out",
+        permission: Permission::Managers,
+        parse: |args| Ok(Command::Schedule(args.to_owned())),
+    },
+    CommandSpec {
+        name: "timezone",
+        args: &[ArgSpec {
+            name: "zone",
+            kind: ArgKind::Text,
+            required: false,
+            suggest: Suggest::Zones,
+            zh: "如 Asia/Shanghai、北京、UTC+8",
+            en: "Such as Asia/Shanghai, Berlin, UTC+8",
+        }],
+        zh: "本频道的时区",
+        en: "This channel's time zone",
+        permission: Permission::Managers,
+        parse: |args| Ok(Command::Timezone(args.to_owned())),
+    },
+    CommandSpec {
+        name: "pause",
+        args: &[ArgSpec {
+            name: "until",
+            kind: ArgKind::Text,
+            required: false,
+            suggest: Suggest::Nothing,
+            zh: "如 周一、2025-12-01、3天；不填则直到 /resume",
+            en: "Such as monday, 2025-12-01, 3 days; until /resume if left out",
+        }],
+        zh: "暂停推送",
+        en: "Pause the digests",
+        permission: Permission::Managers,
+        parse: |args| Ok(Command::Pause(args.to_owned())),
+    },
+    CommandSpec {
+        name: "resume",
+        args: &[],
+        zh: "恢复推送",
+        en: "Go on after /pause",
+        permission: Permission::Managers,
+        parse: |_| Ok(Command::Resume),
+    },
+    CommandSpec {
+        name: "save",
+        args: &[ArgSpec {
+            name: "which",
+            kind: ArgKind::Text,
+            required: true,
+            suggest: Suggest::Papers,
+            zh: "编号、日期加编号、arXiv 编号或链接",
+            en: "Number, date and number, arXiv id or link",
+        }],
+        zh: "把论文加入你的阅读清单，或移出",
+        en: "Put a paper on your reading list, or take it off",
+        permission: Permission::Everyone,
+        parse: |args| paper_query(args).map(Command::Save),
+    },
+    CommandSpec {
+        name: "saved",
+        args: &[ArgSpec {
+            name: "export",
+            kind: ArgKind::Choice(&["bibtex", "ris", "csl", "markdown"]),
+            required: false,
+            suggest: Suggest::Nothing,
+            zh: "导出为文件的格式",
+            en: "The format of a file to export",
+        }],
+        zh: "你的阅读清单；可导出为 bibtex、ris、csl、markdown",
+        en: "Your reading list; export it as bibtex, ris, csl or markdown",
+        permission: Permission::Everyone,
+        parse: |args| Ok(Command::Saved(args.to_owned())),
+    },
+    CommandSpec {
+        name: "top",
+        args: &[],
+        zh: "本周得票最多的论文",
+        en: "The papers of the week that people liked best",
+        permission: Permission::Everyone,
+        parse: |_| Ok(Command::Top),
+    },
+    CommandSpec {
+        name: "language",
+        args: &[ArgSpec {
+            name: "language",
+            kind: ArgKind::Choice(&["zh", "en"]),
+            required: false,
+            suggest: Suggest::Nothing,
+            zh: "zh 或 en",
+            en: "zh or en",
+        }],
+        zh: "本频道的语言",
+        en: "This channel's language",
+        permission: Permission::Managers,
+        parse: parse_language,
+    },
+    CommandSpec {
+        name: "style",
+        args: &[ArgSpec {
+            name: "style",
+            kind: ArgKind::Choice(&["titles", "compact", "full"]),
+            required: false,
+            suggest: Suggest::Nothing,
+            zh: "titles、compact 或 full",
+            en: "titles, compact or full",
+        }],
+        zh: "简报的详略",
+        en: "How much of each paper a digest shows",
+        permission: Permission::Managers,
+        parse: parse_style,
     },
     CommandSpec {
         name: "help",
         args: &[],
         zh: "我能回答什么",
         en: "What I can answer",
+        permission: Permission::Everyone,
         parse: |_| Ok(Command::Help),
     },
     CommandSpec {
@@ -130,6 +455,7 @@ pub const TABLE: &[CommandSpec] = &[
         args: &[],
         zh: "我是谁；恢复已暂停的频道",
         en: "What I am; a paused channel gets digests again",
+        permission: Permission::Everyone,
         parse: |_| Ok(Command::Start),
     },
 ];
@@ -150,6 +476,17 @@ pub enum CommandError {
     NoPaper(PaperIdError),
     /// Not a day.
     NoDay(String),
+    /// `/search` without words.
+    WhichWords,
+    /// `/subscribe` or `/unsubscribe` without saying what.
+    WhichRule,
+    /// Not one of the few words that are possible.
+    NoChoice {
+        /// As typed, at most 32 characters.
+        typed: String,
+        /// What there is.
+        choices: &'static [&'static str],
+    },
 }
 
 /// A question with its circumstances.
@@ -166,6 +503,8 @@ pub struct Question {
     pub asker: Option<String>,
     /// The platform's id of the message that it replies to.
     pub reply_to: Option<String>,
+    /// What the asker is there. [`Standing::Member`] where the command asks for no more.
+    pub standing: Standing,
     /// The asker's language where the place has no channel's setting.
     pub fallback_lang: Lang,
 }
@@ -215,8 +554,12 @@ pub fn parse_named(name: &str, args: &str) -> Result<Command, CommandError> {
 }
 
 fn parse_paper(args: &str) -> Result<Command, CommandError> {
+    paper_query(args).map(Command::Paper)
+}
+
+fn paper_query(args: &str) -> Result<PaperQuery, CommandError> {
     let words: Vec<&str> = args.split_whitespace().collect();
-    let query = match words.as_slice() {
+    Ok(match words.as_slice() {
         [] => return Err(CommandError::WhichPaper),
         [one] => match number(one) {
             Some(n) => PaperQuery::Number(n),
@@ -227,8 +570,82 @@ fn parse_paper(args: &str) -> Result<Command, CommandError> {
             _ => PaperQuery::Id(paper_id(args)?),
         },
         _ => PaperQuery::Id(paper_id(args)?),
+    })
+}
+
+fn parse_search(args: &str) -> Result<Command, CommandError> {
+    match args.is_empty() {
+        true => Err(CommandError::WhichWords),
+        false => Ok(Command::Search(args.to_owned())),
+    }
+}
+
+fn parse_subscribe(args: &str) -> Result<Command, CommandError> {
+    let (first, rest) = args.split_once(char::is_whitespace).unwrap_or((args, ""));
+    let rest = rest.trim();
+    let folded = crate::text::fold(first.get(..first.len().min(16)).unwrap_or_default());
+    if rest.is_empty() {
+        return match args.is_empty() || matches!(folded.as_str(), "test" | "edit") {
+            true => Err(CommandError::WhichRule),
+            false => Ok(Command::Subscribe(args.to_owned())),
+        };
+    }
+    match folded.as_str() {
+        "test" | "试" | "测试" => Ok(Command::Try(rest.to_owned())),
+        "edit" | "改" | "修改" => {
+            let (which, rule) = rest.split_once(char::is_whitespace).ok_or(CommandError::WhichRule)?;
+            Ok(match number(which) {
+                Some(number) => Command::Edit {
+                    number,
+                    rule: rule.trim().to_owned(),
+                },
+                None => Command::Subscribe(args.to_owned()),
+            })
+        }
+        _ => Ok(Command::Subscribe(args.to_owned())),
+    }
+}
+
+fn parse_unsubscribe(args: &str) -> Result<Command, CommandError> {
+    match args.is_empty() {
+        true => Err(CommandError::WhichRule),
+        false => Ok(Command::Unsubscribe(args.to_owned())),
+    }
+}
+
+fn parse_language(args: &str) -> Result<Command, CommandError> {
+    const CHOICES: &[&str] = &["zh", "en"];
+    let chosen = match crate::text::fold(&short(args)).as_str() {
+        "" => None,
+        "zh" | "zh-cn" | "cn" | "chinese" | "中文" | "汉语" | "简体中文" => Some(Lang::Zh),
+        "en" | "english" | "英文" | "英语" => Some(Lang::En),
+        _ => return Err(no_choice(args, CHOICES)),
     };
-    Ok(Command::Paper(query))
+    Ok(Command::Language(chosen))
+}
+
+fn parse_style(args: &str) -> Result<Command, CommandError> {
+    const CHOICES: &[&str] = &["titles", "compact", "full"];
+    let chosen = match crate::text::fold(&short(args)).as_str() {
+        "" => None,
+        "titles" | "title" | "标题" => Some(Style::Titles),
+        "compact" | "简" | "简洁" => Some(Style::Compact),
+        "full" | "全" | "完整" => Some(Style::Full),
+        _ => return Err(no_choice(args, CHOICES)),
+    };
+    Ok(Command::Style(chosen))
+}
+
+fn no_choice(typed: &str, choices: &'static [&'static str]) -> CommandError {
+    CommandError::NoChoice {
+        typed: short(typed),
+        choices,
+    }
+}
+
+/// As much of what was typed as an error repeats.
+fn short(typed: &str) -> String {
+    typed.chars().take(NAME_MAX).collect()
 }
 
 fn parse_digest(args: &str) -> Result<Command, CommandError> {
@@ -261,13 +678,67 @@ fn paper_id(text: &str) -> Result<PaperId, CommandError> {
     text.parse().map_err(CommandError::NoPaper)
 }
 
-/// An answer: what to say, and to whom it is visible.
+/// A file that goes with an answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Attachment {
+    /// Its name, ASCII, with extension.
+    pub name: String,
+    /// Its media type.
+    pub mime: &'static str,
+    /// What is in it.
+    pub bytes: Vec<u8>,
+}
+
+/// How an answer is shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Manner {
+    /// As a message of its own, in reply.
+    Reply,
+    /// In the place of the message whose button was pressed.
+    Replace,
+    /// To the asker alone and shortly, as far as the platform can: to a press of a button.
+    Notice,
+    /// Not at all; where the platform insists on an answer, to the asker alone.
+    Silent,
+}
+
+/// An answer: what to say, in which form.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Answer {
     /// What to say.
     pub message: Message,
     /// In which language it is written.
     pub lang: Lang,
+    /// Rows of buttons below its last part.
+    pub buttons: Vec<Vec<Button>>,
+    /// A file that goes with it.
+    pub file: Option<Attachment>,
+    /// How it is shown.
+    pub manner: Manner,
+}
+
+impl Answer {
+    /// A message of its own, without buttons.
+    pub fn new(message: Message, lang: Lang) -> Self {
+        Self {
+            message,
+            lang,
+            buttons: Vec::new(),
+            file: None,
+            manner: Manner::Reply,
+        }
+    }
+
+    /// One sentence.
+    pub fn sentence(text: impl Into<String>, lang: Lang) -> Self {
+        Self::new(Message::sentence(text), lang)
+    }
+
+    /// The same, shown otherwise.
+    #[must_use]
+    pub fn shown(self, manner: Manner) -> Self {
+        Self { manner, ..self }
+    }
 }
 
 #[cfg(test)]
@@ -414,7 +885,9 @@ mod tests {
                 }
                 Some(Err(CommandError::NoPaper(error))) => error.0,
                 Some(Err(CommandError::NoDay(day))) => day,
-                Some(Err(CommandError::WhichPaper) | Ok(_)) | None => String::new(),
+                Some(Err(CommandError::NoChoice { typed, .. })) => typed,
+                Some(Err(CommandError::WhichPaper | CommandError::WhichWords | CommandError::WhichRule) | Ok(_))
+                | None => String::new(),
             };
             prop_assert!(repeated.chars().count() <= 80);
         }

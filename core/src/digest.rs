@@ -112,17 +112,13 @@ pub struct RenderingId {
 
 impl fmt::Display for RenderingId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let style = match self.style {
-            Style::Compact => "compact",
-            Style::Full => "full",
-        };
         write!(
             f,
             "{}|{}|{}|{}|{}",
             self.digest,
             self.platform,
             self.lang,
-            style,
+            self.style.name(),
             self.zone.name()
         )?;
         match self.revision {
@@ -352,7 +348,7 @@ impl View<'_> {
         blocks.extend(self.covered(digest).map(|line| Block::Paragraph(vec![Span::Dim(line)])));
         for entry in &digest.entries {
             let quote = match self.style {
-                Style::Compact => None,
+                Style::Titles | Style::Compact => None,
                 Style::Full => abstract_of(&entry.paper).filter(|text| !text.is_empty()),
             };
             blocks.push(Block::Entry(self.entry(entry, quote)));
@@ -385,6 +381,15 @@ impl View<'_> {
         } else {
             entry.title.clone()
         };
+        if self.style == Style::Titles {
+            return message::Entry {
+                number: Some(entry.number),
+                title,
+                link: entry.paper.link(),
+                lines: Vec::new(),
+                quote: None,
+            };
+        }
         let mut lines = vec![self.brief(entry.briefs.iter().find(|b| b.reader == lang).map(|b| &b.brief))];
         let mut facts: Vec<String> = Vec::new();
         if !entry.institutions.is_empty() {

@@ -347,6 +347,31 @@ impl Lang {
         )
     }
 
+    /// `/search` without words.
+    pub fn which_words(self) -> &'static str {
+        self.pick(
+            "检索什么？例如：/search 投机解码，/search \"kv cache\" title:attention from:2025-09-01",
+            "Search for what? For example: /search speculative decoding, /search \"kv cache\" title:attention from:2025-09-01",
+        )
+    }
+
+    /// `/subscribe` or `/unsubscribe` without saying what.
+    pub fn which_rule(self) -> &'static str {
+        self.pick(
+            "哪一条？例如：/subscribe kv cache -survey，/subscribe test cat:cs.DC gpu，/subscribe edit 2 投机解码，/unsubscribe 2。/subscriptions 列出已关注的内容。",
+            "Which one? For example: /subscribe kv cache -survey, /subscribe test cat:cs.DC gpu, /subscribe edit 2 speculative decoding, /unsubscribe 2. /subscriptions lists what is followed.",
+        )
+    }
+
+    /// A word that is none of those that are possible.
+    pub fn no_choice(self, typed: &str, choices: &[&str]) -> String {
+        let list = choices.join(self.pick("、", ", "));
+        self.pick(
+            format!("“{typed}”不在可选之列：{list}。"),
+            format!("“{typed}” is none of: {list}."),
+        )
+    }
+
     /// A day that is none.
     pub fn no_day(self, text: &str) -> String {
         self.pick(

@@ -6,7 +6,7 @@ use std::time::Duration;
 use chrono::TimeDelta;
 use futures::future::{BoxFuture, FutureExt};
 use paperwire::clock;
-use paperwire::desk::Desk;
+use paperwire::desk::{Choice, Desk, Found, Inline, Typing};
 use paperwire::discord::gateway::{self, GatewayError, Settings};
 use paperwire::discord::{markup, sender::Sender};
 use paperwire::messenger::{Answered, Messenger};
@@ -48,12 +48,21 @@ impl Desk for StubDesk {
         async move {
             self.asked.lock().unwrap().push(question);
             self.permits.acquire().await.unwrap().forget();
-            Answer {
-                message: self.message.clone(),
-                lang: Lang::En,
-            }
+            Answer::new(self.message.clone(), Lang::En)
         }
         .boxed()
+    }
+
+    fn suggest(&self, _: Typing) -> BoxFuture<'_, Vec<Choice>> {
+        Box::pin(std::future::ready(Vec::new()))
+    }
+
+    fn inline(&self, _: Inline) -> BoxFuture<'_, (Vec<Found>, Option<u32>)> {
+        Box::pin(std::future::ready((Vec::new(), None)))
+    }
+
+    fn serves(&self, _: &Place) -> bool {
+        true
     }
 
     fn moved(&self, _: Place, _: Place) -> BoxFuture<'_, ()> {

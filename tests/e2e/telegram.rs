@@ -7,7 +7,7 @@ use std::time::Duration;
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
 use paperwire::app::App;
-use paperwire::desk::Desk;
+use paperwire::desk::{Choice, Desk, Found, Inline, Typing};
 use paperwire::messenger::Messenger as _;
 use paperwire::telegram::markup::render;
 use paperwire::telegram::sender::Sender;
@@ -64,9 +64,21 @@ impl Desk for Echo {
             };
             let lang = question.fallback_lang;
             self.asked.lock().unwrap().push(question);
-            Answer { message, lang }
+            Answer::new(message, lang)
         }
         .boxed()
+    }
+
+    fn suggest(&self, _: Typing) -> BoxFuture<'_, Vec<Choice>> {
+        Box::pin(std::future::ready(Vec::new()))
+    }
+
+    fn inline(&self, _: Inline) -> BoxFuture<'_, (Vec<Found>, Option<u32>)> {
+        Box::pin(std::future::ready((Vec::new(), None)))
+    }
+
+    fn serves(&self, _: &Place) -> bool {
+        true
     }
 
     fn moved(&self, from: Place, to: Place) -> BoxFuture<'_, ()> {

@@ -267,10 +267,7 @@ pub fn report() -> anyhow::Result<String> {
     let mut lines = vec![head.map(str::to_owned)];
     let all = measure()?;
     for packed in &all {
-        let style = match packed.style {
-            Style::Compact => "compact",
-            Style::Full => "full",
-        };
+        let style = packed.style.name();
         lines.push([
             packed.name.clone(),
             packed.platform.to_string(),

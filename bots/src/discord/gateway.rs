@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use paperwire_core::channel::Place;
-use paperwire_core::command::{ArgKind, Command, CommandError, Question, TABLE, parse_named};
+use paperwire_core::command::{ArgKind, Command, CommandError, Question, Standing, TABLE, parse_named};
 use paperwire_core::delivery::SendError;
 use paperwire_core::locale::Lang;
 use paperwire_core::message::Part;
@@ -253,7 +253,7 @@ fn commands() -> Value {
             spec.args.iter().fold(command, |command, arg| {
                 let kind = match arg.kind {
                     // Discord has no type for days.
-                    ArgKind::Text | ArgKind::Day => CommandOptionType::String,
+                    ArgKind::Text | ArgKind::Day | ArgKind::Choice(_) => CommandOptionType::String,
                 };
                 command.add_option(
                     CreateCommandOption::new(kind, arg.name, arg.en)
@@ -492,6 +492,7 @@ fn asked(command: Result<Command, CommandError>, id: u64, channel: Option<&Parti
             .and_then(|channel| channel.parent_id)
             .map(|parent| Place::discord(parent.get())),
         reply_to: None,
+        standing: Standing::Member,
         fallback_lang: if locale.starts_with("zh") { Lang::Zh } else { Lang::En },
     }
 }

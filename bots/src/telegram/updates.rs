@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use paperwire_core::channel::Place;
-use paperwire_core::command::{self, Command, CommandError, Question};
+use paperwire_core::command::{self, Command, CommandError, Question, Standing};
 use paperwire_core::locale::Lang;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -197,6 +197,7 @@ fn press(pressed: Pressed) -> (Line, Task) {
             parent: topic.map(|_| Place::telegram(chat, None)),
             asker: person.map(|id| id.to_string()),
             reply_to: Some(message.message_id.to_string()),
+            standing: Standing::Member,
             fallback_lang: lang,
         }
     });
@@ -236,6 +237,7 @@ fn task(message: Incoming, bot_name: Option<&str>) -> Option<Task> {
             parent: topic.map(|_| Place::telegram(message.chat.id, None)),
             asker: asker.map(|id| id.to_string()),
             reply_to: reply_to.map(|id| id.to_string()),
+            standing: Standing::Member,
             fallback_lang: from.map_or(Lang::En, User::lang),
         },
         message_id: message.message_id,

@@ -168,11 +168,21 @@ struct Echo;
 impl Desk for Echo {
     fn answer(&self, question: Question) -> BoxFuture<'_, Answer> {
         let message = Message::sentence(format!("{} {:?}", question.place, question.command));
-        Box::pin(std::future::ready(Answer {
-            message,
-            lang: question.fallback_lang,
-        }))
+        Box::pin(std::future::ready(Answer::new(message, question.fallback_lang)))
     }
+
+    fn suggest(&self, _: crate::desk::Typing) -> BoxFuture<'_, Vec<crate::desk::Choice>> {
+        Box::pin(std::future::ready(Vec::new()))
+    }
+
+    fn inline(&self, _: crate::desk::Inline) -> BoxFuture<'_, (Vec<crate::desk::Found>, Option<u32>)> {
+        Box::pin(std::future::ready((Vec::new(), None)))
+    }
+
+    fn serves(&self, _: &Place) -> bool {
+        true
+    }
+
     fn moved(&self, _: Place, _: Place) -> BoxFuture<'_, ()> {
         Box::pin(std::future::ready(()))
     }

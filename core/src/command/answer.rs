@@ -60,11 +60,29 @@ pub fn answer(question: &Question, context: &Context<'_>) -> Result<Answer> {
         Ok(Command::Help) => asked.help(),
         Ok(Command::Start) => asked.start(),
         Ok(Command::About) => asked.about(question.reply_to.as_deref())?,
+        Ok(
+            Command::Search(_)
+            | Command::Similar(_)
+            | Command::Why(_)
+            | Command::Subscribe(_)
+            | Command::Try(_)
+            | Command::Edit { .. }
+            | Command::Unsubscribe(_)
+            | Command::Subscriptions
+            | Command::Schedule(_)
+            | Command::Timezone(_)
+            | Command::Pause(_)
+            | Command::Resume
+            | Command::Save(_)
+            | Command::Saved(_)
+            | Command::Top
+            | Command::Language(_)
+            | Command::Style(_)
+            | Command::Mention(_)
+            | Command::Press(_),
+        ) => Message::sentence(asked.lang.unknown_button()),
     };
-    Ok(Answer {
-        message,
-        lang: asked.lang,
-    })
+    Ok(Answer::new(message, asked.lang))
 }
 
 /// The channel that a question is about: that of its place, else that of the chat around it.
@@ -86,6 +104,9 @@ pub fn refusal(error: &CommandError, lang: Lang) -> String {
         CommandError::WhichPaper => lang.which_paper().to_owned(),
         CommandError::NoPaper(error) => lang.no_paper_name(&error.0),
         CommandError::NoDay(text) => lang.no_day(text),
+        CommandError::WhichWords => lang.which_words().to_owned(),
+        CommandError::WhichRule => lang.which_rule().to_owned(),
+        CommandError::NoChoice { typed, choices } => lang.no_choice(typed, choices),
     }
 }
 
@@ -522,6 +543,7 @@ mod tests {
             place: place.parse().unwrap(),
             parent: None,
             reply_to: reply_to.map(str::to_owned),
+            standing: crate::command::Standing::Member,
             fallback_lang: Lang::En,
         };
         let topics = [topic()];
@@ -616,6 +638,7 @@ mod tests {
             place: thread,
             parent: Some(around),
             reply_to: None,
+            standing: crate::command::Standing::Member,
             fallback_lang: Lang::Zh,
         };
         let topics = [topic()];
@@ -641,6 +664,7 @@ mod tests {
                     place: HERE.parse().unwrap(),
                     parent: None,
                     reply_to: message.map(str::to_owned),
+                    standing: crate::command::Standing::Member,
                     fallback_lang: Lang::En,
                 };
                 let topics = [topic()];

@@ -75,7 +75,7 @@ use super::space::{self, Compaction, Space, Step};
 use super::{
     ContentRecord, Counts, DigestSummary, IntakeRecord, MatchRecord, Result, Store, StoreError, WindowRecord, Write,
 };
-use crate::channel::{Activity, Channel, Place, Platform, Seq, Style};
+use crate::channel::{Activity, Channel, Place, Platform, Seq};
 use crate::delivery::{Delivery, DeliveryId, Doubt, State};
 use crate::digest::{Digest, DigestId, RenderingId};
 use crate::erratum::Errata;
@@ -1624,10 +1624,7 @@ impl Key {
     }
 
     fn rendering(id: &RenderingId) -> Self {
-        let style = match id.style {
-            Style::Compact => "compact",
-            Style::Full => "full",
-        };
+        let style = id.style.name();
         let form = match id.revision {
             0 => style.to_owned(),
             revision => format!("{style}~{revision}"),
@@ -2175,7 +2172,7 @@ mod tests {
                 timezone: chrono_tz::UTC,
                 language: Lang::En,
                 when_empty: WhenEmpty::Say,
-                style: Style::Compact,
+                style: crate::channel::Style::Compact,
             },
             cursor: 0,
             last_fired: None,
@@ -2196,7 +2193,7 @@ mod tests {
             digest,
             platform: Platform::Telegram,
             lang: Lang::En,
-            style: Style::Compact,
+            style: crate::channel::Style::Compact,
             zone: chrono_tz::UTC,
             revision: 0,
         };
