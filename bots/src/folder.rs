@@ -103,6 +103,35 @@ impl Folder {
         })
     }
 
+    /// The secret of this installation, which nobody else can know: buttons that change settings are sealed with it. Made when
+    /// there is none; without it (a restored backup) old buttons say that they are too old.
+    ///
+    /// # Errors
+    /// When it can neither be read nor written.
+    pub fn secret(&self) -> Result<[u8; 32], FolderError> {
+        let io = |error: std::io::Error| FolderError::Io {
+            folder: self.path.clone(),
+            error,
+        };
+        let path = self.path.join("secret");
+        match std::fs::read(&path).map(<[u8; 32]>::try_from) {
+            Ok(Ok(secret)) => return Ok(secret),
+            // Cut short by a crash: as good as none.
+            Ok(Err(_)) => {}
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+            Err(error) => return Err(io(error)),
+        }
+        let mut secret = [0; 32];
+        getrandom::fill(&mut secret).map_err(|error| io(std::io::Error::other(error.to_string())))?;
+        let mut options = OpenOptions::new();
+        options.write(true).create(true).truncate(true);
+        #[cfg(unix)]
+        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+        let mut file = options.open(&path).map_err(io)?;
+        file.write_all(&secret).and_then(|()| file.sync_all()).map_err(io)?;
+        Ok(secret)
+    }
+
     /// The folder, absolute.
     pub fn path(&self) -> &Path {
         &self.path
@@ -139,6 +168,21 @@ fn socket_path(folder: &Path) -> PathBuf {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_secret_stays_the_same_is_no_other_folders_and_nobody_else_may_read_it() {
+        let (one, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let folder = Folder::own(one.path()).unwrap();
+        let secret = folder.secret().unwrap();
+        assert_eq!(folder.secret().unwrap(), secret);
+        assert_ne!(Folder::own(other.path()).unwrap().secret().unwrap(), secret);
+        let file = one.path().join("secret");
+        let mode = std::os::unix::fs::PermissionsExt::mode(&std::fs::metadata(&file).unwrap().permissions());
+        assert_eq!(mode & 0o077, 0);
+        std::fs::write(&file, "short").unwrap();
+        let anew = folder.secret().unwrap();
+        assert_eq!((folder.secret().unwrap(), anew == secret), (anew, false));
+    }
 
     #[test]
     fn a_second_owner_is_told_the_pid_of_the_first_and_may_come_when_it_is_gone() {

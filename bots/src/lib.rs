@@ -16,6 +16,7 @@ pub mod gate;
 pub mod http;
 pub mod inbox;
 pub mod limits;
+pub mod manners;
 pub mod messenger;
 pub mod ops;
 pub mod owner;

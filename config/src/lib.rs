@@ -45,6 +45,8 @@ pub struct Config {
     pub discord: Discord,
     /// The local web page.
     pub web: Web,
+    /// Whom the bot serves.
+    pub access: Access,
     /// What a channel gets that does not choose.
     pub defaults: Defaults,
     /// The channels of the file.
@@ -110,6 +112,17 @@ pub struct Web {
     pub hosts: Vec<String>,
 }
 
+/// `[access]`: whom the bot serves, and how often.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Access {
+    /// The only places where it answers, beside the channels of the file; empty for everywhere.
+    pub allow: Vec<Place>,
+    /// Where it does not answer.
+    pub deny: Vec<Place>,
+    /// How many questions and presses of one person it answers in a minute.
+    pub questions_per_minute: u32,
+}
+
 /// `[defaults]`: what a channel gets that does not choose.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Defaults {
@@ -149,6 +162,18 @@ pub struct ChannelConfig {
 }
 
 impl Config {
+    /// Whether the bot answers in this place. A topic counts as the chat that it is in, unless it is listed itself.
+    pub fn serves(&self, place: &Place) -> bool {
+        let covers = |listed: &Place| {
+            listed.platform() == place.platform()
+                && listed.chat() == place.chat()
+                && listed.thread().is_none_or(|topic| place.thread() == Some(topic))
+        };
+        let Access { allow, deny, .. } = &self.access;
+        let configured = || self.channels.iter().any(|channel| covers(&channel.place));
+        !deny.iter().any(covers) && (allow.is_empty() || allow.iter().any(covers) || configured())
+    }
+
     /// What is no mistake, and yet not what somebody wants: a sentence each.
     pub fn warnings(&self) -> Vec<String> {
         let tokens = [
@@ -375,7 +400,7 @@ mod tests {
         let given = strip("#", settings);
         assert_eq!(
             given.lines().zip(settings.lines()).filter(|(a, b)| a != b).count(),
-            25,
+            28,
             "{given}"
         );
         assert_eq!(effective(&parse(&given)), effective(&parse(LOBBY)));
@@ -791,5 +816,33 @@ PAPERWIRE_TELEGRAM_TOKEN: unknown variable; did you mean PAPERWIRE_TELEGRAM__TOK
                 .map_or_else(|errors| errors.to_string(), |config| format!("{config:?}{}", config.show()));
             prop_assert!(!said.contains("SECRE"), "{said}");
         }
+    }
+
+    #[test]
+    fn a_place_is_served_unless_it_is_denied_or_not_among_those_allowed() {
+        let place = |text: &str| text.parse().unwrap();
+        let serves = |text: &str, places: &[(&str, bool)]| {
+            let config = parse(text);
+            for (name, served) in places {
+                assert_eq!(config.serves(&place(name)), *served, "{text}: {name}");
+            }
+        };
+        serves("", &[("telegram:-100", true)]);
+        serves(
+            "[access]\ndeny = [\"telegram:-100\", \"telegram:-200/7\"]",
+            &[
+                ("telegram:-100", false),
+                ("telegram:-100/3", false),
+                ("telegram:-200", true),
+                ("telegram:-200/7", false),
+                ("telegram:-200/8", true),
+            ],
+        );
+        serves(
+            &format!("[access]\nallow = [\"telegram:-100\"]\n{LOBBY}"),
+            &[("telegram:-100/3", true), ("telegram:5", false), ("web:lobby", true)],
+        );
+        let told = errors("[access]\nallow = [\"everyone\"]", &[]);
+        assert!(told.contains("access.allow") && told.contains("everyone"), "{told}");
     }
 }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 
 use chrono_tz::{TZ_VARIANTS, Tz};
-use paperwire_core::channel::{Place, Style, WhenEmpty};
+use paperwire_core::channel::{Place, PlaceError, Style, WhenEmpty};
 use paperwire_core::delivery::UncertainPolicy;
 use paperwire_core::locale::Lang;
 use paperwire_core::schedule::Schedule;
@@ -16,7 +16,7 @@ use url::Url;
 
 use crate::error::{ConfigError, Where, nearest, quoted};
 use crate::tree::{Node, Table, Value};
-use crate::{ChannelConfig, Config, Defaults, Discord, Telegram, Web};
+use crate::{Access, ChannelConfig, Config, Defaults, Discord, Telegram, Web};
 
 static EMPTY: Table = Table::new();
 
@@ -173,6 +173,7 @@ pub(crate) fn config(
         telegram: telegram(&Section::sub(root, "telegram", file), errors),
         discord: discord(&Section::sub(root, "discord", file), errors),
         web: web(&Section::sub(root, "web", file), errors),
+        access: access(&Section::sub(root, "access", file), errors),
         defaults,
         channels,
         topics,
@@ -249,6 +250,24 @@ fn web(section: &Section<'_>, errors: &mut Vec<ConfigError>) -> Web {
             .iter()
             .map(|(_, host)| host.to_lowercase())
             .collect(),
+    }
+}
+
+fn access(section: &Section<'_>, errors: &mut Vec<ConfigError>) -> Access {
+    let mut places = |name: &str| {
+        let mut places = Vec::new();
+        for (at, text) in section.words(name) {
+            match text.parse() {
+                Ok(place) => places.push(place),
+                Err::<Place, PlaceError>(error) => errors.push(section.error_at(at, name, error.to_string(), "")),
+            }
+        }
+        places
+    };
+    Access {
+        allow: places("allow"),
+        deny: places("deny"),
+        questions_per_minute: section.whole("questions_per_minute", 20),
     }
 }
 

@@ -36,6 +36,7 @@ pub(crate) const ROOT: &[Key] = &[
     key("telegram", Kind::Table(TELEGRAM)),
     key("discord", Kind::Table(DISCORD)),
     key("web", Kind::Table(WEB)),
+    key("access", Kind::Table(ACCESS)),
     key("defaults", Kind::Table(DEFAULTS)),
     key("channel", Kind::Tables(CHANNEL)),
     key("topic", Kind::Tables(TOPIC)),
@@ -66,6 +67,12 @@ const WEB: &[Key] = &[
     key("title", Kind::Text),
     key("language", LANGUAGE),
     key("hosts", Kind::Words),
+];
+
+const ACCESS: &[Key] = &[
+    key("allow", Kind::Words),
+    key("deny", Kind::Words),
+    key("questions_per_minute", Kind::Whole(1, 10_000)),
 ];
 
 const SCHEDULE: Key = key("schedule", Kind::Text);

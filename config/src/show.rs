@@ -4,7 +4,7 @@ use paperwire_core::delivery::UncertainPolicy;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use paperwire_core::channel::WhenEmpty;
+use paperwire_core::channel::{Place, WhenEmpty};
 use paperwire_core::schedule::Schedule;
 use secrecy::SecretString;
 use toml::Value;
@@ -105,6 +105,12 @@ pub(crate) fn show(config: &Config) -> String {
     page.line("title", config.web.title.as_str());
     page.line("language", config.web.language.code());
     page.line("hosts", list(&config.web.hosts));
+
+    let places = |places: &[Place]| list(&places.iter().map(ToString::to_string).collect::<Vec<_>>());
+    page.section("[access]", "access".to_owned());
+    page.line("allow", places(&config.access.allow));
+    page.line("deny", places(&config.access.deny));
+    page.line("questions_per_minute", config.access.questions_per_minute);
 
     page.section("[defaults]", "defaults".to_owned());
     page.choices(&config.defaults);
