@@ -2,13 +2,18 @@
 //! answer is a pure read of the store.
 
 mod answer;
+mod change;
 pub mod press;
+mod why;
+mod words;
 
 use chrono::NaiveDate;
 
-pub use self::answer::{Context, answer, channel_of, paper_message, refusal};
+pub use self::answer::{Context, HITS, Hits, Need, Reply, channel_of, found, paper_message, refusal, reply, tried};
+pub use self::change::{change, changes};
 use self::press::Button;
 use crate::channel::{Place, Style};
+pub use crate::export::Attachment;
 use crate::locale::Lang;
 use crate::message::Message;
 use crate::paper::{PaperId, PaperIdError};
@@ -65,8 +70,6 @@ pub enum Command {
     Language(Option<Lang>),
     /// `/style [titles|compact|full]`
     Style(Option<Style>),
-    /// `/mention …`: whom the papers of one rule call.
-    Mention(String),
     /// `/help`
     Help,
     /// `/start`: what this bot is; a paused channel gets digests again.
@@ -82,7 +85,7 @@ impl Command {
     pub fn permission(&self) -> Permission {
         match self {
             Self::Subscribe(_) | Self::Edit { .. } | Self::Unsubscribe(_) => Permission::Managers,
-            Self::Schedule(args) | Self::Timezone(args) | Self::Mention(args) => {
+            Self::Schedule(args) | Self::Timezone(args) => {
                 Permission::for_change(!args.is_empty())
             }
             Self::Pause(_) | Self::Resume => Permission::Managers,
@@ -676,17 +679,6 @@ fn day(word: &str) -> Option<NaiveDate> {
 
 fn paper_id(text: &str) -> Result<PaperId, CommandError> {
     text.parse().map_err(CommandError::NoPaper)
-}
-
-/// A file that goes with an answer.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Attachment {
-    /// Its name, ASCII, with extension.
-    pub name: String,
-    /// Its media type.
-    pub mime: &'static str,
-    /// What is in it.
-    pub bytes: Vec<u8>,
 }
 
 /// How an answer is shown.

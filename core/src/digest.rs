@@ -33,11 +33,21 @@ impl DigestId {
     /// The id of what `subjects` brought after `since`, at `occurrence`.
     pub fn new(subjects: &Subjects, since: Seq, occurrence: DateTime<Utc>) -> Self {
         let topics: Vec<&str> = subjects.topics.iter().map(|t| t.0.as_str()).collect();
-        let set = text::hash64(&[&topics.join(","), &subjects.keywords.join("\n"), &since.to_string()]);
+        let (topics, keywords) = (topics.join(","), subjects.keywords.join("\n"));
+        let since = since.to_string();
+        let rules: Vec<String> = subjects.rules.iter().map(ToString::to_string).collect();
+        let set = match rules.as_slice() {
+            // As it was before there were rules: what is published has its id.
+            [] => text::hash64(&[&topics, &keywords, &since]),
+            rules => text::hash64(&[&topics, &keywords, &since, &rules.join("\n")]),
+        };
         let whole = occurrence - chrono::TimeDelta::nanoseconds(i64::from(occurrence.timestamp_subsec_nanos()));
         Self { set, occurrence: whole }
     }
 }
+
+/// How much of a rule names a digest, in characters.
+const RULE_NAME: usize = 40;
 
 const STAMP: &str = "%Y%m%dT%H%M%SZ";
 
@@ -312,6 +322,9 @@ impl View<'_> {
         let mut names: Vec<String> = subjects.topics.iter().map(|id| self.topic_name(id)).collect();
         if !subjects.keywords.is_empty() {
             names.push(self.lang.keywords_name(&subjects.keywords));
+        }
+        if let [first, others @ ..] = subjects.rules.as_slice() {
+            names.push(self.lang.rules_name(&ellipsis(&first.to_string(), RULE_NAME), others.len()));
         }
         names.join(" · ")
     }

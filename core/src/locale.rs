@@ -120,6 +120,14 @@ impl Lang {
         self.pick(format!("关键词：{list}"), format!("Keywords: {list}"))
     }
 
+    /// What a subscription of rules is called: the first of them and how many more.
+    pub fn rules_name(self, first: &str, others: usize) -> String {
+        match others {
+            0 => first.to_owned(),
+            n => self.pick(format!("{first} 等 {} 条规则", n + 1), format!("{first} and {n} more")),
+        }
+    }
+
     /// How many papers a digest has, of how many.
     pub fn digest_count(self, shown: usize, matched: u32, considered: u32) -> String {
         let capped = usize::try_from(matched).unwrap_or(usize::MAX) > shown;

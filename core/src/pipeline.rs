@@ -10,6 +10,7 @@ mod channels;
 mod compact;
 mod correct;
 mod deliver;
+mod follow;
 mod publish;
 pub mod queue;
 
@@ -22,6 +23,7 @@ pub use self::channels::{
 };
 pub use self::compact::{EDIT_WINDOW, compact};
 pub use self::deliver::{Input, Job, Task, Turn, limiter, set_aside, take_over, turn};
+pub use self::follow::{Followed, Item, Listed, MOST as MOST_FOLLOWED, Revision, TooMany, follow, listed, revise};
 pub use self::publish::{Published, Scored, draft_of_window, publish_due, publish_now};
 
 /// A damaged record as one that is not there: it is set aside, and whatever else the stage does goes on.

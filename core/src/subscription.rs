@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 use serde::{Deserialize, Serialize};
 
 use crate::paper::Paper;
+use crate::rule::Rule;
 use crate::text::{fold, one_line};
 use crate::topic::terms::TermSet;
 use crate::topic::{Hit, TopicId};
@@ -20,6 +21,9 @@ pub struct Subjects {
     pub topics: Vec<TopicId>,
     /// Keywords, folded, sorted, without repeats. A paper in which one occurs is wanted, whatever its topics.
     pub keywords: Vec<String>,
+    /// Rules, sorted, without repeats. A paper that one of them matches is wanted, whatever its topics.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub rules: Vec<Rule>,
 }
 
 /// Keywords compiled into one automaton.
@@ -66,7 +70,28 @@ impl Subjects {
         Self {
             topics: topics.into_iter().collect(),
             keywords: keywords.into_iter().collect(),
+            rules: Vec::new(),
         }
+    }
+
+    /// The same with these rules.
+    #[must_use]
+    pub fn with_rules(self, rules: impl IntoIterator<Item = Rule>) -> Self {
+        let rules: BTreeSet<Rule> = rules.into_iter().collect();
+        Self {
+            rules: rules.into_iter().collect(),
+            ..self
+        }
+    }
+
+    /// How many there are of all kinds.
+    pub fn len(&self) -> usize {
+        self.topics.len() + self.keywords.len() + self.rules.len()
+    }
+
+    /// Whether nothing is followed.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
     }
 }
 

@@ -1,17 +1,27 @@
 //! The answer to a question: a pure read of the store, in the language of the place where it was asked.
 
-use chrono::{DateTime, NaiveDate, Utc};
+use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
+use chrono_tz::Tz;
 
-use super::{Answer, Command, CommandError, PaperQuery, Question, TABLE};
-use crate::channel::{Activity, Channel, Place, Style};
+use super::change::PER_PAGE;
+use super::press::{Button, Change, Pointed, Press, Seal};
+use super::{Answer, Command, CommandError, Manner, PaperQuery, Question, TABLE};
+use crate::channel::{Activity, Channel, Place, Settings, Style};
 use crate::digest::{Digest, Entry, View};
 use crate::erratum::Detail;
+use crate::export::{Format, export};
 use crate::locale::Lang;
 use crate::message::{self, Block, Line, Message, Span, ellipsis, plain};
 use crate::paper::{Paper, PaperId};
-use crate::store::{Result, Store};
-use crate::topic::Topic;
+use crate::pipeline::{self, Item};
+use crate::rule::{self, Query, Rule};
+use crate::schedule::phrase;
+use crate::store::{Result, Store, StoreError};
+use crate::topic::{Topic, TopicId};
+use crate::vote::{Person, saved_page, top_page};
 
+/// How many papers `/top` names.
+const TOP: usize = 10;
 /// How many authors are named before "and 12 more".
 const NAMED_AUTHORS: usize = 8;
 /// How many past deliveries of a place are looked through for a day's digest: more than ten years of daily ones.
@@ -28,6 +38,10 @@ pub struct Context<'a> {
     pub store: &'a dyn Store,
     /// All topics.
     pub topics: &'a [Topic],
+    /// What a channel gets that is made by somebody's first subscription; its subjects do not count.
+    pub fresh: &'a Settings,
+    /// With which buttons are sealed.
+    pub seal: &'a Seal,
     /// When it is asked.
     pub now: DateTime<Utc>,
 }
@@ -40,49 +54,112 @@ impl std::fmt::Debug for Context<'_> {
     }
 }
 
-/// Answers a question.
+/// What an answer still needs: it is not in the store, or takes longer than whoever else waits for the store should wait.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Need {
+    /// A page of what a search finds.
+    Search {
+        /// For what.
+        query: Query,
+        /// Which page, from 0.
+        page: u32,
+    },
+    /// Another page of an earlier search.
+    Page {
+        /// Which search.
+        search: u64,
+        /// Which page, from 0.
+        page: u32,
+    },
+    /// The papers nearest to one.
+    Similar(Box<Paper>),
+    /// What a rule would have brought of late.
+    Trial {
+        /// The rule.
+        rule: Rule,
+        /// What stands before that in the answer.
+        head: Vec<Block>,
+    },
+}
+
+/// An answer, or what it needs first.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Reply {
+    /// This is it.
+    Answer(Answer),
+    /// [`found`] or [`tried`] makes it from this.
+    Needs(Need),
+}
+
+/// A page of what was found.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Hits {
+    /// How many there are in all.
+    pub total: usize,
+    /// Before this page.
+    pub skipped: usize,
+    /// The papers of this page, best first.
+    pub papers: Vec<PaperId>,
+    /// How many papers the index has and how many there are, where it does not have all of them yet.
+    pub building: Option<(u64, u64)>,
+}
+
+/// How many papers a page of a search shows.
+pub const HITS: usize = 5;
+
+/// Answers a question that changes nothing.
 ///
 /// # Errors
 /// Only when the store cannot be read.
-pub fn answer(question: &Question, context: &Context<'_>) -> Result<Answer> {
-    let channel = channel_of(question, context.store)?;
-    let asked = Asked {
-        context,
-        place: channel.as_ref().map_or(&question.place, |c| &c.place),
-        lang: channel.as_ref().map_or(question.fallback_lang, |c| c.settings.language),
-        channel: channel.as_ref(),
+pub fn reply(question: &Question, context: &Context<'_>) -> Result<Reply> {
+    let asked = Asked::new(question, context)?;
+    let lang = asked.lang;
+    let reply_to = question.reply_to.as_deref();
+    let command = match &question.command {
+        Ok(command) => command,
+        Err(error) => return Ok(Reply::Answer(Answer::sentence(refusal(error, lang), lang))),
     };
-    let message = match &question.command {
-        Err(error) => Message::sentence(refusal(error, asked.lang)),
-        Ok(Command::Paper(query)) => asked.paper(query, question.reply_to.as_deref())?,
-        Ok(Command::Digest { day }) => asked.digest(*day)?,
-        Ok(Command::Topics) => asked.topics(),
-        Ok(Command::Help) => asked.help(),
-        Ok(Command::Start) => asked.start(),
-        Ok(Command::About) => asked.about(question.reply_to.as_deref())?,
-        Ok(
-            Command::Search(_)
-            | Command::Similar(_)
-            | Command::Why(_)
-            | Command::Subscribe(_)
-            | Command::Try(_)
-            | Command::Edit { .. }
-            | Command::Unsubscribe(_)
-            | Command::Subscriptions
-            | Command::Schedule(_)
-            | Command::Timezone(_)
-            | Command::Pause(_)
-            | Command::Resume
-            | Command::Save(_)
-            | Command::Saved(_)
-            | Command::Top
-            | Command::Language(_)
-            | Command::Style(_)
-            | Command::Mention(_)
-            | Command::Press(_),
-        ) => Message::sentence(asked.lang.unknown_button()),
+    let message = match command {
+        Command::Paper(query) => return asked.paper(query, reply_to).map(Reply::Answer),
+        Command::Digest { day } => asked.digest(*day)?,
+        Command::Search(words) => return Ok(asked.search(words)),
+        Command::Similar(query) => return asked.similar(query, reply_to),
+        Command::Why(query) => asked.why(query, reply_to)?,
+        Command::Try(typed) => match asked.rule(typed) {
+            Ok(rule) => {
+                let head = vec![Block::Paragraph(vec![Span::Code(rule.to_string())])];
+                return Ok(Reply::Needs(Need::Trial { rule, head }));
+            }
+            Err(refused) => refused,
+        },
+        Command::Subscriptions => return Ok(Reply::Answer(asked.subscriptions(0))),
+        Command::Topics => asked.topics(),
+        Command::Schedule(_) => asked.schedule_message(),
+        Command::Timezone(_) => {
+            let zone = asked.zone();
+            Message::sentence(lang.setting_now(lang.timezone_name(), zone.name(), "/timezone Asia/Shanghai"))
+        }
+        Command::Language(_) => {
+            let name = lang.name_of_language(lang);
+            Message::sentence(lang.setting_now(lang.language_name(), name, "/language zh|en"))
+        }
+        Command::Style(_) => {
+            let how = format!("/style {}", Style::ALL.map(Style::name).join("|"));
+            Message::sentence(lang.setting_now(lang.style_name(), asked.view().style.name(), &how))
+        }
+        Command::Saved(args) => return asked.saved(args).map(Reply::Answer),
+        Command::Top => asked.top()?,
+        Command::Help => asked.help(),
+        Command::Start => asked.start(),
+        Command::About => asked.about(reply_to)?,
+        Command::Press(data) => return asked.pressed(data),
+        // They change something, and are answered there.
+        Command::Subscribe(_) | Command::Edit { .. } | Command::Unsubscribe(_) => {
+            Message::sentence(lang.which_rule())
+        }
+        Command::Pause(_) | Command::Resume | Command::Save(_) => asked.schedule_message(),
     };
-    Ok(Answer::new(message, asked.lang))
+    Ok(Reply::Answer(Answer::new(message, lang)))
 }
 
 /// The channel that a question is about: that of its place, else that of the chat around it.
@@ -94,6 +171,41 @@ pub fn channel_of(question: &Question, store: &dyn Store) -> Result<Option<Chann
     match (own, &question.parent) {
         (None, Some(parent)) => store.channel(parent),
         (own, _) => Ok(own),
+    }
+}
+
+/// The answer to a search, or to the question what is near a paper.
+///
+/// # Errors
+/// Only when the store cannot be read.
+pub fn found(
+    question: &Question,
+    context: &Context<'_>,
+    title: &str,
+    search: Option<(u64, u32)>,
+    hits: &Hits,
+) -> Result<Answer> {
+    let asked = Asked::new(question, context)?;
+    asked.hits_page(title, search, hits)
+}
+
+/// The answer to what a rule would have brought.
+///
+/// # Errors
+/// Only when the store cannot be read.
+pub fn tried(question: &Question, context: &Context<'_>, rule: &Rule, head: Vec<Block>) -> Result<Answer> {
+    let asked = Asked::new(question, context)?;
+    let trial = rule::trial(context.store, rule, context.topics, context.now)?;
+    let mut message = trial.message(asked.lang, asked.zone());
+    message.blocks.splice(0..0, head);
+    Ok(Answer::new(message, asked.lang))
+}
+
+/// A damaged record as one that is not there.
+fn readable<T>(read: Result<Option<T>>) -> Result<Option<T>> {
+    match read {
+        Err(StoreError::Damaged { .. }) => Ok(None),
+        Ok(_) | Err(StoreError::Broken(_)) => read,
     }
 }
 
@@ -110,75 +222,144 @@ pub fn refusal(error: &CommandError, lang: Lang) -> String {
     }
 }
 
-struct Asked<'a> {
-    context: &'a Context<'a>,
-    place: &'a Place,
-    channel: Option<&'a Channel>,
-    lang: Lang,
+pub(super) struct Asked<'a> {
+    pub(super) context: &'a Context<'a>,
+    question: &'a Question,
+    pub(super) place: Place,
+    pub(super) channel: Option<Channel>,
+    pub(super) lang: Lang,
+}
+
+impl<'a> Asked<'a> {
+    pub(super) fn new(question: &'a Question, context: &'a Context<'a>) -> Result<Self> {
+        let channel = channel_of(question, context.store)?;
+        Ok(Self {
+            context,
+            question,
+            place: channel.as_ref().map_or(&question.place, |c| &c.place).clone(),
+            lang: channel.as_ref().map_or(question.fallback_lang, |c| c.settings.language),
+            channel,
+        })
+    }
 }
 
 impl Asked<'_> {
+    pub(super) fn zone(&self) -> Tz {
+        self.channel
+            .as_ref()
+            .map_or(self.context.fresh.timezone, |c| c.settings.timezone)
+    }
+
+    /// `10 Oct 2025 09:00 (Asia/Shanghai)`.
+    pub(super) fn time(&self, at: &DateTime<Tz>) -> String {
+        let day = self.lang.date(at.date_naive());
+        format!("{day} {} ({})", at.format("%H:%M"), at.timezone().name())
+    }
+
     fn view(&self) -> View<'_> {
         View {
             lang: self.lang,
-            zone: self.channel.map_or(chrono_tz::UTC, |c| c.settings.timezone),
-            style: self.channel.map_or(Style::Compact, |c| c.settings.style),
+            zone: self.zone(),
+            style: self.channel.as_ref().map_or(Style::Compact, |c| c.settings.style),
             topics: self.context.topics,
         }
     }
 
-    fn paper(&self, query: &PaperQuery, reply_to: Option<&str>) -> Result<Message> {
-        match query {
-            PaperQuery::Id(id) => self.paper_by_id(id),
-            PaperQuery::Number(n) => {
-                let replied = match reply_to {
-                    Some(message) => self.context.store.digest_of_message(self.place, message)?,
-                    None => None,
-                };
-                let digest = match replied {
-                    Some(id) => self.context.store.digest(&id)?,
-                    None => self.find(|digest| !digest.entries.is_empty())?,
-                };
-                match digest {
-                    Some(digest) => self.numbered(&digest, *n),
-                    None => Ok(Message::sentence(self.lang.no_digest_yet())),
-                }
-            }
-            PaperQuery::OfDay(day, n) => match self.of_day(*day)? {
-                Some(digest) => self.numbered(&digest, *n),
-                None => self.none_on(*day),
-            },
+    /// The digest that a number is about: that of the message replied to, else the latest with papers.
+    pub(super) fn asked_digest(&self, reply_to: Option<&str>) -> Result<Option<Digest>> {
+        let replied = match reply_to {
+            Some(message) => self.context.store.digest_of_message(&self.place, message)?,
+            None => None,
+        };
+        match replied {
+            Some(id) => self.context.store.digest(&id),
+            None => self.find(|digest| !digest.entries.is_empty()),
         }
     }
 
-    fn numbered(&self, digest: &Digest, n: u32) -> Result<Message> {
+    fn paper(&self, query: &PaperQuery, reply_to: Option<&str>) -> Result<Answer> {
+        let digest = match query {
+            PaperQuery::Id(id) => return self.paper_by_id(id),
+            PaperQuery::Number(n) => self.asked_digest(reply_to)?.map(|digest| (digest, *n)),
+            PaperQuery::OfDay(day, n) => match self.of_day(*day)? {
+                Some(digest) => Some((digest, *n)),
+                None => return Ok(Answer::new(self.none_on(*day)?, self.lang)),
+            },
+        };
+        match digest {
+            Some((digest, n)) => self.numbered(&digest, n),
+            None => Ok(Answer::sentence(self.lang.no_digest_yet(), self.lang)),
+        }
+    }
+
+    pub(super) fn no_entry(&self, digest: &Digest, n: u32) -> Message {
+        let date = self.lang.date(self.view().day(digest));
+        Message::sentence(self.lang.no_such_number(n, &date, digest.entries.len()))
+    }
+
+    fn numbered(&self, digest: &Digest, n: u32) -> Result<Answer> {
         let Some(entry) = digest.entry(n) else {
-            let date = self.lang.date(self.view().day(digest));
-            return Ok(Message::sentence(self.lang.no_such_number(
-                n,
-                &date,
-                digest.entries.len(),
-            )));
+            return Ok(Answer::new(self.no_entry(digest, n), self.lang));
         };
         let paper = match self.context.store.paper(&entry.paper)? {
             Some(paper) => paper,
-            None => return Ok(Message::sentence(self.unknown(&entry.paper))),
+            None => return Ok(Answer::sentence(self.unknown(&entry.paper), self.lang)),
         };
         let mut message = paper_message(&paper, Some(entry), &self.view());
         if let Some(errata) = self.context.store.errata(&digest.id)? {
             message.amend(&errata.amendments(self.lang, self.view().zone, Detail::Values));
         }
-        Ok(message)
-    }
-
-    fn paper_by_id(&self, id: &PaperId) -> Result<Message> {
-        Ok(match self.context.store.paper(id)? {
-            Some(paper) => paper_message(&paper, None, &self.view()),
-            None => Message::sentence(self.unknown(id)),
+        let buttons = self.paper_buttons(&Pointed::Entry(digest.id, n), &paper.id)?;
+        Ok(Answer {
+            buttons,
+            ..Answer::new(message, self.lang)
         })
     }
 
-    fn unknown(&self, id: &PaperId) -> String {
+    fn paper_by_id(&self, id: &PaperId) -> Result<Answer> {
+        let Some(paper) = self.context.store.paper(id)? else {
+            return Ok(Answer::sentence(self.unknown(id), self.lang));
+        };
+        let buttons = self.paper_buttons(&Pointed::Paper(paper.id.clone()), &paper.id)?;
+        Ok(Answer {
+            buttons,
+            ..Answer::new(paper_message(&paper, None, &self.view()), self.lang)
+        })
+    }
+
+    /// What can be done with a paper: votes and saving, then what is asked about it.
+    fn paper_buttons(&self, what: &Pointed, paper: &PaperId) -> Result<Vec<Vec<Button>>> {
+        let tally = pipeline::tally_of(self.context.store, paper)?;
+        let counted = |sign: &str, n: u32| match n {
+            0 => sign.to_owned(),
+            n => format!("{sign} {n}"),
+        };
+        let lang = self.lang;
+        let rows = [
+            vec![
+                (Press::Up(what.clone()), counted("👍", tally.up)),
+                (Press::Down(what.clone()), counted("👎", tally.down)),
+                (Press::Save(what.clone()), format!("🔖 {}", lang.save_button())),
+            ],
+            vec![
+                (Press::Why(what.clone()), lang.why_button().to_owned()),
+                (Press::Similar(what.clone()), lang.similar_button().to_owned()),
+            ],
+        ];
+        Ok(self.rows(rows))
+    }
+
+    /// Rows of buttons; what does not fit into one is left out.
+    fn rows(&self, rows: impl IntoIterator<Item = Vec<(Press, String)>>) -> Vec<Vec<Button>> {
+        let button =
+            |(press, label): (Press, String)| press.button(label, &self.question.place, self.context.seal);
+        rows.into_iter()
+            .map(|row| row.into_iter().filter_map(button).collect::<Vec<_>>())
+            .filter(|row| !row.is_empty())
+            .collect()
+    }
+
+    pub(super) fn unknown(&self, id: &PaperId) -> String {
         self.lang.unknown_paper(id.bare(), id.link().as_deref())
     }
 
@@ -207,7 +388,7 @@ impl Asked<'_> {
     /// What a message is: which digest, and how its papers are opened.
     fn about(&self, message: Option<&str>) -> Result<Message> {
         let id = match message {
-            Some(message) => self.context.store.digest_of_message(self.place, message)?,
+            Some(message) => self.context.store.digest_of_message(&self.place, message)?,
             None => None,
         };
         let digest = match id {
@@ -224,7 +405,7 @@ impl Asked<'_> {
         Ok(Message::sentence(said))
     }
 
-    fn none_on(&self, day: NaiveDate) -> Result<Message> {
+    pub(super) fn none_on(&self, day: NaiveDate) -> Result<Message> {
         let latest = self
             .find(|_| true)?
             .map(|digest| self.lang.date(self.view().day(&digest)));
@@ -235,7 +416,7 @@ impl Asked<'_> {
 
     /// The digest that was posted here on `day`, one with papers if there were several; else the one whose mailing ended on
     /// it.
-    fn of_day(&self, day: NaiveDate) -> Result<Option<Digest>> {
+    pub(super) fn of_day(&self, day: NaiveDate) -> Result<Option<Digest>> {
         let view = self.view();
         let with_papers = self.find(|digest| view.day(digest) == day && !digest.entries.is_empty())?;
         let of_day = match with_papers {
@@ -249,10 +430,10 @@ impl Asked<'_> {
     }
 
     /// The latest digest of which at least one part has arrived here and that `wanted` accepts.
-    fn find(&self, wanted: impl Fn(&Digest) -> bool) -> Result<Option<Digest>> {
+    pub(super) fn find(&self, wanted: impl Fn(&Digest) -> bool) -> Result<Option<Digest>> {
         let mut before = None;
         for _ in 0..LOOK_BACK / PAGE {
-            let page = self.context.store.deliveries(self.place, before, PAGE)?;
+            let page = self.context.store.deliveries(&self.place, before, PAGE)?;
             for delivery in &page {
                 // A page may end between a correction and its post.
                 let post = match delivery.id.is_correction() {
@@ -278,6 +459,7 @@ impl Asked<'_> {
         let lang = self.lang;
         let followed = |topic: &Topic| {
             self.channel
+                .as_ref()
                 .is_some_and(|c| c.settings.subjects.topics.contains(&topic.id))
         };
         let mut blocks = vec![Block::Heading(lang.topics_title().to_owned())];
@@ -295,6 +477,7 @@ impl Asked<'_> {
         }));
         let keywords = self
             .channel
+            .as_ref()
             .map(|c| c.settings.subjects.keywords.join(lang.comma()))
             .unwrap_or_default();
         if !keywords.is_empty() {
@@ -307,9 +490,9 @@ impl Asked<'_> {
         }
     }
 
-    fn schedule(&self) -> Line {
+    pub(super) fn schedule(&self) -> Line {
         let lang = self.lang;
-        let Some(channel) = self.channel else {
+        let Some(channel) = &self.channel else {
             return plain(lang.not_a_channel(&self.place.to_string()));
         };
         if matches!(channel.activity, Activity::Paused { .. }) {
@@ -350,10 +533,280 @@ impl Asked<'_> {
         }
     }
 
-    fn start(&self) -> Message {
+    pub(super) fn start(&self) -> Message {
         let mut message = self.help();
         message.blocks.push(Block::Paragraph(self.schedule()));
         message
+    }
+
+    fn search(&self, words: &str) -> Reply {
+        let known: Vec<TopicId> = self.context.topics.iter().map(|topic| topic.id.clone()).collect();
+        let query = Query::parse(words).and_then(|query| query.check_topics(&known).map(|()| query));
+        match query {
+            Ok(query) => Reply::Needs(Need::Search { query, page: 0 }),
+            Err(error) => Reply::Answer(Answer::new(super::change::lines(error.lines(self.lang)), self.lang)),
+        }
+    }
+
+    fn similar(&self, query: &PaperQuery, reply_to: Option<&str>) -> Result<Reply> {
+        Ok(match self.paper_of(query, reply_to)? {
+            Ok(id) => self.similar_to(&id)?,
+            Err(refused) => Reply::Answer(Answer::new(refused, self.lang)),
+        })
+    }
+
+    fn similar_to(&self, id: &PaperId) -> Result<Reply> {
+        Ok(match self.context.store.paper(id)? {
+            Some(paper) => Reply::Needs(Need::Similar(Box::new(paper))),
+            None => Reply::Answer(Answer::sentence(self.unknown(id), self.lang)),
+        })
+    }
+
+    fn pressed(&self, data: &str) -> Result<Reply> {
+        let message = self.question.reply_to.as_deref();
+        let stale = || Reply::Answer(Answer::sentence(self.lang.stale_button(), self.lang).shown(Manner::Notice));
+        let Ok(press) = Press::read(data, &self.question.place, self.context.seal) else {
+            return Ok(stale());
+        };
+        let on = |what: &Pointed| self.pointed(what, message);
+        Ok(match press {
+            Press::Open(Pointed::Entry(digest, n)) => match self.context.store.digest(&digest)? {
+                Some(digest) => Reply::Answer(self.numbered(&digest, n)?),
+                None => stale(),
+            },
+            Press::Open(what) => match on(&what)? {
+                Some(id) => Reply::Answer(self.paper_by_id(&id)?),
+                None => stale(),
+            },
+            Press::Why(Pointed::Entry(digest, n)) => match self.context.store.digest(&digest)? {
+                Some(digest) => Reply::Answer(Answer::new(self.why_entry(&digest, n)?, self.lang)),
+                None => stale(),
+            },
+            Press::Why(what) => match on(&what)? {
+                Some(id) => Reply::Answer(Answer::new(self.why(&PaperQuery::Id(id), None)?, self.lang)),
+                None => stale(),
+            },
+            Press::Similar(what) => match on(&what)? {
+                Some(id) => self.similar_to(&id)?,
+                None => stale(),
+            },
+            Press::Page { search, page } => Reply::Needs(Need::Page { search, page }),
+            Press::List(page) => Reply::Answer(self.subscriptions(page).shown(Manner::Replace)),
+            // They change something, and are answered there.
+            Press::Up(_) | Press::Down(_) | Press::Save(_) | Press::Follow { .. } => stale(),
+        })
+    }
+
+    /// A page of what a search found, with buttons that open its papers and turn pages.
+    fn hits_page(&self, title: &str, search: Option<(u64, u32)>, hits: &Hits) -> Result<Answer> {
+        let lang = self.lang;
+        let mut blocks = vec![Block::Heading(title.to_owned())];
+        let last = hits.skipped + hits.papers.len();
+        if search.is_some() {
+            let count = lang.search_count(hits.total, hits.skipped + 1, last);
+            blocks.push(Block::Paragraph(vec![Span::Dim(count)]));
+        }
+        if let Some((done, all)) = hits.building {
+            blocks.push(Block::Paragraph(vec![Span::Dim(lang.search_building(done, all))]));
+        }
+        let mut open = Vec::new();
+        for (number, id) in (hits.skipped + 1..).zip(&hits.papers) {
+            // What the index still has and the store has not any more is passed over.
+            let Some(paper) = readable(self.context.store.paper(id))? else {
+                continue;
+            };
+            let number = u32::try_from(number).unwrap_or(u32::MAX);
+            blocks.push(Block::Entry(self.hit(number, &paper)));
+            open.push((Press::Open(Pointed::Paper(paper.id)), number.to_string()));
+        }
+        let mut turn = Vec::new();
+        if let Some((search, page)) = search {
+            if let Some(before) = page.checked_sub(1) {
+                turn.push((Press::Page { search, page: before }, "◀".to_owned()));
+            }
+            if last < hits.total {
+                let page = page.saturating_add(1);
+                turn.push((Press::Page { search, page }, "▶".to_owned()));
+            }
+        }
+        let message = Message {
+            running_title: title.to_owned(),
+            blocks,
+        };
+        Ok(Answer {
+            buttons: self.rows([open, turn]),
+            ..Answer::new(message, lang)
+        })
+    }
+
+    /// One line of a search's result: title, brief, when it came.
+    fn hit(&self, number: u32, paper: &Paper) -> message::Entry {
+        let lang = self.lang;
+        let brief = crate::brief::compose(paper, lang);
+        let mut facts: Vec<String> = Vec::new();
+        if !paper.institutions().is_empty() {
+            facts.push(ellipsis(&paper.institutions().join(lang.comma()), 120));
+        }
+        facts.extend(paper.submitted.map(|at| lang.date(at.date_naive())));
+        let mut lines: Vec<Line> = brief.iter().map(|brief| plain(ellipsis(&brief.text, 280))).collect();
+        if !facts.is_empty() {
+            lines.push(vec![Span::Dim(facts.join(" · "))]);
+        }
+        message::Entry {
+            number: Some(number),
+            title: match paper.title() {
+                "" => lang.no_title().to_owned(),
+                title => title.to_owned(),
+            },
+            link: paper.id.link(),
+            lines,
+            quote: None,
+        }
+    }
+
+    /// What is followed here, a page of it with its buttons.
+    pub(super) fn subscriptions(&self, page: u32) -> Answer {
+        let lang = self.lang;
+        let all = self.channel.as_ref().map(|channel| pipeline::listed(&channel.settings));
+        let all = all.unwrap_or_default();
+        if all.is_empty() {
+            return Answer::sentence(lang.follows_nothing(), lang);
+        }
+        let pages = all.len().div_ceil(PER_PAGE);
+        let page = usize::try_from(page).unwrap_or(usize::MAX).min(pages - 1);
+        let mut blocks = vec![Block::Heading(lang.subscriptions_title().to_owned())];
+        let mut rows = Vec::new();
+        for (number, listed) in (1_usize..).zip(&all).skip(page * PER_PAGE).take(PER_PAGE) {
+            let which = listed.item.mark();
+            let mark = match listed.resting {
+                true => format!(" · {}", lang.resting_mark()),
+                false => String::new(),
+            };
+            blocks.push(Block::Paragraph(vec![
+                Span::Bold(format!("{number}. ")),
+                Span::Code(self.item_name(&listed.item)),
+                Span::Dim(format!(" {}{mark}", lang.kind_of_subscription(&listed.item))),
+            ]));
+            let (change, label) = match listed.resting {
+                true => (Change::Resume, lang.resume_button()),
+                false => (Change::Pause, lang.pause_button()),
+            };
+            let follow = |change| Press::Follow { change, which };
+            rows.push(vec![
+                (follow(change), format!("{number} {label}")),
+                (follow(Change::Edit), format!("{number} {}", lang.edit_button())),
+                (follow(Change::Remove), format!("{number} {}", lang.remove_button())),
+            ]);
+        }
+        let list = |page: usize| Press::List(u32::try_from(page).unwrap_or(u32::MAX));
+        let mut turn = Vec::new();
+        if page > 0 {
+            turn.push((list(page - 1), "◀".to_owned()));
+        }
+        if page + 1 < pages {
+            turn.push((list(page + 1), "▶".to_owned()));
+        }
+        rows.push(turn);
+        blocks.push(Block::Paragraph(self.schedule()));
+        Answer {
+            buttons: self.rows(rows),
+            ..Answer::new(
+                Message {
+                    running_title: String::new(),
+                    blocks,
+                },
+                lang,
+            )
+        }
+    }
+
+    /// A subscription as people know it: a topic by its name.
+    pub(super) fn item_name(&self, item: &Item) -> String {
+        match item {
+            Item::Topic(id) => {
+                let topic = self.context.topics.iter().find(|topic| topic.id == *id);
+                topic.map_or_else(|| id.to_string(), |topic| self.topic_name(topic))
+            }
+            Item::Keyword(_) | Item::Rule(_) => item.text(),
+        }
+    }
+
+    /// When digests come, and how that is changed.
+    pub(super) fn schedule_message(&self) -> Message {
+        let lang = self.lang;
+        let Some(channel) = &self.channel else {
+            return Message::line(self.schedule());
+        };
+        let now = match &channel.settings.schedule {
+            Some(schedule) => phrase::describe(schedule, lang),
+            None => lang.schedule_off().to_owned(),
+        };
+        let how = lang.pick("/schedule 工作日 9点", "/schedule weekdays 9am");
+        let now = lang.setting_now(lang.schedule_name(), &now, how);
+        let mut blocks = vec![Block::Paragraph(plain(now))];
+        match &channel.activity {
+            Activity::Active | Activity::Absent { .. } => {}
+            Activity::Paused { .. } => blocks.push(Block::Paragraph(plain(lang.paused()))),
+            Activity::Snoozed { until, .. } => {
+                let until = until.map(|at| self.time(&at.with_timezone(&channel.settings.timezone)));
+                blocks.push(Block::Paragraph(plain(lang.paused_until(until.as_deref()))));
+            }
+        }
+        blocks.extend(self.next_times(channel, lang));
+        Message {
+            running_title: String::new(),
+            blocks,
+        }
+    }
+
+    /// The next three times, one below the other.
+    pub(super) fn next_times(&self, channel: &Channel, lang: Lang) -> Vec<Block> {
+        let times = pipeline::upcoming(channel, self.context.now, 3);
+        if times.is_empty() {
+            return Vec::new();
+        }
+        let head = Block::Paragraph(plain(lang.next_times()));
+        let time = |at: &DateTime<Tz>| Block::Paragraph(plain(format!("· {}", self.time(at))));
+        std::iter::once(head).chain(times.iter().map(time)).collect()
+    }
+
+    fn saved(&self, args: &str) -> Result<Answer> {
+        let lang = self.lang;
+        let (store, zone) = (self.context.store, self.zone());
+        let asker = self.question.asker.as_deref();
+        let person = asker.and_then(|asker| Person::new(self.question.place.platform(), asker).ok());
+        let Some(person) = person else {
+            return Ok(Answer::sentence(lang.nobody(), lang));
+        };
+        let folded = crate::text::fold(args);
+        let word = folded.trim().trim_start_matches("export").trim();
+        if folded.trim() == "export" || (!word.is_empty() && super::number(word).is_none()) {
+            let Ok(format) = word.parse::<Format>() else {
+                let names = Format::ALL.map(Format::name);
+                return Ok(Answer::sentence(lang.no_choice(&ellipsis(word, 32), &names), lang));
+            };
+            let mut papers = Vec::new();
+            for saved in pipeline::saved(store, &person)? {
+                papers.extend(readable(store.paper(&saved.paper))?);
+            }
+            if papers.is_empty() {
+                return Ok(Answer::sentence(lang.nothing_saved(), lang));
+            }
+            return Ok(Answer {
+                file: Some(export(&papers, format, lang)),
+                ..Answer::sentence(lang.exported(papers.len()), lang)
+            });
+        }
+        let page = super::number(word).and_then(|n| usize::try_from(n).ok()).unwrap_or(1);
+        let listing = saved_page(store, &person, page, lang, zone)?;
+        Ok(Answer::new(listing.message, lang))
+    }
+
+    fn top(&self) -> Result<Message> {
+        let (store, now) = (self.context.store, self.context.now);
+        let since = now - TimeDelta::days(7);
+        let best = pipeline::top(store, &self.place, since, now, TOP)?;
+        Ok(top_page(&best, since, now, self.lang, self.zone()))
     }
 }
 

@@ -101,6 +101,8 @@ pub enum Press {
         /// From 0.
         page: u32,
     },
+    /// Another page of what the place follows, from 0.
+    List(u32),
     /// A change to what the place follows; the hash of its text tells which.
     Follow {
         /// What is done.
@@ -162,6 +164,7 @@ impl Press {
             Self::Similar(what) => format!("n:{}", what.write()),
             Self::Open(what) => format!("o:{}", what.write()),
             Self::Page { search, page } => format!("q:{search:016x}:{page}"),
+            Self::List(page) => format!("l:{page}"),
             Self::Follow { change, which } => {
                 let change = match change {
                     Change::Pause => 'p',
@@ -200,6 +203,7 @@ impl Press {
                 };
                 return read().ok_or(PressError::Unknown);
             }
+            "l" => return rest.parse().map(Self::List).map_err(|_| PressError::Unknown),
             "fp" => Change::Pause,
             "fr" => Change::Resume,
             "fe" => Change::Edit,
@@ -256,6 +260,7 @@ mod tests {
             pointed().prop_map(Press::Why),
             pointed().prop_map(Press::Similar),
             pointed().prop_map(Press::Open),
+            any::<u32>().prop_map(Press::List),
             (any::<u64>(), any::<u32>()).prop_map(|(search, page)| Press::Page { search, page }),
             (0..4_usize, any::<u64>()).prop_map(|(n, which)| Press::Follow {
                 change: [Change::Pause, Change::Resume, Change::Edit, Change::Remove][n],

@@ -126,7 +126,7 @@ fn configured(known: &Channel, wanted: &Wanted, extent: Extent, now: DateTime<Ut
     }
 }
 
-fn next_due(settings: &Settings, after: DateTime<Utc>) -> Option<DateTime<Utc>> {
+pub(super) fn next_due(settings: &Settings, after: DateTime<Utc>) -> Option<DateTime<Utc>> {
     settings
         .schedule
         .as_ref()
@@ -135,7 +135,7 @@ fn next_due(settings: &Settings, after: DateTime<Utc>) -> Option<DateTime<Utc>> 
 
 /// Before the first paper of the mailing that ends last: what a new channel's first digest shows. Where only reports
 /// came, it shows all of them.
-fn latest_window_start(store: &dyn Store) -> Result<Seq> {
+pub(super) fn latest_window_start(store: &dyn Store) -> Result<Seq> {
     let windows = store.windows()?;
     let latest = windows
         .iter()

@@ -1,0 +1,374 @@
+//! Why a paper was posted in a channel, or was not: the question that users of feed bots ask their maintainers. The answer
+//! is computed from the same records and by the same rules as the digest was, never remembered beside them.
+
+use super::answer::Asked;
+use super::PaperQuery;
+use crate::channel::{Channel, Seq};
+use crate::delivery::{DeliveryId, Discard, State};
+use crate::digest::{Digest, DigestId, Entry};
+use crate::message::{self, Block, Line, Message, Span, ellipsis, plain};
+use crate::paper::{Paper, PaperId};
+use crate::rule::{self, Facts, Rule};
+use crate::store::Result;
+use crate::topic::{Hit, Matcher, Score, Topic, Verdict};
+
+/// How many papers that just missed are named.
+const MISSED: usize = 3;
+/// How many papers of a digest's stretch are scored again to find those.
+const MOST_LOOKED_AT: usize = 2_000;
+const TITLE: usize = 120;
+
+/// What became of a paper in a channel.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Fate {
+    /// It is unknown.
+    NeverCame,
+    /// It is known, but never was a candidate: only its replacement came, say.
+    NoCandidate,
+    /// It stands in a digest that arrived.
+    Posted { digest: DigestId, number: u32 },
+    /// It stands in a digest that is on its way.
+    Waiting { digest: DigestId, number: u32, attempts: u32, error: Option<String> },
+    /// It stands in a digest that was given up here.
+    Failed { digest: DigestId, number: u32, reason: String },
+    /// It matches and comes with the next digest.
+    ToCome,
+    /// It matched, but others filled the topic's cap.
+    BeyondCap { digest: DigestId },
+    /// It matches now, but it came before the channel followed this.
+    Before,
+    /// It matches nothing.
+    Unmatched,
+    /// The place is no channel.
+    NoChannel,
+}
+
+impl Asked<'_> {
+    pub(super) fn why(&self, query: &PaperQuery, reply_to: Option<&str>) -> Result<Message> {
+        match query {
+            PaperQuery::Id(id) => self.why_id(id),
+            PaperQuery::Number(n) => match self.asked_digest(reply_to)? {
+                Some(digest) => self.why_entry(&digest, *n),
+                None => Ok(Message::sentence(self.lang.no_digest_yet())),
+            },
+            PaperQuery::OfDay(day, n) => match self.of_day(*day)? {
+                Some(digest) => self.why_entry(&digest, *n),
+                None => self.none_on(*day),
+            },
+        }
+    }
+
+    pub(super) fn why_entry(&self, digest: &Digest, n: u32) -> Result<Message> {
+        let Some(entry) = digest.entry(n) else {
+            return Ok(self.no_entry(digest, n));
+        };
+        let mut lines = self.grounds(digest, entry)?;
+        let missed = self.just_missed(digest)?;
+        if !missed.is_empty() {
+            lines.push(vec![Span::Bold(self.lang.just_missed().to_owned())]);
+            lines.extend(missed);
+        }
+        Ok(self.explained(Some(entry.number), &entry.title, entry.paper.link(), lines))
+    }
+
+    fn explained(&self, number: Option<u32>, title: &str, link: Option<String>, lines: Vec<Line>) -> Message {
+        let title = match title {
+            "" => self.lang.no_title().to_owned(),
+            title => ellipsis(title, TITLE),
+        };
+        Message {
+            running_title: title.clone(),
+            blocks: vec![Block::Entry(message::Entry {
+                number,
+                title,
+                link,
+                lines,
+                quote: None,
+            })],
+        }
+    }
+
+    /// What brought an entry: by topic its terms and score, by rule what of it was found.
+    fn grounds(&self, digest: &Digest, entry: &Entry) -> Result<Vec<Line>> {
+        let lang = self.lang;
+        let seq = self.context.store.intake_of(&entry.paper)?.map(|intake| intake.seq);
+        let mut lines = Vec::new();
+        for id in &entry.topics {
+            let stored = match seq {
+                Some(seq) => self.context.store.matches(id, seq.saturating_sub(1), seq)?,
+                None => Vec::new(),
+            };
+            let topic = self.context.topics.iter().find(|topic| topic.id == *id);
+            let name = topic.map_or_else(|| id.to_string(), |topic| self.topic_name(topic));
+            let threshold = topic.map(|topic| topic.threshold);
+            match stored.into_iter().next() {
+                Some(found) => {
+                    lines.push(plain(lang.why_topic(&name, found.score.points, threshold)));
+                    lines.push(vec![Span::Dim(self.hits(&found.score.hits))]);
+                }
+                None => lines.push(plain(lang.why_topic(&name, entry.points, threshold))),
+            }
+        }
+        let words: Vec<&Hit> = entry
+            .hits
+            .iter()
+            .filter(|hit| digest.subjects.keywords.contains(&hit.term))
+            .collect();
+        for hit in words {
+            lines.push(plain(lang.why_keyword(&hit.term, hit.in_title)));
+        }
+        if !digest.subjects.rules.is_empty()
+            && let Some(paper) = self.context.store.paper(&entry.paper)?
+        {
+            for rule in &digest.subjects.rules {
+                if let Some(hits) = self.rule_hits(rule, &paper) {
+                    lines.push(vec![
+                        Span::Plain(lang.why_rule().to_owned()),
+                        Span::Code(rule.to_string()),
+                    ]);
+                    if !hits.is_empty() {
+                        lines.push(vec![Span::Dim(self.hits(&hits))]);
+                    }
+                }
+            }
+        }
+        Ok(lines)
+    }
+
+    fn rule_hits(&self, rule: &Rule, paper: &Paper) -> Option<Vec<Hit>> {
+        let scores = Matcher::new(self.context.topics).score(paper);
+        let set = rule::RuleSet::new([(0, rule)]);
+        let matched = set.matches(&Facts::new(paper, &scores));
+        matched.into_iter().next().map(|found| found.hits)
+    }
+
+    /// `kv cache ×15 (title) · gpu ×1`.
+    fn hits(&self, hits: &[Hit]) -> String {
+        let one = |hit: &Hit| {
+            let place = match hit.in_title {
+                true => self.lang.in_title(),
+                false => "",
+            };
+            format!("{} +{}{place}", hit.term, hit.points)
+        };
+        hits.iter().map(one).collect::<Vec<_>>().join(" · ")
+    }
+
+    /// The best papers of the digest's stretch that its topics did not keep, or that their cap cut off.
+    fn just_missed(&self, digest: &Digest) -> Result<Vec<Line>> {
+        let followed: Vec<Topic> = self
+            .context
+            .topics
+            .iter()
+            .filter(|topic| digest.subjects.topics.contains(&topic.id))
+            .cloned()
+            .collect();
+        if followed.is_empty() {
+            return Ok(Vec::new());
+        }
+        let matcher = Matcher::new(&followed);
+        let mut missed: Vec<(u32, Seq, Paper, Score)> = Vec::new();
+        for record in self.context.store.intake(digest.since, digest.upto, MOST_LOOKED_AT)? {
+            if digest.entries.iter().any(|entry| entry.paper == record.paper) {
+                continue;
+            }
+            // One that cannot be read is no reason to say nothing about the others.
+            let Ok(Some(paper)) = self.context.store.paper(&record.paper) else {
+                continue;
+            };
+            let scores = matcher.score(&paper).into_iter();
+            let best = scores
+                .filter(|score| matches!(score.verdict, Verdict::BelowThreshold | Verdict::Kept) && score.points > 0)
+                .max_by_key(|score| score.points);
+            if let Some(score) = best {
+                missed.push((score.points, record.seq, paper, score));
+            }
+        }
+        missed.sort_by(|a, b| b.0.cmp(&a.0).then(a.1.cmp(&b.1)));
+        let line = |(points, _, paper, score): (u32, Seq, Paper, Score)| {
+            let threshold = followed
+                .iter()
+                .find(|topic| topic.id == score.topic)
+                .map_or(0, |topic| topic.threshold);
+            let mut line: Line = vec![match paper.id.link() {
+                Some(url) => Span::Link {
+                    label: ellipsis(paper.title(), TITLE),
+                    url,
+                },
+                None => Span::Plain(ellipsis(paper.title(), TITLE)),
+            }];
+            let why = match score.verdict {
+                Verdict::Kept => self.lang.missed_by_cap(points),
+                Verdict::BelowThreshold
+                | Verdict::ExcludedTerm(_)
+                | Verdict::ExcludedCategory(_)
+                | Verdict::OtherCategory => self.lang.missed_by_points(points, threshold),
+            };
+            line.push(Span::Dim(format!(" {why}")));
+            line
+        };
+        Ok(missed.into_iter().take(MISSED).map(line).collect())
+    }
+
+    fn why_id(&self, id: &PaperId) -> Result<Message> {
+        let Some(paper) = self.context.store.paper(id)? else {
+            return Ok(Message::sentence(self.unknown(id)));
+        };
+        let fate = self.fate(&paper)?;
+        let lang = self.lang;
+        let day = |digest: DigestId| lang.date(digest.occurrence.with_timezone(&self.zone()).date_naive());
+        let mut lines = Vec::new();
+        match &fate {
+            Fate::NeverCame => lines.push(plain(self.unknown(id))),
+            Fate::NoCandidate => lines.push(plain(lang.fate_no_candidate())),
+            Fate::NoChannel => lines.push(plain(lang.fate_no_channel())),
+            Fate::Posted { digest, number } => {
+                lines.push(plain(lang.fate_posted(&day(*digest), *number)));
+                if let Some(digest) = self.context.store.digest(digest)?
+                    && let Some(entry) = digest.entry(*number)
+                {
+                    lines.extend(self.grounds(&digest, entry)?);
+                }
+            }
+            Fate::Waiting {
+                digest,
+                number,
+                attempts,
+                error,
+            } => lines.push(plain(lang.fate_waiting(&day(*digest), *number, *attempts, error.as_deref()))),
+            Fate::Failed { digest, number, reason } => {
+                lines.push(plain(lang.fate_failed(&day(*digest), *number, reason)));
+            }
+            Fate::ToCome => {
+                lines.push(plain(lang.fate_to_come()));
+                lines.push(self.schedule());
+                lines.extend(self.verdicts(&paper));
+            }
+            Fate::BeyondCap { digest } => {
+                lines.push(plain(lang.fate_beyond_cap(&day(*digest))));
+                lines.extend(self.verdicts(&paper));
+            }
+            Fate::Before => {
+                lines.push(plain(lang.fate_before()));
+                lines.extend(self.verdicts(&paper));
+            }
+            Fate::Unmatched => {
+                lines.push(plain(lang.fate_unmatched()));
+                lines.extend(self.verdicts(&paper));
+            }
+        }
+        Ok(self.explained(None, paper.title(), paper.id.link(), lines))
+    }
+
+    fn fate(&self, paper: &Paper) -> Result<Fate> {
+        let Some(channel) = &self.channel else {
+            return Ok(Fate::NoChannel);
+        };
+        let store = self.context.store;
+        let mut archived = None;
+        // The latest one decides: what failed before may have come with it.
+        for id in store.digests_of_paper(&paper.id)?.into_iter().rev() {
+            let Some(digest) = store.digest(&id)? else { continue };
+            let Some(entry) = digest.entries.iter().find(|entry| entry.paper == paper.id) else {
+                continue;
+            };
+            let number = entry.number;
+            match store.delivery(&DeliveryId::post(channel.place.clone(), id))? {
+                Some(delivery) => {
+                    return Ok(match delivery.state {
+                        State::Sent { .. } => Fate::Posted { digest: id, number },
+                        State::Available { .. } | State::Leased { .. } => Fate::Waiting {
+                            digest: id,
+                            number,
+                            attempts: delivery.attempts,
+                            error: delivery.last_error,
+                        },
+                        State::Discarded { reason, .. } => Fate::Failed {
+                            digest: id,
+                            number,
+                            reason: match reason {
+                                Discard::Gone(reason) | Discard::Rejected(reason) => reason,
+                                Discard::Dropped => self.lang.dropped_by_operator().to_owned(),
+                            },
+                        },
+                    });
+                }
+                // Deliveries are archived in time; then the digest of the same subjects is the one that came here.
+                None if digest.subjects == channel.settings.subjects && digest.id.occurrence >= channel.added_at => {
+                    archived.get_or_insert(Fate::Posted { digest: id, number });
+                }
+                None => {}
+            }
+        }
+        if let Some(posted) = archived {
+            return Ok(posted);
+        }
+        let Some(intake) = store.intake_of(&paper.id)? else {
+            return Ok(Fate::NoCandidate);
+        };
+        if !self.wants(channel, paper) {
+            return Ok(Fate::Unmatched);
+        }
+        if intake.seq > channel.cursor {
+            return Ok(Fate::ToCome);
+        }
+        let covering = self.find(|digest| digest.since < intake.seq && intake.seq <= digest.upto)?;
+        Ok(match covering {
+            Some(digest) if digest.subjects == channel.settings.subjects => Fate::BeyondCap { digest: digest.id },
+            Some(_) | None => Fate::Before,
+        })
+    }
+
+    /// Whether what the channel follows today matches.
+    fn wants(&self, channel: &Channel, paper: &Paper) -> bool {
+        let subjects = &channel.settings.subjects;
+        let scores = Matcher::new(self.context.topics).score(paper);
+        let kept = |score: &Score| subjects.topics.contains(&score.topic) && score.verdict == Verdict::Kept;
+        let set = rule::RuleSet::new(subjects.rules.iter().enumerate());
+        scores.iter().any(kept)
+            || !crate::subscription::KeywordMatcher::new(&subjects.keywords)
+                .find(paper)
+                .is_empty()
+            || !set.matches(&Facts::new(paper, &scores)).is_empty()
+    }
+
+    /// What each followed topic says of a paper, and the rule that comes nearest.
+    fn verdicts(&self, paper: &Paper) -> Vec<Line> {
+        let Some(channel) = &self.channel else {
+            return Vec::new();
+        };
+        let lang = self.lang;
+        let subjects = &channel.settings.subjects;
+        let all = Matcher::new(self.context.topics).score(paper);
+        let mut lines = Vec::new();
+        for score in all.iter().filter(|score| subjects.topics.contains(&score.topic)) {
+            let Some(topic) = self.context.topics.iter().find(|topic| topic.id == score.topic) else {
+                continue;
+            };
+            let name = self.topic_name(topic);
+            lines.push(plain(match &score.verdict {
+                Verdict::Kept => lang.why_topic(&name, score.points, Some(topic.threshold)),
+                Verdict::BelowThreshold => lang.why_below(&name, score.points, topic.threshold),
+                Verdict::ExcludedTerm(term) => lang.why_excluded_term(&name, term),
+                Verdict::ExcludedCategory(category) => lang.why_excluded_category(&name, category),
+                Verdict::OtherCategory => lang.why_other_category(&name, &paper.categories().join(" ")),
+            }));
+            if !score.hits.is_empty() {
+                lines.push(vec![Span::Dim(self.hits(&score.hits))]);
+            }
+        }
+        let facts = Facts::new(paper, &all);
+        if let Some((rule, explanation)) = rule::nearest(&subjects.rules, &facts) {
+            lines.push(vec![
+                Span::Plain(lang.why_nearest_rule().to_owned()),
+                Span::Code(rule.to_string()),
+            ]);
+            lines.extend(explanation.lines(lang));
+        }
+        lines
+    }
+
+    pub(super) fn topic_name(&self, topic: &Topic) -> String {
+        self.lang.pick(&topic.name_zh, &topic.name_en).clone()
+    }
+}

@@ -1,0 +1,476 @@
+//! What the bot says in conversation about subscriptions, searches and settings, in Chinese and in English.
+
+use crate::locale::Lang;
+
+impl Lang {
+    /// A change was asked for by somebody who may not.
+    pub fn managers_only(self) -> &'static str {
+        self.pick(
+            "只有本频道的管理员可以更改设置。你可以在与我的私聊中关注自己的内容。",
+            "Only those who manage this channel change its settings. In a private chat with me you can follow what you like.",
+        )
+    }
+
+    /// Nobody could say whether somebody may.
+    pub fn standing_unknown(self) -> &'static str {
+        self.pick(
+            "暂时无法确认你是否为管理员，请稍后再试。",
+            "Whether you manage this channel cannot be found out just now; please try again in a minute.",
+        )
+    }
+
+    /// A person asks too fast.
+    pub fn too_fast(self, per_minute: u32) -> String {
+        self.pick(
+            format!("太快了：每人每分钟最多 {per_minute} 次。请稍候，期间我不再回应。"),
+            format!("That is too fast: at most {per_minute} a minute for each person. Until then I stay silent."),
+        )
+    }
+
+    /// A button of another version, or of a message that is too old.
+    pub fn stale_button(self) -> &'static str {
+        self.pick(
+            "这个按钮已经失效，请重新输入命令。",
+            "This button is too old; please type the command again.",
+        )
+    }
+
+    /// A rule is followed from now on.
+    pub fn now_following(self) -> &'static str {
+        self.pick("已关注：", "Now following: ")
+    }
+
+    /// It was followed already.
+    pub fn already_following(self) -> &'static str {
+        self.pick("早已关注：", "Followed already: ")
+    }
+
+    /// It was resting and goes on.
+    pub fn following_again(self) -> &'static str {
+        self.pick("恢复关注：", "Following again: ")
+    }
+
+    /// It brings nothing until resumed.
+    pub fn now_resting(self) -> &'static str {
+        self.pick("已暂停：", "Paused: ")
+    }
+
+    /// It is followed no more.
+    pub fn no_longer_following(self) -> &'static str {
+        self.pick("不再关注：", "No longer following: ")
+    }
+
+    /// One was put in the place of another.
+    pub fn instead_of(self) -> &'static str {
+        self.pick("，取代：", " instead of ")
+    }
+
+    /// Nothing of this kind is followed.
+    pub fn follows_no_such(self, typed: &str) -> String {
+        self.pick(
+            format!("这里没有关注“{typed}”。/subscriptions 列出已关注的内容及编号。"),
+            format!("“{typed}” is not followed here. /subscriptions lists what is, with numbers."),
+        )
+    }
+
+    /// There are as many as there can be.
+    pub fn too_many_rules(self, most: usize) -> String {
+        self.pick(
+            format!("最多关注 {most} 条。可先用 /unsubscribe 移除一些。"),
+            format!("At most {most} can be followed in one place. /unsubscribe from some first."),
+        )
+    }
+
+    /// The heading of the list.
+    pub fn subscriptions_title(self) -> &'static str {
+        self.pick("已关注", "Followed here")
+    }
+
+    /// The list is empty.
+    pub fn follows_nothing(self) -> &'static str {
+        self.pick(
+            "这里还没有关注任何内容。/topics 列出主题；/subscribe kv cache 关注一条规则；/subscribe test kv cache 先试一试。",
+            "Nothing is followed here yet. /topics lists topics; /subscribe kv cache follows a rule; /subscribe test kv cache tries it first.",
+        )
+    }
+
+    /// What kind of subscription it is.
+    pub fn kind_of_subscription(self, kind: &crate::pipeline::Item) -> &'static str {
+        match kind {
+            crate::pipeline::Item::Topic(_) => self.pick("主题", "topic"),
+            crate::pipeline::Item::Keyword(_) => self.pick("关键词", "keyword"),
+            crate::pipeline::Item::Rule(_) => self.pick("规则", "rule"),
+        }
+    }
+
+    /// The mark of one that rests.
+    pub fn resting_mark(self) -> &'static str {
+        self.pick("已暂停", "paused")
+    }
+
+    /// How one is changed: what to type.
+    pub fn edit_how(self, number: usize, rule: &str) -> String {
+        self.pick(
+            format!("请发送：/subscribe edit {number} 新规则。现在是：{rule}"),
+            format!("Send /subscribe edit {number} and the new rule. Now it is: {rule}"),
+        )
+    }
+
+    /// A button.
+    pub fn pause_button(self) -> &'static str {
+        self.pick("暂停", "Pause")
+    }
+
+    /// A button.
+    pub fn resume_button(self) -> &'static str {
+        self.pick("恢复", "Resume")
+    }
+
+    /// A button.
+    pub fn edit_button(self) -> &'static str {
+        self.pick("修改", "Edit")
+    }
+
+    /// A button.
+    pub fn remove_button(self) -> &'static str {
+        self.pick("移除", "Remove")
+    }
+
+    /// A button.
+    pub fn why_button(self) -> &'static str {
+        self.pick("为何", "Why")
+    }
+
+    /// A button.
+    pub fn similar_button(self) -> &'static str {
+        self.pick("相似", "Similar")
+    }
+
+    /// A button.
+    pub fn save_button(self) -> &'static str {
+        self.pick("收藏", "Save")
+    }
+
+    /// Where a new channel's digests come and when.
+    pub fn first_digest(self, when: &str) -> String {
+        self.pick(
+            format!("这里从现在起会收到简报，下一期：{when}。/schedule 可更改时间，/timezone 可更改时区。"),
+            format!("This place gets digests from now on; the next one: {when}. /schedule changes when, /timezone the zone."),
+        )
+    }
+
+    /// The heading of a search's result.
+    pub fn search_title(self, words: &str) -> String {
+        self.pick(format!("检索：{words}"), format!("Search: {words}"))
+    }
+
+    /// How much was found.
+    pub fn search_count(self, total: usize, from: usize, to: usize) -> String {
+        self.pick(
+            format!("共 {total} 篇，以下为第 {from}–{to} 篇"),
+            format!("{total} found; these are {from}–{to}"),
+        )
+    }
+
+    /// Nothing was found.
+    pub fn search_nothing(self, words: &str) -> String {
+        self.pick(
+            format!("没有找到“{words}”。可少用几个词，或用 OR 连接；/help 说明写法。"),
+            format!("Nothing was found for “{words}”. Try fewer words, or OR between them."),
+        )
+    }
+
+    /// The index does not hold everything yet.
+    pub fn search_building(self, done: u64, all: u64) -> String {
+        self.pick(
+            format!("索引正在建立：已有 {done}/{all} 篇，稍后会更全。"),
+            format!("The index is still being built: {done} of {all} papers; there will be more later."),
+        )
+    }
+
+    /// There is no index.
+    pub fn search_unavailable(self, why: &str) -> String {
+        self.pick(format!("暂时不能检索：{why}。"), format!("Searching is not possible now: {why}."))
+    }
+
+    /// The search behind a page's button is not known any more.
+    pub fn search_forgotten(self) -> &'static str {
+        self.pick(
+            "这次检索已过期，请重新输入 /search。",
+            "This search is too old; please type /search again.",
+        )
+    }
+
+    /// The heading of the papers nearest to one.
+    pub fn similar_title(self, title: &str) -> String {
+        self.pick(format!("与《{title}》相近"), format!("Nearest to “{title}”"))
+    }
+
+    /// None is near.
+    pub fn similar_nothing(self) -> &'static str {
+        self.pick("没有相近的论文。", "No paper is near it.")
+    }
+
+    /// What brought an entry: a topic.
+    pub fn why_topic(self, name: &str, points: u32, threshold: Option<u32>) -> String {
+        let needs = threshold
+            .map(|t| self.pick(format!("（阈值 {t}）"), format!(" (it takes {t})")))
+            .unwrap_or_default();
+        self.pick(
+            format!("主题“{name}”：{points} 分{needs}"),
+            format!("Topic “{name}”: {points} points{needs}"),
+        )
+    }
+
+    /// What brought an entry: a keyword.
+    pub fn why_keyword(self, keyword: &str, in_title: bool) -> String {
+        let place = if in_title { self.in_title() } else { "" };
+        self.pick(format!("关键词“{keyword}”{place}"), format!("Keyword “{keyword}”{place}"))
+    }
+
+    /// What brought an entry: a rule follows.
+    pub fn why_rule(self) -> &'static str {
+        self.pick("规则：", "Rule: ")
+    }
+
+    /// Where a term stood.
+    pub fn in_title(self) -> &'static str {
+        self.pick("（标题）", " (title)")
+    }
+
+    /// Before the papers that were nearly posted.
+    pub fn just_missed(self) -> &'static str {
+        self.pick("差一点入选：", "Just missed:")
+    }
+
+    /// Why one was not: its points.
+    pub fn missed_by_points(self, points: u32, threshold: u32) -> String {
+        self.pick(
+            format!("{points} 分，阈值 {threshold}"),
+            format!("{points} points, it takes {threshold}"),
+        )
+    }
+
+    /// Why one was not: the cap.
+    pub fn missed_by_cap(self, points: u32) -> String {
+        self.pick(
+            format!("{points} 分，超出篇数上限"),
+            format!("{points} points, beyond the number of papers in one digest"),
+        )
+    }
+
+    /// A paper that is known and never was a candidate.
+    pub fn fate_no_candidate(self) -> &'static str {
+        self.pick(
+            "收录过这篇论文，但它没有作为新论文出现过（例如只有修订版）。",
+            "It is known, but it never came in as a new paper (only its revision came, for example).",
+        )
+    }
+
+    /// The place gets no digests.
+    pub fn fate_no_channel(self) -> &'static str {
+        self.pick(
+            "这里不推送简报，因此没有推送过。/subscribe 可以关注。",
+            "No digests are posted here, so it was not. /subscribe follows something.",
+        )
+    }
+
+    /// It was posted.
+    pub fn fate_posted(self, day: &str, number: u32) -> String {
+        self.pick(
+            format!("已在 {day} 的简报中推送，第 {number} 篇。"),
+            format!("Posted with the digest of {day}, number {number}."),
+        )
+    }
+
+    /// It is on its way.
+    pub fn fate_waiting(self, day: &str, number: u32, attempts: u32, error: Option<&str>) -> String {
+        let trouble = match (attempts, error) {
+            (0, _) | (_, None) => String::new(),
+            (n, Some(error)) => self.pick(format!("已尝试 {n} 次：{error}"), format!(" {n} attempts so far: {error}")),
+        };
+        self.pick(
+            format!("在 {day} 的简报中，第 {number} 篇，正在发送。{trouble}"),
+            format!("Number {number} of the digest of {day}, which is on its way.{trouble}"),
+        )
+    }
+
+    /// It could not be posted.
+    pub fn fate_failed(self, day: &str, number: u32, reason: &str) -> String {
+        self.pick(
+            format!("在 {day} 的简报中，第 {number} 篇，但未能送达：{reason}"),
+            format!("Number {number} of the digest of {day}, which could not be posted: {reason}"),
+        )
+    }
+
+    /// It comes with the next digest.
+    pub fn fate_to_come(self) -> &'static str {
+        self.pick("会出现在下一期简报中。", "It comes with the next digest.")
+    }
+
+    /// Others filled the topic's cap.
+    pub fn fate_beyond_cap(self, day: &str) -> String {
+        self.pick(
+            format!("它符合条件，但 {day} 的简报已满，得分更高的论文优先。"),
+            format!("It matched, but the digest of {day} was full: papers with more points went before it."),
+        )
+    }
+
+    /// It came before the channel followed this.
+    pub fn fate_before(self) -> &'static str {
+        self.pick(
+            "它符合现在关注的内容，但在开始关注之前就已收录。",
+            "It matches what is followed now, but it came in before that was followed.",
+        )
+    }
+
+    /// It matches nothing.
+    pub fn fate_unmatched(self) -> &'static str {
+        self.pick("没有推送：不符合这里关注的内容。", "Not posted: it matches nothing that is followed here.")
+    }
+
+    /// A topic's points are too few.
+    pub fn why_below(self, name: &str, points: u32, threshold: u32) -> String {
+        self.pick(
+            format!("主题“{name}”：{points} 分，未达到阈值 {threshold}"),
+            format!("Topic “{name}”: {points} points; it takes {threshold}"),
+        )
+    }
+
+    /// A topic excludes a term.
+    pub fn why_excluded_term(self, name: &str, term: &str) -> String {
+        self.pick(
+            format!("主题“{name}”：含有排除词“{term}”"),
+            format!("Topic “{name}”: it has the excluded term “{term}”"),
+        )
+    }
+
+    /// A topic excludes a category.
+    pub fn why_excluded_category(self, name: &str, category: &str) -> String {
+        self.pick(
+            format!("主题“{name}”：排除分类 {category}"),
+            format!("Topic “{name}”: category {category} is excluded"),
+        )
+    }
+
+    /// A topic wants other categories.
+    pub fn why_other_category(self, name: &str, categories: &str) -> String {
+        self.pick(
+            format!("主题“{name}”：分类 {categories} 不在范围内"),
+            format!("Topic “{name}”: none of its categories ({categories}) is wanted"),
+        )
+    }
+
+    /// The rule that comes nearest follows.
+    pub fn why_nearest_rule(self) -> &'static str {
+        self.pick("最接近的规则：", "The nearest rule: ")
+    }
+
+    /// An operator gave a delivery up.
+    pub fn dropped_by_operator(self) -> &'static str {
+        self.pick("运行者取消了发送", "whoever runs this bot dropped it")
+    }
+
+    /// A setting as it is, and was.
+    pub fn setting_changed(self, name: &str, was: &str, is: &str) -> String {
+        match was == is {
+            true => self.pick(format!("{name}：{is}（未变）"), format!("{name}: {is}, as before")),
+            false => self.pick(format!("{name}：{is}（原为 {was}）"), format!("{name}: {is} (was {was})")),
+        }
+    }
+
+    /// A setting as it is, and how to change it.
+    pub fn setting_now(self, name: &str, is: &str, how: &str) -> String {
+        self.pick(
+            format!("{name}：{is}。更改：{how}"),
+            format!("{name}: {is}. To change it: {how}"),
+        )
+    }
+
+    /// A setting's name.
+    pub fn schedule_name(self) -> &'static str {
+        self.pick("推送时间", "Schedule")
+    }
+
+    /// A setting's name.
+    pub fn timezone_name(self) -> &'static str {
+        self.pick("时区", "Time zone")
+    }
+
+    /// A setting's name.
+    pub fn language_name(self) -> &'static str {
+        self.pick("语言", "Language")
+    }
+
+    /// A setting's name.
+    pub fn style_name(self) -> &'static str {
+        self.pick("详略", "Style")
+    }
+
+    /// A setting's name.
+    pub fn missed_name(self) -> &'static str {
+        self.pick("错过的简报", "Missed digests")
+    }
+
+    /// A value: a language.
+    pub fn name_of_language(self, of: Lang) -> &'static str {
+        match of {
+            Self::Zh => self.pick("中文", "Chinese"),
+            Self::En => self.pick("英文", "English"),
+        }
+    }
+
+    /// A value: nothing is scheduled.
+    pub fn schedule_off(self) -> &'static str {
+        self.pick("关闭", "off")
+    }
+
+    /// Before the next times.
+    pub fn next_times(self) -> &'static str {
+        self.pick("接下来：", "Next: ")
+    }
+
+    /// Digests pause.
+    pub fn paused_until(self, when: Option<&str>) -> String {
+        match when {
+            Some(when) => self.pick(
+                format!("已暂停推送，{when} 自动恢复；/resume 可提前恢复。"),
+                format!("Digests pause until {when}; /resume ends that sooner."),
+            ),
+            None => self.pick(
+                "已暂停推送，直到 /resume。".to_owned(),
+                "Digests pause until /resume.".to_owned(),
+            ),
+        }
+    }
+
+    /// They go on.
+    pub fn pause_over(self, next: Option<&str>) -> String {
+        match next {
+            Some(next) => self.pick(format!("已恢复推送。下一期：{next}。"), format!("Digests go on. The next one: {next}.")),
+            None => self.pick("已恢复推送。".to_owned(), "Digests go on.".to_owned()),
+        }
+    }
+
+    /// The bot does not serve the place.
+    pub fn not_served(self) -> &'static str {
+        self.pick(
+            "运行者没有允许我在这里回答。",
+            "Whoever runs this bot has not allowed it to answer here.",
+        )
+    }
+
+    /// A file comes with the answer.
+    pub fn exported(self, papers: usize) -> String {
+        let s = if papers == 1 { "" } else { "s" };
+        self.pick(format!("已导出 {papers} 篇。"), format!("{papers} paper{s} exported."))
+    }
+
+    /// A person whom the platform does not name has no list.
+    pub fn nobody(self) -> &'static str {
+        self.pick(
+            "匿名身份没有投票和收藏；请以自己的身份操作。",
+            "Anonymous people have no votes and no reading list; please do this as yourself.",
+        )
+    }
+}

@@ -1,0 +1,217 @@
+//! What people follow from where they talk: topics, keywords and rules of one place, taken up, rested, changed and dropped.
+//! The first thing that a place follows makes it a channel.
+
+use chrono::{DateTime, Utc};
+
+use super::channels::{latest_window_start, next_due};
+use crate::channel::{Activity, Channel, Place, Settings};
+use crate::rule::Rule;
+use crate::store::{Result, Store, Write};
+use crate::subscription::Subjects;
+use crate::text;
+use crate::topic::TopicId;
+
+/// The most subscriptions of one place.
+pub const MOST: usize = 200;
+
+/// One thing that a place follows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Item {
+    /// A topic.
+    Topic(TopicId),
+    /// A keyword of the configuration file.
+    Keyword(String),
+    /// A rule.
+    Rule(Rule),
+}
+
+impl Item {
+    /// As people know it.
+    pub fn text(&self) -> String {
+        match self {
+            Self::Topic(id) => id.to_string(),
+            Self::Keyword(word) => word.clone(),
+            Self::Rule(rule) => rule.to_string(),
+        }
+    }
+
+    /// A short name of it that no other item has: what buttons carry.
+    pub fn mark(&self) -> u64 {
+        let kind = match self {
+            Self::Topic(_) => "topic",
+            Self::Keyword(_) => "keyword",
+            Self::Rule(_) => "rule",
+        };
+        text::hash64(&[kind, &self.text()])
+    }
+
+    fn put(self, into: &mut Subjects) {
+        let old = std::mem::take(into);
+        let (mut topics, mut keywords, mut rules) = (old.topics, old.keywords, old.rules);
+        match self {
+            Self::Topic(id) => topics.push(id),
+            Self::Keyword(word) => keywords.push(word),
+            Self::Rule(rule) => rules.push(rule),
+        }
+        *into = Subjects::new(topics, keywords).with_rules(rules);
+    }
+
+    /// Whether it was there.
+    fn take(&self, from: &mut Subjects) -> bool {
+        let before = from.len();
+        match self {
+            Self::Topic(id) => from.topics.retain(|other| other != id),
+            Self::Keyword(word) => from.keywords.retain(|other| other != word),
+            Self::Rule(rule) => from.rules.retain(|other| other != rule),
+        }
+        from.len() < before
+    }
+}
+
+/// One line of the list of what a place follows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Listed {
+    /// What.
+    pub item: Item,
+    /// Whether it brings nothing until resumed.
+    pub resting: bool,
+}
+
+/// Everything that a channel follows, in the order of the list that people see: topics, keywords, rules.
+pub fn listed(settings: &Settings) -> Vec<Listed> {
+    let of = |subjects: &Subjects, resting| {
+        let topics = subjects.topics.iter().cloned().map(Item::Topic);
+        let keywords = subjects.keywords.iter().cloned().map(Item::Keyword);
+        let rules = subjects.rules.iter().cloned().map(Item::Rule);
+        let items: Vec<Item> = topics.chain(keywords).chain(rules).collect();
+        items.into_iter().map(move |item| Listed { item, resting })
+    };
+    let mut all: Vec<Listed> = of(&settings.subjects, false).chain(of(&settings.resting, true)).collect();
+    // What rests keeps its place, or every press of a button would number the list anew.
+    all.sort_by_cached_key(|listed| match &listed.item {
+        Item::Topic(id) => (0, id.to_string()),
+        Item::Keyword(word) => (1, word.clone()),
+        Item::Rule(rule) => (2, rule.to_string()),
+    });
+    all
+}
+
+/// What following did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Followed {
+    /// It is new; the place may be a channel only now.
+    New {
+        /// Whether this made the place a channel.
+        channel: bool,
+    },
+    /// It rested and goes on.
+    Again,
+    /// It was followed before.
+    Already,
+}
+
+/// There are [`MOST`] already.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("at most {MOST} subscriptions fit into one place")]
+pub struct TooMany;
+
+/// Follows `item` in `place`. Where nothing was followed, the place becomes a channel with the settings of `fresh`, its first
+/// digest begins with the latest mailing, and `person` owns it.
+///
+/// # Errors
+/// Only when the store fails; that there are too many already is inside.
+pub fn follow(
+    store: &dyn Store,
+    place: &Place,
+    item: Item,
+    fresh: &Settings,
+    person: Option<&str>,
+    now: DateTime<Utc>,
+) -> Result<std::result::Result<(Channel, Followed), TooMany>> {
+    let known = store.channel(place)?;
+    let is_new = known.is_none();
+    let mut channel = match known {
+        Some(channel) => channel,
+        None => Channel {
+            place: place.clone(),
+            next_due: next_due(fresh, now),
+            settings: Settings {
+                subjects: Subjects::default(),
+                ..fresh.clone()
+            },
+            cursor: latest_window_start(store)?,
+            last_fired: None,
+            activity: Activity::Active,
+            added_at: now,
+            configured_as: None,
+            configured_with: None,
+            owner: person.map(str::to_owned),
+        },
+    };
+    let settings = &mut channel.settings;
+    if listed(settings)
+        .iter()
+        .any(|listed| listed.item == item && !listed.resting)
+    {
+        return Ok(Ok((channel, Followed::Already)));
+    }
+    let rested = item.take(&mut settings.resting);
+    if !rested && settings.subjects.len() + settings.resting.len() >= MOST {
+        return Ok(Err(TooMany));
+    }
+    item.put(&mut settings.subjects);
+    store.commit(vec![Write::Channel(Box::new(channel.clone()))])?;
+    let followed = match rested {
+        true => Followed::Again,
+        false => Followed::New { channel: is_new },
+    };
+    Ok(Ok((channel, followed)))
+}
+
+/// What is done to something that is followed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Revision {
+    /// It brings nothing until resumed.
+    Rest,
+    /// It goes on.
+    Wake,
+    /// It is followed no more.
+    Drop,
+    /// Another rule is followed in its place.
+    Swap(Rule),
+}
+
+/// Does this to what has this [`Item::mark`]. Returns the channel as it is now and the item as it was; `None` when the place
+/// follows no such item.
+///
+/// # Errors
+/// Only when the store fails.
+pub fn revise(store: &dyn Store, place: &Place, mark: u64, revision: Revision) -> Result<Option<(Channel, Item)>> {
+    let Some(mut channel) = store.channel(place)? else {
+        return Ok(None);
+    };
+    let found = listed(&channel.settings)
+        .into_iter()
+        .find(|listed| listed.item.mark() == mark);
+    let Some(Listed { item, resting }) = found else {
+        return Ok(None);
+    };
+    let settings = &mut channel.settings;
+    item.take(&mut settings.subjects);
+    item.take(&mut settings.resting);
+    match revision {
+        Revision::Rest => item.clone().put(&mut settings.resting),
+        Revision::Wake => item.clone().put(&mut settings.subjects),
+        Revision::Drop => {}
+        Revision::Swap(rule) => {
+            let rule = Item::Rule(rule);
+            rule.take(&mut settings.resting);
+            match resting {
+                true => rule.put(&mut settings.resting),
+                false => rule.put(&mut settings.subjects),
+            }
+        }
+    }
+    store.commit(vec![Write::Channel(Box::new(channel.clone()))])?;
+    Ok(Some((channel, item)))
+}
