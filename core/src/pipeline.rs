@@ -10,8 +10,10 @@ mod channels;
 mod compact;
 mod correct;
 mod deliver;
+mod opinion;
 mod publish;
 pub mod queue;
+mod tally;
 
 #[cfg(test)]
 pub(crate) mod fixture;
@@ -22,7 +24,9 @@ pub use self::channels::{
 };
 pub use self::compact::{EDIT_WINDOW, compact};
 pub use self::deliver::{Input, Job, Task, Turn, limiter, set_aside, take_over, turn};
+pub use self::opinion::{Top, Voted, paper_of, save, saved, tally_of, top, vote};
 pub use self::publish::{Published, Scored, draft_of_window, publish_due, publish_now};
+pub use self::tally::{PAUSE, SHOWN_FOR, Tallied, tally};
 
 /// A damaged record as one that is not there: it is set aside, and whatever else the stage does goes on.
 fn readable<T>(read: Result<Option<T>>) -> Result<Option<T>> {
