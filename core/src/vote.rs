@@ -39,7 +39,12 @@ impl Person {
     /// # Errors
     /// [`PersonError`] when it is none.
     pub fn new(platform: Platform, id: &str) -> Result<Self, PersonError> {
-        let bad = || PersonError(format!("{platform}:{}", id.chars().take(SESSION_CHARS).collect::<String>()));
+        let bad = || {
+            PersonError(format!(
+                "{platform}:{}",
+                id.chars().take(SESSION_CHARS).collect::<String>()
+            ))
+        };
         let id = match platform {
             // Written anew, so that nobody is two persons by a leading zero.
             Platform::Telegram | Platform::Discord => {
@@ -148,8 +153,14 @@ impl Tally {
     pub fn with(self, vote: Vote) -> Self {
         let Self { up, down } = self;
         match vote {
-            Vote::Up => Self { up: up.saturating_add(1), down },
-            Vote::Down => Self { up, down: down.saturating_add(1) },
+            Vote::Up => Self {
+                up: up.saturating_add(1),
+                down,
+            },
+            Vote::Down => Self {
+                up,
+                down: down.saturating_add(1),
+            },
         }
     }
 
@@ -158,8 +169,14 @@ impl Tally {
     pub fn without(self, vote: Vote) -> Self {
         let Self { up, down } = self;
         match vote {
-            Vote::Up => Self { up: up.saturating_sub(1), down },
-            Vote::Down => Self { up, down: down.saturating_sub(1) },
+            Vote::Up => Self {
+                up: up.saturating_sub(1),
+                down,
+            },
+            Vote::Down => Self {
+                up,
+                down: down.saturating_sub(1),
+            },
         }
     }
 
@@ -201,10 +218,24 @@ mod tests {
     #[test]
     fn a_person_is_written_as_it_is_read_and_is_nobody_else_by_a_leading_zero() {
         for text in ["telegram:12345", "discord:18446744073709551615", "web:k3-V_9q"] {
-            assert_eq!(text.parse::<Person>().map(|person| person.to_string()).as_deref(), Ok(text));
+            assert_eq!(
+                text.parse::<Person>().map(|person| person.to_string()).as_deref(),
+                Ok(text)
+            );
         }
         assert_eq!("telegram:007".parse::<Person>(), "telegram:7".parse());
-        for text in ["", "12345", "irc:1", "telegram:", "telegram:-7", "telegram:0", "discord:x", "web:", "web:a/b", "web:a b"] {
+        for text in [
+            "",
+            "12345",
+            "irc:1",
+            "telegram:",
+            "telegram:-7",
+            "telegram:0",
+            "discord:x",
+            "web:",
+            "web:a/b",
+            "web:a b",
+        ] {
             let error = text.parse::<Person>().unwrap_err().to_string();
             assert!(error.contains(&format!("“{text}”")), "{error}");
         }
@@ -215,7 +246,10 @@ mod tests {
     #[test]
     fn a_tally_says_what_there_is() {
         let said = |up, down| Tally { up, down }.to_string();
-        assert_eq!([said(3, 1), said(3, 0), said(0, 1), said(0, 0)], ["👍 3 👎 1", "👍 3", "👎 1", ""]);
+        assert_eq!(
+            [said(3, 1), said(3, 0), said(0, 1), said(0, 0)],
+            ["👍 3 👎 1", "👍 3", "👎 1", ""]
+        );
     }
 
     proptest! {

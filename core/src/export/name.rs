@@ -39,7 +39,15 @@ const SUFFIXES: [&str; 8] = ["jr", "jr.", "sr", "sr.", "ii", "iii", "iv", "v"];
 
 /// What a group's name ends with.
 const GROUPS: [&str; 9] = [
-    "collaboration", "team", "group", "consortium", "project", "lab", "labs", "initiative", "community",
+    "collaboration",
+    "team",
+    "group",
+    "consortium",
+    "project",
+    "lab",
+    "labs",
+    "initiative",
+    "community",
 ];
 
 impl Name {
@@ -67,7 +75,13 @@ impl Name {
         };
         // The first word is a given name, whatever it looks like.
         let family = words.len() - 1;
-        let particles = words.iter().take(family).skip(1).rev().take_while(|word| PARTICLES.contains(word)).count();
+        let particles = words
+            .iter()
+            .take(family)
+            .skip(1)
+            .rev()
+            .take_while(|word| PARTICLES.contains(word))
+            .count();
         let (given, family) = words.split_at(family - particles);
         Self::Parts {
             family: family.join(" "),
@@ -167,7 +181,15 @@ mod tests {
             assert!(matches!(read, Name::Parts { .. }), "{name}");
             assert_eq!(read.sorted(), sorted);
         }
-        for whole in ["DeepSeek-AI", "The ATLAS Collaboration", "Qwen Team", "王", "", "阿里巴巴通义实验室", "Aristotle,"] {
+        for whole in [
+            "DeepSeek-AI",
+            "The ATLAS Collaboration",
+            "Qwen Team",
+            "王",
+            "",
+            "阿里巴巴通义实验室",
+            "Aristotle,",
+        ] {
             assert_eq!(Name::read(whole), Name::Whole(whole.to_owned()));
         }
     }

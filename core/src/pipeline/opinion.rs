@@ -136,7 +136,12 @@ pub fn top(
             }
             let tally = tally_of(store, &paper)?;
             let digest = digest.id;
-            let top = Top { paper: paper.clone(), digest, entry, tally };
+            let top = Top {
+                paper: paper.clone(),
+                digest,
+                entry,
+                tally,
+            };
             best.insert(paper, top);
         }
     }
@@ -169,7 +174,8 @@ fn posted(store: &dyn Store, place: &Place, since: DateTime<Utc>, now: DateTime<
             Some(last) if page.len() == PAGE => {
                 if last.id.is_correction() {
                     let post = readable(store.delivery(&last.id.of_post()))?;
-                    if post.is_some_and(|post| post.arrived() > 0) && (since..=now).contains(&last.id.digest.occurrence) {
+                    if post.is_some_and(|post| post.arrived() > 0) && (since..=now).contains(&last.id.digest.occurrence)
+                    {
                         digests.extend(readable(store.digest(&last.id.digest))?);
                     }
                 }
@@ -183,8 +189,8 @@ fn posted(store: &dyn Store, place: &Place, since: DateTime<Utc>, now: DateTime<
 #[cfg(test)]
 mod tests {
     use super::super::fixture::{
-        Counting, add_channel, arxiv, back, channel, claims, news, october, paper, report, reported, sent, settings, take,
-        topic,
+        Counting, add_channel, arxiv, back, channel, claims, news, october, paper, report, reported, sent, settings,
+        take, topic,
     };
     use super::super::publish_now;
     use super::*;
@@ -201,10 +207,17 @@ mod tests {
     #[test]
     fn a_vote_counts_once_can_be_changed_and_is_withdrawn_by_pressing_again() {
         let store = ModelStore::new();
-        let voted = |before, after, up, down| Voted { before, after, tally: Tally { up, down } };
+        let voted = |before, after, up, down| Voted {
+            before,
+            after,
+            tally: Tally { up, down },
+        };
         assert_eq!(press(&store, 1, 4, Vote::Up), voted(None, Some(Vote::Up), 1, 0));
         assert_eq!(press(&store, 2, 4, Vote::Up), voted(None, Some(Vote::Up), 2, 0));
-        assert_eq!(press(&store, 1, 4, Vote::Down), voted(Some(Vote::Up), Some(Vote::Down), 1, 1));
+        assert_eq!(
+            press(&store, 1, 4, Vote::Down),
+            voted(Some(Vote::Up), Some(Vote::Down), 1, 1)
+        );
         assert_eq!(press(&store, 1, 4, Vote::Down), voted(Some(Vote::Down), None, 1, 0));
         assert_eq!(tally_of(&store, &arxiv(5)), Ok(Tally::default()));
     }
@@ -213,7 +226,10 @@ mod tests {
     fn a_save_is_taken_back_by_pressing_again_and_the_latest_stands_first() {
         let store = ModelStore::new();
         let press = |number, hour| save(&store, &person(1), &arxiv(number), october(9, hour)).unwrap();
-        assert_eq!([press(1, 1), press(2, 2), press(3, 3), press(2, 4)], [true, true, true, false]);
+        assert_eq!(
+            [press(1, 1), press(2, 2), press(3, 3), press(2, 4)],
+            [true, true, true, false]
+        );
         let papers = |who| -> Vec<PaperId> {
             let list = saved(&store, &person(who)).unwrap();
             list.into_iter().map(|saved| saved.paper).collect()
@@ -262,7 +278,9 @@ mod tests {
         let now = october(10, 22);
         let best = |since| {
             let all = top(&store, &here.parse().unwrap(), since, now, 5).unwrap();
-            all.into_iter().map(|top| (top.paper, top.tally.to_string())).collect::<Vec<_>>()
+            all.into_iter()
+                .map(|top| (top.paper, top.tally.to_string()))
+                .collect::<Vec<_>>()
         };
         // Nothing has arrived yet.
         assert_eq!(best(october(1, 0)), []);
@@ -284,7 +302,13 @@ mod tests {
         let said = |number, tally: &str| (arxiv(number), tally.to_owned());
         assert_eq!(
             best(october(3, 0)),
-            [said(5, "👍 2 👎 1"), said(4, "👍 1"), said(7, ""), said(2, ""), said(6, "")]
+            [
+                said(5, "👍 2 👎 1"),
+                said(4, "👍 1"),
+                said(7, ""),
+                said(2, ""),
+                said(6, "")
+            ]
         );
         assert_eq!(best(october(1, 0))[0], said(1, "👍 2"));
         let number = |digest, number| paper_of(&store, &digest, number).unwrap();

@@ -124,7 +124,10 @@ fn superseded(all: &[Posted]) -> Vec<Write> {
     let mut unneeded: BTreeSet<(u32, String)> = BTreeSet::new();
     let mut renderings: Vec<&RenderingId> = Vec::new();
     for posted in all {
-        let latest = posted.corrections.iter().rposition(|correction| correction.is_finished());
+        let latest = posted
+            .corrections
+            .iter()
+            .rposition(|correction| correction.is_finished());
         for old in posted.corrections.iter().take(latest.unwrap_or(0)) {
             if old.is_finished() {
                 gone.push(&old.id);
@@ -136,10 +139,15 @@ fn superseded(all: &[Posted]) -> Vec<Write> {
     }
     let needed = |rendering: &RenderingId| {
         let corrections = all.iter().flat_map(|posted| &posted.corrections);
-        corrections.into_iter().any(|c| c.rendering == *rendering && !gone.contains(&&c.id))
+        corrections
+            .into_iter()
+            .any(|c| c.rendering == *rendering && !gone.contains(&&c.id))
     };
     renderings.retain(|rendering| !needed(rendering));
-    let renderings = renderings.into_iter().map(|id| Write::Rendering { id: id.clone(), parts: Vec::new() });
+    let renderings = renderings.into_iter().map(|id| Write::Rendering {
+        id: id.clone(),
+        parts: Vec::new(),
+    });
     let deliveries = gone.iter().map(|id| Write::RemoveDelivery((*id).clone()));
     deliveries.chain(renderings).collect()
 }
@@ -149,8 +157,8 @@ mod tests {
     use proptest::prelude::*;
 
     use super::super::fixture::{
-        Counting, add_channel, arxiv, back, channel, claims, failed, mailing, news, october, paper, sent, settings, take,
-        topic,
+        Counting, add_channel, arxiv, back, channel, claims, failed, mailing, news, october, paper, sent, settings,
+        take, topic,
     };
     use super::super::{Task, compact, publish_now};
     use super::*;
@@ -186,7 +194,12 @@ mod tests {
             let published = publish_now(&store, &[topic()], &Counting::default(), readers, october(9, 21)).unwrap();
             let digest = published.digests[0].0;
             let (chat, edits) = (Vec::new(), Vec::new());
-            Self { store, digest, chat, edits }
+            Self {
+                store,
+                digest,
+                chat,
+                edits,
+            }
         }
 
         fn posted() -> Self {
@@ -283,11 +296,17 @@ mod tests {
         let news = [(Replacement, revised(3)), (Withdrawal, revised(4))].to_vec();
         take(&room.store, "news", mailing(10, news), later(2));
         room.deliver(later(2));
-        assert_eq!(room.added(), ["✎ 3 👍 1 · New version of 10 Oct.", "⊘ 4 Withdrawn, 10 Oct."]);
+        assert_eq!(
+            room.added(),
+            ["✎ 3 👍 1 · New version of 10 Oct.", "⊘ 4 Withdrawn, 10 Oct."]
+        );
         room.vote(2, 4, Vote::Down, later(8));
         room.tally(later(9));
         room.deliver(later(9));
-        assert_eq!(room.added(), ["✎ 3 👍 1 · New version of 10 Oct.", "⊘ 4 👎 1 · Withdrawn, 10 Oct."]);
+        assert_eq!(
+            room.added(),
+            ["✎ 3 👍 1 · New version of 10 Oct.", "⊘ 4 👎 1 · Withdrawn, 10 Oct."]
+        );
     }
 
     #[test]
@@ -300,7 +319,9 @@ mod tests {
         take(&room.store, "news", mailing(10, vec![(Replacement, revised)]), later(0));
         let rendering = |revision| RenderingId {
             revision,
-            ..room.store.deliveries(&PLACES[0].parse().unwrap(), None, 9).unwrap()[0].rendering.clone()
+            ..room.store.deliveries(&PLACES[0].parse().unwrap(), None, 9).unwrap()[0]
+                .rendering
+                .clone()
         };
         let corrected = room.store.part(&rendering(1), 0).unwrap().unwrap();
         for place in PLACES {
@@ -328,7 +349,9 @@ mod tests {
         // In the one place it arrives, in the other it does not.
         for job in claims(&room.store, later(1)) {
             let own = job.delivery.id.place.to_string() == PLACES[0];
-            let unreachable = SendError::Unreachable { reason: "reset".to_owned() };
+            let unreachable = SendError::Unreachable {
+                reason: "reset".to_owned(),
+            };
             let outcome = if own { sent("0") } else { failed(unreachable) };
             back(&room.store, &job.delivery.id, outcome, later(1));
         }
@@ -377,9 +400,14 @@ mod tests {
             room.deliver(now + TimeDelta::minutes(1));
             assert!(room.corrections() <= 4, "{}", room.corrections());
         }
-        let rendering = room.store.deliveries(&PLACES[0].parse().unwrap(), None, 1).unwrap()[0].rendering.clone();
+        let rendering = room.store.deliveries(&PLACES[0].parse().unwrap(), None, 1).unwrap()[0]
+            .rendering
+            .clone();
         let left = (1..=50).filter(|&revision| {
-            let id = RenderingId { revision, ..rendering.clone() };
+            let id = RenderingId {
+                revision,
+                ..rendering.clone()
+            };
             room.store.part(&id, 0).unwrap().is_some()
         });
         assert_eq!(left.collect::<Vec<_>>(), [49, 50]);
@@ -393,14 +421,26 @@ mod tests {
     fn a_digest_in_many_places_is_edited_more_rarely() {
         let store = ModelStore::new();
         let places: Vec<String> = (1..=600).map(|chat| format!("telegram:-{chat}")).collect();
-        take(&store, "first", news(9, vec![paper(1, "On pruning", "")]), october(8, 20));
+        take(
+            &store,
+            "first",
+            news(9, vec![paper(1, "On pruning", "")]),
+            october(8, 20),
+        );
         let readers = places.iter().map(|place| Channel {
             place: place.parse().unwrap(),
             cursor: 0,
             ..add_once(&store)
         });
         let readers: Vec<Channel> = readers.collect();
-        store.commit(readers.iter().map(|reader| Write::Channel(Box::new(reader.clone()))).collect()).unwrap();
+        store
+            .commit(
+                readers
+                    .iter()
+                    .map(|reader| Write::Channel(Box::new(reader.clone())))
+                    .collect(),
+            )
+            .unwrap();
         let published = publish_now(&store, &[topic()], &Counting::default(), readers, october(9, 21)).unwrap();
         let posted = published.deliveries.iter().map(|id| {
             let mut post = store.delivery(id).unwrap().unwrap();

@@ -270,7 +270,11 @@ fn an_empty_store_answers_everything_with_nothing(store: &dyn Store) {
     assert_eq!(store.finished_before(at(9), 9), Ok(vec![]));
     assert_eq!(store.digest_summary(&digest_id(1)), Ok(None));
     assert_eq!(
-        (store.tally(&arxiv(1)), store.saved(&person(1), 9), store.next_outdated()),
+        (
+            store.tally(&arxiv(1)),
+            store.saved(&person(1), 9),
+            store.next_outdated()
+        ),
         (Ok(Tally::default()), Ok(vec![]), Ok(None))
     );
     assert_eq!(store.damaged(), Ok(vec![]));
@@ -1135,13 +1139,20 @@ fn a_tally_follows_every_vote(store: &dyn Store) {
     };
     let one = ballot(1, arxiv(1), up, 0);
     store
-        .commit(vec![one.clone(), ballot(12, arxiv(1), up, 0), ballot(1, arxiv(10), down, 0)])
+        .commit(vec![
+            one.clone(),
+            ballot(12, arxiv(1), up, 0),
+            ballot(1, arxiv(10), down, 0),
+        ])
         .unwrap();
     assert_eq!((tally(1), tally(10)), ((2, 0), (0, 1)));
     // The same again, then changed, in one commit.
     store.commit(vec![one, ballot(1, arxiv(1), down, 1)]).unwrap();
     assert_eq!(tally(1), (1, 1));
-    assert_eq!((store.vote(&person(1), &arxiv(1)), store.vote(&person(2), &arxiv(1))), (Ok(down), Ok(None)));
+    assert_eq!(
+        (store.vote(&person(1), &arxiv(1)), store.vote(&person(2), &arxiv(1))),
+        (Ok(down), Ok(None))
+    );
     let withdrawn = [1, 2].map(|who| ballot(who, arxiv(1), None, 2));
     store.commit(withdrawn.to_vec()).unwrap();
     assert_eq!((tally(1), store.vote(&person(1), &arxiv(1))), ((1, 0), Ok(None)));
@@ -1186,9 +1197,14 @@ fn votes_and_saves_move_with_the_papers_name_and_of_two_the_later_stays(store: &
         let (paper, at) = (real.clone(), at(minute));
         Ok(vec![Saved { paper, at }])
     };
-    assert_eq!((store.saved(&person(1), 9), store.saved(&person(2), 9)), (saved(3), saved(2)));
+    assert_eq!(
+        (store.saved(&person(1), 9), store.saved(&person(2), 9)),
+        (saved(3), saved(2))
+    );
     // By its old name, too, it is taken off; and the real name may turn out to be another one's.
-    store.commit(vec![save(1, old.clone(), None), alias(&real, &arxiv(3))]).unwrap();
+    store
+        .commit(vec![save(1, old.clone(), None), alias(&real, &arxiv(3))])
+        .unwrap();
     assert_eq!(store.saved(&person(1), 9), Ok(vec![]));
     assert_eq!(store.tally(&old), Ok(Tally { up: 3, down: 3 }));
     // What leads back to itself changes nothing.
@@ -1211,7 +1227,9 @@ fn a_reading_list_is_its_persons_own_the_latest_saved_first(store: &dyn Store) {
         list.into_iter().map(|saved| saved.paper).collect()
     };
     assert_eq!(papers(9), [arxiv(2), arxiv(1), arxiv(4), arxiv(3)]);
-    store.commit(vec![save(1, arxiv(1), Some(5)), save(1, arxiv(2), None)]).unwrap();
+    store
+        .commit(vec![save(1, arxiv(1), Some(5)), save(1, arxiv(2), None)])
+        .unwrap();
     assert_eq!(papers(2), [arxiv(1), arxiv(4)]);
 }
 
@@ -1220,16 +1238,23 @@ fn an_outdated_digest_is_noted_for_the_earliest_time_until_it_is_shown(store: &d
         digest: digest_id(day),
         due: at(minute),
     };
-    store.commit(vec![note(1, 5), note(2, 3), note(1, 7), note(3, 3)]).unwrap();
+    store
+        .commit(vec![note(1, 5), note(2, 3), note(1, 7), note(3, 3)])
+        .unwrap();
     assert_eq!(store.next_outdated(), Ok(Some(at(3))));
     assert_eq!(store.outdated(at(2), 9), Ok(vec![]));
     assert_eq!(store.outdated(at(9), 2), Ok(vec![digest_id(2), digest_id(3)]));
-    store.commit(vec![note(1, 2), Write::Shown(digest_id(3)), Write::Shown(digest_id(4))]).unwrap();
+    store
+        .commit(vec![note(1, 2), Write::Shown(digest_id(3)), Write::Shown(digest_id(4))])
+        .unwrap();
     assert_eq!(store.outdated(at(9), 9), Ok(vec![digest_id(1), digest_id(2)]));
     let shown = [1, 2].map(|day| Write::Shown(digest_id(day)));
     store.commit(shown.to_vec()).unwrap();
     store.commit(vec![note(1, 8)]).unwrap();
-    assert_eq!((store.next_outdated(), store.outdated(at(7), 9)), (Ok(Some(at(8))), Ok(vec![])));
+    assert_eq!(
+        (store.next_outdated(), store.outdated(at(7), 9)),
+        (Ok(Some(at(8))), Ok(vec![]))
+    );
 }
 
 /// Every read of the store over the names that the checks and [`tests`] use, to compare two stores with.
