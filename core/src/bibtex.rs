@@ -1,36 +1,44 @@
 //! Papers as BibTeX, for the people who cite them.
 
+use std::collections::HashMap;
 use std::fmt::Write as _;
 
 use chrono::Datelike as _;
 
+use crate::export::Name;
 use crate::paper::{Paper, PaperId};
 
 /// One `@misc` entry per paper, in order; `@article` where a journal reference is known. Keys are unique.
 pub fn write(papers: &[Paper]) -> String {
     let mut out = String::new();
-    let mut used: Vec<String> = Vec::new();
-    for paper in papers {
-        let stem = key(paper);
-        let same = used.iter().filter(|k| **k == stem).count();
-        used.push(stem.clone());
-        let key = if same == 0 {
-            stem
-        } else {
-            format!("{stem}-{}", same + 1)
-        };
-        entry(&mut out, &key, paper);
+    for (key, paper) in keys(papers).iter().zip(papers) {
+        entry(&mut out, key, paper);
     }
     out
+}
+
+/// A key for each paper, by which a text cites it; no two are alike.
+pub(crate) fn keys(papers: &[Paper]) -> Vec<String> {
+    let mut used: HashMap<String, usize> = HashMap::new();
+    let keys = papers.iter().map(|paper| {
+        let stem = key(paper);
+        let times = used.entry(stem.clone()).or_default();
+        *times += 1;
+        // A stem has no hyphen.
+        if *times == 1 { stem } else { format!("{stem}-{times}") }
+    });
+    keys.collect()
 }
 
 fn entry(out: &mut String, key: &str, paper: &Paper) {
     let journal = paper.journal_ref.as_ref().map(|f| f.value.as_str());
     let kind = if journal.is_some() { "article" } else { "misc" };
     let mut fields: Vec<(&str, String)> = Vec::new();
-    // Double braces keep the title's capitals.
-    fields.push(("title", format!("{{{}}}", escape(paper.title()))));
-    let authors: Vec<String> = paper.authors().iter().map(|name| escape(name)).collect();
+    if !paper.title().is_empty() {
+        // Double braces keep the title's capitals.
+        fields.push(("title", format!("{{{}}}", escape(paper.title()))));
+    }
+    let authors: Vec<String> = paper.authors().iter().map(|name| author(name)).collect();
     if !authors.is_empty() {
         fields.push(("author", authors.join(" and ")));
     }
@@ -48,8 +56,9 @@ fn entry(out: &mut String, key: &str, paper: &Paper) {
         PaperId::Doi(doi) => Some(doi.clone()),
         PaperId::Arxiv(_) | PaperId::Url(_) => paper.doi.as_ref().map(|f| f.value.clone()),
     };
-    fields.extend(doi.map(|doi| ("doi", doi)));
-    fields.extend(paper.id.link().map(|url| ("url", url)));
+    // Programs print these as they are; only a brace would end the field.
+    fields.extend(doi.map(|doi| ("doi", without_braces(&doi))));
+    fields.extend(paper.id.link().map(|url| ("url", without_braces(&url))));
     // Writing into a String cannot fail.
     let _ = writeln!(out, "@{kind}{{{key},");
     for (name, value) in fields {
@@ -58,7 +67,7 @@ fn entry(out: &mut String, key: &str, paper: &Paper) {
     out.push_str("}\n\n");
 }
 
-/// `estevez2025hypothesis`: first author's last name, year, first long word of the title.
+/// `estevez2025hypothesis`: first author's family name without particles, year, first long word of the title.
 fn key(paper: &Paper) -> String {
     let plain = |text: &str| -> String {
         use unicode_normalization::UnicodeNormalization as _;
@@ -67,15 +76,44 @@ fn key(paper: &Paper) -> String {
             .collect::<String>()
             .to_ascii_lowercase()
     };
-    let last_name = paper
-        .authors()
-        .first()
-        .and_then(|name| name.split_whitespace().last())
-        .map(plain);
+    let last_name = paper.authors().first().map(|name| match Name::read(name) {
+        Name::Parts { family, .. } => plain(family.split(' ').next_back().unwrap_or_default()),
+        Name::Whole(name) => plain(&name),
+    });
     let year = paper.submitted.map(|at| at.year().to_string());
     let word = paper.title().split_whitespace().map(plain).find(|word| word.len() > 3);
     let key: String = [last_name, year, word].into_iter().flatten().collect();
     if key.is_empty() { plain(paper.id.bare()) } else { key }
+}
+
+/// A name as BibTeX takes it apart: at its last word, or at commas (`Downey, Jr., Robert`). What it would take apart wrongly,
+/// or for two names, is in braces.
+fn author(name: &str) -> String {
+    let in_braces = |text: &str| {
+        let two = text.split_whitespace().any(|word| word.eq_ignore_ascii_case("and"));
+        let escaped = escape(text);
+        if two || text.contains(',') {
+            format!("{{{escaped}}}")
+        } else {
+            escaped
+        }
+    };
+    match Name::read(name) {
+        Name::Parts { family, given, suffix } if suffix.is_some() || name.contains(',') => {
+            let parts = [Some(family), suffix, Some(given)].into_iter().flatten();
+            parts.map(|part| in_braces(&part)).collect::<Vec<_>>().join(", ")
+        }
+        Name::Whole(name) if name.contains(' ') => format!("{{{}}}", escape(&name)),
+        Name::Parts { .. } | Name::Whole(_) => in_braces(name),
+    }
+}
+
+/// An address or a DOI, in which a brace is written in the way of addresses.
+fn without_braces(address: &str) -> String {
+    address
+        .replace('{', "%7B")
+        .replace('}', "%7D")
+        .replace(char::is_control, "")
 }
 
 /// TeX's special characters; braces are dropped, since an odd one would end the field.

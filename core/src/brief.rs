@@ -59,7 +59,8 @@ pub fn language(text: &str) -> Lang {
     if han > 0 && han >= latin { Lang::Zh } else { Lang::En }
 }
 
-fn is_han(c: char) -> bool {
+/// Whether it is a Chinese character.
+pub(crate) fn is_han(c: char) -> bool {
     matches!(c, '\u{3400}'..='\u{4dbf}' | '\u{4e00}'..='\u{9fff}' | '\u{f900}'..='\u{faff}' | '\u{20000}'..='\u{3134f}')
 }
 

@@ -10,6 +10,7 @@ use crate::locale::Lang;
 use crate::message::{Amendment, ellipsis};
 use crate::paper::{Paper, PaperId};
 use crate::source::Announcement;
+use crate::vote::Tally;
 
 /// The mark at an entry whose paper was repaired or has a new version.
 pub const MARK_CORRECTED: char = '✎';
@@ -27,6 +28,22 @@ pub struct Errata {
     pub revision: u32,
     /// At most one of each kind for an entry, by number, then in the order in which they came.
     pub errata: Vec<Erratum>,
+    /// The votes that the last correction shows, by number; none of an entry on which nobody voted.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub counts: Vec<Count>,
+    /// Before this, nothing is edited for the sake of counts alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rest_until: Option<DateTime<Utc>>,
+}
+
+/// The votes on an entry's paper.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Count {
+    /// Of which entry.
+    pub number: u32,
+    /// How many.
+    #[serde(flatten)]
+    pub tally: Tally,
 }
 
 /// One of them.
@@ -132,6 +149,8 @@ impl Errata {
             digest,
             revision: 0,
             errata: Vec::new(),
+            counts: Vec::new(),
+            rest_until: None,
         }
     }
 
@@ -207,6 +226,30 @@ impl Errata {
             .collect()
     }
 
+    /// What stands at the entries of a posted digest: errata, and votes where they are wanted and there are any. Votes stand
+    /// before what else is said.
+    pub fn additions(&self, lang: Lang, zone: Tz, detail: Detail, counts: bool) -> Vec<Amendment> {
+        let mut all = self.amendments(lang, zone, detail);
+        for count in self.counts.iter().filter(|_| counts) {
+            let said = count.tally.to_string();
+            match all.iter_mut().find(|amendment| amendment.number == count.number) {
+                Some(amendment) => {
+                    amendment.line = Some(match amendment.line.take() {
+                        Some(line) => format!("{said} · {line}"),
+                        None => said,
+                    });
+                }
+                None => all.push(Amendment {
+                    number: count.number,
+                    mark: None,
+                    line: Some(said),
+                }),
+            }
+        }
+        all.sort_by_key(|amendment| amendment.number);
+        all
+    }
+
     /// The mark and the line of one entry, if it has errata.
     pub fn amendment(&self, number: u32, lang: Lang, zone: Tz) -> Option<Amendment> {
         let all = self.amendments(lang, zone, Detail::Values);
@@ -221,6 +264,7 @@ fn amendment(of_entry: &[Erratum], lang: Lang, zone: Tz, detail: Detail) -> Opti
         Some(_) => MARK_WITHDRAWN,
         None => MARK_CORRECTED,
     };
+    let mark = Some(mark);
     let day = |at: DateTime<Utc>| lang.short_date(at.with_timezone(&zone).date_naive());
     let sentence = |erratum: &Erratum| match &erratum.kind {
         Kind::Repaired(repair) => lang.erratum_repaired(&day(erratum.at), &repair.said(lang, detail == Detail::Values)),
@@ -389,7 +433,7 @@ mod tests {
         let mut errata = none();
         assert!(errata.note(&entry(), &paper(), &withdrawn, Announcement::Withdrawal, now()));
         assert_eq!(said(&errata), ["已撤稿（10月13日）。", "Withdrawn, 13 Oct."]);
-        let marks = |errata: &Errata| errata.amendment(4, Lang::En, chrono_tz::UTC).map(|a| a.mark);
+        let marks = |errata: &Errata| errata.amendment(4, Lang::En, chrono_tz::UTC).and_then(|a| a.mark);
         assert_eq!(
             (marks(&errata), errata.amendment(5, Lang::En, chrono_tz::UTC)),
             (Some('⊘'), None)

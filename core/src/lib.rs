@@ -5,8 +5,8 @@
 //! a [`source`] parses bytes into [`paper`]s; a [`topic`] or a [`subscription`]'s keywords score them; a [`brief`] says
 //! each in one sentence; at an occurrence of the [`schedule`] a [`digest`] numbers them; it becomes a [`message`], cut
 //! into parts; a [`delivery`] carries the parts to a channel, and later an
-//! [`erratum`] to what stands there; a [`command`] asks back. The [`pipeline`] is these stages
-//! over a [`store`].
+//! [`erratum`] to what stands there; a [`command`] asks back, a [`vote`] says what readers think, an [`export`] is what they
+//! take with them. The [`pipeline`] is these stages over a [`store`].
 //!
 //! Absent on purpose: sockets, tasks, clocks. `now` is always a parameter, so every decision can be replayed.
 
@@ -17,6 +17,7 @@ pub mod command;
 pub mod delivery;
 pub mod digest;
 pub mod erratum;
+pub mod export;
 pub mod join;
 pub mod limiter;
 pub mod locale;
@@ -32,6 +33,7 @@ pub mod subscription;
 pub mod tex;
 pub mod text;
 pub mod topic;
+pub mod vote;
 
 #[cfg(test)]
 mod tests;

@@ -134,8 +134,8 @@ impl Message {
 pub struct Amendment {
     /// To which entry.
     pub number: u32,
-    /// Put before its title.
-    pub mark: char,
+    /// Put before its title, if anything is.
+    pub mark: Option<char>,
     /// Put below its title.
     pub line: Option<String>,
 }
@@ -147,7 +147,9 @@ impl Message {
             if let Block::Entry(entry) = block
                 && let Some(amendment) = amendments.iter().find(|a| Some(a.number) == entry.number)
             {
-                entry.title = format!("{} {}", amendment.mark, entry.title);
+                if let Some(mark) = amendment.mark {
+                    entry.title = format!("{mark} {}", entry.title);
+                }
                 let line = amendment.line.iter().map(|line| vec![Span::Dim(line.clone())]);
                 entry.lines.splice(0..0, line);
             }

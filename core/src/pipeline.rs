@@ -11,8 +11,10 @@ mod compact;
 mod correct;
 mod deliver;
 mod follow;
+mod opinion;
 mod publish;
 pub mod queue;
+mod tally;
 
 #[cfg(test)]
 pub(crate) mod fixture;
@@ -24,7 +26,9 @@ pub use self::channels::{
 pub use self::compact::{EDIT_WINDOW, compact};
 pub use self::deliver::{Input, Job, Task, Turn, limiter, set_aside, take_over, turn};
 pub use self::follow::{Followed, Item, Listed, MOST as MOST_FOLLOWED, Revision, TooMany, follow, listed, revise};
+pub use self::opinion::{Top, Voted, paper_of, save, saved, tally_of, top, vote};
 pub use self::publish::{Published, Scored, draft_of_window, publish_due, publish_now};
+pub use self::tally::{PAUSE, SHOWN_FOR, Tallied, tally};
 
 /// A damaged record as one that is not there: it is set aside, and whatever else the stage does goes on.
 fn readable<T>(read: Result<Option<T>>) -> Result<Option<T>> {

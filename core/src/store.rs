@@ -24,6 +24,7 @@ use crate::message::Part;
 use crate::paper::{Paper, PaperId};
 use crate::source::{Announcement, SourceKind, Window};
 use crate::topic::{Score, TopicId};
+use crate::vote::{Person, Saved, Tally, Vote};
 
 mod model;
 mod record;
@@ -311,6 +312,37 @@ pub enum Write {
         /// Its own business, version included.
         memory: String,
     },
+    /// Puts a person's vote on a paper, by both; the tally follows. It is kept under the paper's real name, to which an
+    /// [`Write::Alias`] takes it along: of two from one person, the later one stays.
+    Vote {
+        /// Whose.
+        person: Person,
+        /// On which, by any of its names.
+        paper: PaperId,
+        /// What it says; `None` withdraws it.
+        vote: Option<Vote>,
+        /// When.
+        at: DateTime<Utc>,
+    },
+    /// Puts a paper on a person's reading list, or takes it off; it moves with the paper's name like a vote.
+    Save {
+        /// Whose.
+        person: Person,
+        /// Which, by any of its names.
+        paper: PaperId,
+        /// Since when; `None` takes it off.
+        at: Option<DateTime<Utc>>,
+    },
+    /// Notes that what a digest shows of votes is to be looked at from `due` on, if that is not noted for an earlier time
+    /// already.
+    Outdated {
+        /// Which.
+        digest: DigestId,
+        /// From when on.
+        due: DateTime<Utc>,
+    },
+    /// Removes that note.
+    Shown(DigestId),
 }
 
 /// Everything that Paperwire remembers.
@@ -401,6 +433,36 @@ pub trait Store: Send + Sync {
     fn finished_before(&self, before: DateTime<Utc>, limit: usize) -> Result<Vec<DeliveryId>>;
     /// What is kept of the digest's archived deliveries; `None` when none was archived.
     fn digest_summary(&self, id: &DigestId) -> Result<Option<DigestSummary>>;
+    /// A person's vote on a paper, by any of its names.
+    fn vote(&self, person: &Person, paper: &PaperId) -> Result<Option<Vote>> {
+        let _ = (person, paper);
+        Ok(None)
+    }
+    /// All votes on a paper, by any of its names; one read, however many there are.
+    fn tally(&self, paper: &PaperId) -> Result<Tally> {
+        let _ = paper;
+        Ok(Tally::default())
+    }
+    /// A person's reading list, the latest saved first, then by paper; at most `limit`.
+    fn saved(&self, person: &Person, limit: usize) -> Result<Vec<Saved>> {
+        let _ = (person, limit);
+        Ok(Vec::new())
+    }
+    /// When a person has saved a paper, by any of its names, if they have.
+    fn saved_at(&self, person: &Person, paper: &PaperId) -> Result<Option<DateTime<Utc>>> {
+        let _ = (person, paper);
+        Ok(None)
+    }
+    /// Digests whose counts are to be looked at ([`Write::Outdated`]) at `now`, most overdue first, then by id; at most
+    /// `limit`.
+    fn outdated(&self, now: DateTime<Utc>, limit: usize) -> Result<Vec<DigestId>> {
+        let _ = (now, limit);
+        Ok(Vec::new())
+    }
+    /// When the next digest's counts are to be looked at.
+    fn next_outdated(&self) -> Result<Option<DateTime<Utc>>> {
+        Ok(None)
+    }
     /// How much waits, was refused and is followed. A record that cannot be read may be counted where its index still has
     /// it. Takes time in proportion: not for every turn of a loop.
     fn counts(&self) -> Result<Counts> {

@@ -47,7 +47,10 @@ fn put(embed: &Value, spot: Spot, Amendment { number, mark, line }: &Amendment) 
     let line = line.as_deref().map(escaped);
     match spot {
         Spot::Title => {
-            let title = format!("{number}. {mark} {}", numbered(title)?.1);
+            let title = match mark {
+                Some(mark) => format!("{number}. {mark} {}", numbered(title)?.1),
+                None => title.to_owned(),
+            };
             let description = match line {
                 None => description.to_owned(),
                 // This one says nothing more: another one has begun.
@@ -69,7 +72,11 @@ fn put(embed: &Value, spot: Spot, Amendment { number, mark, line }: &Amendment) 
             // An entry without a title ends with its number.
             let apart = if behind.starts_with("**") { "" } else { " " };
             let line = line.map(|line| format!("\n{line}")).unwrap_or_default();
-            let description = format!("{before}{open}{number}. {mark}{apart}{behind}{line}{after}");
+            let rest = match mark {
+                Some(mark) => format!("{number}. {mark}{apart}{behind}"),
+                None => rest.to_owned(),
+            };
+            let description = format!("{before}{open}{rest}{line}{after}");
             Some((title.to_owned(), description))
         }
     }
@@ -162,7 +169,7 @@ mod tests {
     fn amendment(number: u32, line: &str) -> Amendment {
         Amendment {
             number,
-            mark: '⊘',
+            mark: Some('⊘'),
             line: (!line.is_empty()).then(|| line.to_owned()),
         }
     }

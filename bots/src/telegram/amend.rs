@@ -24,7 +24,9 @@ pub fn amend(part: &Part, amendments: &[Amendment]) -> Option<Part> {
         if let Some(line) = line {
             text.insert(end, &format!("\n{line}"))?;
         }
-        text.insert(title, &format!("{mark} "))?;
+        if let Some(mark) = mark {
+            text.insert(title, &format!("{mark} "))?;
+        }
     }
     (text.units.len() <= UNITS).then(|| text.write())?
 }
@@ -143,7 +145,7 @@ mod tests {
     fn amendment(number: u32, line: &str) -> Amendment {
         Amendment {
             number,
-            mark: '✎',
+            mark: Some('✎'),
             line: (!line.is_empty()).then(|| line.to_owned()),
         }
     }

@@ -324,8 +324,8 @@ impl Frame<'_> {
             h.el("div", &[("class", "body")], |h| {
                 let title = or_missing(&entry.title, lang);
                 h.el("h3", &[("lang", lang_of(title))], |h| {
-                    if let Some(amendment) = &amendment {
-                        h.text(&format!("{} ", amendment.mark));
+                    if let Some(mark) = amendment.as_ref().and_then(|amendment| amendment.mark) {
+                        h.text(&format!("{mark} "));
                     }
                     h.leaf("a", &[("href", &path("/paper/", &entry.paper.to_string()))], title);
                 });

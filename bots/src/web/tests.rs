@@ -515,6 +515,7 @@ async fn what_became_of_a_paper_is_said_in_its_digest_and_in_the_post() {
             at: noon(12),
             kind: Kind::Withdrawn,
         }],
+        ..Errata::new(digest.id)
     };
     let amendments = errata.amendments(Lang::Zh, Tz::Asia__Shanghai, Detail::Values);
     let corrected = markup::amend(&markup::render(&a_message(10))[0], &amendments).unwrap();

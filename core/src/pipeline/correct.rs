@@ -67,13 +67,14 @@ pub(super) fn correct(
         let Some(errata) = news(store, &digest, errata, &revisions, now)? else {
             continue;
         };
-        let places = places(store, id, now)?;
+        let all = standing(store, id)?;
+        let places = active(store, &all, now)?;
         if places.is_empty() {
             continue;
         }
         corrected.digests = corrected.digests.saturating_add(1);
         let mut forms = Forms::new(store, render, &errata);
-        for place in &places {
+        for place in places {
             corrected.writes.extend(edit(&mut forms, place, now)?);
         }
         corrected.writes.extend(forms.writes());
@@ -117,14 +118,21 @@ fn news(
 }
 
 /// A place where the digest stands.
-struct Posted {
-    post: Delivery,
+pub(super) struct Posted {
+    pub(super) post: Delivery,
     /// In their order.
-    corrections: Vec<Delivery>,
+    pub(super) corrections: Vec<Delivery>,
 }
 
-/// The active channels' places where the digest was posted not too long ago, or is on its way.
-fn places(store: &dyn Store, digest: DigestId, now: DateTime<Utc>) -> Result<Vec<Posted>> {
+impl Posted {
+    /// Whether it is still being posted or corrected.
+    pub(super) fn is_under_way(&self) -> bool {
+        !self.post.is_finished() || self.corrections.iter().any(|correction| !correction.is_finished())
+    }
+}
+
+/// All places where the digest was posted, or is on its way.
+pub(super) fn standing(store: &dyn Store, digest: DigestId) -> Result<Vec<Posted>> {
     // By place, then by revision.
     let mut places: Vec<Posted> = Vec::new();
     for id in store.deliveries_of_digest(&digest)? {
@@ -141,8 +149,13 @@ fn places(store: &dyn Store, digest: DigestId, now: DateTime<Utc>) -> Result<Vec
             Some(_) | None => {}
         }
     }
+    Ok(places)
+}
+
+/// Those of active channels where it was posted not too long ago, or is on its way.
+pub(super) fn active<'a>(store: &dyn Store, all: &'a [Posted], now: DateTime<Utc>) -> Result<Vec<&'a Posted>> {
     let mut active = Vec::new();
-    for posted in places {
+    for posted in all {
         let channel = readable(store.channel(&posted.post.id.place))?;
         if editable(&posted.post, now) && channel.is_some_and(|channel| channel.activity == Activity::Active) {
             active.push(posted);
@@ -160,7 +173,7 @@ fn editable(post: &Delivery, now: DateTime<Utc>) -> bool {
 
 /// The correction of one place, which takes over what earlier ones still had to do unless it is on the wire; nothing where
 /// no part changes.
-fn edit(forms: &mut Forms<'_>, posted: &Posted, now: DateTime<Utc>) -> Result<Vec<Write>> {
+pub(super) fn edit(forms: &mut Forms<'_>, posted: &Posted, now: DateTime<Utc>) -> Result<Vec<Write>> {
     let Posted { post, corrections } = posted;
     let id = DeliveryId {
         revision: forms.errata.revision,
@@ -212,7 +225,7 @@ const NO_ROOM: &str = "it has no room for the correction";
 type Parts = Vec<Option<Part>>;
 
 /// The renderings of one digest, read and corrected once for all the channels that share them.
-struct Forms<'a> {
+pub(super) struct Forms<'a> {
     store: &'a dyn Store,
     render: &'a dyn Render,
     errata: &'a Errata,
@@ -221,7 +234,7 @@ struct Forms<'a> {
 }
 
 impl<'a> Forms<'a> {
-    fn new(store: &'a dyn Store, render: &'a dyn Render, errata: &'a Errata) -> Self {
+    pub(super) fn new(store: &'a dyn Store, render: &'a dyn Render, errata: &'a Errata) -> Self {
         Self {
             store,
             render,
@@ -244,7 +257,7 @@ impl<'a> Forms<'a> {
     }
 
     /// The parts of a post as all errata make them, and those that have no room even for a mark.
-    fn corrected(&mut self, post: &Delivery) -> Result<(Parts, Vec<u32>)> {
+    pub(super) fn corrected(&mut self, post: &Delivery) -> Result<(Parts, Vec<u32>)> {
         if let Some(corrected) = self.corrected.get(&post.rendering) {
             return Ok(corrected.clone());
         }
@@ -262,7 +275,7 @@ impl<'a> Forms<'a> {
         Ok((parts, unmarked))
     }
 
-    fn writes(self) -> impl Iterator<Item = Write> {
+    pub(super) fn writes(self) -> impl Iterator<Item = Write> {
         let revision = self.errata.revision;
         self.corrected
             .into_iter()
@@ -277,8 +290,11 @@ impl<'a> Forms<'a> {
 /// A posted part with the marks and lines of its entries, as much of them as there is room for; `None` when there is none.
 fn amended(render: &dyn Render, errata: &Errata, rendering: &RenderingId, posted: &Part) -> Option<Part> {
     let numbers = render.numbers(rendering.platform, posted);
-    for detail in Detail::ALL {
-        let mut amendments = errata.amendments(rendering.lang, rendering.zone, detail);
+    // Rather an erratum in full than the votes.
+    let with_votes = [(Detail::Values, true)];
+    let forms = with_votes.into_iter().chain(Detail::ALL.map(|detail| (detail, false)));
+    for (detail, counts) in forms {
+        let mut amendments = errata.additions(rendering.lang, rendering.zone, detail, counts);
         amendments.retain(|amendment| numbers.contains(&amendment.number));
         if amendments.is_empty() {
             return Some(posted.clone());

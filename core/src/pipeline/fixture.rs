@@ -255,7 +255,8 @@ impl Render for Counting {
     fn amend(&self, _: Platform, part: &Part, amendments: &[Amendment]) -> Option<Part> {
         let mut payload = part.payload.clone();
         for Amendment { number, mark, line } in amendments {
-            payload.push_str(&format!("{mark} {number} {}\n", line.as_deref().unwrap_or_default()));
+            let mark = mark.map_or_else(String::new, |mark| format!("{mark} "));
+            payload.push_str(&format!("{mark}{number} {}\n", line.as_deref().unwrap_or_default()));
         }
         (payload.len() <= self.room).then_some(Part { payload })
     }

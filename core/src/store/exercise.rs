@@ -16,13 +16,14 @@ use crate::paper::{Field, Paper, PaperId};
 use crate::source::{Announcement, SourceKind, Window};
 use crate::subscription::Subjects;
 use crate::topic::{Hit, Score, TopicId, Verdict};
+use crate::vote::{Person, Saved, Tally, Vote};
 
 /// Runs every check, each on a fresh and empty store from `make`.
 ///
 /// # Panics
 /// When a promise is broken; the function in the backtrace is the promise.
 pub(super) fn exercise(make: &mut dyn FnMut() -> Box<dyn Store>) {
-    let checks: [fn(&dyn Store); 39] = [
+    let checks: [fn(&dyn Store); 43] = [
         an_empty_store_answers_everything_with_nothing,
         a_commit_is_visible_to_the_next_read_and_sync_may_be_called_at_any_time,
         later_writes_of_a_commit_see_the_earlier_ones,
@@ -62,6 +63,10 @@ pub(super) fn exercise(make: &mut dyn FnMut() -> Box<dyn Store>) {
         errata_stand_beside_their_digest,
         a_correction_stands_behind_its_post_and_before_the_next_digest,
         a_correction_leaves_the_posts_messages_rendering_and_sum_alone,
+        a_tally_follows_every_vote,
+        votes_and_saves_move_with_the_papers_name_and_of_two_the_later_stays,
+        a_reading_list_is_its_persons_own_the_latest_saved_first,
+        an_outdated_digest_is_noted_for_the_earliest_time_until_it_is_shown,
     ];
     for check in checks {
         check(&*make());
@@ -264,6 +269,14 @@ fn an_empty_store_answers_everything_with_nothing(store: &dyn Store) {
     assert_eq!(store.messages_in_chat(&telegram, 9), Ok(vec![]));
     assert_eq!(store.finished_before(at(9), 9), Ok(vec![]));
     assert_eq!(store.digest_summary(&digest_id(1)), Ok(None));
+    assert_eq!(
+        (
+            store.tally(&arxiv(1)),
+            store.saved(&person(1), 9),
+            store.next_outdated()
+        ),
+        (Ok(Tally::default()), Ok(vec![]), Ok(None))
+    );
     assert_eq!(store.damaged(), Ok(vec![]));
     assert_eq!(
         (store.unreadable(None, 9), store.set_aside(9)),
@@ -1099,6 +1112,151 @@ fn a_message_leads_to_its_digest_in_its_own_place_alone(store: &dyn Store) {
     assert_eq!(digest_of("telegram:-1", "10"), None);
 }
 
+fn person(number: u32) -> Person {
+    format!("telegram:{number}").parse().unwrap()
+}
+
+fn ballot(who: u32, paper: PaperId, vote: Option<Vote>, minute: i64) -> Write {
+    let (person, at) = (person(who), at(minute));
+    Write::Vote {
+        person,
+        paper,
+        vote,
+        at,
+    }
+}
+
+fn save(who: u32, paper: PaperId, minute: Option<i64>) -> Write {
+    let (person, at) = (person(who), minute.map(at));
+    Write::Save { person, paper, at }
+}
+
+fn a_tally_follows_every_vote(store: &dyn Store) {
+    let (up, down) = (Some(Vote::Up), Some(Vote::Down));
+    let tally = |number| {
+        let Tally { up, down } = store.tally(&arxiv(number)).unwrap();
+        (up, down)
+    };
+    let one = ballot(1, arxiv(1), up, 0);
+    store
+        .commit(vec![
+            one.clone(),
+            ballot(12, arxiv(1), up, 0),
+            ballot(1, arxiv(10), down, 0),
+        ])
+        .unwrap();
+    assert_eq!((tally(1), tally(10)), ((2, 0), (0, 1)));
+    // The same again, then changed, in one commit.
+    store.commit(vec![one, ballot(1, arxiv(1), down, 1)]).unwrap();
+    assert_eq!(tally(1), (1, 1));
+    assert_eq!(
+        (store.vote(&person(1), &arxiv(1)), store.vote(&person(2), &arxiv(1))),
+        (Ok(down), Ok(None))
+    );
+    let withdrawn = [1, 2].map(|who| ballot(who, arxiv(1), None, 2));
+    store.commit(withdrawn.to_vec()).unwrap();
+    assert_eq!((tally(1), store.vote(&person(1), &arxiv(1))), ((1, 0), Ok(None)));
+}
+
+fn votes_and_saves_move_with_the_papers_name_and_of_two_the_later_stays(store: &dyn Store) {
+    let (up, down) = (Some(Vote::Up), Some(Vote::Down));
+    let (old, real) = (arxiv(1), arxiv(2));
+    store
+        .commit(vec![
+            ballot(1, old.clone(), up, 1),
+            ballot(2, old.clone(), up, 1),
+            ballot(2, real.clone(), down, 2),
+            ballot(3, old.clone(), down, 3),
+            ballot(3, real.clone(), up, 2),
+            ballot(4, old.clone(), up, 2),
+            ballot(4, real.clone(), down, 2),
+            save(1, old.clone(), Some(3)),
+            save(2, old.clone(), Some(1)),
+            save(2, real.clone(), Some(2)),
+        ])
+        .unwrap();
+    let alias = |from: &PaperId, to: &PaperId| Write::Alias {
+        from: from.clone(),
+        to: to.clone(),
+    };
+    // A vote of the same commit, before and after the paper has its name.
+    store
+        .commit(vec![
+            ballot(5, old.clone(), up, 4),
+            alias(&old, &real),
+            ballot(6, old.clone(), up, 4),
+        ])
+        .unwrap();
+    for name in [&old, &real] {
+        assert_eq!(store.tally(name), Ok(Tally { up: 3, down: 3 }));
+        let votes = (1..=6).map(|who| store.vote(&person(who), name).unwrap());
+        assert_eq!(votes.collect::<Vec<_>>(), [up, down, down, down, up, up]);
+        assert_eq!(store.saved_at(&person(1), name), Ok(Some(at(3))));
+    }
+    let saved = |minute| {
+        let (paper, at) = (real.clone(), at(minute));
+        Ok(vec![Saved { paper, at }])
+    };
+    assert_eq!(
+        (store.saved(&person(1), 9), store.saved(&person(2), 9)),
+        (saved(3), saved(2))
+    );
+    // By its old name, too, it is taken off; and the real name may turn out to be another one's.
+    store
+        .commit(vec![save(1, old.clone(), None), alias(&real, &arxiv(3))])
+        .unwrap();
+    assert_eq!(store.saved(&person(1), 9), Ok(vec![]));
+    assert_eq!(store.tally(&old), Ok(Tally { up: 3, down: 3 }));
+    // What leads back to itself changes nothing.
+    store.commit(vec![alias(&arxiv(3), &old)]).unwrap();
+    assert_eq!(store.tally(&arxiv(3)), Ok(Tally { up: 3, down: 3 }));
+}
+
+fn a_reading_list_is_its_persons_own_the_latest_saved_first(store: &dyn Store) {
+    store
+        .commit(vec![
+            save(1, arxiv(3), Some(-40_000_000)),
+            save(1, arxiv(1), Some(1)),
+            save(1, arxiv(2), Some(2)),
+            save(12, arxiv(9), Some(9)),
+            save(1, arxiv(4), Some(1)),
+        ])
+        .unwrap();
+    let papers = |limit| -> Vec<PaperId> {
+        let list = store.saved(&person(1), limit).unwrap();
+        list.into_iter().map(|saved| saved.paper).collect()
+    };
+    assert_eq!(papers(9), [arxiv(2), arxiv(1), arxiv(4), arxiv(3)]);
+    store
+        .commit(vec![save(1, arxiv(1), Some(5)), save(1, arxiv(2), None)])
+        .unwrap();
+    assert_eq!(papers(2), [arxiv(1), arxiv(4)]);
+}
+
+fn an_outdated_digest_is_noted_for_the_earliest_time_until_it_is_shown(store: &dyn Store) {
+    let note = |day, minute| Write::Outdated {
+        digest: digest_id(day),
+        due: at(minute),
+    };
+    store
+        .commit(vec![note(1, 5), note(2, 3), note(1, 7), note(3, 3)])
+        .unwrap();
+    assert_eq!(store.next_outdated(), Ok(Some(at(3))));
+    assert_eq!(store.outdated(at(2), 9), Ok(vec![]));
+    assert_eq!(store.outdated(at(9), 2), Ok(vec![digest_id(2), digest_id(3)]));
+    store
+        .commit(vec![note(1, 2), Write::Shown(digest_id(3)), Write::Shown(digest_id(4))])
+        .unwrap();
+    assert_eq!(store.outdated(at(9), 9), Ok(vec![digest_id(1), digest_id(2)]));
+    let shown = [1, 2].map(|day| Write::Shown(digest_id(day)));
+    store.commit(shown.to_vec()).unwrap();
+    store.commit(vec![note(1, 8)]).unwrap();
+    assert_eq!(
+        (store.next_outdated(), store.outdated(at(7), 9)),
+        (Ok(Some(at(8))), Ok(vec![]))
+    );
+}
+
 /// Every read of the store over the names that the checks and [`tests`] use, to compare two stores with.
 #[cfg(test)]
 pub(super) fn reads(store: &dyn Store) -> Vec<(String, String)> {
@@ -1107,7 +1265,17 @@ pub(super) fn reads(store: &dyn Store) -> Vec<(String, String)> {
     for id in tests::papers() {
         note(format!("paper {id}"), &store.paper(&id));
         note(format!("intake_of {id}"), &store.intake_of(&id));
+        note(format!("tally {id}"), &store.tally(&id));
+        for who in [1, 12] {
+            note(format!("vote {who} {id}"), &store.vote(&person(who), &id));
+            note(format!("saved at {who} {id}"), &store.saved_at(&person(who), &id));
+        }
     }
+    for who in [1, 12] {
+        note(format!("saved {who}"), &store.saved(&person(who), 3));
+    }
+    note("next_outdated".to_owned(), &store.next_outdated());
+    note("outdated".to_owned(), &store.outdated(at(3), 3));
     let titles = tests::TITLES.iter().map(|t| join::sketch(&paper(arxiv(1), t, t)));
     let every: Vec<u64> = titles.flatten().collect();
     note("similar".to_owned(), &store.similar(&every));
@@ -1273,6 +1441,10 @@ pub(super) mod tests {
         select(TOPICS.to_vec())
     }
 
+    fn any_person() -> impl Strategy<Value = u32> {
+        select(vec![1, 12])
+    }
+
     fn any_title() -> impl Strategy<Value = &'static str> {
         select(TITLES.to_vec())
     }
@@ -1328,6 +1500,12 @@ pub(super) mod tests {
             1 => any_delivery().prop_map(|delivery| Write::SetAside(delivery.id)),
             2 => (any_place(), 0..5_i64).prop_map(|(p, minute)| Write::Sent { place: place(p), at: at(minute) }),
             1 => (0..5_i64).prop_map(|minute| Write::ForgetSent { platform: Platform::Telegram, before: at(minute) }),
+            4 => (any_person(), any_paper(), select(vec![None, Some(Vote::Up), Some(Vote::Down)]), 0..5_i64)
+                .prop_map(|(who, paper, vote, minute)| ballot(who, paper, vote, minute)),
+            3 => (any_person(), any_paper(), proptest::option::of(0..5_i64))
+                .prop_map(|(who, paper, minute)| save(who, paper, minute)),
+            2 => (any_digest(), 0..5_i64).prop_map(|(digest, minute)| Write::Outdated { digest, due: at(minute) }),
+            1 => any_digest().prop_map(Write::Shown),
             1 => any_title().prop_map(|text| Write::LimiterMemory { platform: Platform::Web, memory: text.to_owned() }),
         ]
     }

@@ -19,6 +19,7 @@ use crate::message::Part;
 use crate::paper::{Paper, PaperId};
 use crate::source::Window;
 use crate::topic::TopicId;
+use crate::vote::{Ballot, Person, Saved, Tally, Vote};
 
 /// In memory. Nothing of it survives, so [`Store::sync`] has nothing to do.
 #[derive(Debug, Default)]
@@ -46,6 +47,9 @@ struct State {
     summaries: BTreeMap<DigestId, DigestSummary>,
     sends: Vec<(Platform, DateTime<Utc>, String)>,
     limiters: BTreeMap<Platform, String>,
+    votes: BTreeMap<(PaperId, Person), Ballot>,
+    saves: BTreeMap<(PaperId, Person), DateTime<Utc>>,
+    outdated: BTreeMap<DigestId, DateTime<Utc>>,
 }
 
 impl ModelStore {
@@ -72,6 +76,23 @@ fn range<T: Clone>(map: &BTreeMap<Seq, T>, after: Seq, upto: Seq, limit: usize) 
     found.take(limit).map(|(_, record)| record.clone()).collect()
 }
 
+/// What people said of a paper under its old name is said of the real one; the later of two things stays, and of two at the
+/// same time that of the real name.
+fn move_along<T>(
+    said: &mut BTreeMap<(PaperId, Person), T>,
+    from: &PaperId,
+    to: &PaperId,
+    at: impl Fn(&T) -> DateTime<Utc>,
+) {
+    let of_old: Vec<_> = said.extract_if(.., |(paper, _), _| paper == from).collect();
+    for ((_, person), old) in of_old {
+        let key = (to.clone(), person);
+        if said.get(&key).is_none_or(|new| at(new) < at(&old)) {
+            said.insert(key, old);
+        }
+    }
+}
+
 impl State {
     fn real_name<'a>(&'a self, id: &'a PaperId) -> &'a PaperId {
         // `alias` refuses what would close a circle.
@@ -91,7 +112,10 @@ impl State {
             name = self.aliases.get(n);
         }
         self.papers.remove(&from);
-        self.aliases.insert(from, to);
+        let real = self.real_name(&to).clone();
+        self.aliases.insert(from.clone(), to);
+        move_along(&mut self.votes, &from, &real, |ballot| ballot.at);
+        move_along(&mut self.saves, &from, &real, |at| *at);
     }
 
     fn active_dues(&self) -> Vec<(DateTime<Utc>, &Channel)> {
@@ -212,6 +236,32 @@ impl State {
             Write::ForgetSent { platform, before } => self.sends.retain(|(on, at, _)| *on != platform || *at >= before),
             Write::LimiterMemory { platform, memory } => {
                 self.limiters.insert(platform, memory);
+            }
+            Write::Vote {
+                person,
+                paper,
+                vote,
+                at,
+            } => {
+                let key = (self.real_name(&paper).clone(), person);
+                match vote {
+                    Some(vote) => drop(self.votes.insert(key, Ballot { vote, at })),
+                    None => drop(self.votes.remove(&key)),
+                }
+            }
+            Write::Save { person, paper, at } => {
+                let key = (self.real_name(&paper).clone(), person);
+                match at {
+                    Some(at) => drop(self.saves.insert(key, at)),
+                    None => drop(self.saves.remove(&key)),
+                }
+            }
+            Write::Outdated { digest, due } => {
+                let noted = self.outdated.entry(digest).or_insert(due);
+                *noted = due.min(*noted);
+            }
+            Write::Shown(digest) => {
+                self.outdated.remove(&digest);
             }
         }
     }
@@ -436,6 +486,51 @@ impl Store for ModelStore {
 
     fn digest_summary(&self, id: &DigestId) -> Result<Option<DigestSummary>> {
         Ok(self.state().summaries.get(id).cloned())
+    }
+
+    fn vote(&self, person: &Person, paper: &PaperId) -> Result<Option<Vote>> {
+        let state = self.state();
+        let key = (state.real_name(paper).clone(), person.clone());
+        Ok(state.votes.get(&key).map(|ballot| ballot.vote))
+    }
+
+    fn tally(&self, paper: &PaperId) -> Result<Tally> {
+        let state = self.state();
+        let real = state.real_name(paper);
+        let votes = state.votes.iter().filter(|((of, _), _)| of == real);
+        Ok(votes.fold(Tally::default(), |tally, (_, ballot)| tally.with(ballot.vote)))
+    }
+
+    fn saved(&self, person: &Person, limit: usize) -> Result<Vec<Saved>> {
+        let state = self.state();
+        let own = state.saves.iter().filter(|((_, whose), _)| whose == person);
+        let mut saved: Vec<Saved> = own
+            .map(|((paper, _), at)| Saved {
+                paper: paper.clone(),
+                at: *at,
+            })
+            .collect();
+        saved.sort_by_key(|saved| Reverse(saved.at));
+        saved.truncate(limit);
+        Ok(saved)
+    }
+
+    fn saved_at(&self, person: &Person, paper: &PaperId) -> Result<Option<DateTime<Utc>>> {
+        let state = self.state();
+        let key = (state.real_name(paper).clone(), person.clone());
+        Ok(state.saves.get(&key).copied())
+    }
+
+    fn outdated(&self, now: DateTime<Utc>, limit: usize) -> Result<Vec<DigestId>> {
+        let state = self.state();
+        let due = state.outdated.iter().filter(|(_, due)| **due <= now);
+        let mut due: Vec<_> = due.map(|(digest, due)| (*due, *digest)).collect();
+        due.sort_unstable();
+        Ok(due.into_iter().take(limit).map(|(_, digest)| digest).collect())
+    }
+
+    fn next_outdated(&self) -> Result<Option<DateTime<Utc>>> {
+        Ok(self.state().outdated.values().min().copied())
     }
 
     fn commit(&self, writes: Vec<Write>) -> Result<()> {

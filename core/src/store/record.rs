@@ -25,6 +25,7 @@ use crate::schedule::Schedule;
 use crate::source::Window;
 use crate::subscription::Subjects;
 use crate::topic::{Hit, TopicId};
+use crate::vote::{Ballot, Saved, Tally};
 
 /// Something that has a stored form. Errors are reasons for people; the caller knows the key.
 pub(super) trait Record: Sized {
@@ -87,7 +88,10 @@ stored_as_they_are!(
     MatchRecord,
     Part,
     DigestSummary,
-    Errata
+    Errata,
+    Ballot,
+    Saved,
+    Tally
 );
 
 macro_rules! stored_as {
@@ -788,9 +792,10 @@ mod tests {
 
     use super::*;
     use crate::brief::Origin;
-    use crate::erratum::{Erratum, Kind, Repair};
+    use crate::erratum::{Count, Erratum, Kind, Repair};
     use crate::source::{Announcement, SourceKind};
     use crate::topic::{Score, Verdict};
+    use crate::vote::Vote;
 
     fn at(text: &str) -> DateTime<Utc> {
         text.parse().unwrap()
@@ -945,7 +950,12 @@ mod tests {
                 }),
                 erratum(Kind::Withdrawn),
             ],
+            ..Errata::new(digest_id())
         }
+    }
+
+    fn tally() -> Tally {
+        Tally { up: 3, down: 1 }
     }
 
     fn delivery(state: State) -> Delivery {
@@ -1114,6 +1124,17 @@ mod tests {
             correction
         },
         "errata_v1": errata(),
+        "errata_with_counts_v1": Errata {
+            counts: vec![Count { number: 2, tally: tally() }],
+            rest_until: Some(at("2025-10-12T20:05:00Z")),
+            ..errata()
+        },
+        "vote_v1": Ballot { vote: Vote::Down, at: at("2025-10-12T20:00:00Z") },
+        "tally_v1": tally(),
+        "saved_v1": Saved {
+            paper: PaperId::Arxiv("2510.09212".to_owned()),
+            at: at("2025-10-12T20:00:00Z"),
+        },
         "intake_v1": intake(),
         "window_v1": ledger(),
         "content_v1": content(),

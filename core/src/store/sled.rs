@@ -33,6 +33,12 @@
 //! | `x` since (latest first), place, digest, revision | | `dead_letters` |
 //! | `y` platform | text | memory of limiters |
 //! | `z` place, digest, revision | bytes of a delivery that cannot be read | `set_aside` |
+//! | `V` paper, person | **vote** | |
+//! | `T` paper | **tally** | |
+//! | `K` paper, person | **saved** | |
+//! | `L` person, at (latest first), paper | paper | `saved` |
+//! | `O` digest | due | |
+//! | `N` due, digest | | `outdated` |
 //! | `~` key, number | further bytes | the rest of a record that is longer than [`PIECE`] |
 //!
 //! How the parts of a key are written: a number big-endian; an instant as seconds with the sign flipped, then
@@ -84,6 +90,9 @@ use crate::message::Part;
 use crate::paper::{Paper, PaperId};
 use crate::source::Window;
 use crate::topic::TopicId;
+use crate::vote::{Ballot, Person, Saved, Tally, Vote};
+
+mod votes;
 
 /// The version of the key table. A program refuses a higher one than its own; raise it with every form of a record that
 /// older programs cannot read.
@@ -849,12 +858,40 @@ impl Store for SledStore {
                 Some(b't') if number(&first).is_none() => Some(NO_NUMBER.to_owned()),
                 Some(b'w') => record::decode::<WindowRecord>(&bytes(())?).err(),
                 Some(b'E') => record::decode::<Errata>(&bytes(())?).err(),
+                Some(b'V') => record::decode::<Ballot>(&bytes(())?).err(),
+                Some(b'T') => record::decode::<Tally>(&bytes(())?).err(),
+                Some(b'K') => record::decode::<Saved>(&bytes(())?).err(),
                 Some(b'y') => std::str::from_utf8(&bytes(())?).err().map(|_| NO_TEXT.to_owned()),
                 _ => None,
             };
             found.extend(outcome.map(|why| damaged(&key, why)));
         }
         Ok(found)
+    }
+
+    fn vote(&self, person: &Person, paper: &PaperId) -> Result<Option<Vote>> {
+        self.vote_of(person, paper)
+    }
+
+    fn tally(&self, paper: &PaperId) -> Result<Tally> {
+        self.tally_of(paper)
+    }
+
+    fn saved(&self, person: &Person, limit: usize) -> Result<Vec<Saved>> {
+        self.saved_by(person, limit)
+    }
+
+    fn saved_at(&self, person: &Person, paper: &PaperId) -> Result<Option<DateTime<Utc>>> {
+        self.saved_since(person, paper)
+    }
+
+    fn outdated(&self, now: DateTime<Utc>, limit: usize) -> Result<Vec<DigestId>> {
+        self.outdated_until(Some(now), limit)
+            .map(|due| due.into_iter().map(|(_, digest)| digest).collect())
+    }
+
+    fn next_outdated(&self) -> Result<Option<DateTime<Utc>>> {
+        self.outdated_until(None, 1).map(|due| due.first().map(|(due, _)| *due))
     }
 
     fn commit(&self, writes: Vec<Write>) -> Result<()> {
@@ -1184,6 +1221,15 @@ impl<'a> Draft<'a> {
                 self.remove_record(key.bytes().to_vec())?;
                 self.put_bytes(key, memory.as_bytes())
             }
+            Write::Vote {
+                person,
+                paper,
+                vote,
+                at,
+            } => self.vote(&person, &paper, vote.map(|vote| Ballot { vote, at })),
+            Write::Save { person, paper, at } => self.save(&person, &paper, at),
+            Write::Outdated { digest, due } => self.outdated(&digest, due),
+            Write::Shown(digest) => self.shown(&digest),
         }
     }
 
@@ -1241,7 +1287,7 @@ impl<'a> Draft<'a> {
         }
         self.put(Key::alias(from), to.to_string().as_bytes());
         self.put(Key::aliases_to(to).text(&written), written.as_bytes());
-        Ok(())
+        self.move_opinions(from, to)
     }
 
     fn intake(&mut self, record: IntakeRecord) -> Result<()> {
@@ -1814,6 +1860,9 @@ fn readable_key(key: &[u8]) -> String {
             }
             b'y' => format!("limiter memory {}", r.text()?),
             b'E' => format!("errata of digest {}", r.digest()?),
+            b'V' => format!("vote on {} by {}", r.text()?, r.text()?),
+            b'T' => format!("tally of {}", r.text()?),
+            b'K' => format!("{} saved by {}", r.text()?, r.text()?),
             _ => return None,
         })
     };
