@@ -6,7 +6,7 @@
 //! commit costs the store nearly as much as the sync.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::JoinHandle;
 
@@ -46,6 +46,8 @@ pub enum StorageError {
 pub struct Storage {
     jobs: Sender<Job>,
     broken: watch::Receiver<Option<StoreError>>,
+    /// Weak, so that a handle that is left over keeps no store open.
+    store: Weak<dyn Store>,
 }
 
 impl std::fmt::Debug for Storage {
@@ -63,10 +65,16 @@ impl Storage {
     pub fn start(store: Arc<dyn Store>) -> std::io::Result<(Self, JoinHandle<()>)> {
         let (jobs, queue) = channel();
         let (breaks, broken) = watch::channel(None);
+        let reading = Arc::downgrade(&store);
         let thread = std::thread::Builder::new()
             .name("storage".into())
             .spawn(move || serve(&*store, &queue, &breaks))?;
-        Ok((Self { jobs, broken }, thread))
+        let storage = Self {
+            jobs,
+            broken,
+            store: reading,
+        };
+        Ok((storage, thread))
     }
 
     /// Has the thread end after the jobs that wait now. Handles that are still around then get [`StorageError::Closed`].
@@ -106,6 +114,22 @@ impl Storage {
         });
         self.jobs.send(Job::Run(work)).map_err(|_| StorageError::Closed)?;
         answered.await.map_err(|_| StorageError::Closed)?
+    }
+
+    /// Runs `job`, which only reads, beside the storage thread: what takes long keeps no delivery waiting. It sees all that
+    /// was committed before, and may see part of what is committed meanwhile.
+    ///
+    /// # Errors
+    /// What the job says, or [`StorageError::Closed`].
+    pub async fn read<T, F>(&self, job: F) -> Result<T, StorageError>
+    where
+        T: Send + 'static,
+        F: FnOnce(&dyn Store) -> Result<T, StoreError> + Send + 'static,
+    {
+        let store = self.store.upgrade().ok_or(StorageError::Closed)?;
+        let reading = tokio::task::spawn_blocking(move || job(&*store));
+        let read = reading.await.map_err(|_| StorageError::Panicked)?;
+        read.map_err(StorageError::from)
     }
 
     /// Commits `writes`, whole or not at all, and waits until they are durable. What they do may not depend on what the

@@ -100,8 +100,8 @@ pub struct Hits {
     pub skipped: usize,
     /// The papers of this page, best first.
     pub papers: Vec<PaperId>,
-    /// How many papers the index has and how many there are, where it does not have all of them yet.
-    pub building: Option<(u64, u64)>,
+    /// What people should know of it: that the index is still being built, say.
+    pub notes: Vec<String>,
 }
 
 /// How many papers a page of a search shows.
@@ -606,9 +606,8 @@ impl Asked<'_> {
             let count = lang.search_count(hits.total, hits.skipped + 1, last);
             blocks.push(Block::Paragraph(vec![Span::Dim(count)]));
         }
-        if let Some((done, all)) = hits.building {
-            blocks.push(Block::Paragraph(vec![Span::Dim(lang.search_building(done, all))]));
-        }
+        let notes = hits.notes.iter().map(|note| vec![Span::Dim(note.clone())]);
+        blocks.extend(notes.map(Block::Paragraph));
         let mut open = Vec::new();
         for (number, id) in (hits.skipped + 1..).zip(&hits.papers) {
             // What the index still has and the store has not any more is passed over.

@@ -180,19 +180,6 @@ impl Lang {
         )
     }
 
-    /// The index does not hold everything yet.
-    pub fn search_building(self, done: u64, all: u64) -> String {
-        self.pick(
-            format!("索引正在建立：已有 {done}/{all} 篇，稍后会更全。"),
-            format!("The index is still being built: {done} of {all} papers; there will be more later."),
-        )
-    }
-
-    /// There is no index.
-    pub fn search_unavailable(self, why: &str) -> String {
-        self.pick(format!("暂时不能检索：{why}。"), format!("Searching is not possible now: {why}."))
-    }
-
     /// The search behind a page's button is not known any more.
     pub fn search_forgotten(self) -> &'static str {
         self.pick(
