@@ -25,6 +25,7 @@ use crate::inbox::{self, Inbox};
 use crate::limits::limits_of;
 use crate::ops::Ops;
 use crate::queued::Queued;
+use crate::search::SearchIndex;
 use crate::service::Service;
 use crate::storage::{Storage, StorageError};
 use crate::worker::{self, Outlet, Worker};
@@ -43,6 +44,7 @@ pub struct Base {
     queued: Queued,
     channels_changed: Arc<Notify>,
     ops: Ops,
+    search: SearchIndex,
 }
 
 impl Base {
@@ -80,13 +82,15 @@ impl Base {
         let queued = Queued::default();
         let channels_changed = Arc::new(Notify::new());
         let ops = Ops::new(clock::now());
+        let search = SearchIndex::new(folder.path());
         let service = Service::new(
             storage.clone(),
             Arc::clone(&topics),
             queued.clone(),
             Arc::clone(&channels_changed),
             ops.clone(),
-        );
+        )
+        .searching(search.clone());
         Ok(Self {
             folder,
             storage,
@@ -96,6 +100,7 @@ impl Base {
             queued,
             channels_changed,
             ops,
+            search,
         })
     }
 
@@ -304,6 +309,9 @@ impl App {
             stop.clone(),
         );
         tasks.spawn(async move { schedule.await.context("the scheduler stopped") });
+        let (storage, ops) = (base.storage.clone(), base.ops.clone());
+        let search = base.search.clone();
+        tasks.spawn(with(search.run(storage, Arc::clone(&base.topics), ops, stop.clone())));
         let (storage, ended) = (base.storage.clone(), stop.clone());
         tasks.spawn(async move {
             tokio::select! {

@@ -759,6 +759,9 @@ async fn status(common: &Common, json: bool) -> Result<(), Failure> {
         "Paperwire {} runs with pid {}; papers: {}, windows: {}, deliveries waiting: {}\n",
         status.version, status.pid, status.papers, status.windows, status.waiting
     );
+    if let Some(search) = &status.search {
+        out += &format!("search index: {search}\n");
+    }
     for delivery in &status.set_aside {
         out +=
             &format!("{delivery}: set aside, since it cannot be read from the store; its channel misses this digest\n");

@@ -23,6 +23,7 @@ pub mod owner;
 pub mod queued;
 pub mod render;
 pub mod scheduler;
+pub mod search;
 pub mod service;
 pub mod storage;
 pub mod telegram;

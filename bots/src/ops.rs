@@ -211,6 +211,8 @@ struct Figures {
     answers: ByPlatform,
     papers: Counter,
     digests: Counter,
+    search_documents: Gauge,
+    search_behind: Gauge,
     waiting: Family<[Label; 1], Gauge>,
     dead_letters: Gauge,
     channels: Family<[Label; 1], Gauge>,
@@ -255,6 +257,8 @@ impl Ops {
             answers: figure!("answers", "Questions of people that were answered"),
             papers: figure!("papers_taken_in", "Papers first known through a file that was taken in"),
             digests: figure!("digests_published", "Digests published"),
+            search_documents: figure!("search_documents", "Papers that a search can find"),
+            search_behind: figure!("search_behind", "Papers taken in that the search index does not have yet"),
             waiting: figure!("deliveries_waiting", "Deliveries that have not ended"),
             dead_letters: figure!("dead_letters", "Deliveries of which parts were refused for good"),
             channels: figure!("channels", "Channels, by whether they get digests"),
@@ -326,6 +330,13 @@ impl Ops {
         self.0.digests.inc_by(u64::try_from(count).unwrap_or(u64::MAX));
     }
 
+    /// So many papers can be found, and so many that were taken in cannot yet.
+    pub fn searchable(&self, documents: u64, behind: u64) {
+        let number = |n: u64| i64::try_from(n).unwrap_or(i64::MAX);
+        self.0.search_documents.set(number(documents));
+        self.0.search_behind.set(number(behind));
+    }
+
     /// All figures as text of [`CONTENT_TYPE`].
     ///
     /// # Errors
@@ -393,7 +404,7 @@ mod tests {
         let ops = Ops::new(DateTime::UNIX_EPOCH);
         let mut before = ops.scrape(&storage).await.unwrap();
         let discord = Platform::Discord;
-        let events: [(&dyn Fn(), &str); 9] = [
+        let events: [(&dyn Fn(), &str); 10] = [
             (&|| ops.part_sent(discord), r#"parts_sent_total{platform="discord"} 1"#),
             (
                 &|| ops.outcome(discord, Outcome::Unauthorized),
@@ -414,6 +425,7 @@ mod tests {
             (&|| ops.answered(discord), r#"answers_total{platform="discord"} 1"#),
             (&|| ops.papers_taken_in(25), "papers_taken_in_total 25"),
             (&|| ops.digests_published(2), "digests_published_total 2"),
+            (&|| ops.searchable(0, 7), "search_behind 7"),
             (
                 &|| {
                     ops.show(&Counts {

@@ -29,6 +29,7 @@ use crate::desk::{Choice, Desk, Found, Inline, Typing};
 use crate::ops::Ops;
 use crate::queued::Queued;
 use crate::render::Renderers;
+use crate::search::SearchIndex;
 use crate::storage::{Storage, StorageError};
 
 /// The largest file that is taken in, in bytes; a larger one is no mailing.
@@ -219,6 +220,9 @@ pub struct Status {
     /// Deliveries that could not be read and were set aside (the first 100).
     #[serde(default)]
     pub set_aside: Vec<DeliveryId>,
+    /// How the search index is, in a few words.
+    #[serde(default)]
+    pub search: Option<String>,
     /// Channels.
     pub channels: Vec<ChannelStatus>,
 }
@@ -244,6 +248,7 @@ pub struct Service {
     queued: Queued,
     channels_changed: Arc<Notify>,
     ops: Ops,
+    search: Option<SearchIndex>,
 }
 
 impl std::fmt::Debug for Service {
@@ -274,7 +279,15 @@ impl Service {
             queued,
             channels_changed,
             ops,
+            search: None,
         }
+    }
+
+    /// What is taken in shows in this index.
+    #[must_use]
+    pub fn searching(mut self, search: SearchIndex) -> Self {
+        self.search = Some(search);
+        self
     }
 
     /// Does what is asked.
@@ -332,15 +345,26 @@ impl Service {
         let parsed = parsed.map_err(|error| refused(&error))?;
         let topics = Arc::clone(&self.topics);
         let label = name.to_owned();
+        let search = self.search.clone();
         let accepted = self
             .storage
-            .run(move |store| pipeline::accept(store, &topics, &Renderers, &label, &bytes, parsed, clock::now()))
+            .run(move |store| {
+                let accepted =
+                    pipeline::accept(store, &topics, &Renderers, &label, &bytes, parsed, clock::now())?;
+                if let Some(search) = search {
+                    search.note_changed(&accepted.changed);
+                }
+                Ok(accepted)
+            })
             .await
             .map_err(|error| IngestError::Store {
                 name: name.to_owned(),
                 error,
             })?;
         self.ops.papers_taken_in(accepted.papers_new);
+        if let Some(search) = &self.search {
+            search.nudge();
+        }
         if accepted.corrections > 0 {
             self.queued.announce();
         }
@@ -496,7 +520,8 @@ impl Service {
     }
 
     async fn status(&self) -> Result<Status, Failure> {
-        self.run(|store| {
+        let search = self.search.as_ref().map(SearchIndex::status);
+        self.run(move |store| {
             let channels = store.channels()?.into_iter().map(|channel| ChannelStatus {
                 place: channel.place,
                 next_due: channel.next_due,
@@ -514,6 +539,7 @@ impl Service {
                 windows: store.windows()?.len(),
                 waiting: store.unfinished(10_000)?.len(),
                 set_aside: store.set_aside(100)?,
+                search,
                 channels: channels.collect(),
             })
         })

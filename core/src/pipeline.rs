@@ -19,7 +19,7 @@ mod tally;
 #[cfg(test)]
 pub(crate) mod fixture;
 
-pub use self::accept::{Accepted, accept, refresh_topics};
+pub use self::accept::{Accepted, REFRESH, accept, refresh_topics};
 pub use self::channels::{
     Extent, Wanted, adopt_channel, configure_channels, follow_chat, move_channel, resume_channel,
 };

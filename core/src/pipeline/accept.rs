@@ -16,8 +16,8 @@ use crate::store::{ContentRecord, IntakeRecord, MatchRecord, Result, Store, Wind
 use crate::text;
 use crate::topic::{Matcher, Topic, TopicId, Verdict};
 
-/// How far back a changed topic is matched anew: more than a fortnight of a large mailing.
-const REFRESH: Seq = 10_000;
+/// How far back a changed topic is matched anew, in intake positions: more than a fortnight of a large mailing.
+pub const REFRESH: Seq = 10_000;
 
 /// What one file brought. The counts are disjoint: each of its items is in exactly one of them (`papers_new` to
 /// `replacements`).
@@ -46,6 +46,10 @@ pub struct Accepted {
     /// The items that could not be read.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub rejected: Vec<RejectedItem>,
+    /// Papers that had a place in the order of intake and are otherwise now, under their old names and their new ones:
+    /// what is derived from papers takes these anew, beside those behind the last position that it knows.
+    #[serde(skip)]
+    pub changed: Vec<PaperId>,
 }
 
 impl Accepted {
@@ -60,6 +64,7 @@ impl Accepted {
         self.windows += other.windows;
         self.duplicates += other.duplicates;
         self.rejected.extend(other.rejected.iter().cloned());
+        self.changed.extend(other.changed.iter().cloned());
     }
 }
 
@@ -98,6 +103,7 @@ pub fn accept(
     }
     let since = intake.since;
     let upto = intake.seq;
+    report.changed = intake.changed_before();
     let (mut writes, revisions) = intake.finish();
     let corrected = correct::correct(store, render, &revisions, now)?;
     report.corrections = corrected.digests;
@@ -348,6 +354,13 @@ impl<'a> Intake<'a> {
             self.fresh.retain(|id| id != old);
         }
         Ok(())
+    }
+
+    /// What was there before this file and is otherwise now; and every name that has become another one's.
+    fn changed_before(&self) -> Vec<PaperId> {
+        let placed = |id: &&PaperId| self.positions.get(*id).is_some_and(|record| record.seq <= self.since);
+        let known = self.changed.iter().filter(placed);
+        known.chain(self.aliases.keys()).cloned().collect()
     }
 
     fn finish(mut self) -> (Vec<Write>, Vec<Revision>) {

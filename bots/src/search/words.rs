@@ -1,0 +1,397 @@
+//! Which words a text has. Index and query go through here, so that they agree:
+//!
+//! - Folded ([`fold`]); apostrophes, soft hyphens and zero-width characters vanish.
+//! - Letters and digits that stand together are a word, with what belongs to it: `.` or `,` between digits (`3.5`), a
+//!   trailing `++` or `#` (`c++`, `c#`). Words that hyphens join are found as one word too (`kv-cache` as `kvcache`).
+//! - Stemmed, English inflections fall together (`caching` = `cached` = `caches`), British spellings become American first.
+//! - Where no spaces stand between words, each character is a word, and each word of jieba's dictionary that begins there
+//!   is one too, overlapping ones included. A query is cut into words that do not overlap. So a Chinese term is found
+//!   exactly where it stands as a substring, as in rules, however jieba would cut the text around it; the dictionary
+//!   makes that fast, and its rarer words weigh more than their characters.
+//! - Positions count words and characters. A mark that ends a phrase takes a position of its own.
+
+use std::sync::LazyLock;
+
+use jieba_rs::Jieba;
+use paperwire_core::text::fold;
+use tantivy::tokenizer::{AsciiFoldingFilter, Language, Stemmer, TextAnalyzer, Token, TokenStream, Tokenizer};
+
+/// Loaded when the first Chinese text is met: who reads English only does not pay for it.
+static JIEBA: LazyLock<Jieba> = LazyLock::new(Jieba::new);
+
+/// A longer word is noise, and left out; in bytes.
+const LONGEST_WORD: usize = 100;
+
+/// What is asked of an analyzer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Form {
+    /// Inflections fall together.
+    Stemmed,
+    /// As written.
+    Exact,
+    /// As written, without accents.
+    Name,
+}
+
+impl Form {
+    pub(super) const ALL: [Self; 3] = [Self::Stemmed, Self::Exact, Self::Name];
+
+    /// What the schema calls the analyzer.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Stemmed => "stemmed",
+            Self::Exact => "exact",
+            Self::Name => "name",
+        }
+    }
+
+    /// The analyzer of what is indexed.
+    pub(super) fn analyzer(self) -> TextAnalyzer {
+        self.analyzing(true)
+    }
+
+    fn analyzing(self, every: bool) -> TextAnalyzer {
+        let american = self == Self::Stemmed;
+        let words = Words { every, american };
+        match self {
+            Self::Stemmed => TextAnalyzer::builder(words).filter(Stemmer::new(Language::English)).build(),
+            Self::Exact => TextAnalyzer::builder(words).build(),
+            Self::Name => TextAnalyzer::builder(words).filter(AsciiFoldingFilter).build(),
+        }
+    }
+
+    /// What a query looks for: each alternative is a phrase of words with their positions. Empty without any letter.
+    pub(super) fn phrases(self, text: &str) -> Vec<Vec<(usize, String)>> {
+        let mut analyzer = self.analyzing(false);
+        let mut stream = analyzer.token_stream(text);
+        let (mut phrase, mut joined) = (Vec::new(), Vec::new());
+        let mut words = 0;
+        while let Some(token) = stream.next() {
+            if token.position_length > 1 {
+                joined.push((token.position, token.text.clone()));
+                words = token.position_length;
+            } else {
+                phrase.push((token.position, token.text.clone()));
+            }
+        }
+        // `kv-cache` alone is `kvcache` too; inside a longer phrase its parts do.
+        let whole = joined.len() == 1 && phrase.len() == words;
+        let mut phrases = vec![phrase];
+        if whole {
+            phrases.push(joined);
+        }
+        phrases.retain(|phrase| !phrase.is_empty());
+        phrases
+    }
+}
+
+/// Cuts a text into words.
+#[derive(Debug, Clone)]
+struct Words {
+    /// Every word of the dictionary, overlapping or not.
+    every: bool,
+    /// British spellings become American.
+    american: bool,
+}
+
+impl Tokenizer for Words {
+    type TokenStream<'a> = Cut;
+
+    fn token_stream(&mut self, text: &str) -> Cut {
+        let mut cut = Cutting {
+            tokens: Vec::new(),
+            position: 0,
+            every: self.every,
+            american: self.american,
+        };
+        cut.text(text);
+        // The index takes the places of a word in ascending order only.
+        cut.tokens.sort_by_key(|token| token.position);
+        Cut {
+            tokens: cut.tokens.into_iter(),
+            token: Token::default(),
+        }
+    }
+}
+
+/// The words of one text.
+struct Cut {
+    tokens: std::vec::IntoIter<Token>,
+    token: Token,
+}
+
+impl TokenStream for Cut {
+    fn advance(&mut self) -> bool {
+        match self.tokens.next() {
+            Some(token) => {
+                self.token = token;
+                true
+            }
+            None => false,
+        }
+    }
+
+    fn token(&self) -> &Token {
+        &self.token
+    }
+
+    fn token_mut(&mut self) -> &mut Token {
+        &mut self.token
+    }
+}
+
+struct Cutting {
+    tokens: Vec<Token>,
+    position: usize,
+    every: bool,
+    american: bool,
+}
+
+impl Cutting {
+    fn text(&mut self, text: &str) {
+        let folded: Vec<char> = fold(text).chars().filter(|&c| !is_dropped(c)).collect();
+        let mut rest = folded.as_slice();
+        // The words that hyphens have joined so far, and where the first of them stands.
+        let (mut compound, mut begun) = (String::new(), 0);
+        while let Some((&first, after)) = rest.split_first() {
+            if is_unspaced(first) {
+                self.compound(&mut compound, begun);
+                let length = rest.iter().take_while(|&&c| is_unspaced(c)).count();
+                let (run, after) = rest.split_at_checked(length).unwrap_or((rest, &[]));
+                self.run(&run.iter().collect::<String>());
+                rest = after;
+                continue;
+            }
+            let length = word_length(rest);
+            if let Some((word @ [_, ..], after)) = rest.split_at_checked(length) {
+                let word: String = word.iter().collect();
+                if compound.is_empty() {
+                    begun = self.position;
+                }
+                compound.push_str(&word);
+                self.push(self.position, 1, word);
+                self.position += 1;
+                rest = after;
+                continue;
+            }
+            let hyphen = is_hyphen(first) && word_length(after) > 0 && !after.first().is_some_and(|&c| is_unspaced(c));
+            if !hyphen {
+                self.compound(&mut compound, begun);
+            }
+            if !is_hyphen(first) && !first.is_whitespace() {
+                self.position += 1;
+            }
+            rest = after;
+        }
+        self.compound(&mut compound, begun);
+    }
+
+    /// What the words since `begun` are as one.
+    fn compound(&mut self, compound: &mut String, begun: usize) {
+        let words = self.position.saturating_sub(begun);
+        let word = std::mem::take(compound);
+        if words > 1 && !word.is_empty() {
+            self.push(begun, words, word);
+        }
+    }
+
+    fn push(&mut self, position: usize, position_length: usize, mut text: String) {
+        if text.len() > LONGEST_WORD {
+            return;
+        }
+        // Both spellings are of the same length.
+        if self.american
+            && let Some(at) = british(&text)
+        {
+            text.replace_range(at..=at, "z");
+        }
+        self.tokens.push(Token {
+            position,
+            position_length,
+            text,
+            ..Token::default()
+        });
+    }
+
+    /// Characters with no spaces between words.
+    fn run(&mut self, run: &str) {
+        let begun = self.position;
+        let length = run.chars().count();
+        self.position += length;
+        let han = run.chars().all(is_han);
+        if self.every {
+            for (at, c) in run.chars().enumerate() {
+                self.push(begun + at, 1, c.to_string());
+            }
+            if han && length > 1 {
+                for word in JIEBA.cut_all(run).iter().filter(|word| word.end - word.start > 1) {
+                    self.push(begun + word.start, 1, word.word.to_owned());
+                }
+            }
+        } else if han {
+            // Without guessing at words that the dictionary does not have: those are not indexed.
+            for word in JIEBA.cut(run, false) {
+                self.push(begun + word.start, 1, word.word.to_owned());
+            }
+        } else {
+            for (at, c) in run.chars().enumerate() {
+                self.push(begun + at, 1, c.to_string());
+            }
+        }
+    }
+}
+
+/// How many of the characters are the word that they begin with; 0 when none does.
+fn word_length(chars: &[char]) -> usize {
+    let digit = |at: usize| chars.get(at).is_some_and(char::is_ascii_digit);
+    let point = |at: usize, c: char| matches!(c, '.' | ',') && at > 0 && digit(at - 1) && digit(at + 1);
+    let inside = |&(at, &c): &(usize, &char)| (is_word(c) && !is_unspaced(c)) || point(at, c);
+    let length = chars.iter().enumerate().take_while(inside).count();
+    match chars.split_at_checked(length) {
+        Some(([.., _], ['+', '+', ..])) => length + 2,
+        Some(([.., last], ['#', after @ ..])) if last.is_alphabetic() && !after.first().is_some_and(|&c| is_word(c)) => {
+            length + 1
+        }
+        _ => length,
+    }
+}
+
+fn is_word(c: char) -> bool {
+    // A combining mark that nothing composes with stays with its letter.
+    c.is_alphanumeric() || matches!(c, '\u{300}'..='\u{36F}')
+}
+
+fn is_han(c: char) -> bool {
+    matches!(c, '\u{3005}'..='\u{3007}' | '\u{3400}'..='\u{4DBF}' | '\u{4E00}'..='\u{9FFF}' | '\u{F900}'..='\u{FAFF}'
+        | '\u{20000}'..='\u{3FFFF}')
+}
+
+/// Whether `c` is of a script that puts no spaces between words, or glues particles to them: Han, kana, hangul.
+fn is_unspaced(c: char) -> bool {
+    is_han(c) || matches!(c, '\u{3040}'..='\u{30FF}' | '\u{31F0}'..='\u{31FF}' | '\u{AC00}'..='\u{D7AF}') && is_word(c)
+}
+
+/// Whether `c` joins the words on both sides of it.
+fn is_hyphen(c: char) -> bool {
+    matches!(c, '-' | '_' | '\u{2010}'..='\u{2013}' | '\u{2212}')
+}
+
+/// Whether `c` is written inside a word and is not part of it.
+fn is_dropped(c: char) -> bool {
+    matches!(
+        c,
+        '\'' | '\u{2019}' | '\u{AD}' | '\u{200B}'..='\u{200F}' | '\u{202A}'..='\u{202E}' | '\u{2060}' | '\u{FEFF}'
+    )
+}
+
+/// Where the `s` of a British `-ise`, `-isation` … stands. Words like `noise` are taken along: they change alike in text
+/// and query.
+fn british(word: &str) -> Option<usize> {
+    ["ise", "ised", "ises", "ising", "iser", "isers", "isation", "isations"]
+        .into_iter()
+        .find(|suffix| word.len() > suffix.len() && word.ends_with(suffix))
+        .map(|suffix| word.len() - suffix.len() + 1)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn indexed(form: Form, text: &str) -> Vec<(usize, String)> {
+        let mut analyzer = form.analyzer();
+        let mut stream = analyzer.token_stream(text);
+        let mut tokens = Vec::new();
+        while let Some(token) = stream.next() {
+            tokens.push((token.position, token.text.clone()));
+        }
+        tokens
+    }
+
+    /// Whether a phrase of the query stands in the text.
+    fn found(form: Form, query: &str, text: &str) -> bool {
+        let tokens = indexed(form, text);
+        form.phrases(query).iter().any(|phrase| {
+            let (first, _) = phrase[0];
+            (0..=tokens.len() * 3).any(|shift| {
+                phrase
+                    .iter()
+                    .all(|(at, word)| tokens.contains(&(at - first + shift, word.clone())))
+            })
+        })
+    }
+
+    #[test]
+    fn inflections_spellings_and_hyphens_fall_together_and_other_words_do_not() {
+        for (query, text) in [
+            ("cached", "caching of keys"),
+            ("quantisation", "we quantized it"),
+            ("memory", "two memories"),
+            ("kv-cache", "a KV cache"),
+            ("kv-cache", "the kvcache"),
+            ("kvcache", "KV‑caches"),
+            ("kvcache", "a kv-cache."),
+            ("ＧＰＴ", "gpt"),
+            ("c++", "in C++."),
+            ("3.5", "GPT-3.5,"),
+            ("don't", "don’t"),
+        ] {
+            assert!(found(Form::Stemmed, query, text), "{query} in {text}");
+        }
+        for (query, text) in [("rag", "fragments"), ("c", "c++"), ("kv-cache", "kv. cache"), ("3", "3.5")] {
+            assert!(!found(Form::Stemmed, query, text), "{query} in {text}");
+        }
+        assert!(!found(Form::Exact, "cache", "caching"));
+        assert!(found(Form::Name, "Muller", "Klaus Müller"));
+    }
+
+    #[test]
+    fn a_text_without_letters_asks_for_nothing() {
+        for text in ["", "  ", "!!!", "\u{200B}", "—", "-_-"] {
+            assert!(Form::Stemmed.phrases(text).is_empty(), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn chinese_words_are_found_where_another_cut_would_cross_them() {
+        let text = "我们研究大语言模型的推理加速与混合专家模型的KV缓存，研究生命起源";
+        for query in [
+            "推理",
+            "推理加速",
+            "混合专家",
+            "混合专家模型",
+            "专家",
+            "生命",
+            "模型的kv缓存",
+            "KV缓存",
+            "型",
+        ] {
+            assert!(found(Form::Stemmed, query, text), "{query}");
+        }
+        assert!(!found(Form::Stemmed, "缓存研究", text), "a comma stands between");
+        assert!(!found(Form::Stemmed, "加速推理", text));
+    }
+
+    proptest! {
+        #[test]
+        fn any_piece_of_a_chinese_text_is_found_in_it_and_nothing_else_is(
+            text in "[大语言模型推理加速混合专家研究生命起源的与]{1,24}",
+            other in "[大语言模型推理加速混合专家]{1,4}",
+            from in 0_usize..24, length in 1_usize..8,
+        ) {
+            let piece: String = text.chars().skip(from).take(length).collect();
+            prop_assume!(!piece.is_empty());
+            prop_assert!(found(Form::Stemmed, &piece, &text), "{} in {}", piece, text);
+            prop_assert_eq!(found(Form::Stemmed, &other, &text), text.contains(&other));
+        }
+
+        #[test]
+        fn positions_never_fall_and_no_word_is_empty(text in "\\PC{0,60}") {
+            let tokens = indexed(Form::Exact, &text);
+            let end = tokens.iter().map(|(at, _)| *at).max().unwrap_or(0);
+            prop_assert!(end <= text.chars().count() * 18);
+            prop_assert!(tokens.iter().all(|(_, word)| !word.is_empty()));
+        }
+    }
+}
