@@ -1,4 +1,5 @@
-//! The scheduler publishes what is due and sleeps until the next channel is.
+//! The scheduler publishes what is due, brings the counts of votes at posted digests up to date, and sleeps until the next
+//! of either is due.
 
 use std::sync::Arc;
 
@@ -14,7 +15,7 @@ use crate::render::Renderers;
 use crate::storage::{Storage, StorageError};
 use crate::worker::nap;
 
-/// Publishes at each occurrence until `stop`. `changed` is notified when channels change; `queued` is rung when
+/// Publishes at each occurrence until `stop`. `changed` is notified when channels change or somebody votes; `queued` is rung when
 /// there is something to deliver; what is published is counted in `ops`.
 ///
 /// # Errors
@@ -29,14 +30,20 @@ pub async fn run(
 ) -> Result<(), StorageError> {
     loop {
         let topics = Arc::clone(&topics);
-        let (published, next) = storage
+        let (published, tallied, next) = storage
             .run(move |store| {
                 let published = pipeline::publish_due(store, &topics, &Renderers, clock::now())?;
-                Ok((published, store.next_channel_due()?))
+                let tallied = pipeline::tally(store, &Renderers, clock::now())?;
+                let next = [store.next_channel_due()?, tallied.next].into_iter().flatten().min();
+                Ok((published, tallied, next))
             })
             .await?;
         report(&published, &ops);
-        if !published.deliveries.is_empty() {
+        if tallied.edits > 0 {
+            let pipeline::Tallied { digests, edits, .. } = tallied;
+            tracing::debug!(digests, edits, "votes have changed what is shown");
+        }
+        if !published.deliveries.is_empty() || tallied.edits > 0 {
             queued.announce();
         }
         tokio::select! {

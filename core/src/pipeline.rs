@@ -1,5 +1,5 @@
 //! The stages of a paper's way: accept → brief → publish → claim → settle, and accept → correct → claim → settle for what
-//! changes after that. Each is a function of the store, the time and
+//! changes after that; vote → tally → claim → settle for what readers say. Each is a function of the store, the time and
 //! its input, and ends in one commit; loops and sockets are elsewhere. The brief is written while a digest is composed
 //! ([`crate::digest::compose`]), for only then is it known which papers need one.
 

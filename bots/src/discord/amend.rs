@@ -225,6 +225,34 @@ mod tests {
     }
 
     #[test]
+    fn votes_are_a_line_below_a_title_that_stays_as_it_is() {
+        let counted = Amendment {
+            mark: None,
+            ..amendment(17, "👍 3 👎 1")
+        };
+        let amended = amend(&shared(25), std::slice::from_ref(&counted)).unwrap();
+        let expected = "**17. On pruning**](https://arxiv.org/abs/2510.00001)\n👍 3 👎 1\nA brief";
+        assert!(embeds(&body(&amended)).any(|embed| said(embed, "description").contains(expected)));
+        let own = render(&message(&[("On pruning".to_owned(), "A brief".to_owned())]));
+        let first = Amendment { number: 1, ..counted };
+        let amended = body(&amend(&own[0], &[first]).unwrap());
+        let said = |field| {
+            embeds(&amended)
+                .map(|embed| said(embed, field).to_owned())
+                .collect::<Vec<_>>()
+                .concat()
+        };
+        assert!(said("title").ends_with("1. On pruning") && said("description").contains("👍 3 👎 1\nA brief"));
+        let unnamed = render(&message(&vec![(String::new(), "A brief".to_owned()); 11]));
+        let first = Amendment {
+            number: 1,
+            mark: None,
+            line: None,
+        };
+        assert_eq!(body(&amend(&unnamed[0], &[first]).unwrap()), body(&unnamed[0]));
+    }
+
+    #[test]
     fn a_paper_that_says_nothing_below_its_title_keeps_its_line_from_the_next_one() {
         let entries = vec![("On pruning".to_owned(), String::new()); 11];
         let [part] = render(&message(&entries)).try_into().unwrap();

@@ -187,6 +187,16 @@ mod tests {
             .collect();
         assert_eq!(linked, headlines);
         assert_eq!(amend(&part, &[amendment(4, "")]), None);
+        let counted = Amendment {
+            mark: None,
+            ..amendment(3, "👍 3 👎 1")
+        };
+        let counted = Text::read(&amend(&part, &[counted]).unwrap()).unwrap().units;
+        assert!(
+            String::from_utf16(&counted)
+                .unwrap()
+                .ends_with("\n\n3. Third\n👍 3 👎 1\nc")
+        );
     }
 
     proptest! {

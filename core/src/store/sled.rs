@@ -2462,6 +2462,64 @@ mod tests {
     }
 
     #[test]
+    fn a_tally_or_a_vote_that_cannot_be_read_is_named_and_counted_anew_by_the_next_vote() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = SledStore::open(dir.path()).unwrap();
+        let paper = PaperId::Arxiv("2510.00001".to_owned());
+        let people = ["telegram:1", "telegram:2", "web:a"].map(|person| person.parse::<Person>().unwrap());
+        let vote = |person: &Person, vote| Write::Vote {
+            person: person.clone(),
+            paper: paper.clone(),
+            vote,
+            at: at(1),
+        };
+        let up = Some(Vote::Up);
+        let name = paper.to_string();
+        store
+            .commit(people[..2].iter().map(|person| vote(person, up)).collect())
+            .unwrap();
+        spoil(&store, &Key::new(b'T').text(&name));
+        names_it(store.tally(&paper), "tally of arxiv:2510.00001");
+        store.commit(vec![vote(&people[2], up)]).unwrap();
+        assert_eq!(store.tally(&paper), Ok(Tally { up: 3, down: 0 }));
+        // Nobody knows what it was that is lost.
+        spoil(&store, &Key::new(b'V').text(&name).text("telegram:1"));
+        names_it(store.vote(&people[0], &paper), "vote on arxiv:2510.00001 by telegram:1");
+        assert_eq!(store.damaged().unwrap().len(), 1);
+        store.commit(vec![vote(&people[0], Some(Vote::Down))]).unwrap();
+        assert_eq!(
+            (store.tally(&paper), store.damaged()),
+            (Ok(Tally { up: 2, down: 1 }), Ok(vec![]))
+        );
+
+        let save = |at| Write::Save {
+            person: people[0].clone(),
+            paper: paper.clone(),
+            at,
+        };
+        store.commit(vec![save(Some(at(1)))]).unwrap();
+        spoil(&store, &Key::new(b'K').text(&name).text("telegram:1"));
+        store.commit(vec![save(Some(at(2)))]).unwrap();
+        let saved = Saved {
+            paper: paper.clone(),
+            at: at(2),
+        };
+        assert_eq!(store.saved(&people[0], 9), Ok(vec![saved]));
+        spoil(&store, &Key::new(b'K').text(&name).text("telegram:1"));
+        store.commit(vec![save(None)]).unwrap();
+        assert_eq!((store.saved(&people[0], 9), store.damaged()), (Ok(vec![]), Ok(vec![])));
+
+        let digest = delivery(-1, 1).id.digest;
+        let note = |due| Write::Outdated { digest, due };
+        store.commit(vec![note(at(5))]).unwrap();
+        spoil(&store, &Key::new(b'O').digest(&digest));
+        store.commit(vec![note(at(7))]).unwrap();
+        assert_eq!(store.next_outdated(), Ok(Some(at(7))));
+        store.commit(vec![Write::Shown(digest)]).unwrap();
+        assert_eq!(store.next_outdated(), Ok(None));
+    }
+
+    #[test]
     fn a_delivery_that_cannot_be_read_is_set_aside_whole_and_what_stood_behind_it_goes_on() {
         let dir = tempfile::tempdir().unwrap();
         let store = SledStore::open(dir.path()).unwrap();
