@@ -7,6 +7,7 @@ use std::time::Duration;
 use anyhow::{Context as _, anyhow};
 use paperwire_config::{ChannelConfig, Config};
 use paperwire_core::channel::{Place, Platform};
+use paperwire_core::command::press::Seal;
 use paperwire_core::delivery::{DeliveryId, UncertainPolicy};
 use paperwire_core::pipeline::{self, Extent, Wanted};
 use paperwire_core::subscription::Subjects;
@@ -28,6 +29,7 @@ use crate::queued::Queued;
 use crate::search::SearchIndex;
 use crate::service::Service;
 use crate::storage::{Storage, StorageError};
+use crate::talk::{Rules, Talk};
 use crate::worker::{self, Outlet, Worker};
 use crate::{control, discord, http, scheduler, telegram, web};
 
@@ -40,6 +42,7 @@ pub struct Base {
     storage: Storage,
     thread: std::thread::JoinHandle<()>,
     service: Service,
+    talk: Talk,
     topics: Arc<[Topic]>,
     queued: Queued,
     channels_changed: Arc<Notify>,
@@ -91,11 +94,28 @@ impl Base {
             ops.clone(),
         )
         .searching(search.clone());
+        let config = config.clone();
+        let rules = Rules {
+            fresh: config.defaults.clone().settings(Subjects::default()),
+            seal: Seal::new(folder.secret()?),
+            per_minute: config.access.questions_per_minute,
+            serves: Arc::new(move |place| config.serves(place)),
+        };
+        let talk = Talk::new(
+            storage.clone(),
+            service.clone(),
+            Arc::clone(&topics),
+            search.clone(),
+            rules,
+            Arc::clone(&channels_changed),
+            ops.clone(),
+        );
         Ok(Self {
             folder,
             storage,
             thread,
             service,
+            talk,
             topics,
             queued,
             channels_changed,
@@ -237,7 +257,7 @@ impl App {
             });
             let state = web::WebState {
                 storage: base.storage.clone(),
-                desk: Arc::new(base.service.clone()),
+                desk: Arc::new(base.talk.clone()),
                 live,
                 title: config.web.title.clone(),
                 lang: config.web.language,
@@ -295,7 +315,7 @@ impl App {
         } = self;
         // Questions, sources and schedules end before the worker; the store outlives them all.
         let stop = stop.child_token();
-        let desk: Arc<dyn Desk> = Arc::new(base.service.clone());
+        let desk: Arc<dyn Desk> = Arc::new(base.talk.clone());
         let mut tasks: JoinSet<anyhow::Result<()>> = JoinSet::new();
         let service = base.service.clone();
         tasks.spawn(with(control::serve(control, service.clone(), stop.clone())));

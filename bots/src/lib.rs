@@ -26,6 +26,7 @@ pub mod scheduler;
 pub mod search;
 pub mod service;
 pub mod storage;
+pub mod talk;
 pub mod telegram;
 pub mod web;
 pub mod worker;

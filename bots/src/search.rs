@@ -337,7 +337,9 @@ impl SearchIndex {
         let begun = Instant::now();
         let names = self.0.names;
         let coverage = self.coverage();
-        let found = self.read(move |archive| archive.query(&query, limit, offset, names)).await?;
+        let found = self
+            .read(move |archive| archive.query(&query, limit, offset, names))
+            .await?;
         Ok(Page {
             total: found.total,
             hits: found.hits,
@@ -414,7 +416,11 @@ impl SearchIndex {
                 Some(Err(Failure::Index(why))) => {
                     failures += 1;
                     let pause = PAUSE.saturating_mul(1 << (failures - 1).min(10)).min(LONGEST_PAUSE);
-                    tracing::warn!(why, "the search index cannot follow; trying again in {} s", pause.as_secs());
+                    tracing::warn!(
+                        why,
+                        "the search index cannot follow; trying again in {} s",
+                        pause.as_secs()
+                    );
                     self.failed(why);
                     Some(pause)
                 }
@@ -524,7 +530,10 @@ fn fits(mark: &Mark, head: Seq, last: Option<&IntakeRecord>) -> bool {
 
 /// Changes when a topic may keep other papers than before.
 fn fingerprint(topics: &[Topic]) -> u64 {
-    let mut parts: Vec<String> = topics.iter().map(|topic| format!("{} {}", topic.id, topic.fingerprint())).collect();
+    let mut parts: Vec<String> = topics
+        .iter()
+        .map(|topic| format!("{} {}", topic.id, topic.fingerprint()))
+        .collect();
     parts.sort_unstable();
     text::hash64(&parts.iter().map(String::as_str).collect::<Vec<_>>())
 }
@@ -557,7 +566,10 @@ impl Run<'_> {
         let (mut waiting, mut run) = (0, FIRST_RUN);
         loop {
             let (after, topics) = (self.mark.seq, Arc::clone(self.topics));
-            let step = self.storage.run(move |store| Step::after(store, &topics, after)).await?;
+            let step = self
+                .storage
+                .run(move |store| Step::after(store, &topics, after))
+                .await?;
             let Some((seq, at)) = step.upto else { break };
             waiting += step.entries.len();
             writer = step.write(writer).await?;

@@ -8,10 +8,8 @@ use std::time::Duration;
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use chrono::NaiveDate;
-use futures::FutureExt as _;
-use futures::future::BoxFuture;
 use paperwire_core::channel::{Activity, Channel, Place, Style};
-use paperwire_core::command::{self, Answer, Command, Context, PaperQuery, Question};
+use paperwire_core::command::{self, Command, PaperQuery};
 use paperwire_core::delivery::DeliveryId;
 use paperwire_core::digest::{Digest, DigestId, View};
 use paperwire_core::locale::Lang;
@@ -25,7 +23,6 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::Notify;
 
 use crate::clock;
-use crate::desk::{Choice, Desk, Found, Inline, Typing};
 use crate::ops::Ops;
 use crate::queued::Queued;
 use crate::render::Renderers;
@@ -349,8 +346,7 @@ impl Service {
         let accepted = self
             .storage
             .run(move |store| {
-                let accepted =
-                    pipeline::accept(store, &topics, &Renderers, &label, &bytes, parsed, clock::now())?;
+                let accepted = pipeline::accept(store, &topics, &Renderers, &label, &bytes, parsed, clock::now())?;
                 if let Some(search) = search {
                     search.note_changed(&accepted.changed);
                 }
@@ -597,87 +593,24 @@ fn latest_digest(store: &dyn Store, wanted: impl Fn(&Digest) -> bool) -> Result<
     Ok(None)
 }
 
-impl Desk for Service {
-    fn answer(&self, question: Question) -> BoxFuture<'_, Answer> {
-        async move {
-            let lang = question.fallback_lang;
-            let topics = Arc::clone(&self.topics);
-            let changed = Arc::clone(&self.channels_changed);
-            let platform = question.place.platform();
-            let answer = self
+impl Service {
+    /// A chat has moved (Telegram: a group became a supergroup): its channel goes with it.
+    pub async fn moved(&self, from: Place, to: Place) {
+        for _ in 0..FOLLOW_TRIES {
+            let (from, to) = (from.clone(), to.clone());
+            let moving = self
                 .storage
-                .run(move |store| {
-                    let now = clock::now();
-                    let resumed = match question.command {
-                        Ok(Command::Start) => match command::channel_of(&question, store)? {
-                            Some(channel) => {
-                                if let Some(person) = &question.asker {
-                                    pipeline::adopt_channel(store, &channel.place, person)?;
-                                }
-                                pipeline::resume_channel(store, &channel.place, now)?
-                            }
-                            None => false,
-                        },
-                        Ok(_) | Err(_) => false,
-                    };
-                    let mut answer = command::answer(
-                        &question,
-                        &Context {
-                            store,
-                            topics: &topics,
-                            now,
-                        },
-                    )?;
-                    if resumed {
-                        changed.notify_one();
-                        answer
-                            .message
-                            .blocks
-                            .extend(Message::sentence(answer.lang.resumed()).blocks);
-                    }
-                    Ok(answer)
-                })
+                .run(move |store| pipeline::follow_chat(store, &from, &to, clock::now()))
                 .await;
-            self.ops.answered(platform);
-            answer.unwrap_or_else(|error| {
-                tracing::error!(%error, "a question could not be answered");
-                Answer::sentence(lang.trouble(), lang)
-            })
-        }
-        .boxed()
-    }
-
-    fn suggest(&self, _typing: Typing) -> BoxFuture<'_, Vec<Choice>> {
-        std::future::ready(Vec::new()).boxed()
-    }
-
-    fn inline(&self, _inline: Inline) -> BoxFuture<'_, (Vec<Found>, Option<u32>)> {
-        std::future::ready((Vec::new(), None)).boxed()
-    }
-
-    fn serves(&self, _place: &Place) -> bool {
-        true
-    }
-
-    fn moved(&self, from: Place, to: Place) -> BoxFuture<'_, ()> {
-        async move {
-            for _ in 0..FOLLOW_TRIES {
-                let (from, to) = (from.clone(), to.clone());
-                let moving = self
-                    .storage
-                    .run(move |store| pipeline::follow_chat(store, &from, &to, clock::now()))
-                    .await;
-                match moving {
-                    Ok(true) => return self.channels_changed.notify_one(),
-                    Ok(false) => tokio::time::sleep(FOLLOW_PAUSE).await,
-                    Err(error) => {
-                        tracing::error!(%error, "a chat moved and its channel could not be moved with it");
-                        return;
-                    }
+            match moving {
+                Ok(true) => return self.channels_changed.notify_one(),
+                Ok(false) => tokio::time::sleep(FOLLOW_PAUSE).await,
+                Err(error) => {
+                    tracing::error!(%error, "a chat moved and its channel could not be moved with it");
+                    return;
                 }
             }
-            tracing::debug!(%from, %to, "the channel follows its chat with the next message");
         }
-        .boxed()
+        tracing::debug!(%from, %to, "the channel follows its chat with the next message");
     }
 }

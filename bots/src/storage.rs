@@ -6,8 +6,8 @@
 //! commit costs the store nearly as much as the sync.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Arc, Weak};
 use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, Weak};
 use std::thread::JoinHandle;
 
 use paperwire_core::store::{Store, StoreError, Write};

@@ -159,7 +159,9 @@ impl Talk {
 
     async fn lang(&self, question: &Question) -> Result<Lang, StorageError> {
         let fallback = question.fallback_lang;
-        let channel = self.with(question, |question, context| command::channel_of(question, context.store));
+        let channel = self.with(question, |question, context| {
+            command::channel_of(question, context.store)
+        });
         let channel = self.storage.read(channel).await?;
         Ok(channel.map_or(fallback, |channel| channel.settings.language))
     }
@@ -174,7 +176,11 @@ impl Talk {
             }
             Need::Search { query, page } => self.search(question, &query, page).await,
             Need::Page { search, page } => {
-                let words = self.searches.lock().unwrap_or_else(PoisonError::into_inner).words(search);
+                let words = self
+                    .searches
+                    .lock()
+                    .unwrap_or_else(PoisonError::into_inner)
+                    .words(search);
                 let query = words.and_then(|words| rule::Query::parse(&words).ok());
                 match query {
                     Some(query) => Ok(self.search(question, &query, page).await?.shown(Manner::Replace)),
@@ -230,7 +236,11 @@ impl Talk {
             let said = std::iter::once(nothing).chain(notes).collect::<Vec<_>>().join(" ");
             return Ok(Answer::sentence(said, lang));
         }
-        let search = self.searches.lock().unwrap_or_else(PoisonError::into_inner).keep(&words);
+        let search = self
+            .searches
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .keep(&words);
         let hits = Hits {
             total: found.total,
             skipped: skip,
@@ -274,12 +284,16 @@ impl Talk {
         let typed = text::fold(&typing.typed);
         let job = self.with(&question, move |question, context| {
             let channel = command::channel_of(question, context.store)?;
-            let all = channel.map(|channel| pipeline::listed(&channel.settings)).unwrap_or_default();
+            let all = channel
+                .map(|channel| pipeline::listed(&channel.settings))
+                .unwrap_or_default();
             let numbered = (1..).zip(all).map(|(number, listed)| {
                 let text = listed.item.text();
                 (number.to_string(), format!("{number}. {text}"))
             });
-            Ok(numbered.filter(|(_, label)| text::fold(label).contains(&typed)).collect::<Vec<_>>())
+            Ok(numbered
+                .filter(|(_, label)| text::fold(label).contains(&typed))
+                .collect::<Vec<_>>())
         });
         offered(self.storage.read(job).await.unwrap_or_default())
     }
@@ -331,7 +345,9 @@ impl Talk {
             let mut found = Vec::new();
             for hit in page.hits {
                 // One that cannot be read takes nothing else away.
-                let Ok(Some(paper)) = store.paper(&hit.paper) else { continue };
+                let Ok(Some(paper)) = store.paper(&hit.paper) else {
+                    continue;
+                };
                 let message = command::paper_message(&paper, None, &view);
                 let description = paperwire_core::brief::compose(&paper, lang).map(|brief| brief.text);
                 found.push(Found {
@@ -418,7 +434,12 @@ impl Desk for Talk {
                 Suggest::Topics => self.topics(&typing),
                 Suggest::Zones => {
                     let zones = zone::complete(&typing.typed, CHOICES);
-                    offered(zones.into_iter().map(|zone| (zone.name().to_owned(), zone.name().to_owned())).collect())
+                    offered(
+                        zones
+                            .into_iter()
+                            .map(|zone| (zone.name().to_owned(), zone.name().to_owned()))
+                            .collect(),
+                    )
                 }
             }
         }
@@ -427,9 +448,11 @@ impl Desk for Talk {
 
     fn inline(&self, inline: Inline) -> BoxFuture<'_, (Vec<Found>, Option<u32>)> {
         async move {
-            let turn = self
-                .manners
-                .ask(paperwire_core::channel::Platform::Telegram, &format!("inline {}", inline.asker), clock::now());
+            let turn = self.manners.ask(
+                paperwire_core::channel::Platform::Telegram,
+                &format!("inline {}", inline.asker),
+                clock::now(),
+            );
             if turn != Turn::Answer {
                 return (Vec::new(), None);
             }
@@ -475,6 +498,9 @@ mod tests {
             (String::new(), "nothing".to_owned()),
         ]);
         assert_eq!(choices.len(), 1);
-        assert_eq!((choices[0].value.as_str(), choices[0].label.chars().count()), ("4", 100));
+        assert_eq!(
+            (choices[0].value.as_str(), choices[0].label.chars().count()),
+            ("4", 100)
+        );
     }
 }

@@ -9,7 +9,9 @@ mod words;
 
 use chrono::NaiveDate;
 
-pub use self::answer::{Context, HITS, Hits, Need, Reply, channel_of, found, paper_message, refusal, reply, tried};
+pub use self::answer::{
+    Context, HITS, Hits, Need, Reply, channel_of, found, latest_digest, paper_message, refusal, reply, tried,
+};
 pub use self::change::{change, changes};
 use self::press::Button;
 use crate::channel::{Place, Style};
@@ -85,9 +87,7 @@ impl Command {
     pub fn permission(&self) -> Permission {
         match self {
             Self::Subscribe(_) | Self::Edit { .. } | Self::Unsubscribe(_) => Permission::Managers,
-            Self::Schedule(args) | Self::Timezone(args) => {
-                Permission::for_change(!args.is_empty())
-            }
+            Self::Schedule(args) | Self::Timezone(args) => Permission::for_change(!args.is_empty()),
             Self::Pause(_) | Self::Resume => Permission::Managers,
             Self::Language(lang) => Permission::for_change(lang.is_some()),
             Self::Style(style) => Permission::for_change(style.is_some()),

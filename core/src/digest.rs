@@ -324,7 +324,10 @@ impl View<'_> {
             names.push(self.lang.keywords_name(&subjects.keywords));
         }
         if let [first, others @ ..] = subjects.rules.as_slice() {
-            names.push(self.lang.rules_name(&ellipsis(&first.to_string(), RULE_NAME), others.len()));
+            names.push(
+                self.lang
+                    .rules_name(&ellipsis(&first.to_string(), RULE_NAME), others.len()),
+            );
         }
         names.join(" · ")
     }

@@ -83,7 +83,9 @@ const TAKEN: &str = "taken";
 fn schema() -> (Schema, Fields) {
     let mut schema = Schema::builder();
     let words = |form: Form, option: IndexRecordOption| {
-        let indexing = TextFieldIndexing::default().set_tokenizer(form.name()).set_index_option(option);
+        let indexing = TextFieldIndexing::default()
+            .set_tokenizer(form.name())
+            .set_index_option(option);
         TextOptions::default().set_indexing_options(indexing)
     };
     let positions = IndexRecordOption::WithFreqsAndPositions;
@@ -232,7 +234,10 @@ impl Archive {
     /// How much the index takes on disk, in bytes.
     pub(super) fn size(&self) -> u64 {
         let files = std::fs::read_dir(&self.folder).into_iter().flatten().flatten();
-        files.filter_map(|file| file.metadata().ok()).map(|metadata| metadata.len()).sum()
+        files
+            .filter_map(|file| file.metadata().ok())
+            .map(|metadata| metadata.len())
+            .sum()
     }
 
     /// The papers that a query finds.
@@ -363,10 +368,17 @@ impl Archive {
 
     fn hit(&self, searcher: &Searcher, score: f32, at: DocAddress) -> Result<Hit, SearchError> {
         let document: TantivyDocument = searcher.doc(at)?;
-        let text = |field| document.get_first(field).and_then(|value| value.as_str()).unwrap_or_default();
+        let text = |field| {
+            document
+                .get_first(field)
+                .and_then(|value| value.as_str())
+                .unwrap_or_default()
+        };
         let id = text(self.fields.id);
         Ok(Hit {
-            paper: id.parse::<PaperId>().map_err(|error| SearchError::Damaged(error.to_string()))?,
+            paper: id
+                .parse::<PaperId>()
+                .map_err(|error| SearchError::Damaged(error.to_string()))?,
             title: text(self.fields.shown).to_owned(),
             score,
         })
@@ -391,7 +403,9 @@ fn beginnings(searcher: &Searcher, field: Field, prefix: &str) -> Result<Vec<Ter
     let mut frequencies: Vec<(Vec<u8>, u32)> = frequencies.into_iter().collect();
     frequencies.sort_by(|(a, x), (b, y)| y.cmp(x).then_with(|| a.cmp(b)));
     frequencies.truncate(most);
-    let words = frequencies.into_iter().filter_map(|(word, _)| String::from_utf8(word).ok());
+    let words = frequencies
+        .into_iter()
+        .filter_map(|(word, _)| String::from_utf8(word).ok());
     Ok(words.map(|word| Term::from_field_text(field, &word)).collect())
 }
 
@@ -410,9 +424,16 @@ fn newest(
 /// so that the pages of one search do not overlap.
 fn newer_first(searcher: &Searcher, mut found: Vec<(f32, DocAddress)>) -> Result<Vec<(f32, DocAddress)>, SearchError> {
     const YEAR: f32 = 365.0 * 86_400.0;
-    let columns = searcher.segment_readers().iter().map(|segment| segment.fast_fields().i64(TAKEN));
+    let columns = searcher
+        .segment_readers()
+        .iter()
+        .map(|segment| segment.fast_fields().i64(TAKEN));
     let columns = columns.collect::<tantivy::Result<Vec<_>>>()?;
-    let latest = columns.iter().map(|column| column.max_value()).max().unwrap_or_default();
+    let latest = columns
+        .iter()
+        .map(|column| column.max_value())
+        .max()
+        .unwrap_or_default();
     for (score, at) in &mut found {
         let column = columns.get(at.segment_ord as usize);
         let taken = column.and_then(|column| column.first(at.doc_id)).unwrap_or_default();
@@ -433,7 +454,8 @@ pub(super) fn everything() -> Box<dyn tantivy::query::Query> {
 impl Writer {
     /// Removes what is known under this name.
     pub(super) fn remove(&mut self, id: &PaperId) {
-        self.writer.delete_term(Term::from_field_text(self.fields.id, &id.to_string()));
+        self.writer
+            .delete_term(Term::from_field_text(self.fields.id, &id.to_string()));
     }
 
     /// Puts a paper in the place of what is known under its name.
@@ -458,7 +480,14 @@ impl Writer {
     }
 }
 
-fn document(fields: &Fields, Entry { paper, taken_at, topics }: &Entry) -> TantivyDocument {
+fn document(
+    fields: &Fields,
+    Entry {
+        paper,
+        taken_at,
+        topics,
+    }: &Entry,
+) -> TantivyDocument {
     let mut document = TantivyDocument::new();
     document.add_text(fields.id, paper.id.to_string());
     let (title, abstract_text) = (paper.title(), paper.abstract_text());

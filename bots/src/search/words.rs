@@ -54,7 +54,9 @@ impl Form {
         let american = self == Self::Stemmed;
         let words = Words { every, american };
         match self {
-            Self::Stemmed => TextAnalyzer::builder(words).filter(Stemmer::new(Language::English)).build(),
+            Self::Stemmed => TextAnalyzer::builder(words)
+                .filter(Stemmer::new(Language::English))
+                .build(),
             Self::Exact => TextAnalyzer::builder(words).build(),
             Self::Name => TextAnalyzer::builder(words).filter(AsciiFoldingFilter).build(),
         }
@@ -249,7 +251,9 @@ fn word_length(chars: &[char]) -> usize {
     let length = chars.iter().enumerate().take_while(inside).count();
     match chars.split_at_checked(length) {
         Some(([.., _], ['+', '+', ..])) => length + 2,
-        Some(([.., last], ['#', after @ ..])) if last.is_alphabetic() && !after.first().is_some_and(|&c| is_word(c)) => {
+        Some(([.., last], ['#', after @ ..]))
+            if last.is_alphabetic() && !after.first().is_some_and(|&c| is_word(c)) =>
+        {
             length + 1
         }
         _ => length,
@@ -339,7 +343,12 @@ mod tests {
         ] {
             assert!(found(Form::Stemmed, query, text), "{query} in {text}");
         }
-        for (query, text) in [("rag", "fragments"), ("c", "c++"), ("kv-cache", "kv. cache"), ("3", "3.5")] {
+        for (query, text) in [
+            ("rag", "fragments"),
+            ("c", "c++"),
+            ("kv-cache", "kv. cache"),
+            ("3", "3.5"),
+        ] {
             assert!(!found(Form::Stemmed, query, text), "{query} in {text}");
         }
         assert!(!found(Form::Exact, "cache", "caching"));

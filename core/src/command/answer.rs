@@ -154,9 +154,7 @@ pub fn reply(question: &Question, context: &Context<'_>) -> Result<Reply> {
         Command::About => asked.about(reply_to)?,
         Command::Press(data) => return asked.pressed(data),
         // They change something, and are answered there.
-        Command::Subscribe(_) | Command::Edit { .. } | Command::Unsubscribe(_) => {
-            Message::sentence(lang.which_rule())
-        }
+        Command::Subscribe(_) | Command::Edit { .. } | Command::Unsubscribe(_) => Message::sentence(lang.which_rule()),
         Command::Pause(_) | Command::Resume | Command::Save(_) => asked.schedule_message(),
     };
     Ok(Reply::Answer(Answer::new(message, lang)))
@@ -172,6 +170,14 @@ pub fn channel_of(question: &Question, store: &dyn Store) -> Result<Option<Chann
         (None, Some(parent)) => store.channel(parent),
         (own, _) => Ok(own),
     }
+}
+
+/// The latest digest with papers of a question's channel.
+///
+/// # Errors
+/// Only when the store cannot be read.
+pub fn latest_digest(question: &Question, context: &Context<'_>) -> Result<Option<Digest>> {
+    Asked::new(question, context)?.asked_digest(None)
 }
 
 /// The answer to a search, or to the question what is near a paper.
@@ -351,8 +357,7 @@ impl Asked<'_> {
 
     /// Rows of buttons; what does not fit into one is left out.
     fn rows(&self, rows: impl IntoIterator<Item = Vec<(Press, String)>>) -> Vec<Vec<Button>> {
-        let button =
-            |(press, label): (Press, String)| press.button(label, &self.question.place, self.context.seal);
+        let button = |(press, label): (Press, String)| press.button(label, &self.question.place, self.context.seal);
         rows.into_iter()
             .map(|row| row.into_iter().filter_map(button).collect::<Vec<_>>())
             .filter(|row| !row.is_empty())

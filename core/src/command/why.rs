@@ -1,8 +1,8 @@
 //! Why a paper was posted in a channel, or was not: the question that users of feed bots ask their maintainers. The answer
 //! is computed from the same records and by the same rules as the digest was, never remembered beside them.
 
-use super::answer::Asked;
 use super::PaperQuery;
+use super::answer::Asked;
 use crate::channel::{Channel, Seq};
 use crate::delivery::{DeliveryId, Discard, State};
 use crate::digest::{Digest, DigestId, Entry};
@@ -28,9 +28,18 @@ enum Fate {
     /// It stands in a digest that arrived.
     Posted { digest: DigestId, number: u32 },
     /// It stands in a digest that is on its way.
-    Waiting { digest: DigestId, number: u32, attempts: u32, error: Option<String> },
+    Waiting {
+        digest: DigestId,
+        number: u32,
+        attempts: u32,
+        error: Option<String>,
+    },
     /// It stands in a digest that was given up here.
-    Failed { digest: DigestId, number: u32, reason: String },
+    Failed {
+        digest: DigestId,
+        number: u32,
+        reason: String,
+    },
     /// It matches and comes with the next digest.
     ToCome,
     /// It matched, but others filled the topic's cap.
@@ -235,7 +244,12 @@ impl Asked<'_> {
                 number,
                 attempts,
                 error,
-            } => lines.push(plain(lang.fate_waiting(&day(*digest), *number, *attempts, error.as_deref()))),
+            } => lines.push(plain(lang.fate_waiting(
+                &day(*digest),
+                *number,
+                *attempts,
+                error.as_deref(),
+            ))),
             Fate::Failed { digest, number, reason } => {
                 lines.push(plain(lang.fate_failed(&day(*digest), *number, reason)));
             }

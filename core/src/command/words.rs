@@ -155,7 +155,9 @@ impl Lang {
     pub fn first_digest(self, when: &str) -> String {
         self.pick(
             format!("这里从现在起会收到简报，下一期：{when}。/schedule 可更改时间，/timezone 可更改时区。"),
-            format!("This place gets digests from now on; the next one: {when}. /schedule changes when, /timezone the zone."),
+            format!(
+                "This place gets digests from now on; the next one: {when}. /schedule changes when, /timezone the zone."
+            ),
         )
     }
 
@@ -177,6 +179,14 @@ impl Lang {
         self.pick(
             format!("没有找到“{words}”。可少用几个词，或用 OR 连接；/help 说明写法。"),
             format!("Nothing was found for “{words}”. Try fewer words, or OR between them."),
+        )
+    }
+
+    /// A regular expression took too long to read everything.
+    pub fn search_incomplete(self) -> &'static str {
+        self.pick(
+            "正则表达式耗时过长，较早的论文未检查。",
+            "The regular expression took too long: the oldest papers were not looked at.",
         )
     }
 
@@ -212,7 +222,10 @@ impl Lang {
     /// What brought an entry: a keyword.
     pub fn why_keyword(self, keyword: &str, in_title: bool) -> String {
         let place = if in_title { self.in_title() } else { "" };
-        self.pick(format!("关键词“{keyword}”{place}"), format!("Keyword “{keyword}”{place}"))
+        self.pick(
+            format!("关键词“{keyword}”{place}"),
+            format!("Keyword “{keyword}”{place}"),
+        )
     }
 
     /// What brought an entry: a rule follows.
@@ -274,7 +287,10 @@ impl Lang {
     pub fn fate_waiting(self, day: &str, number: u32, attempts: u32, error: Option<&str>) -> String {
         let trouble = match (attempts, error) {
             (0, _) | (_, None) => String::new(),
-            (n, Some(error)) => self.pick(format!("已尝试 {n} 次：{error}"), format!(" {n} attempts so far: {error}")),
+            (n, Some(error)) => self.pick(
+                format!("已尝试 {n} 次：{error}"),
+                format!(" {n} attempts so far: {error}"),
+            ),
         };
         self.pick(
             format!("在 {day} 的简报中，第 {number} 篇，正在发送。{trouble}"),
@@ -313,7 +329,10 @@ impl Lang {
 
     /// It matches nothing.
     pub fn fate_unmatched(self) -> &'static str {
-        self.pick("没有推送：不符合这里关注的内容。", "Not posted: it matches nothing that is followed here.")
+        self.pick(
+            "没有推送：不符合这里关注的内容。",
+            "Not posted: it matches nothing that is followed here.",
+        )
     }
 
     /// A topic's points are too few.
@@ -362,7 +381,10 @@ impl Lang {
     pub fn setting_changed(self, name: &str, was: &str, is: &str) -> String {
         match was == is {
             true => self.pick(format!("{name}：{is}（未变）"), format!("{name}: {is}, as before")),
-            false => self.pick(format!("{name}：{is}（原为 {was}）"), format!("{name}: {is} (was {was})")),
+            false => self.pick(
+                format!("{name}：{is}（原为 {was}）"),
+                format!("{name}: {is} (was {was})"),
+            ),
         }
     }
 
@@ -434,7 +456,10 @@ impl Lang {
     /// They go on.
     pub fn pause_over(self, next: Option<&str>) -> String {
         match next {
-            Some(next) => self.pick(format!("已恢复推送。下一期：{next}。"), format!("Digests go on. The next one: {next}.")),
+            Some(next) => self.pick(
+                format!("已恢复推送。下一期：{next}。"),
+                format!("Digests go on. The next one: {next}."),
+            ),
             None => self.pick("已恢复推送。".to_owned(), "Digests go on.".to_owned()),
         }
     }

@@ -86,7 +86,9 @@ pub fn listed(settings: &Settings) -> Vec<Listed> {
         let items: Vec<Item> = topics.chain(keywords).chain(rules).collect();
         items.into_iter().map(move |item| Listed { item, resting })
     };
-    let mut all: Vec<Listed> = of(&settings.subjects, false).chain(of(&settings.resting, true)).collect();
+    let mut all: Vec<Listed> = of(&settings.subjects, false)
+        .chain(of(&settings.resting, true))
+        .collect();
     // What rests keeps its place, or every press of a button would number the list anew.
     all.sort_by_cached_key(|listed| match &listed.item {
         Item::Topic(id) => (0, id.to_string()),
