@@ -29,7 +29,7 @@ const BREAK: char = '\n';
 
 /// How a word goes on after its stem.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-enum Ending {
+pub(crate) enum Ending {
     /// Not at all: `batch`, `drop`.
     Bare,
     /// With `e`: `cache`.
@@ -42,7 +42,7 @@ enum Ending {
 
 impl Ending {
     /// Whether two words with the same stem are the same word. `plan` and `plane` are not; `planed` could be either.
-    fn agrees(self, other: Self) -> bool {
+    pub(crate) fn agrees(self, other: Self) -> bool {
         match (self, other) {
             (Self::Hidden, Self::Bare | Self::E | Self::Hidden) | (Self::Bare | Self::E, Self::Hidden) => true,
             (Self::Bare | Self::E | Self::Y, Self::Bare | Self::E | Self::Y) => self == other,
@@ -51,26 +51,75 @@ impl Ending {
     }
 }
 
+/// Stands between texts that no term spans; no term has it.
+const BORDER: char = '\0';
+
 /// A text in the form in which terms are found.
-struct Canonical {
-    text: String,
+#[derive(Debug)]
+pub(crate) struct Canonical {
+    pub(crate) text: String,
     /// Byte offsets in `text` where a word begins, ascending.
-    starts: Vec<usize>,
-    /// Byte offsets in `text` where a word's stem ends, ascending, with what followed.
-    ends: Vec<(usize, Ending)>,
+    pub(crate) starts: Vec<usize>,
+    /// For each word the byte offset in `text` where its stem ends, ascending, with what followed.
+    pub(crate) ends: Vec<(usize, Ending)>,
+    /// The words as they are spelt, where that was asked for.
+    spelt: Option<Spelt>,
+}
+
+/// A text with its inflections, for what is looked for exactly; joined like [`Canonical::text`].
+#[derive(Debug, Default)]
+struct Spelt {
+    text: String,
+    /// For each word where it begins and ends.
+    words: Vec<(usize, usize)>,
 }
 
 impl Canonical {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self {
             text: String::new(),
             starts: Vec::new(),
             ends: Vec::new(),
+            spelt: None,
         }
     }
 
+    /// One that can tell inflections apart, see [`Canonical::spelt`].
+    pub(crate) fn with_spelling() -> Self {
+        Self {
+            spelt: Some(Spelt::default()),
+            ..Self::new()
+        }
+    }
+
+    /// How the words from `first` to `last` are spelt: folded, without spaces and hyphens.
+    pub(crate) fn spelt(&self, first: usize, last: usize) -> Option<&str> {
+        let spelt = self.spelt.as_ref()?;
+        spelt.text.get(spelt.words.get(first)?.0..spelt.words.get(last)?.1)
+    }
+
+    /// Sets what follows apart from what is there, so that no term spans both.
+    pub(crate) fn border(&mut self) {
+        self.text.push(BORDER);
+        if let Some(spelt) = &mut self.spelt {
+            spelt.text.push(BORDER);
+        }
+    }
+
+    /// Every place of a pattern: the words with which it begins and ends.
+    pub(crate) fn places(&self, pattern: &Pattern) -> impl Iterator<Item = (usize, usize)> {
+        self.starts.iter().enumerate().flat_map(move |(first, &start)| {
+            let ends = self.ends.iter().enumerate().skip(first);
+            ends.take_while(move |&(_, &(end, _))| end <= start + pattern.text.len())
+                .filter(move |&(_, &(end, ending))| {
+                    self.text.get(start..end) == Some(&*pattern.text) && pattern.ending.agrees(ending)
+                })
+                .map(move |(last, _)| (first, last))
+        })
+    }
+
     /// Appends `text`, set apart from what is there.
-    fn push(&mut self, text: &str) {
+    pub(crate) fn push(&mut self, text: &str) {
         let folded: Vec<char> = text::fold(text).chars().filter(|&c| !is_dropped(c)).collect();
         let mut rest = folded.as_slice();
         let mut broken = true;
@@ -102,6 +151,14 @@ impl Canonical {
         }
         let (length, ending) = stem(word);
         self.ends.push((start + length, ending));
+        if let Some(spelt) = &mut self.spelt {
+            if broken && !spelt.text.is_empty() {
+                spelt.text.push(BREAK);
+            }
+            let start = spelt.text.len();
+            spelt.text.push_str(word);
+            spelt.words.push((start, spelt.text.len()));
+        }
     }
 }
 
@@ -242,10 +299,18 @@ fn stem(word: &str) -> (usize, Ending) {
 pub(crate) struct Pattern {
     /// Folded, without what an inflection changes.
     pub(crate) text: String,
-    ending: Ending,
+    pub(crate) ending: Ending,
 }
 
 impl Pattern {
+    /// The pattern of a term that is looked for as it is spelt, with that spelling ([`Canonical::spelt`]).
+    pub(crate) fn exact(term: &str) -> Option<(Self, String)> {
+        let mut canonical = Canonical::with_spelling();
+        canonical.push(term);
+        let spelt = canonical.spelt.take().map(|spelt| spelt.text)?;
+        Some((Self::new(term)?, spelt))
+    }
+
     /// `None` when the term has no letter or digit.
     pub(crate) fn new(term: &str) -> Option<Self> {
         let mut canonical = Canonical::new();
@@ -315,8 +380,7 @@ impl TermSet {
         let mut canonical = Canonical::new();
         canonical.push(title);
         let title_end = canonical.text.len();
-        // No term has it, so none spans title and abstract.
-        canonical.text.push('\0');
+        canonical.border();
         canonical.push(body);
         let mut found = Vec::new();
         for hit in automaton.find_overlapping_iter(&canonical.text) {
