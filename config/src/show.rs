@@ -58,6 +58,7 @@ impl Page<'_> {
             },
         );
         self.line("style", choices.style.name());
+        self.line("missed", choices.missed.name());
     }
 }
 
@@ -127,6 +128,7 @@ pub(crate) fn show(config: &Config) -> String {
             language: settings.language,
             when_empty: settings.when_empty,
             style: settings.style,
+            missed: settings.missed,
         });
     }
 

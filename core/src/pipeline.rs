@@ -14,6 +14,7 @@ mod follow;
 mod opinion;
 mod publish;
 pub mod queue;
+mod settings;
 mod tally;
 
 #[cfg(test)]
@@ -28,6 +29,7 @@ pub use self::deliver::{Input, Job, Task, Turn, limiter, set_aside, take_over, t
 pub use self::follow::{Followed, Item, Listed, MOST as MOST_FOLLOWED, Revision, TooMany, follow, listed, revise};
 pub use self::opinion::{Top, Voted, paper_of, save, saved, tally_of, top, vote};
 pub use self::publish::{Published, Scored, draft_of_window, publish_due, publish_now};
+pub use self::settings::{Changed, Refused, Setting, change, upcoming};
 pub use self::tally::{PAUSE, SHOWN_FOR, Tallied, tally};
 
 /// A damaged record as one that is not there: it is set aside, and whatever else the stage does goes on.

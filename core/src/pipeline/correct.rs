@@ -11,7 +11,6 @@ use chrono::{DateTime, Utc};
 
 use super::compact::EDIT_WINDOW;
 use super::readable;
-use crate::channel::Activity;
 use crate::delivery::{Delivery, DeliveryId, State};
 use crate::digest::{Digest, DigestId, RenderingId};
 use crate::erratum::{Detail, Errata};
@@ -157,7 +156,7 @@ pub(super) fn active<'a>(store: &dyn Store, all: &'a [Posted], now: DateTime<Utc
     let mut active = Vec::new();
     for posted in all {
         let channel = readable(store.channel(&posted.post.id.place))?;
-        if editable(&posted.post, now) && channel.is_some_and(|channel| channel.activity == Activity::Active) {
+        if editable(&posted.post, now) && channel.is_some_and(|channel| channel.activity.is_reachable()) {
             active.push(posted);
         }
     }
@@ -336,6 +335,7 @@ mod tests {
     };
     use super::super::{Accepted, Job, Task, accept, compact, publish_now};
     use super::*;
+    use crate::channel::Activity;
     use crate::channel::Channel;
     use crate::delivery::{SendError, Verdict};
     use crate::locale::Lang;

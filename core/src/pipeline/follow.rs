@@ -3,7 +3,7 @@
 
 use chrono::{DateTime, Utc};
 
-use super::channels::{latest_window_start, next_due};
+use super::channels::latest_window_start;
 use crate::channel::{Activity, Channel, Place, Settings};
 use crate::rule::Rule;
 use crate::store::{Result, Store, Write};
@@ -136,7 +136,7 @@ pub fn follow(
         Some(channel) => channel,
         None => Channel {
             place: place.clone(),
-            next_due: next_due(fresh, now),
+            next_due: None,
             settings: Settings {
                 subjects: Subjects::default(),
                 ..fresh.clone()
@@ -148,7 +148,8 @@ pub fn follow(
             configured_as: None,
             configured_with: None,
             owner: person.map(str::to_owned),
-        },
+        }
+        .due_again(now),
     };
     let settings = &mut channel.settings;
     if listed(settings)
