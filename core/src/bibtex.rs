@@ -48,7 +48,7 @@ fn entry(out: &mut String, key: &str, paper: &Paper) {
         PaperId::Arxiv(id) => {
             fields.push(("eprint", id.clone()));
             fields.push(("archivePrefix", "arXiv".to_owned()));
-            fields.extend(paper.categories().first().map(|c| ("primaryClass", c.clone())));
+            fields.extend(paper.categories().first().map(|c| ("primaryClass", escape(c))));
         }
         PaperId::Doi(_) | PaperId::Url(_) => {}
     }

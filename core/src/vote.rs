@@ -13,7 +13,7 @@ use crate::paper::PaperId;
 mod lists;
 mod words;
 
-pub use self::lists::{Listing, saved_page, top_page};
+pub use self::lists::{Listing, saved_file, saved_page, top_page};
 
 /// Someone on a platform: `telegram:12345`, `discord:123456789012345678`, on the web page the name of a session,
 /// `web:k3v9q`. Who uses two platforms is two persons: nobody can tell.

@@ -8,6 +8,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use super::readable;
 use super::tally::SHOWN_FOR;
 use crate::channel::Place;
+use crate::delivery::DeliveryId;
 use crate::digest::{Digest, DigestId, Entry};
 use crate::paper::PaperId;
 use crate::store::{Result, Store, Write};
@@ -160,28 +161,21 @@ fn posted(store: &dyn Store, place: &Place, since: DateTime<Utc>, now: DateTime<
     let mut before = None;
     loop {
         let page = store.deliveries(place, before, PAGE)?;
-        for delivery in page.iter().filter(|delivery| !delivery.id.is_correction()) {
-            let id = delivery.id.digest;
-            if id.occurrence < since {
+        // Corrections stand before their post, which may be behind the last one here.
+        let mut posts: Vec<DeliveryId> = page.iter().map(|delivery| delivery.id.of_post()).collect();
+        posts.dedup();
+        for id in posts {
+            if id.digest.occurrence < since {
                 return Ok(digests);
             }
-            if id.occurrence <= now && delivery.arrived() > 0 {
-                digests.extend(readable(store.digest(&id))?);
+            let arrived = readable(store.delivery(&id))?.is_some_and(|post| post.arrived() > 0);
+            if arrived && id.digest.occurrence <= now {
+                digests.extend(readable(store.digest(&id.digest))?);
             }
+            before = Some(id.digest);
         }
-        // A page that ends among the corrections of a digest goes on at its post, which comes last of it.
-        match page.last() {
-            Some(last) if page.len() == PAGE => {
-                if last.id.is_correction() {
-                    let post = readable(store.delivery(&last.id.of_post()))?;
-                    if post.is_some_and(|post| post.arrived() > 0) && (since..=now).contains(&last.id.digest.occurrence)
-                    {
-                        digests.extend(readable(store.digest(&last.id.digest))?);
-                    }
-                }
-                before = Some(last.id.digest);
-            }
-            Some(_) | None => return Ok(digests),
+        if page.len() < PAGE {
+            return Ok(digests);
         }
     }
 }

@@ -5,10 +5,10 @@ use chrono_tz::Tz;
 
 use super::{Person, Saved, Tally};
 use crate::brief;
-use crate::export::Format;
+use crate::export::{Attachment, Format, export};
 use crate::locale::Lang;
 use crate::message::{Block, Entry, Line, Message, Span, plain};
-use crate::paper::Paper;
+use crate::paper::{Paper, PaperId};
 use crate::pipeline::{Top, saved, tally_of};
 use crate::store::{Result, Store, StoreError};
 
@@ -55,12 +55,29 @@ pub fn saved_page(store: &dyn Store, person: &Person, page: usize, lang: Lang, z
     Ok(Listing { message, page, pages })
 }
 
+/// Somebody's whole reading list as a file, the latest saved first. A paper of which nothing can be read any more is in it
+/// by its name.
+///
+/// # Errors
+/// Only when the store cannot be read.
+pub fn saved_file(store: &dyn Store, person: &Person, format: Format, lang: Lang) -> Result<Attachment> {
+    let mut papers = Vec::new();
+    for saved in saved(store, person)? {
+        papers.push(known(store, &saved.paper)?.unwrap_or_else(|| Paper::new(saved.paper)));
+    }
+    Ok(export(&papers, format, lang))
+}
+
+/// A damaged record takes nothing else away.
+fn known(store: &dyn Store, id: &PaperId) -> Result<Option<Paper>> {
+    match store.paper(id) {
+        Err(StoreError::Damaged { .. }) => Ok(None),
+        read => read,
+    }
+}
+
 fn kept(store: &dyn Store, number: u32, saved: &Saved, lang: Lang, zone: Tz) -> Result<Entry> {
-    // A damaged record takes nothing else away.
-    let paper = match store.paper(&saved.paper) {
-        Err(StoreError::Damaged { .. }) => None,
-        other => other?,
-    };
+    let paper = known(store, &saved.paper)?;
     let day = lang.short_date(saved.at.with_timezone(&zone).date_naive());
     let brief = paper.as_ref().and_then(|paper| brief::compose(paper, lang));
     let mut lines: Vec<Line> = brief.map(|brief| plain(brief.text)).into_iter().collect();
@@ -189,6 +206,10 @@ mod tests {
         assert!(first.message.to_plain().contains("\n1. On pruning 12\n"));
         let last = saved_page(&store, &reader(), usize::MAX, Lang::En, chrono_tz::UTC).unwrap();
         assert_eq!((last.page, last.pages), (2, 2));
+        let file = saved_file(&store, &reader(), Format::Ris, Lang::En).unwrap();
+        let ris = String::from_utf8(file.bytes).unwrap();
+        assert_eq!((file.name.as_str(), ris.matches("TY  - ").count()), ("saved.ris", 13));
+        assert!(ris.contains("TI  - On pruning 12\r\n") && ris.contains("AN  - arXiv:2510.00099\r\n"));
     }
 
     #[test]
