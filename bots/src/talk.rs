@@ -285,7 +285,7 @@ impl Talk {
         let job = self.with(&question, move |question, context| {
             let channel = command::channel_of(question, context.store)?;
             let all = channel
-                .map(|channel| pipeline::listed(&channel.settings))
+                .map(|channel| pipeline::listed(channel))
                 .unwrap_or_default();
             let numbered = (1..).zip(all).map(|(number, listed)| {
                 let text = listed.item.text();

@@ -92,7 +92,9 @@ fn channel(chat: i64) -> Channel {
         activity: Activity::Active,
         added_at: at(0),
         configured_as: None,
+        configured_with: None,
         owner: None,
+        resting: Subjects::default(),
     }
 }
 

@@ -336,9 +336,14 @@ pub struct Channel {
     /// The place under which the configuration file has it, if it does: then the file decides its settings, and whether it
     /// stays. It differs from `place` after the chat has moved.
     pub configured_as: Option<Place>,
+    /// What the configuration file said when it was last read, if it has the channel: what it says differently since then
+    /// counts, and what people changed in the channel stays otherwise.
+    pub configured_with: Option<Settings>,
     /// The platform's id of the person who set it up: the first who typed `/start` there. Hears of it when the channel cannot
     /// be written to any more.
     pub owner: Option<String>,
+    /// What it follows and wants nothing of for now.
+    pub resting: Subjects,
 }
 
 impl Channel {

@@ -217,7 +217,9 @@ fn web_channel(name: &str) -> Channel {
         activity: Activity::Active,
         added_at: noon(1),
         configured_as: None,
+        configured_with: None,
         owner: None,
+        resting: Subjects::default(),
     }
 }
 

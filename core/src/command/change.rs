@@ -182,7 +182,7 @@ impl Doing<'_> {
     /// The mark of what the place follows under a number of the list, or as typed.
     fn which(&self, typed: &str) -> Option<u64> {
         let channel = self.asked.channel.as_ref()?;
-        let all = pipeline::listed(&channel.settings);
+        let all = pipeline::listed(channel);
         let number = super::number(typed).and_then(|n| usize::try_from(n).ok()?.checked_sub(1));
         if let Some(listed) = number.and_then(|at| all.get(at)) {
             return Some(listed.item.mark());
@@ -206,7 +206,7 @@ impl Doing<'_> {
         let Some(mark) = self.which(&number) else {
             return answer(Message::sentence(lang.follows_no_such(&number)));
         };
-        let swapped = pipeline::revise(context.store, self.asked.place, mark, Revision::Swap(rule.clone()))?;
+        let swapped = pipeline::revise(context.store, &self.asked.place, mark, Revision::Swap(rule.clone()))?;
         let Some((_, old)) = swapped else {
             return answer(Message::sentence(lang.follows_no_such(&number)));
         };
@@ -222,7 +222,7 @@ impl Doing<'_> {
     fn unsubscribe(&self, typed: &str) -> Result<Message> {
         let (context, lang) = (self.asked.context, self.asked.lang);
         let dropped = match self.which(typed) {
-            Some(mark) => pipeline::revise(context.store, self.asked.place, mark, Revision::Drop)?,
+            Some(mark) => pipeline::revise(context.store, &self.asked.place, mark, Revision::Drop)?,
             None => None,
         };
         Ok(match dropped {
@@ -236,7 +236,7 @@ impl Doing<'_> {
 
     fn schedule(&self, typed: &str) -> Result<Message> {
         let lang = self.asked.lang;
-        let place = self.asked.place;
+        let place = &self.asked.place;
         if let Some(("missed", word)) = fold(typed).split_once(char::is_whitespace).map(|(a, b)| (a, b.trim())) {
             return match Missed::ALL.into_iter().find(|missed| missed.name() == word) {
                 Some(missed) => self.set(place, Setting::Missed(missed)),
@@ -251,7 +251,15 @@ impl Doing<'_> {
         match phrase::schedule(typed) {
             Ok(ScheduleChange::Show) => Ok(self.asked.schedule_message()),
             Ok(ScheduleChange::Off) => self.set(place, Setting::Schedule(None)),
-            Ok(ScheduleChange::Posts(schedule)) => self.set(place, Setting::Schedule(Some(schedule))),
+            Ok(ScheduleChange::Posts { schedule, zone }) => {
+                if let Some(zone) = zone {
+                    self.set(place, Setting::Timezone(zone))?;
+                }
+                self.set(place, Setting::Schedule(Some(schedule)))
+            }
+            Ok(ScheduleChange::Weekly { .. } | ScheduleChange::WeeklyOff) => {
+                todo!()
+            }
             Err(error) => Ok(Message::sentence(error.says(lang))),
         }
     }
@@ -343,7 +351,7 @@ impl Doing<'_> {
 
     fn follow(&self, change: Change, which: u64) -> Result<Reply> {
         let (context, lang) = (self.asked.context, self.asked.lang);
-        let listed = |channel: &Channel| pipeline::listed(&channel.settings);
+        let listed = |channel: &Channel| pipeline::listed(channel);
         let at = self.asked.channel.as_ref().and_then(|channel| {
             listed(channel)
                 .iter()
@@ -365,7 +373,7 @@ impl Doing<'_> {
                 return Ok(notice(&lang.edit_how(at + 1, &text), lang));
             }
         };
-        if pipeline::revise(context.store, self.asked.place, which, revision)?.is_none() {
+        if pipeline::revise(context.store, &self.asked.place, which, revision)?.is_none() {
             return Ok(notice(lang.stale_button(), lang));
         }
         let anew = Asked::new(self.question, context)?;
@@ -463,7 +471,7 @@ impl Asked<'_> {
         match pointed {
             Pointed::Here(number) => {
                 let digest = match message {
-                    Some(message) => store.digest_of_message(self.place, message)?,
+                    Some(message) => store.digest_of_message(&self.place, message)?,
                     None => None,
                 };
                 match digest {

@@ -52,6 +52,13 @@ enum Fate {
     NoChannel,
 }
 
+fn facts<'a>(paper: &'a Paper, scores: &'a [Score]) -> Facts<'a> {
+    Facts {
+        scores,
+        ..Facts::of(paper)
+    }
+}
+
 impl Asked<'_> {
     pub(super) fn why(&self, query: &PaperQuery, reply_to: Option<&str>) -> Result<Message> {
         match query {
@@ -147,7 +154,7 @@ impl Asked<'_> {
     fn rule_hits(&self, rule: &Rule, paper: &Paper) -> Option<Vec<Hit>> {
         let scores = Matcher::new(self.context.topics).score(paper);
         let set = rule::RuleSet::new([(0, rule)]);
-        let matched = set.matches(&Facts::new(paper, &scores));
+        let matched = set.find(&facts(paper, &scores));
         matched.into_iter().next().map(|found| found.hits)
     }
 
@@ -338,12 +345,12 @@ impl Asked<'_> {
         let subjects = &channel.settings.subjects;
         let scores = Matcher::new(self.context.topics).score(paper);
         let kept = |score: &Score| subjects.topics.contains(&score.topic) && score.verdict == Verdict::Kept;
-        let set = rule::RuleSet::new(subjects.rules.iter().enumerate());
+        let set = rule::RuleSet::new((0..).zip(&subjects.rules));
         scores.iter().any(kept)
             || !crate::subscription::KeywordMatcher::new(&subjects.keywords)
                 .find(paper)
                 .is_empty()
-            || !set.matches(&Facts::new(paper, &scores)).is_empty()
+            || !set.find(&facts(paper, &scores)).is_empty()
     }
 
     /// What each followed topic says of a paper, and the rule that comes nearest.
@@ -371,8 +378,10 @@ impl Asked<'_> {
                 lines.push(vec![Span::Dim(self.hits(&score.hits))]);
             }
         }
-        let facts = Facts::new(paper, &all);
-        if let Some((rule, explanation)) = rule::nearest(&subjects.rules, &facts) {
+        let facts = facts(paper, &all);
+        if let Some((key, explanation)) = rule::nearest((0..).zip(&subjects.rules), &facts)
+            && let Some(rule) = usize::try_from(key).ok().and_then(|at| subjects.rules.get(at))
+        {
             lines.push(vec![
                 Span::Plain(lang.why_nearest_rule().to_owned()),
                 Span::Code(rule.to_string()),

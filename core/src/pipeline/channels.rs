@@ -9,6 +9,7 @@ use super::readable;
 use crate::channel::{Activity, Channel, Place, Seq, Settings};
 use crate::delivery::{Delivery, State};
 use crate::store::{Result, Store, Write};
+use crate::subscription::Subjects;
 
 /// A channel that the configuration file wants.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -85,7 +86,9 @@ pub fn configure_channels(
                 activity: Activity::Active,
                 added_at: now,
                 configured_as: Some(wanted.place.clone()),
+                configured_with: Some(wanted.settings.clone()),
                 owner: None,
+                resting: Subjects::default(),
             }
             .due_again(now),
         };
@@ -111,7 +114,7 @@ pub fn configure_channels(
 
 /// A known channel as the file wants it.
 fn configured(known: &Channel, wanted: &Wanted, extent: Extent, now: DateTime<Utc>) -> Channel {
-    let settings = wanted.settings.clone();
+    let settings = merged(known, &wanted.settings);
     let same_times = known.settings.schedule == settings.schedule && known.settings.timezone == settings.timezone;
     let activity = match (&known.activity, extent) {
         (Activity::Active | Activity::Absent { .. }, _) | (Activity::Paused { .. }, Extent::Whole) => Activity::Active,
@@ -123,12 +126,55 @@ fn configured(known: &Channel, wanted: &Wanted, extent: Extent, now: DateTime<Ut
         settings,
         activity,
         configured_as: Some(wanted.place.clone()),
+        configured_with: Some(wanted.settings.clone()),
         ..known.clone()
     };
     if same_due {
         return channel;
     }
     channel.due_again(known.last_fired.unwrap_or(known.added_at).max(now))
+}
+
+/// What a known channel has after the file was read: where the file says something else than it did when it was last read,
+/// that counts; what people changed in the channel stays otherwise. So neither undoes what the other did later.
+fn merged(known: &Channel, file: &Settings) -> Settings {
+    let now = &known.settings;
+    let (last, mine) = match (&known.configured_with, &known.configured_as) {
+        (Some(last), _) => (last.clone(), now.clone()),
+        // Before changes in the channel were possible, it had what the file said.
+        (None, Some(_)) => (now.clone(), now.clone()),
+        // The file has it for the first time: it decides, and what people follow stays.
+        (None, None) => {
+            let subjects = Subjects::default();
+            let mine = Settings {
+                subjects: now.subjects.clone(),
+                ..file.clone()
+            };
+            (Settings { subjects, ..file.clone() }, mine)
+        }
+    };
+    fn later<T: Clone + PartialEq>(mine: &T, last: &T, file: &T) -> T {
+        if file == last { mine.clone() } else { file.clone() }
+    }
+    fn members<T: Clone + PartialEq>(mine: &[T], last: &[T], file: &[T]) -> Vec<T> {
+        let kept = mine.iter().filter(|one| !last.contains(one) || file.contains(one));
+        let added = file.iter().filter(|one| !last.contains(one));
+        kept.chain(added).cloned().collect()
+    }
+    let (a, b, c) = (&mine.subjects, &last.subjects, &file.subjects);
+    Settings {
+        subjects: Subjects::new(
+            members(&a.topics, &b.topics, &c.topics),
+            members(&a.keywords, &b.keywords, &c.keywords),
+        )
+        .with_rules(members(&a.rules, &b.rules, &c.rules)),
+        schedule: later(&mine.schedule, &last.schedule, &file.schedule),
+        timezone: later(&mine.timezone, &last.timezone, &file.timezone),
+        language: later(&mine.language, &last.language, &file.language),
+        when_empty: later(&mine.when_empty, &last.when_empty, &file.when_empty),
+        style: later(&mine.style, &last.style, &file.style),
+        missed: later(&mine.missed, &last.missed, &file.missed),
+    }
 }
 
 /// Before the first paper of the mailing that ends last: what a new channel's first digest shows. Where only reports

@@ -78,7 +78,7 @@ pub struct Listed {
 }
 
 /// Everything that a channel follows, in the order of the list that people see: topics, keywords, rules.
-pub fn listed(settings: &Settings) -> Vec<Listed> {
+pub fn listed(channel: &Channel) -> Vec<Listed> {
     let of = |subjects: &Subjects, resting| {
         let topics = subjects.topics.iter().cloned().map(Item::Topic);
         let keywords = subjects.keywords.iter().cloned().map(Item::Keyword);
@@ -86,8 +86,8 @@ pub fn listed(settings: &Settings) -> Vec<Listed> {
         let items: Vec<Item> = topics.chain(keywords).chain(rules).collect();
         items.into_iter().map(move |item| Listed { item, resting })
     };
-    let mut all: Vec<Listed> = of(&settings.subjects, false)
-        .chain(of(&settings.resting, true))
+    let mut all: Vec<Listed> = of(&channel.settings.subjects, false)
+        .chain(of(&channel.resting, true))
         .collect();
     // What rests keeps its place, or every press of a button would number the list anew.
     all.sort_by_cached_key(|listed| match &listed.item {
@@ -148,21 +148,21 @@ pub fn follow(
             configured_as: None,
             configured_with: None,
             owner: person.map(str::to_owned),
+            resting: Subjects::default(),
         }
         .due_again(now),
     };
-    let settings = &mut channel.settings;
-    if listed(settings)
+    if listed(&channel)
         .iter()
         .any(|listed| listed.item == item && !listed.resting)
     {
         return Ok(Ok((channel, Followed::Already)));
     }
-    let rested = item.take(&mut settings.resting);
-    if !rested && settings.subjects.len() + settings.resting.len() >= MOST {
+    let rested = item.take(&mut channel.resting);
+    if !rested && channel.settings.subjects.len() + channel.resting.len() >= MOST {
         return Ok(Err(TooMany));
     }
-    item.put(&mut settings.subjects);
+    item.put(&mut channel.settings.subjects);
     store.commit(vec![Write::Channel(Box::new(channel.clone()))])?;
     let followed = match rested {
         true => Followed::Again,
@@ -193,25 +193,25 @@ pub fn revise(store: &dyn Store, place: &Place, mark: u64, revision: Revision) -
     let Some(mut channel) = store.channel(place)? else {
         return Ok(None);
     };
-    let found = listed(&channel.settings)
+    let found = listed(&channel)
         .into_iter()
         .find(|listed| listed.item.mark() == mark);
     let Some(Listed { item, resting }) = found else {
         return Ok(None);
     };
-    let settings = &mut channel.settings;
-    item.take(&mut settings.subjects);
-    item.take(&mut settings.resting);
+    let subjects = &mut channel.settings.subjects;
+    item.take(subjects);
+    item.take(&mut channel.resting);
     match revision {
-        Revision::Rest => item.clone().put(&mut settings.resting),
-        Revision::Wake => item.clone().put(&mut settings.subjects),
+        Revision::Rest => item.clone().put(&mut channel.resting),
+        Revision::Wake => item.clone().put(subjects),
         Revision::Drop => {}
         Revision::Swap(rule) => {
             let rule = Item::Rule(rule);
-            rule.take(&mut settings.resting);
+            rule.take(&mut channel.resting);
             match resting {
-                true => rule.put(&mut settings.resting),
-                false => rule.put(&mut settings.subjects),
+                true => rule.put(&mut channel.resting),
+                false => rule.put(subjects),
             }
         }
     }

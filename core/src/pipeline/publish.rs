@@ -14,7 +14,8 @@ use crate::paper::PaperId;
 use crate::source::Window;
 use crate::store::{IntakeRecord, Result, Store, StoreError, Write};
 use crate::subscription::{KeywordMatcher, Subjects};
-use crate::topic::{Matcher, Score, Topic, Verdict};
+use crate::rule::{Facts, Matched, Rule, RuleSet};
+use crate::topic::{Hit, Matcher, Score, Topic, Verdict};
 
 /// How many due channels one commit takes at most.
 const BATCH: usize = 500;
@@ -215,8 +216,9 @@ fn publish(
         let id = DigestId::new(&channel.settings.subjects, channel.cursor, at);
         groups.entry((id, replayed)).or_default().push(channel);
     }
+    let ruled = Ruled::new(store, topics, groups.values().flatten(), &mut published.damaged)?;
     for ((id, replayed), channels) in groups {
-        publish_group(store, topics, render, id, replayed, channels, now, &mut published)?;
+        publish_group(store, topics, render, &ruled, id, replayed, channels, now, &mut published)?;
     }
     Ok(published)
 }
@@ -226,6 +228,7 @@ fn publish_group(
     store: &dyn Store,
     topics: &[Topic],
     render: &dyn Render,
+    ruled: &Ruled,
     id: DigestId,
     replayed: Option<Seq>,
     channels: Vec<Channel>,
@@ -238,7 +241,7 @@ fn publish_group(
     let digest = match store.digest(&id)? {
         Some(digest) => digest,
         None => {
-            let digest = draft(store, topics, id, first, replayed, &mut published.damaged)?;
+            let digest = draft(store, topics, ruled, id, first, replayed, &mut published.damaged)?;
             writes.push(Write::Digest(Box::new(digest.clone())));
             published.digests.push((id, digest.entries.len()));
             digest
@@ -248,7 +251,8 @@ fn publish_group(
     for channel in channels {
         let settings = &channel.settings;
         // A late word that there was nothing helps nobody.
-        let silent = digest.entries.is_empty() && (settings.when_empty == WhenEmpty::Silent || replayed.is_some());
+        let nothing_wanted = settings.subjects.is_empty();
+        let silent = digest.entries.is_empty() && (nothing_wanted || settings.when_empty == WhenEmpty::Silent || replayed.is_some());
         let delivery = DeliveryId::post(channel.place.clone(), id);
         if silent {
             published.silent.push(channel.place.clone());
@@ -301,6 +305,78 @@ fn publish_group(
     store.commit(writes)
 }
 
+/// What the rules of all channels find that are published for together: every paper is held against all of them at once.
+struct Ruled {
+    keys: HashMap<Rule, u64>,
+    found: HashMap<Seq, Vec<Matched>>,
+}
+
+impl Ruled {
+    fn new<'a>(
+        store: &dyn Store,
+        topics: &[Topic],
+        channels: impl Iterator<Item = &'a Channel>,
+        damaged: &mut Vec<StoreError>,
+    ) -> Result<Self> {
+        let (mut keys, mut since): (HashMap<Rule, u64>, Option<Seq>) = (HashMap::new(), None);
+        for channel in channels {
+            for rule in &channel.settings.subjects.rules {
+                if !keys.contains_key(rule) {
+                    keys.insert(rule.clone(), keys.len() as u64);
+                }
+                since = Some(since.map_or(channel.cursor, |least| least.min(channel.cursor)));
+            }
+        }
+        let mut found = HashMap::new();
+        let Some(since) = since else {
+            return Ok(Self { keys, found });
+        };
+        let upto = store.head()?;
+        let first = since.max(upto.saturating_sub(u64::try_from(MOST_PAPERS).unwrap_or(u64::MAX)));
+        let mut scores: HashMap<Seq, Vec<Score>> = HashMap::new();
+        for topic in topics {
+            for kept in store.matches(&topic.id, first, upto)? {
+                scores.entry(kept.seq).or_default().push(kept.score);
+            }
+        }
+        let set = RuleSet::new(keys.iter().map(|(rule, key)| (*key, rule)));
+        for record in store.intake(first, upto, MOST_PAPERS)? {
+            match store.paper(&record.paper) {
+                Ok(Some(paper)) => {
+                    let scores = scores.get(&record.seq).map(Vec::as_slice).unwrap_or_default();
+                    let facts = Facts {
+                        scores,
+                        ..Facts::of(&paper)
+                    };
+                    let matched = set.find(&facts);
+                    if !matched.is_empty() {
+                        found.insert(record.seq, matched);
+                    }
+                }
+                Ok(None) => {}
+                Err(error @ StoreError::Damaged { .. }) => damaged.push(error),
+                Err(error @ StoreError::Broken(_)) => return Err(error),
+            }
+        }
+        Ok(Self { keys, found })
+    }
+
+    /// What the rules of these subjects found in a paper, each condition once.
+    fn hits(&self, subjects: &Subjects, seq: Seq) -> Vec<Hit> {
+        let Some(found) = self.found.get(&seq) else {
+            return Vec::new();
+        };
+        let keys: Vec<u64> = subjects.rules.iter().filter_map(|rule| self.keys.get(rule).copied()).collect();
+        let mut hits: Vec<Hit> = Vec::new();
+        for hit in found.iter().filter(|matched| keys.contains(&matched.key)).flat_map(|m| &m.hits) {
+            if !hits.iter().any(|other| other.term == hit.term) {
+                hits.push(hit.clone());
+            }
+        }
+        hits
+    }
+}
+
 /// How many parts a rendering has that an earlier batch of channels wrote. It is not rendered again: a paper may have
 /// changed since, and some of its parts are sent already.
 fn stored_parts(store: &dyn Store, id: &RenderingId) -> Result<Option<u32>> {
@@ -338,6 +414,7 @@ fn fired(channel: Channel, at: Option<DateTime<Utc>>, upto: Option<Seq>, after: 
 fn draft(
     store: &dyn Store,
     topics: &[Topic],
+    ruled: &Ruled,
     id: DigestId,
     channel: &Channel,
     replayed: Option<Seq>,
@@ -362,12 +439,14 @@ fn draft(
     let mut candidates = Vec::new();
     for record in &records {
         let scores = scores.remove(&record.seq).unwrap_or_default();
-        if scores.is_empty() && subjects.keywords.is_empty() {
+        let ruled = ruled.hits(subjects, record.seq);
+        if scores.is_empty() && ruled.is_empty() && subjects.keywords.is_empty() {
             continue;
         }
         match store.paper(&record.paper) {
             Ok(Some(paper)) => {
-                let keywords = keywords.find(&paper);
+                let mut keywords = keywords.find(&paper);
+                keywords.extend(ruled);
                 if !scores.is_empty() || !keywords.is_empty() {
                     candidates.push(Candidate {
                         seq: record.seq,
@@ -467,10 +546,7 @@ pub fn draft_of_window(
         }
     }
     explained.sort_by(|(a, x), (b, y)| y.points.cmp(&x.points).then(a.seq.cmp(&b.seq)));
-    let subjects = Subjects {
-        topics: vec![topic.id.clone()],
-        keywords: Vec::new(),
-    };
+    let subjects = Subjects::new([topic.id.clone()], []);
     // It is dated as its papers are, whenever it is looked at.
     let occurrence = of_day.iter().map(|w| w.window.to).max().unwrap_or_default();
     let draft = Draft {

@@ -37,19 +37,6 @@ pub enum Setting {
 }
 
 impl Setting {
-    /// The key of the configuration file that says the same; `None` for what a file cannot say.
-    pub fn key(&self) -> Option<&'static str> {
-        match self {
-            Self::Schedule(_) => Some("schedule"),
-            Self::Timezone(_) => Some("timezone"),
-            Self::Missed(_) => Some("missed"),
-            Self::Language(_) => Some("language"),
-            Self::Style(_) => Some("style"),
-            Self::WhenEmpty(_) => Some("when_empty"),
-            Self::Pause { .. } | Self::Resume => None,
-        }
-    }
-
     /// What the channel has in the place of this.
     fn of(&self, channel: &Channel) -> Self {
         let settings = &channel.settings;
@@ -88,14 +75,6 @@ pub enum Refused {
     /// Nothing is posted there.
     #[error("{0} is no channel yet")]
     NoChannel(Place),
-    /// The configuration file decides: at the next start it would undo the change.
-    #[error("{place} stands in the configuration file, which decides its {key}: change `{key}` in its [[channel]] there")]
-    InFile {
-        /// The place under which the file has it.
-        place: Place,
-        /// The key in its `[[channel]]`.
-        key: &'static str,
-    },
     /// The configuration file had it and does not any more; the channel has fallen silent.
     #[error("{0} was taken out of the configuration file, and nothing is posted there until it is put back")]
     Absent(Place),
@@ -104,7 +83,8 @@ pub enum Refused {
 /// Gives the channel at `place` this setting; when it is next due follows. A new schedule or zone counts from `now`:
 /// neither becomes an occurrence of the new one in the past one that was missed.
 ///
-/// Pausing and resuming is not the file's business and is open to every channel. A channel that resumes before its pause
+/// In a channel of the configuration file it stays until the file says something else than it does now. A channel that
+/// resumes before its pause
 /// is over gets what its [`Missed`] says for the time of the pause.
 ///
 /// # Errors
@@ -118,13 +98,9 @@ pub fn change(
     let Some(channel) = store.channel(place)? else {
         return Ok(Err(Refused::NoChannel(place.clone())));
     };
-    match (&channel.activity, &channel.configured_as, setting.key()) {
-        (Activity::Absent { .. }, _, _) => return Ok(Err(Refused::Absent(place.clone()))),
-        (Activity::Active | Activity::Paused { .. } | Activity::Snoozed { .. }, Some(named), Some(key)) => {
-            let place = named.clone();
-            return Ok(Err(Refused::InFile { place, key }));
-        }
-        (Activity::Active | Activity::Paused { .. } | Activity::Snoozed { .. }, _, _) => {}
+    match &channel.activity {
+        Activity::Absent { .. } => return Ok(Err(Refused::Absent(place.clone()))),
+        Activity::Active | Activity::Paused { .. } | Activity::Snoozed { .. } => {}
     }
     let was = setting.of(&channel);
     let changed = changed(store, channel.clone(), setting.clone(), now)?;
@@ -201,13 +177,6 @@ impl Refused {
             Self::NoChannel(place) => lang.pick(
                 format!("{place} 还不是频道：先用 /subscribe 订阅。"),
                 format!("{place} is no channel yet: /subscribe to something first."),
-            ),
-            Self::InFile { place, key } => lang.pick(
-                format!("{place} 由配置文件管理：请在其 [[channel]] 中修改 {key}，然后重启程序。"),
-                format!(
-                    "{place} stands in the configuration file, which decides here: change {key} in its [[channel]] and start \
-                     the program again."
-                ),
             ),
             Self::Absent(place) => lang.pick(
                 format!("{place} 已从配置文件中移除，不再推送；放回文件并重启程序即可继续。"),

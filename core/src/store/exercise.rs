@@ -170,7 +170,9 @@ fn channel(at_place: &str, next_due: Option<i64>) -> Channel {
         activity: Activity::Active,
         added_at: at(0),
         configured_as: None,
+        configured_with: None,
         owner: None,
+        resting: Subjects::default(),
     }
 }
 

@@ -254,6 +254,71 @@ struct ChannelV1 {
     missed: Missed,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     snoozed: Option<SnoozedV1>,
+    #[serde(default, skip_serializing_if = "Subjects::is_empty")]
+    resting: Subjects,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    configured_with: Option<SettingsV1>,
+}
+
+/// What the configuration file last said of a channel.
+#[derive(Serialize, Deserialize)]
+struct SettingsV1 {
+    subjects: Subjects,
+    schedule: Option<String>,
+    timezone: Tz,
+    language: Lang,
+    when_empty: WhenEmpty,
+    style: Style,
+    #[serde(default, skip_serializing_if = "is_merge")]
+    missed: Missed,
+}
+
+impl From<Settings> for SettingsV1 {
+    fn from(settings: Settings) -> Self {
+        let Settings {
+            subjects,
+            schedule,
+            timezone,
+            language,
+            when_empty,
+            style,
+            missed,
+        } = settings;
+        Self {
+            subjects,
+            schedule: schedule.map(String::from),
+            timezone,
+            language,
+            when_empty,
+            style,
+            missed,
+        }
+    }
+}
+
+impl TryFrom<SettingsV1> for Settings {
+    type Error = crate::schedule::ScheduleError;
+
+    fn try_from(stored: SettingsV1) -> Result<Self, Self::Error> {
+        let SettingsV1 {
+            subjects,
+            schedule,
+            timezone,
+            language,
+            when_empty,
+            style,
+            missed,
+        } = stored;
+        Ok(Self {
+            subjects,
+            schedule: schedule.map(Schedule::try_from).transpose()?,
+            timezone,
+            language,
+            when_empty,
+            style,
+            missed,
+        })
+    }
 }
 
 #[allow(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
@@ -285,7 +350,9 @@ impl From<Channel> for ChannelV1 {
             activity,
             added_at,
             configured_as,
+            configured_with,
             owner,
+            resting,
         } = channel;
         let Settings {
             subjects,
@@ -321,6 +388,8 @@ impl From<Channel> for ChannelV1 {
             owner,
             missed,
             snoozed,
+            resting,
+            configured_with: configured_with.map(SettingsV1::from),
         }
     }
 }
@@ -347,6 +416,8 @@ impl TryFrom<ChannelV1> for Channel {
             owner,
             missed,
             snoozed,
+            resting,
+            configured_with,
         } = stored;
         Ok(Self {
             place,
@@ -370,7 +441,9 @@ impl TryFrom<ChannelV1> for Channel {
             },
             added_at,
             configured_as,
+            configured_with: configured_with.map(Settings::try_from).transpose()?,
             owner,
+            resting,
         })
     }
 }
@@ -913,7 +986,9 @@ mod tests {
             },
             added_at: at("2025-10-01T00:00:00Z"),
             configured_as: Some("telegram:-1001234567890/42".parse().unwrap()),
+            configured_with: None,
             owner: None,
+            resting: Subjects::default(),
         }
     }
 
@@ -1098,6 +1173,15 @@ mod tests {
         "paper_v1": paper(),
         "channel_v1": channel(),
         "channel_owned_v1": Channel { owner: Some("1001".to_owned()), ..channel() },
+        "channel_revised_v1": Channel {
+            resting: Subjects::new([TopicId("robots".to_owned())], []),
+            configured_with: Some(Settings { style: Style::Compact, ..channel().settings }),
+            settings: Settings {
+                subjects: subjects().with_rules(["kv cache -survey".parse().unwrap()]),
+                ..channel().settings
+            },
+            ..channel()
+        },
         "channel_snoozed_v1": Channel {
             settings: Settings { missed: Missed::Replay, ..channel().settings },
             activity: Activity::Snoozed {

@@ -2230,7 +2230,9 @@ mod tests {
             activity: Activity::Active,
             added_at: at(0),
             configured_as: None,
+            configured_with: None,
             owner: None,
+            resting: Subjects::default(),
         }
     }
 
