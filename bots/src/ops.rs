@@ -367,6 +367,7 @@ impl Ops {
         for (state, n) in [
             ("active", counts.active),
             ("paused", counts.paused),
+            ("snoozed", counts.snoozed),
             ("absent", counts.absent),
         ] {
             self.0.channels.get_or_create(&[("state", state)]).set(number(n));

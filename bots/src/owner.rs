@@ -97,7 +97,7 @@ mod tests {
     use std::sync::{Arc, Mutex};
 
     use futures::future::{BoxFuture, ready};
-    use paperwire_core::channel::{Activity, Settings, Style, WhenEmpty};
+    use paperwire_core::channel::{Activity, Settings, Style, WhenEmpty, Missed};
     use paperwire_core::delivery::{LimitScope, Looked, Missing, Tag};
     use paperwire_core::locale::Lang;
     use paperwire_core::message::Part;
@@ -147,6 +147,7 @@ mod tests {
             timezone: chrono_tz::UTC,
             language: Lang::Zh,
             when_empty: WhenEmpty::Say,
+            missed: Missed::Merge,
             style: Style::Compact,
         };
         let channel = Channel {

@@ -255,6 +255,14 @@ impl std::fmt::Debug for Service {
 /// Why a channel is silent that the file does not have.
 const ABSENT: &str = "the configuration does not have it any more";
 
+/// Why a channel is silent that its people paused.
+fn snoozed(until: Option<chrono::DateTime<chrono::Utc>>) -> String {
+    match until {
+        Some(until) => format!("its people paused it until {}", until.format("%Y-%m-%d %H:%M UTC")),
+        None => "its people paused it; /resume there makes it active".to_owned(),
+    }
+}
+
 /// Why a request was not done; a sentence for people.
 type Failure = String;
 
@@ -390,6 +398,7 @@ impl Service {
                         Some(channel) => match &channel.activity {
                             Activity::Active => chosen.push(channel),
                             Activity::Paused { reason, .. } => wrong.push(format!("{place} is paused: {reason}")),
+                            Activity::Snoozed { until, .. } => wrong.push(format!("{place} is paused: {}", snoozed(*until))),
                             Activity::Absent { .. } => wrong.push(format!("{place} is paused: {ABSENT}")),
                         },
                         None => wrong.push(format!(
@@ -503,6 +512,7 @@ impl Service {
                 paused: match channel.activity {
                     Activity::Active => None,
                     Activity::Paused { reason, .. } => Some(reason),
+                    Activity::Snoozed { until, .. } => Some(snoozed(until)),
                     Activity::Absent { .. } => Some(ABSENT.to_owned()),
                 },
                 owner: channel.owner,

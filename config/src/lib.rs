@@ -18,7 +18,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use chrono_tz::Tz;
-use paperwire_core::channel::{Place, Platform, Settings, Style, WhenEmpty};
+use paperwire_core::channel::{Missed, Place, Platform, Settings, Style, WhenEmpty};
 use paperwire_core::delivery::UncertainPolicy;
 use paperwire_core::locale::Lang;
 use paperwire_core::schedule::Schedule;
@@ -123,6 +123,8 @@ pub struct Defaults {
     pub when_empty: WhenEmpty,
     /// How much of each paper.
     pub style: Style,
+    /// What becomes of occurrences that were missed.
+    pub missed: Missed,
 }
 
 impl Defaults {
@@ -135,6 +137,7 @@ impl Defaults {
             language: self.language,
             when_empty: self.when_empty,
             style: self.style,
+            missed: self.missed,
         }
     }
 }
@@ -671,15 +674,18 @@ PAPERWIRE_TELEGRAM_TOKEN: unknown variable; did you mean PAPERWIRE_TELEGRAM__TOK
     fn a_channel_has_what_it_chooses_and_the_defaults_for_the_rest() {
         let config = parse(&format!(
             "[defaults]\nschedule = \"0 8 * * mon\"\ntimezone = \"Asia/Shanghai\"\nlanguage = \"zh\"\n\
-             when_empty = \"silent\"\n{LOBBY}schedule = \"off\"\nwhen_empty = \"say\""
+             when_empty = \"silent\"\nmissed = \"replay\"\n{LOBBY}schedule = \"off\"\nwhen_empty = \"say\""
         ));
         let settings = &config.channels.first().unwrap().settings;
         assert_eq!(settings.schedule, None);
         assert_eq!((settings.timezone, settings.language), (Tz::Asia__Shanghai, Lang::Zh));
-        assert_eq!((settings.when_empty, settings.style), (WhenEmpty::Say, Style::Compact));
+        assert_eq!(
+            (settings.when_empty, settings.style, settings.missed),
+            (WhenEmpty::Say, Style::Compact, Missed::Replay)
+        );
         assert_eq!(
             config.origin("channel[0].schedule").unwrap().to_string(),
-            "paperwire.toml:9"
+            "paperwire.toml:10"
         );
         assert_eq!(config.origin("channel[0].style"), None);
     }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 
 use chrono_tz::{TZ_VARIANTS, Tz};
-use paperwire_core::channel::{Place, Style, WhenEmpty};
+use paperwire_core::channel::{Missed, Place, Style, WhenEmpty};
 use paperwire_core::delivery::UncertainPolicy;
 use paperwire_core::locale::Lang;
 use paperwire_core::schedule::Schedule;
@@ -259,6 +259,7 @@ fn defaults(section: &Section<'_>, errors: &mut Vec<ConfigError>) -> Defaults {
         language: Lang::En,
         when_empty: WhenEmpty::Say,
         style: Style::Compact,
+        missed: Missed::Merge,
     };
     choices(section, &fallback, errors)
 }
@@ -298,6 +299,12 @@ fn choices(section: &Section<'_>, fallback: &Defaults, errors: &mut Vec<ConfigEr
             Some("full") => Style::Full,
             Some(_) => Style::Compact,
             None => fallback.style,
+        },
+        missed: match section.text("missed") {
+            Some("skip") => Missed::Skip,
+            Some("replay") => Missed::Replay,
+            Some(_) => Missed::Merge,
+            None => fallback.missed,
         },
     }
 }

@@ -73,7 +73,9 @@ const TIMEZONE: Key = key("timezone", Kind::Text);
 const WHEN_EMPTY: Key = key("when_empty", Kind::Choice(&["say", "silent"]));
 const STYLE: Key = key("style", Kind::Choice(&["compact", "full"]));
 
-const DEFAULTS: &[Key] = &[SCHEDULE, TIMEZONE, key("language", LANGUAGE), WHEN_EMPTY, STYLE];
+const MISSED: Key = key("missed", Kind::Choice(&["merge", "skip", "replay"]));
+
+const DEFAULTS: &[Key] = &[SCHEDULE, TIMEZONE, key("language", LANGUAGE), WHEN_EMPTY, STYLE, MISSED];
 
 const CHANNEL: &[Key] = &[
     key("place", Kind::Text),
@@ -84,6 +86,7 @@ const CHANNEL: &[Key] = &[
     key("language", LANGUAGE),
     WHEN_EMPTY,
     STYLE,
+    MISSED,
 ];
 
 /// A `[[topic]]`; a shipped topic is a file with these keys at its top.

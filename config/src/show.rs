@@ -64,6 +64,7 @@ impl Page<'_> {
                 Style::Full => "full",
             },
         );
+        self.line("missed", choices.missed.name());
     }
 }
 
@@ -127,6 +128,7 @@ pub(crate) fn show(config: &Config) -> String {
             language: settings.language,
             when_empty: settings.when_empty,
             style: settings.style,
+            missed: settings.missed,
         });
     }
 

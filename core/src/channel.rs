@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use chrono_tz::Tz;
 use serde::{Deserialize, Serialize};
 
@@ -204,6 +204,39 @@ pub enum Style {
     Full,
 }
 
+/// What becomes of occurrences that passed while nobody could post: the program was off, or the channel was paused.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Missed {
+    /// The next digest holds everything since the last one.
+    #[default]
+    Merge,
+    /// They are not made up for: what they would have brought is never posted.
+    Skip,
+    /// Each becomes a digest of its own, in order, with the papers that had come in by then.
+    Replay,
+}
+
+impl Missed {
+    /// All of them, for tables.
+    pub const ALL: [Self; 3] = [Self::Merge, Self::Skip, Self::Replay];
+
+    /// `merge`, `skip` or `replay`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Merge => "merge",
+            Self::Skip => "skip",
+            Self::Replay => "replay",
+        }
+    }
+}
+
+impl fmt::Display for Missed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
 /// What a channel has chosen. The configuration file has the same fields.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Settings {
@@ -219,6 +252,8 @@ pub struct Settings {
     pub when_empty: WhenEmpty,
     /// How much of each paper.
     pub style: Style,
+    /// What becomes of occurrences that were missed.
+    pub missed: Missed,
 }
 
 /// The position in the order of intake up to which a channel has read; 0 is before the first paper.
@@ -237,11 +272,31 @@ pub enum Activity {
         /// Since when.
         since: DateTime<Utc>,
     },
+    /// It does not, since its people want to be left alone for a while. Due times go by as if nobody were there;
+    /// [`Settings::missed`] says what becomes of them.
+    Snoozed {
+        /// When it gets digests again by itself; `None` is until somebody says so.
+        until: Option<DateTime<Utc>>,
+        /// Since when.
+        since: DateTime<Utc>,
+        /// The platform's id of the person who said so.
+        by: String,
+    },
     /// It does not, since the configuration file no longer has it; if the file has it again, it goes on where it was.
     Absent {
         /// Since when.
         since: DateTime<Utc>,
     },
+}
+
+impl Activity {
+    /// Whether the platform lets us write there, as far as is known: what stands there may be corrected.
+    pub fn is_reachable(&self) -> bool {
+        match self {
+            Self::Active | Self::Snoozed { .. } => true,
+            Self::Paused { .. } | Self::Absent { .. } => false,
+        }
+    }
 }
 
 /// A place with what it follows and how far it has read.
@@ -255,7 +310,8 @@ pub struct Channel {
     pub cursor: Seq,
     /// The latest occurrence that was published for it.
     pub last_fired: Option<DateTime<Utc>>,
-    /// When it is next due; derived from schedule, zone and `last_fired`, kept for the index.
+    /// When it is next due; derived from schedule and zone ([`Self::due_after`]), kept for the index. While it lies in the
+    /// past, it is the first occurrence that was missed; no earlier one counts, for the schedule may have been another.
     pub next_due: Option<DateTime<Utc>>,
     /// Whether it gets anything.
     pub activity: Activity,
@@ -267,6 +323,29 @@ pub struct Channel {
     /// The platform's id of the person who set it up: the first who typed `/start` there. Hears of it when the channel cannot
     /// be written to any more.
     pub owner: Option<String>,
+}
+
+impl Channel {
+    /// The first occurrence after `after` at which it gets a digest; `None` when it gets none, whatever the time.
+    pub fn due_after(&self, after: DateTime<Utc>) -> Option<DateTime<Utc>> {
+        let after = match &self.activity {
+            Activity::Active => after,
+            // An occurrence at the very end of the pause is posted.
+            Activity::Snoozed { until, .. } => after.max((*until)? - TimeDelta::nanoseconds(1)),
+            Activity::Paused { .. } | Activity::Absent { .. } => return None,
+        };
+        let schedule = self.settings.schedule.as_ref()?;
+        schedule.next_after(self.settings.timezone, after)
+    }
+
+    /// The same with [`Self::due_after`] as `next_due`. Where the platform or the file keeps it silent, that stays as it is.
+    pub fn due_again(self, after: DateTime<Utc>) -> Self {
+        let next_due = match &self.activity {
+            Activity::Active | Activity::Snoozed { .. } => self.due_after(after),
+            Activity::Paused { .. } | Activity::Absent { .. } => self.next_due,
+        };
+        Self { next_due, ..self }
+    }
 }
 
 #[cfg(test)]

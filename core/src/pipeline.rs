@@ -12,6 +12,7 @@ mod correct;
 mod deliver;
 mod publish;
 pub mod queue;
+mod settings;
 
 #[cfg(test)]
 pub(crate) mod fixture;
@@ -23,6 +24,7 @@ pub use self::channels::{
 pub use self::compact::{EDIT_WINDOW, compact};
 pub use self::deliver::{Input, Job, Task, Turn, limiter, set_aside, take_over, turn};
 pub use self::publish::{Published, Scored, draft_of_window, publish_due, publish_now};
+pub use self::settings::{Changed, Refused, Setting, change, upcoming};
 
 /// A damaged record as one that is not there: it is set aside, and whatever else the stage does goes on.
 fn readable<T>(read: Result<Option<T>>) -> Result<Option<T>> {

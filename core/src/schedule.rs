@@ -6,6 +6,8 @@
 //! fields to agree, where crontab(5) wants either: such an expression becomes two schedules. And in a zone with daylight
 //! saving time it loses skipped times, doubles repeated ones and can step back: it is asked about the wall clock only,
 //! and what a wall clock's time means in the zone is decided in `resolve`.
+//!
+//! What people type instead of an expression is read in [`phrase`], and where their clocks stand in [`zone`].
 
 use std::collections::BTreeSet;
 use std::hash::{Hash, Hasher};
@@ -17,6 +19,10 @@ use chrono_tz::{GapInfo, Tz};
 use cron::TimeUnitSpec as _;
 use serde::{Deserialize, Serialize};
 
+pub mod phrase;
+mod words;
+pub mod zone;
+
 /// The longest expression, in characters; the longest useful ones have about 60.
 pub const MAX_EXPRESSION: usize = 200;
 
@@ -27,6 +33,7 @@ pub const MAX_EXPRESSION: usize = 200;
 /// - In all of them Sunday is 0 or 7, Monday 1; months and weekdays have English names (`jan`, `Mon`), lists, ranges and
 ///   steps are allowed, `?` in a day field is `*`.
 /// - When both day fields are restricted (do not begin with `*`), a day on which either matches counts.
+/// - Several expressions with `;` between mean every time that one of them means: `30 9 * * *; 0 18 * * *`.
 /// - `@hourly`, `@daily`, `@midnight`, `@weekly`, `@monthly`, `@yearly`, `@annually`.
 ///
 /// A time that the zone skips is due when the clocks have jumped; one that it repeats is due the first time only. So
@@ -35,7 +42,7 @@ pub const MAX_EXPRESSION: usize = 200;
 #[serde(into = "String", try_from = "String")]
 pub struct Schedule {
     text: String,
-    /// One schedule, or two whose union is meant.
+    /// One schedule, or several whose union is meant.
     wall: Arc<[cron::Schedule]>,
 }
 
@@ -111,6 +118,16 @@ impl Schedule {
             }
         }
         latest.filter(|at| *at > after)
+    }
+
+    /// The occurrences that are after `after` and not after `now`, oldest first; of more than `most` the latest.
+    pub fn latest_dues(&self, zone: Tz, after: DateTime<Utc>, now: DateTime<Utc>, most: usize) -> Vec<DateTime<Utc>> {
+        let before = |at: &DateTime<Utc>| self.latest_due(zone, after, *at - TimeDelta::nanoseconds(1));
+        let mut dues: Vec<_> = std::iter::successors(self.latest_due(zone, after, now), before)
+            .take(most)
+            .collect();
+        dues.reverse();
+        dues
     }
 
     fn wall_after(&self, wall: NaiveDateTime) -> Option<NaiveDateTime> {
@@ -267,13 +284,21 @@ const ALIASES: [(&str, &str); 7] = [
 ];
 
 fn compile(text: &str) -> Result<Arc<[cron::Schedule]>, Refusal> {
-    let refuse = |reason: String| Err((None, reason));
     if text.chars().count() > MAX_EXPRESSION {
-        return refuse(format!("it is longer than {MAX_EXPRESSION} characters"));
+        return Err((None, format!("it is longer than {MAX_EXPRESSION} characters")));
     }
+    let all: Vec<_> = text
+        .split(';')
+        .map(|part| compile_one(part.trim()))
+        .collect::<Result<_, _>>()?;
+    Ok(all.iter().flat_map(|wall| wall.iter().cloned()).collect())
+}
+
+fn compile_one(text: &str) -> Result<Arc<[cron::Schedule]>, Refusal> {
+    let refuse = |reason: String| Err((None, reason));
     if text.starts_with('@') {
         return match ALIASES.iter().find(|(alias, _)| alias.eq_ignore_ascii_case(text)) {
-            Some((_, meaning)) => compile(meaning),
+            Some((_, meaning)) => compile_one(meaning),
             None if text.starts_with("@every") => {
                 refuse("@every is not available; steps are: “*/15 * * * *” is every quarter of an hour".to_owned())
             }
@@ -569,6 +594,19 @@ mod tests {
     }
 
     #[test]
+    fn several_expressions_mean_each_of_their_times_once() {
+        let both = "30 9 * * 1-5; 0 18 * * *;0 18 * * fri";
+        let times = ["01-02 09:30:00", "01-02 18:00:00", "01-03 18:00:00", "01-04 18:00:00", "01-05 09:30:00"];
+        assert_eq!(upcoming(both, UTC, "2026-01-02T00:00:00Z", 5), times);
+        let (after, now) = (at("2026-01-02T00:00:00Z"), at("2026-01-05T12:00:00Z"));
+        let dues = |most| {
+            let dues = schedule(both).latest_dues(UTC, after, now, most);
+            dues.iter().map(|at| at.format("%m-%d %H:%M:%S").to_string()).collect::<Vec<_>>()
+        };
+        assert_eq!((dues(9), dues(2)), (times.map(str::to_owned).to_vec(), times[3..].iter().map(|t| (*t).to_owned()).collect()));
+    }
+
+    #[test]
     fn an_impossible_expression_is_refused_naming_the_field_and_what_is_possible() {
         for (text, field, hint) in [
             ("0 24 * * *", Some("hour"), "0 (midnight) to 23"),
@@ -597,6 +635,8 @@ mod tests {
             ("0 9 * *", None, "it has 4 fields; five"),
             ("0 0 9 * * * 2026 x", None, "it has 8 fields; five"),
             ("09:00", None, "one field"),
+            ("0 9 * * *; 0 25 * * *", Some("hour"), "0 (midnight) to 23"),
+            ("0 9 * * *;", None, "no fields"),
             ("", None, "no fields"),
         ] {
             let (named, message) = refusal(text);

@@ -210,6 +210,8 @@ pub struct Counts {
     pub active: u64,
     /// Channels that cannot be written to.
     pub paused: u64,
+    /// Channels that their people paused.
+    pub snoozed: u64,
     /// Channels that the configuration no longer has.
     pub absent: u64,
 }
@@ -219,6 +221,7 @@ impl Counts {
         *match channel.activity {
             Activity::Active => &mut self.active,
             Activity::Paused { .. } => &mut self.paused,
+            Activity::Snoozed { .. } => &mut self.snoozed,
             Activity::Absent { .. } => &mut self.absent,
         } += 1;
     }
@@ -263,7 +266,8 @@ pub enum Write {
         /// [`crate::topic::Topic::fingerprint`].
         fingerprint: u64,
     },
-    /// Puts a channel under its place; the index by `next_due` follows (active channels only).
+    /// Puts a channel under its place; the index by `next_due` follows (channels that are active, or will be by
+    /// themselves: [`Channel::due_after`]).
     Channel(Box<Channel>),
     /// Removes a channel. Its deliveries stay.
     RemoveChannel(Place),
@@ -339,9 +343,9 @@ pub trait Store: Send + Sync {
     fn channel(&self, place: &Place) -> Result<Option<Channel>>;
     /// All channels, by place.
     fn channels(&self) -> Result<Vec<Channel>>;
-    /// Active channels whose `next_due` is not after `now`, most overdue first, then by place; at most `limit`.
+    /// Channels, active or snoozed, whose `next_due` is not after `now`, most overdue first, then by place; at most `limit`.
     fn channels_due(&self, now: DateTime<Utc>, limit: usize) -> Result<Vec<Channel>>;
-    /// When the next active channel is due.
+    /// When the next of them is due.
     fn next_channel_due(&self) -> Result<Option<DateTime<Utc>>>;
     /// The digest of this id.
     fn digest(&self, id: &DigestId) -> Result<Option<Digest>>;

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
 
+use super::publish::woken;
 use super::readable;
 use crate::channel::{Activity, Channel, Place, Seq, Settings};
 use crate::delivery::{Delivery, State};
@@ -64,7 +65,12 @@ pub fn configure_channels(
                 if known.place != wanted.place {
                     moved.push((wanted.place.clone(), known.place.clone()));
                 }
-                let configured = configured(&known, wanted, extent, now);
+                let mut configured = configured(&known, wanted, extent, now);
+                if let (Activity::Paused { since, .. } | Activity::Absent { since }, Activity::Active) =
+                    (&known.activity, &configured.activity)
+                {
+                    configured = woken(store, configured, *since, now)?;
+                }
                 if configured == known {
                     continue;
                 }
@@ -72,7 +78,7 @@ pub fn configure_channels(
             }
             None => Channel {
                 place: wanted.place.clone(),
-                next_due: next_due(&wanted.settings, now),
+                next_due: None,
                 settings: wanted.settings.clone(),
                 cursor: begin,
                 last_fired: None,
@@ -80,7 +86,8 @@ pub fn configure_channels(
                 added_at: now,
                 configured_as: Some(wanted.place.clone()),
                 owner: None,
-            },
+            }
+            .due_again(now),
         };
         writes.push(Write::Channel(Box::new(channel)));
     }
@@ -108,29 +115,20 @@ fn configured(known: &Channel, wanted: &Wanted, extent: Extent, now: DateTime<Ut
     let same_times = known.settings.schedule == settings.schedule && known.settings.timezone == settings.timezone;
     let activity = match (&known.activity, extent) {
         (Activity::Active | Activity::Absent { .. }, _) | (Activity::Paused { .. }, Extent::Whole) => Activity::Active,
-        (Activity::Paused { .. }, Extent::Additions) => known.activity.clone(),
+        (Activity::Paused { .. }, Extent::Additions) | (Activity::Snoozed { .. }, _) => known.activity.clone(),
     };
     // An occurrence that was missed before the start stays due.
-    let next_due = if same_times && known.activity == activity {
-        known.next_due
-    } else {
-        let base = known.last_fired.unwrap_or(known.added_at).max(now);
-        next_due(&settings, base)
-    };
-    Channel {
+    let same_due = same_times && known.activity == activity;
+    let channel = Channel {
         settings,
-        next_due,
         activity,
         configured_as: Some(wanted.place.clone()),
         ..known.clone()
+    };
+    if same_due {
+        return channel;
     }
-}
-
-fn next_due(settings: &Settings, after: DateTime<Utc>) -> Option<DateTime<Utc>> {
-    settings
-        .schedule
-        .as_ref()
-        .and_then(|s| s.next_after(settings.timezone, after))
+    channel.due_again(known.last_fired.unwrap_or(known.added_at).max(now))
 }
 
 /// Before the first paper of the mailing that ends last: what a new channel's first digest shows. Where only reports
@@ -200,7 +198,9 @@ fn moved(mut delivery: Delivery, to: &Place) -> Delivery {
     delivery
 }
 
-/// A paused channel gets digests again: the next one holds everything since its position. Returns whether it was paused.
+/// A channel that was paused, since it could not be written to, gets digests again; what it missed becomes what it has
+/// chosen. Returns whether it was paused. A pause that its people asked for stays: anybody may type `/start`, and only
+/// [`super::Setting::Resume`] ends such a pause early.
 ///
 /// # Errors
 /// Only when the store fails.
@@ -209,14 +209,10 @@ pub fn resume_channel(store: &dyn Store, place: &Place, now: DateTime<Utc>) -> R
         return Ok(false);
     };
     match channel.activity {
-        Activity::Active | Activity::Absent { .. } => Ok(false),
-        Activity::Paused { .. } => {
-            let next_due = next_due(&channel.settings, now);
-            store.commit(vec![Write::Channel(Box::new(Channel {
-                activity: Activity::Active,
-                next_due,
-                ..channel
-            }))])?;
+        Activity::Active | Activity::Snoozed { .. } | Activity::Absent { .. } => Ok(false),
+        Activity::Paused { since, .. } => {
+            let channel = woken(store, channel, since, now)?;
+            store.commit(vec![Write::Channel(Box::new(channel))])?;
             Ok(true)
         }
     }

@@ -11,7 +11,6 @@ use chrono::{DateTime, Utc};
 
 use super::compact::EDIT_WINDOW;
 use super::readable;
-use crate::channel::Activity;
 use crate::delivery::{Delivery, DeliveryId, State};
 use crate::digest::{Digest, DigestId, RenderingId};
 use crate::erratum::{Detail, Errata};
@@ -123,7 +122,7 @@ struct Posted {
     corrections: Vec<Delivery>,
 }
 
-/// The active channels' places where the digest was posted not too long ago, or is on its way.
+/// The places of channels that can be written to where the digest was posted not too long ago, or is on its way.
 fn places(store: &dyn Store, digest: DigestId, now: DateTime<Utc>) -> Result<Vec<Posted>> {
     // By place, then by revision.
     let mut places: Vec<Posted> = Vec::new();
@@ -144,7 +143,7 @@ fn places(store: &dyn Store, digest: DigestId, now: DateTime<Utc>) -> Result<Vec
     let mut active = Vec::new();
     for posted in places {
         let channel = readable(store.channel(&posted.post.id.place))?;
-        if editable(&posted.post, now) && channel.is_some_and(|channel| channel.activity == Activity::Active) {
+        if editable(&posted.post, now) && channel.is_some_and(|channel| channel.activity.is_reachable()) {
             active.push(posted);
         }
     }
@@ -320,6 +319,7 @@ mod tests {
     };
     use super::super::{Accepted, Job, Task, accept, compact, publish_now};
     use super::*;
+    use crate::channel::Activity;
     use crate::channel::Channel;
     use crate::delivery::{SendError, Verdict};
     use crate::locale::Lang;

@@ -149,7 +149,7 @@ fn settle(
             ChannelEffect::None => {}
             ChannelEffect::Pause { reason, rewind } => {
                 let channel = readable(store.channel(&held.id.place))?;
-                if channel.is_some_and(|channel| channel.activity == Activity::Active) {
+                if channel.is_some_and(|channel| channel.activity.is_reachable()) {
                     turn.paused.push((held.id.place.clone(), reason.clone()));
                 }
                 writes.extend(pause(store, &held.id, reason, *rewind, now)?);

@@ -6,7 +6,7 @@ use std::collections::HashSet;
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::{Accepted, Input, Job, Turn, Wanted, accept, configure_channels, turn};
-use crate::channel::{Channel, Place, Platform, Seq, Settings, Style, WhenEmpty};
+use crate::channel::{Channel, Place, Platform, Seq, Settings, Style, WhenEmpty, Missed};
 use crate::delivery::{Delivery, DeliveryId, Outcome, SendError, UncertainPolicy};
 use crate::digest::{Digest, DigestId, RenderingId};
 use crate::erratum::Errata;
@@ -182,6 +182,7 @@ pub(crate) fn settings() -> Settings {
         timezone: chrono_tz::UTC,
         language: Lang::En,
         when_empty: WhenEmpty::Say,
+        missed: Missed::Merge,
         style: Style::Compact,
     }
 }

@@ -1,12 +1,12 @@
 //! Publishing: digest, rendered parts, deliveries and the channels' new positions in one commit. Channels with the same
 //! subjects, the same position and the same occurrence share one digest, and those that show it alike share its parts.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 
 use super::readable;
-use crate::channel::{Activity, Channel, Place, Seq, WhenEmpty};
+use crate::channel::{Activity, Channel, Missed, Place, Seq, WhenEmpty};
 use crate::delivery::{Delivery, DeliveryId};
 use crate::digest::{Candidate, Digest, DigestId, Draft, RenderingId, View, compose};
 use crate::message::Render;
@@ -30,30 +30,148 @@ pub struct Published {
     pub deliveries: Vec<DeliveryId>,
     /// Channels that were due and stay silent, since their day is empty.
     pub silent: Vec<Place>,
+    /// Channels that were due and get nothing, since they missed their occurrence and do not make up for it.
+    pub passed: Vec<Place>,
     /// Papers that were left out, since their record cannot be read.
     pub damaged: Vec<StoreError>,
 }
 
-/// Publishes for the channels that are due at `now`. What was missed in between becomes one digest at the latest missed
-/// occurrence. Call it until it publishes nothing.
+/// How late a digest may be and is still on time: a restart, an upgrade. An occurrence further back was missed.
+const LATE: TimeDelta = TimeDelta::hours(1);
+/// How many missed occurrences are replayed at most; earlier ones are merged into the first of these.
+const REPLAYED: usize = 14;
+
+/// A channel and the occurrence that is its turn.
+struct Target {
+    channel: Channel,
+    at: DateTime<Utc>,
+    /// Where its digest ends, if the occurrence was missed and is replayed: what had come by then. Otherwise it holds all
+    /// that there is.
+    replayed: Option<Seq>,
+}
+
+/// What becomes of a channel that is due.
+enum Due {
+    /// It gets a digest.
+    Digest(Target),
+    /// It gets none; this is what it is afterwards.
+    Passed(Channel),
+}
+
+/// Publishes for the channels that are due at `now`; what was missed in between becomes what the channel has chosen
+/// ([`Missed`]). Channels whose pause is over are active again. Call it until it publishes nothing.
 ///
 /// # Errors
 /// Only when the store fails.
 pub fn publish_due(store: &dyn Store, topics: &[Topic], render: &dyn Render, now: DateTime<Utc>) -> Result<Published> {
-    let mut targets = Vec::new();
+    let (mut targets, mut passed, mut writes) = (Vec::new(), Vec::new(), Vec::new());
     for channel in store.channels_due(now, BATCH)? {
-        let after = channel.last_fired.unwrap_or(channel.added_at);
-        let zone = channel.settings.timezone;
-        let occurrence = channel
-            .settings
-            .schedule
-            .as_ref()
-            .and_then(|s| s.latest_due(zone, after, now))
-            // The schedule may have changed since `next_due` was computed; then nothing was missed.
-            .filter(|at| channel.last_fired.is_none_or(|last| *at > last));
-        targets.push((channel, occurrence));
+        match due(store, channel, now)? {
+            Due::Digest(target) => targets.push(target),
+            Due::Passed(channel) => {
+                passed.push(channel.place.clone());
+                writes.push(Write::Channel(Box::new(channel)));
+            }
+        }
     }
-    publish(store, topics, render, targets, now)
+    if !writes.is_empty() {
+        store.commit(writes)?;
+    }
+    let published = publish(store, topics, render, targets, now)?;
+    Ok(Published { passed, ..published })
+}
+
+fn due(store: &dyn Store, channel: Channel, now: DateTime<Utc>) -> Result<Due> {
+    // An occurrence before `next_due` was not one when it passed, or has been served.
+    let due = channel.next_due.unwrap_or(now) - TimeDelta::nanoseconds(1);
+    let after = match &channel.activity {
+        Activity::Active | Activity::Paused { .. } | Activity::Absent { .. } => due,
+        Activity::Snoozed { until, since, .. } => {
+            if until.is_none_or(|until| until > now) {
+                return Ok(Due::Passed(fired(channel, None, None, now)));
+            }
+            // Those that the pause swallowed were missed.
+            due.min(*since)
+        }
+    };
+    let after = channel.last_fired.map_or(after, |last| last.max(after));
+    let channel = Channel {
+        activity: Activity::Active,
+        ..channel
+    };
+    let zone = channel.settings.timezone;
+    let mut dues = match &channel.settings.schedule {
+        Some(schedule) => schedule.latest_dues(zone, after, now, REPLAYED),
+        None => Vec::new(),
+    };
+    let Some(latest) = dues.pop() else {
+        // The schedule has changed since `next_due` was computed: nothing was missed.
+        return Ok(Due::Passed(fired(channel, None, None, now)));
+    };
+    let digest = |channel, at, replayed| Ok(Due::Digest(Target { channel, at, replayed }));
+    let on_time = now - latest < LATE;
+    match channel.settings.missed {
+        Missed::Merge => digest(channel, latest, None),
+        Missed::Skip if on_time => match dues.last() {
+            Some(missed) => {
+                let passed = pass_over(store, channel, *missed)?;
+                digest(passed, latest, None)
+            }
+            None => digest(channel, latest, None),
+        },
+        Missed::Skip => Ok(Due::Passed(pass_over(store, channel, latest)?.due_again(now))),
+        Missed::Replay => match dues.first() {
+            None if on_time => digest(channel, latest, None),
+            first => {
+                let at = first.copied().unwrap_or(latest);
+                let upto = position_at(store, channel.cursor, at)?;
+                digest(channel, at, Some(upto))
+            }
+        },
+    }
+}
+
+/// The channel as if it had read what had come by this occurrence.
+fn pass_over(store: &dyn Store, channel: Channel, at: DateTime<Utc>) -> Result<Channel> {
+    let upto = position_at(store, channel.cursor, at)?;
+    Ok(fired(channel, Some(at), Some(upto), at))
+}
+
+/// The last position that had been taken in by `at`; not before `since`.
+fn position_at(store: &dyn Store, since: Seq, at: DateTime<Utc>) -> Result<Seq> {
+    // What is not after `low` had come by then, what is after `high` had not.
+    let (mut low, mut high) = (since, store.head()?.max(since));
+    while low < high {
+        let middle = low + (high - low).div_ceil(2);
+        match store.intake(middle - 1, high, 1)?.first() {
+            Some(record) if record.taken_at <= at => low = record.seq.max(middle),
+            Some(_) | None => high = middle - 1,
+        }
+    }
+    Ok(low)
+}
+
+/// A channel that is active again at `now`, after it was silent since then. What it was silent for becomes what it has
+/// chosen: with [`Missed::Replay`] it is due at once, with the others at its next occurrence.
+pub(super) fn woken(store: &dyn Store, channel: Channel, since: DateTime<Utc>, now: DateTime<Utc>) -> Result<Channel> {
+    let channel = Channel {
+        activity: Activity::Active,
+        ..channel
+    };
+    let zone = channel.settings.timezone;
+    let since = channel.last_fired.map_or(since, |last| last.max(since));
+    match channel.settings.missed {
+        Missed::Merge => Ok(channel.due_again(now)),
+        Missed::Skip => {
+            let schedule = channel.settings.schedule.as_ref();
+            let channel = match schedule.and_then(|s| s.latest_due(zone, since, now)) {
+                Some(missed) => pass_over(store, channel, missed)?,
+                None => channel,
+            };
+            Ok(channel.due_again(now))
+        }
+        Missed::Replay => Ok(channel.due_again(since.min(now))),
+    }
 }
 
 /// Publishes for these channels as if their occurrence were now.
@@ -74,7 +192,11 @@ pub fn publish_now(
             // same second would have no place behind the first.
             let next = channel.last_fired.map(|last| last + TimeDelta::seconds(1));
             let at = next.map_or(now, |next| next.max(now));
-            (channel, Some(at))
+            Target {
+                channel,
+                at,
+                replayed: None,
+            }
         })
         .collect();
     publish(store, topics, render, targets, now)
@@ -84,44 +206,39 @@ fn publish(
     store: &dyn Store,
     topics: &[Topic],
     render: &dyn Render,
-    targets: Vec<(Channel, Option<DateTime<Utc>>)>,
+    targets: Vec<Target>,
     now: DateTime<Utc>,
 ) -> Result<Published> {
     let mut published = Published::default();
-    let mut groups: HashMap<DigestId, Vec<Channel>> = HashMap::new();
-    for (channel, occurrence) in targets {
-        match occurrence {
-            Some(at) => {
-                let id = DigestId::new(&channel.settings.subjects, channel.cursor, at);
-                groups.entry(id).or_default().push(channel);
-            }
-            None => store.commit(vec![Write::Channel(Box::new(fired(channel, None, None, now)))])?,
-        }
+    let mut groups: BTreeMap<(DigestId, Option<Seq>), Vec<Channel>> = BTreeMap::new();
+    for Target { channel, at, replayed } in targets {
+        let id = DigestId::new(&channel.settings.subjects, channel.cursor, at);
+        groups.entry((id, replayed)).or_default().push(channel);
     }
-    let mut groups: Vec<(DigestId, Vec<Channel>)> = groups.into_iter().collect();
-    groups.sort_by_key(|(id, _)| *id);
-    for (id, channels) in groups {
-        publish_group(store, topics, render, id, channels, now, &mut published)?;
+    for ((id, replayed), channels) in groups {
+        publish_group(store, topics, render, id, replayed, channels, now, &mut published)?;
     }
     Ok(published)
 }
 
+#[allow(clippy::too_many_arguments, reason = "what a commit is made of")]
 fn publish_group(
     store: &dyn Store,
     topics: &[Topic],
     render: &dyn Render,
     id: DigestId,
+    replayed: Option<Seq>,
     channels: Vec<Channel>,
     now: DateTime<Utc>,
     published: &mut Published,
 ) -> Result<()> {
     let Some(first) = channels.first() else { return Ok(()) };
     let mut writes = Vec::new();
-    // A digest is immutable: what a crash left is taken as it is.
+    // A digest is immutable: what a crash left, or another channel's policy, is taken as it is.
     let digest = match store.digest(&id)? {
         Some(digest) => digest,
         None => {
-            let digest = draft(store, topics, id, first, &mut published.damaged)?;
+            let digest = draft(store, topics, id, first, replayed, &mut published.damaged)?;
             writes.push(Write::Digest(Box::new(digest.clone())));
             published.digests.push((id, digest.entries.len()));
             digest
@@ -130,7 +247,8 @@ fn publish_group(
     let mut parts_of: HashMap<RenderingId, u32> = HashMap::new();
     for channel in channels {
         let settings = &channel.settings;
-        let silent = digest.entries.is_empty() && settings.when_empty == WhenEmpty::Silent;
+        // A late word that there was nothing helps nobody.
+        let silent = digest.entries.is_empty() && (settings.when_empty == WhenEmpty::Silent || replayed.is_some());
         let delivery = DeliveryId::post(channel.place.clone(), id);
         if silent {
             published.silent.push(channel.place.clone());
@@ -175,12 +293,10 @@ fn publish_group(
             ))));
             published.deliveries.push(delivery);
         }
-        writes.push(Write::Channel(Box::new(fired(
-            channel,
-            Some(id.occurrence),
-            Some(digest.upto),
-            now,
-        ))));
+        // The occurrence after one that is replayed may have passed as well: then it is due at once.
+        let after = if replayed.is_some() { id.occurrence } else { now };
+        let channel = fired(channel, Some(id.occurrence), Some(digest.upto), after);
+        writes.push(Write::Channel(Box::new(channel)));
     }
     store.commit(writes)
 }
@@ -206,27 +322,16 @@ fn abstract_of(store: &dyn Store, id: &PaperId) -> Option<String> {
         .map(|paper| paper.abstract_text().to_owned())
 }
 
-/// The channel after an occurrence: further on in the order of intake, and due again later than now.
-fn fired(channel: Channel, at: Option<DateTime<Utc>>, upto: Option<Seq>, now: DateTime<Utc>) -> Channel {
+/// The channel after an occurrence: further on in the order of intake, and due again after `after`.
+fn fired(channel: Channel, at: Option<DateTime<Utc>>, upto: Option<Seq>, after: DateTime<Utc>) -> Channel {
     let last_fired = at.max(channel.last_fired);
-    let next_due = match &channel.activity {
-        Activity::Active => {
-            let after = last_fired.unwrap_or(now).max(now);
-            channel
-                .settings
-                .schedule
-                .as_ref()
-                .and_then(|s| s.next_after(channel.settings.timezone, after))
-        }
-        Activity::Paused { .. } | Activity::Absent { .. } => channel.next_due,
-    };
     let cursor = upto.unwrap_or(channel.cursor).max(channel.cursor);
-    Channel {
+    let channel = Channel {
         last_fired,
-        next_due,
         cursor,
         ..channel
-    }
+    };
+    channel.due_again(last_fired.unwrap_or(after).max(after))
 }
 
 /// What the subjects of `channel` bring of everything after its position.
@@ -235,10 +340,14 @@ fn draft(
     topics: &[Topic],
     id: DigestId,
     channel: &Channel,
+    replayed: Option<Seq>,
     damaged: &mut Vec<StoreError>,
 ) -> Result<Digest> {
     let (subjects, since) = (&channel.settings.subjects, channel.cursor);
-    let upto = store.head()?;
+    let upto = match replayed {
+        Some(upto) => upto.max(since),
+        None => store.head()?,
+    };
     let first = since.max(upto.saturating_sub(u64::try_from(MOST_PAPERS).unwrap_or(u64::MAX)));
     let records = store.intake(first, upto, MOST_PAPERS)?;
     let last = channel.last_fired.unwrap_or(channel.added_at);
@@ -384,8 +493,6 @@ fn count(n: usize) -> u32 {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
-
     use proptest::prelude::*;
 
     use super::super::configure_channels;

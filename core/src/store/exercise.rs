@@ -5,7 +5,7 @@
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::{ContentRecord, DigestSummary, IntakeRecord, MatchRecord, Store, WindowRecord, Write};
-use crate::channel::{Activity, Channel, Place, Platform, Seq, Settings, Style, WhenEmpty};
+use crate::channel::{Activity, Channel, Place, Platform, Seq, Settings, Style, WhenEmpty, Missed};
 use crate::delivery::{Delivery, DeliveryId, Discard, State};
 use crate::digest::{Digest, DigestId, Entry, RenderingId};
 use crate::erratum::Errata;
@@ -156,6 +156,7 @@ fn channel(at_place: &str, next_due: Option<i64>) -> Channel {
             timezone: chrono_tz::Asia::Shanghai,
             language: Lang::Zh,
             when_empty: WhenEmpty::Say,
+            missed: Missed::Merge,
             style: Style::Compact,
         },
         cursor: 7,
@@ -497,6 +498,19 @@ fn only_active_channels_are_due_most_overdue_first(store: &dyn Store) {
         },
         ..channel("web:paused", Some(0))
     };
+    let snoozed = |until| Activity::Snoozed {
+        until,
+        since: at(1),
+        by: "1001".to_owned(),
+    };
+    let comes_back = Channel {
+        activity: snoozed(Some(at(8))),
+        ..channel("web:comes-back", Some(8))
+    };
+    let stays = Channel {
+        activity: snoozed(None),
+        ..channel("web:stays", None)
+    };
     let all = [
         channel("telegram:-1/42", Some(5)),
         channel("telegram:-1/4", Some(5)),
@@ -504,6 +518,8 @@ fn only_active_channels_are_due_most_overdue_first(store: &dyn Store) {
         channel("web:lobby", Some(3)),
         channel("discord:123456789012345678", None),
         paused.clone(),
+        comes_back.clone(),
+        stays,
     ];
     store
         .commit(all.iter().cloned().map(|c| Write::Channel(Box::new(c))).collect())
@@ -512,6 +528,7 @@ fn only_active_channels_are_due_most_overdue_first(store: &dyn Store) {
     assert_eq!(due(2, 9), []);
     assert_eq!(due(5, 9), [all[3].clone(), all[1].clone(), all[0].clone()]);
     assert_eq!(due(9, 2), [all[3].clone(), all[1].clone()]);
+    assert_eq!(due(8, 9).last(), Some(&comes_back));
     assert_eq!(store.next_channel_due(), Ok(Some(at(3))));
 
     let resumed = channel("web:paused", Some(1));

@@ -10,7 +10,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use chrono::{DateTime, Utc};
 
 use super::{ContentRecord, DigestSummary, IntakeRecord, MatchRecord, Result, Store, WindowRecord, Write};
-use crate::channel::{Activity, Channel, Place, Platform, Seq};
+use crate::channel::{Channel, Place, Platform, Seq};
 use crate::delivery::{self, Delivery, DeliveryId};
 use crate::digest::{Digest, DigestId, RenderingId};
 use crate::erratum::Errata;
@@ -95,7 +95,7 @@ impl State {
     }
 
     fn active_dues(&self) -> Vec<(DateTime<Utc>, &Channel)> {
-        let active = self.channels.values().filter(|c| c.activity == Activity::Active);
+        let active = self.channels.values().filter(|c| c.activity.is_reachable());
         let mut dues: Vec<_> = active.filter_map(|c| Some((c.next_due?, c))).collect();
         dues.sort_by_key(|(due, _)| *due);
         dues

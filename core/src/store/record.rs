@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{ContentRecord, DigestSummary, IntakeRecord, MatchRecord, WindowRecord};
 use crate::brief::Brief;
-use crate::channel::{Activity, Channel, Place, Platform, Seq, Settings, Style, WhenEmpty};
+use crate::channel::{Activity, Channel, Missed, Place, Platform, Seq, Settings, Style, WhenEmpty};
 use crate::delivery::{Decision, Delivery, DeliveryId, Discard, Doubt, Refusal, State, Verdict};
 use crate::digest::{Digest, DigestId, Entry, EntryBrief, RenderingId};
 use crate::erratum::Errata;
@@ -245,6 +245,23 @@ struct ChannelV1 {
     configured_as: Option<Place>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     owner: Option<String>,
+    /// Before there was a choice, what was missed was merged.
+    #[serde(default, skip_serializing_if = "is_merge")]
+    missed: Missed,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    snoozed: Option<SnoozedV1>,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+fn is_merge(missed: &Missed) -> bool {
+    *missed == Missed::Merge
+}
+
+#[derive(Serialize, Deserialize)]
+struct SnoozedV1 {
+    until: Option<DateTime<Utc>>,
+    since: DateTime<Utc>,
+    by: String,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -273,12 +290,15 @@ impl From<Channel> for ChannelV1 {
             language,
             when_empty,
             style,
+            missed,
         } = settings;
-        let (paused, absent_since) = match activity {
-            Activity::Active => (None, None),
-            Activity::Paused { reason, since } => (Some(PausedV1 { reason, since }), None),
-            Activity::Absent { since } => (None, Some(since)),
-        };
+        let (mut paused, mut snoozed, mut absent_since) = (None, None, None);
+        match activity {
+            Activity::Active => {}
+            Activity::Paused { reason, since } => paused = Some(PausedV1 { reason, since }),
+            Activity::Snoozed { until, since, by } => snoozed = Some(SnoozedV1 { until, since, by }),
+            Activity::Absent { since } => absent_since = Some(since),
+        }
         Self {
             place,
             subjects,
@@ -295,6 +315,8 @@ impl From<Channel> for ChannelV1 {
             absent_since,
             configured_as,
             owner,
+            missed,
+            snoozed,
         }
     }
 }
@@ -319,6 +341,8 @@ impl TryFrom<ChannelV1> for Channel {
             absent_since,
             configured_as,
             owner,
+            missed,
+            snoozed,
         } = stored;
         Ok(Self {
             place,
@@ -329,14 +353,16 @@ impl TryFrom<ChannelV1> for Channel {
                 language,
                 when_empty,
                 style,
+                missed,
             },
             cursor,
             last_fired,
             next_due,
-            activity: match (paused, absent_since) {
-                (Some(PausedV1 { reason, since }), _) => Activity::Paused { reason, since },
-                (None, Some(since)) => Activity::Absent { since },
-                (None, None) => Activity::Active,
+            activity: match (paused, absent_since, snoozed) {
+                (Some(PausedV1 { reason, since }), _, _) => Activity::Paused { reason, since },
+                (None, Some(since), _) => Activity::Absent { since },
+                (None, None, Some(SnoozedV1 { until, since, by })) => Activity::Snoozed { until, since, by },
+                (None, None, None) => Activity::Active,
             },
             added_at,
             configured_as,
@@ -871,6 +897,7 @@ mod tests {
                 language: Lang::Zh,
                 when_empty: WhenEmpty::Silent,
                 style: Style::Full,
+                missed: Missed::Merge,
             },
             cursor: 363,
             last_fired: Some(at("2025-10-10T01:00:00Z")),
@@ -1061,6 +1088,15 @@ mod tests {
         "paper_v1": paper(),
         "channel_v1": channel(),
         "channel_owned_v1": Channel { owner: Some("1001".to_owned()), ..channel() },
+        "channel_snoozed_v1": Channel {
+            settings: Settings { missed: Missed::Replay, ..channel().settings },
+            activity: Activity::Snoozed {
+                until: Some(at("2025-10-12T16:00:00Z")),
+                since: at("2025-10-10T02:00:00Z"),
+                by: "1001".to_owned(),
+            },
+            ..channel()
+        },
         "digest_v1": digest(),
         "delivery_available_v1": delivery(State::Available { at: at("2025-10-10T09:00:00Z") }),
         "delivery_leased_v1": delivery(State::Leased { until: at("2025-10-10T09:02:00Z") }),

@@ -75,7 +75,7 @@ use super::space::{self, Compaction, Space, Step};
 use super::{
     ContentRecord, Counts, DigestSummary, IntakeRecord, MatchRecord, Result, Store, StoreError, WindowRecord, Write,
 };
-use crate::channel::{Activity, Channel, Place, Platform, Seq, Style};
+use crate::channel::{Channel, Place, Platform, Seq, Style};
 use crate::delivery::{Delivery, DeliveryId, Doubt, State};
 use crate::digest::{Digest, DigestId, RenderingId};
 use crate::erratum::Errata;
@@ -1268,7 +1268,7 @@ impl<'a> Draft<'a> {
 
     fn channel(&mut self, channel: Channel) -> Result<()> {
         self.forget_channel(&channel.place)?;
-        if let (Activity::Active, Some(due)) = (&channel.activity, channel.next_due) {
+        if let (true, Some(due)) = (channel.activity.is_reachable(), channel.next_due) {
             self.put(Key::new(b'n').time(due).place(&channel.place), &[]);
         }
         self.put_record(Key::new(b'c').place(&channel.place), channel)
@@ -2155,7 +2155,7 @@ mod tests {
     use super::super::exercise::tests::any_commits;
     use super::super::exercise::{exercise, names_it};
     use super::*;
-    use crate::channel::{Platform, Settings, WhenEmpty};
+    use crate::channel::{Activity, Missed, Platform, Settings, WhenEmpty};
     use crate::delivery::State;
     use crate::locale::Lang;
     use crate::paper::Field;
@@ -2175,6 +2175,7 @@ mod tests {
                 timezone: chrono_tz::UTC,
                 language: Lang::En,
                 when_empty: WhenEmpty::Say,
+                missed: Missed::Merge,
                 style: Style::Compact,
             },
             cursor: 0,
