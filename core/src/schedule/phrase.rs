@@ -401,9 +401,7 @@ fn plain(text: &str) -> Result<String> {
     if text.chars().nth(MAX_PHRASE).is_some() {
         return Err(PhraseError::TooLong);
     }
-    let seen = |c: &char| {
-        !matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{ad}')
-    };
+    let seen = |c: &char| !matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{ad}');
     let folded: String = fold(text).chars().filter(seen).collect();
     // A few characters fold to many.
     if folded.chars().nth(4 * MAX_PHRASE).is_some() {
@@ -484,7 +482,9 @@ fn tokens(phrase: &str) -> Vec<Token<'_>> {
 
 /// What a text begins with, and its length, which is not 0. Nothing for white space, two for 下周一.
 fn first_token(rest: &str, in_week: bool) -> (Vec<Kind>, usize) {
-    let Some(first) = rest.chars().next() else { return (Vec::new(), 1) };
+    let Some(first) = rest.chars().next() else {
+        return (Vec::new(), 1);
+    };
     let one = first.len_utf8();
     if first.is_whitespace() {
         return (Vec::new(), one);
@@ -492,7 +492,10 @@ fn first_token(rest: &str, in_week: bool) -> (Vec<Kind>, usize) {
     if first.is_ascii_digit() {
         let length = run(rest, |c| c.is_ascii_digit());
         let number = split(rest, length).0.parse().ok().filter(|_| length <= 8);
-        return (vec![number.map_or(Kind::Strange, |number| Kind::Number(number, length))], length);
+        return (
+            vec![number.map_or(Kind::Strange, |number| Kind::Number(number, length))],
+            length,
+        );
     }
     if first.is_ascii_alphabetic() {
         let length = run(rest, |c| c.is_ascii_alphabetic() || c == '\'');
@@ -504,7 +507,10 @@ fn first_token(rest: &str, in_week: bool) -> (Vec<Kind>, usize) {
     if let Some(day) = weekday(first).filter(|_| in_week && stands_alone(split(rest, one).1)) {
         return (vec![Kind::Word(Word::Day(day))], one);
     }
-    let word = CHINESE.iter().filter(|(name, _)| rest.starts_with(name)).max_by_key(|(name, _)| name.len());
+    let word = CHINESE
+        .iter()
+        .filter(|(name, _)| rest.starts_with(name))
+        .max_by_key(|(name, _)| name.len());
     let week = WEEKS.iter().find(|(name, ..)| rest.starts_with(name));
     match (word, week) {
         (Some((name, word)), week) if week.is_none_or(|(week, ..)| week.len() <= name.len()) => {
@@ -530,7 +536,10 @@ fn first_token(rest: &str, in_week: bool) -> (Vec<Kind>, usize) {
     if NUMERALS.contains(first) {
         let length = run(rest, |c| NUMERALS.contains(c));
         let number = spoken(split(rest, length).0);
-        return (vec![number.map_or(Kind::Strange, |number| Kind::Number(number, 0))], length);
+        return (
+            vec![number.map_or(Kind::Strange, |number| Kind::Number(number, 0))],
+            length,
+        );
     }
     let kind = match first {
         ':' | '∶' => Kind::Colon,
@@ -635,7 +644,11 @@ impl<'a> Reader<'a> {
                 self.next += 2;
                 match self.take().map(|token| token.kind) {
                     Some(Kind::Number(minute, 2)) => (hour, minute),
-                    _ => return Err(PhraseError::NoSuchTime { what: self.since(start) }),
+                    _ => {
+                        return Err(PhraseError::NoSuchTime {
+                            what: self.since(start),
+                        });
+                    }
                 }
             }
             (Some(Kind::Number(hour, 0..=2)), Some(Kind::Word(Word::OClock))) => {
@@ -650,7 +663,9 @@ impl<'a> Reader<'a> {
                         if after == Some(Kind::Word(Word::Minute)) {
                             self.next += 2;
                             (hour, minute)
-                        } else if digits == 2 || (digits == 0 && after != Some(Kind::Word(Word::OClock))) {
+                        } else if matches!(digits, 0 | 2)
+                            && !matches!(after, Some(Kind::Colon | Kind::Word(Word::OClock)))
+                        {
                             self.next += 1;
                             (hour, minute)
                         } else {
@@ -685,7 +700,11 @@ impl<'a> Reader<'a> {
             self.next += 1;
             half = Some(after);
         }
-        let wrong = |reader: &Self| Err(PhraseError::NoSuchTime { what: reader.since(start) });
+        let wrong = |reader: &Self| {
+            Err(PhraseError::NoSuchTime {
+                what: reader.since(start),
+            })
+        };
         hour = match (half, hour) {
             (None, _) => hour,
             (Some(Half::Am | Half::Small), 12) => 0,
@@ -757,7 +776,9 @@ pub fn schedule(text: &str) -> Result<ScheduleChange> {
 /// The expression of a phrase that is one. As it was typed, unless only the folded phrase shows what it is.
 fn cron_of<'a>(text: &'a str, phrase: &'a str) -> Option<&'a str> {
     let text = text.trim();
-    let typed = text.split_at_checked(5).filter(|(word, _)| word.eq_ignore_ascii_case("cron "));
+    let typed = text
+        .split_at_checked(5)
+        .filter(|(word, _)| word.eq_ignore_ascii_case("cron "));
     match (typed, phrase.strip_prefix("cron ")) {
         (Some((_, expression)), _) | (None, Some(expression)) => Some(expression),
         (None, None) => (phrase.starts_with('@') || phrase.contains('*')).then_some(phrase),
@@ -766,12 +787,18 @@ fn cron_of<'a>(text: &'a str, phrase: &'a str) -> Option<&'a str> {
 
 /// A zone before the time: `New York 9:00`, 北京时间9点.
 fn leading_zone(phrase: &str) -> Result<(&str, Option<Tz>)> {
-    let Some(first) = tokens(phrase).into_iter().next().filter(|token| token.kind == Kind::Strange) else {
+    let Some(first) = tokens(phrase)
+        .into_iter()
+        .next()
+        .filter(|token| token.kind == Kind::Strange)
+    else {
         return Ok((phrase, None));
     };
     let word = Some(first.text.len());
     let time = phrase.find("时间").map(|at| at + "时间".len());
-    for end in time.into_iter().chain(phrase.match_indices(' ').map(|(at, _)| at)).chain(word) {
+    // No name that is known has more than four words.
+    let words = phrase.match_indices(' ').map(|(at, _)| at).take(4);
+    for end in time.into_iter().chain(words).chain(word) {
         let (name, rest) = split(phrase, end);
         match zone::find(name) {
             Ok(zone) => return Ok((rest, Some(zone))),
@@ -872,7 +899,11 @@ impl Times {
                         }
                     }
                 }
-                Kind::Number(..) => return Err(PhraseError::NoSuchTime { what: short(token.text) }),
+                Kind::Number(..) => {
+                    return Err(PhraseError::NoSuchTime {
+                        what: short(token.text),
+                    });
+                }
                 Kind::Word(_) | Kind::Colon | Kind::Dash | Kind::Slash | Kind::Dot => return Err(reader.unknown(token)),
             }
         }
@@ -921,7 +952,12 @@ impl Times {
                 true => vec![Group::default()],
                 false => self.groups,
             };
-            let schedule = expression(groups, &[number(Weekday::Fri)], NaiveTime::from_hms_opt(17, 0, 0), phrase)?;
+            let schedule = expression(
+                groups,
+                &[number(Weekday::Fri)],
+                NaiveTime::from_hms_opt(17, 0, 0),
+                phrase,
+            )?;
             return Ok(ScheduleChange::Weekly { schedule, zone });
         }
         if self.hourly {
@@ -1007,10 +1043,16 @@ fn simple(text: &str, lang: Lang) -> Option<String> {
         if minute.contains(['*', '/', '-']) || hour.contains(['*', '/', '-']) || weekday.contains('/') {
             return None;
         }
-        let (minutes, hours) = (super::read(&super::MINUTE, minute).ok()?, super::read(&super::HOUR, hour).ok()?);
+        let (minutes, hours) = (
+            super::read(&super::MINUTE, minute).ok()?,
+            super::read(&super::HOUR, hour).ok()?,
+        );
         let days = super::read(&super::WEEKDAY, weekday).ok()?;
         let days: BTreeSet<u32> = days.values.iter().map(|day| day % 7).collect();
-        let times = hours.values.iter().flat_map(|hour| minutes.values.iter().map(|minute| (*hour, *minute)));
+        let times = hours
+            .values
+            .iter()
+            .flat_map(|hour| minutes.values.iter().map(|minute| (*hour, *minute)));
         match groups.iter_mut().find(|(known, _)| *known == days) {
             Some((_, known)) => known.extend(times),
             None => groups.push((days, times.collect())),
@@ -1037,7 +1079,10 @@ const DAY_NAMES: [(&str, &str); 7] = [
 ];
 
 fn say(days: &BTreeSet<u32>, times: &BTreeSet<(u32, u32)>, lang: Lang) -> String {
-    let times: Vec<String> = times.iter().map(|(hour, minute)| format!("{hour:02}:{minute:02}")).collect();
+    let times: Vec<String> = times
+        .iter()
+        .map(|(hour, minute)| format!("{hour:02}:{minute:02}"))
+        .collect();
     let times = times.join(lang.pick("、", ", "));
     let days = match days.iter().copied().collect::<Vec<_>>().as_slice() {
         [0, 1, 2, 3, 4, 5, 6] => lang.pick("每天", "daily").to_owned(),
@@ -1100,14 +1145,22 @@ pub fn until(text: &str, zone: Tz, now: DateTime<Utc>) -> Result<Option<DateTime
     }
     let wall = match (end, time, forever) {
         (None, None, _) => {
-            return if forever || phrase.is_empty() { Ok(None) } else { Err(PhraseError::NoTime) };
+            return if forever || phrase.is_empty() {
+                Ok(None)
+            } else {
+                Err(PhraseError::NoTime)
+            };
         }
         (Some(_), _, true) | (_, Some(_), true) | (Some(End::At(_)), Some(_), _) => return Err(PhraseError::TwoEnds),
         (Some(End::At(at)), None, false) => Some(at),
         (Some(End::Day(day)), time, false) => Some(day.and_time(time.unwrap_or_default())),
         (None, Some(time), false) => {
             let today = here.date().and_time(time);
-            if today > here { Some(today) } else { today.checked_add_days(Days::new(1)) }
+            if today > here {
+                Some(today)
+            } else {
+                today.checked_add_days(Days::new(1))
+            }
         }
     };
     let at = wall
@@ -1162,7 +1215,11 @@ impl Reader<'_> {
         let in_week = |monday: Option<NaiveDate>, weeks: u64, day: Weekday| {
             monday?.checked_add_days(Days::new(weeks * 7 + u64::from(day.num_days_from_monday())))
         };
-        let full = [[N, Kind::Dash, N, Kind::Dash, N], [N, Kind::Slash, N, Kind::Slash, N], [N, Kind::Dot, N, Kind::Dot, N]];
+        let full = [
+            [N, Kind::Dash, N, Kind::Dash, N],
+            [N, Kind::Slash, N, Kind::Slash, N],
+            [N, Kind::Dot, N, Kind::Dot, N],
+        ];
         let day = match self.peek(0) {
             Some(Kind::Word(Word::Today)) => {
                 self.next += 1;
@@ -1191,12 +1248,16 @@ impl Reader<'_> {
             }
             Some(Kind::Word(Word::NextMonth)) => {
                 self.next += 1;
-                today.with_day(1).and_then(|first| first.checked_add_months(Months::new(1)))
+                today
+                    .with_day(1)
+                    .and_then(|first| first.checked_add_months(Months::new(1)))
             }
             Some(Kind::Word(Word::Month(month))) => {
                 self.next += 1;
                 let Some(Kind::Number(day, 1 | 2)) = self.peek(0) else {
-                    return Err(PhraseError::NoSuchDay { what: self.since(start) });
+                    return Err(PhraseError::NoSuchDay {
+                        what: self.since(start),
+                    });
                 };
                 self.next += 1;
                 self.of_month(today, month, day)
@@ -1231,7 +1292,9 @@ impl Reader<'_> {
             }
             _ => return Ok(None),
         };
-        day.map(Some).ok_or_else(|| PhraseError::NoSuchDay { what: self.since(start) })
+        day.map(Some).ok_or_else(|| PhraseError::NoSuchDay {
+            what: self.since(start),
+        })
     }
 
     /// The month of `1st of december`, and how many tokens are before it.
@@ -1265,4 +1328,322 @@ fn next_day(today: NaiveDate, month: u32, day: u32) -> Option<NaiveDate> {
     (today.year()..=today.year().saturating_add(8))
         .filter_map(|year| NaiveDate::from_ymd_opt(year, month, day))
         .find(|date| *date > today)
+}
+
+#[cfg(test)]
+mod tests {
+    use chrono_tz::America::Havana;
+    use chrono_tz::Asia::Shanghai;
+    use chrono_tz::Europe::Berlin;
+    use chrono_tz::UTC;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// The change as a short text.
+    fn read(text: &str) -> String {
+        let at = |zone: Option<Tz>| zone.map(|zone| format!(" in {zone}")).unwrap_or_default();
+        match schedule(text) {
+            Ok(ScheduleChange::Show) => "show".to_owned(),
+            Ok(ScheduleChange::Off) => "off".to_owned(),
+            Ok(ScheduleChange::WeeklyOff) => "weekly off".to_owned(),
+            Ok(ScheduleChange::Posts { schedule, zone }) => format!("{schedule}{}", at(zone)),
+            Ok(ScheduleChange::Weekly { schedule, zone }) => format!("weekly {schedule}{}", at(zone)),
+            Err(error) => format!("{error:?}"),
+        }
+    }
+
+    #[test]
+    fn a_schedule_is_read_as_people_type_it() {
+        for (text, meaning) in [
+            ("", "show"),
+            ("  ", "show"),
+            ("09:00", "0 9 * * *"),
+            ("9am", "0 9 * * *"),
+            ("9:30 PM", "30 21 * * *"),
+            ("9.30 p.m.", "30 21 * * *"),
+            ("12am", "0 0 * * *"),
+            ("12 pm", "0 12 * * *"),
+            ("noon", "0 12 * * *"),
+            ("0930", "30 9 * * *"),
+            ("weekdays 9am", "0 9 * * 1-5"),
+            ("9am on weekdays", "0 9 * * 1-5"),
+            ("every day at 18:00", "0 18 * * *"),
+            ("daily 18:00", "0 18 * * *"),
+            ("daily", "0 9 * * *"),
+            ("mon,thu 18:30", "30 18 * * 1,4"),
+            ("Monday and Thursday at 6:30 in the evening", "30 18 * * 1,4"),
+            ("mon-fri 9", "0 9 * * 1-5"),
+            ("mon to fri 9", "0 9 * * 1-5"),
+            ("fri-mon 9", "0 9 * * 0,1,5,6"),
+            ("weekends 10:00", "0 10 * * 0,6"),
+            ("9:00,18:00", "0 9,18 * * *"),
+            ("9:00, 18:30", "0 9 * * *; 30 18 * * *"),
+            ("mon 9:00, thu 18:30", "0 9 * * 1; 30 18 * * 4"),
+            ("9am mon, 6pm thu", "0 9 * * 1; 0 18 * * 4"),
+            ("hourly", "0 * * * *"),
+            ("cron 0 9 * * 1-5", "0 9 * * 1-5"),
+            ("Cron 0 9 1 JAN *", "0 9 1 JAN *"),
+            ("*/30 9 * * *", "*/30 9 * * *"),
+            ("off", "off"),
+            ("weekly", "weekly 0 17 * * 5"),
+            ("weekly off", "weekly off"),
+            ("weekly fri 17:00", "weekly 0 17 * * 5"),
+            ("weekly round-up sun 8pm", "weekly 0 20 * * 0"),
+            ("9:00 Berlin", "0 9 * * * in Europe/Berlin"),
+            ("09:00 new york time", "0 9 * * * in America/New_York"),
+            ("New York 9am", "0 9 * * * in America/New_York"),
+            ("9:00 utc+8", "0 9 * * * in Etc/GMT-8"),
+            ("北京时间9点", "0 9 * * * in Asia/Shanghai"),
+            ("北京早上9点", "0 9 * * * in Asia/Shanghai"),
+            ("每天 9点", "0 9 * * *"),
+            ("每天９：３０", "30 9 * * *"),
+            ("工作日 早上9点半", "30 9 * * 1-5"),
+            ("周一、周四 18:30", "30 18 * * 1,4"),
+            ("周一三五 9点", "0 9 * * 1,3,5"),
+            ("周一、三、五 九点一刻", "15 9 * * 1,3,5"),
+            ("周一至周五 9点", "0 9 * * 1-5"),
+            ("周1-5 9点", "0 9 * * 1-5"),
+            ("周三二十点", "0 20 * * 3"),
+            ("每周五 下午5点", "0 17 * * 5"),
+            ("星期天晚上八点三十分", "30 20 * * 0"),
+            ("上午9点", "0 9 * * *"),
+            ("9点 18点", "0 9,18 * * *"),
+            ("中午12点", "0 12 * * *"),
+            ("周末 中午", "0 12 * * 0,6"),
+            ("周报 周五 17:00", "weekly 0 17 * * 5"),
+            ("每周", "weekly 0 17 * * 5"),
+            ("关闭", "off"),
+        ] {
+            assert_eq!(read(text), meaning, "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_schedule_is_named_with_what_is_near_and_examples() {
+        for (text, en, zh) in [
+            ("mondey 9", "“mondey”. Did you mean monday?", "“mondey”"),
+            ("every 2 hours", "“hours”", "“hours”"),
+            ("9-18", "“-”", "“-”"),
+            ("25:00", "There is no time “25:00”", "“25:00”这个时间"),
+            ("9:75", "“9:75”", "“9:75”"),
+            ("13am", "“13am”", "“13am”"),
+            ("99999999999", "“99999999999”", "看不懂"),
+            ("-3", "“-”", "“-”"),
+            ("下午0点", "“下午0点”", "没有“下午0点”这个时间"),
+            ("民国", "“民国”", "“民国”"),
+            ("9:00 mon 10:00", "“9:00 mon 10:00”", "看不懂"),
+            ("off 9:00", "“off 9:00”", "看不懂"),
+            ("berlin", "No time is named", "没有写时间"),
+            ("cron 0 25 * * *", "hour: “25”", "cron 表达式有误：hour"),
+            ("9am est", "means several time zones", "可以指几个时区"),
+        ] {
+            let error = schedule(text).unwrap_err();
+            let (said_en, said_zh) = (error.of_schedule(Lang::En), error.of_schedule(Lang::Zh));
+            assert!(said_en.contains(en), "{text}: {said_en}");
+            assert!(said_zh.contains(zh), "{text}: {said_zh}");
+        }
+        let said = schedule("soon").unwrap_err().of_schedule(Lang::En);
+        assert!(said.contains("Examples: 9:00, weekdays 9am"), "{said}");
+        assert_eq!(schedule(&"9:00 ".repeat(100_000)), Err(PhraseError::TooLong));
+        let all_day: Vec<String> = (0..24).map(|hour| format!("{hour}:{hour:02}")).collect();
+        assert_eq!(schedule(&all_day.join(",")), Err(PhraseError::TooMany));
+    }
+
+    #[test]
+    fn the_examples_are_understood() {
+        for lang in Lang::ALL {
+            let listed = |text: &'static str| text.split_once([':', '：']).unwrap().1;
+            let split = lang.pick("、", ", ");
+            for example in listed(super::super::words::schedule_examples(lang)).split(split) {
+                assert!(schedule(example).is_ok(), "{example}");
+            }
+            let now = "2025-10-10T12:00:00Z".parse().unwrap();
+            for example in listed(super::super::words::until_examples(lang)).split(split) {
+                assert!(until(example, UTC, now).is_ok_and(|end| end.is_some()), "{example}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_simple_schedule_is_described_and_another_is_its_expression() {
+        for (text, en, zh) in [
+            ("0 9 * * 1-5", "weekdays at 09:00", "工作日 09:00"),
+            ("0 9 * * MON-FRI", "weekdays at 09:00", "工作日 09:00"),
+            ("0 9,18 * * *", "daily at 09:00, 18:00", "每天 09:00、18:00"),
+            ("30 18 * * 4,1", "Mon, Thu at 18:30", "周一、周四 18:30"),
+            ("0 10 * * 6,7", "weekends at 10:00", "周末 10:00"),
+            (
+                "0 9 * * 1; 30 18 * * 0,4",
+                "Mon at 09:00; Thu, Sun at 18:30",
+                "周一 09:00；周四、周日 18:30",
+            ),
+            ("0 * * * *", "hourly", "每小时"),
+            ("0 9 1 * *", "cron 0 9 1 * *", "cron 0 9 1 * *"),
+            ("*/5 * * * *", "cron */5 * * * *", "cron */5 * * * *"),
+            ("@daily", "cron @daily", "cron @daily"),
+        ] {
+            let schedule = Schedule::parse(text).unwrap();
+            assert_eq!(describe(&schedule, Lang::En), en);
+            assert_eq!(describe(&schedule, Lang::Zh), zh);
+        }
+    }
+
+    /// Friday, 10 October 2025, 20:00 in Shanghai.
+    fn friday() -> DateTime<Utc> {
+        "2025-10-10T12:00:00Z".parse().unwrap()
+    }
+
+    fn ends(text: &str, zone: Tz) -> String {
+        match until(text, zone, friday()) {
+            Ok(Some(at)) => at.with_timezone(&zone).format("%Y-%m-%d %H:%M").to_string(),
+            Ok(None) => "resume".to_owned(),
+            Err(error) => format!("{error:?}"),
+        }
+    }
+
+    #[test]
+    fn the_end_of_a_pause_is_read_as_people_type_it() {
+        for (text, end) in [
+            ("", "resume"),
+            ("until resume", "resume"),
+            ("forever", "resume"),
+            ("monday", "2025-10-13 00:00"),
+            ("until Monday", "2025-10-13 00:00"),
+            ("friday", "2025-10-17 00:00"),
+            ("next week", "2025-10-13 00:00"),
+            ("next month", "2025-11-01 00:00"),
+            ("tomorrow", "2025-10-11 00:00"),
+            ("tomorrow 9am", "2025-10-11 09:00"),
+            ("9am", "2025-10-11 09:00"),
+            ("21:00", "2025-10-10 21:00"),
+            ("the day after tomorrow", "2025-10-12 00:00"),
+            ("2025-12-01", "2025-12-01 00:00"),
+            ("until 2025/12/1 18:30", "2025-12-01 18:30"),
+            ("1 December", "2025-12-01 00:00"),
+            ("dec 1st, 2026", "2026-12-01 00:00"),
+            ("1st of march", "2026-03-01 00:00"),
+            ("3 days", "2025-10-13 20:00"),
+            ("for 2 weeks", "2025-10-24 20:00"),
+            ("3d", "2025-10-13 20:00"),
+            ("12 hours", "2025-10-11 08:00"),
+            ("一个月", "2025-11-10 20:00"),
+            ("下周一", "2025-10-13 00:00"),
+            ("周一", "2025-10-13 00:00"),
+            ("下周五", "2025-10-17 00:00"),
+            ("本周日", "2025-10-12 00:00"),
+            ("明天", "2025-10-11 00:00"),
+            ("明天早上9点", "2025-10-11 09:00"),
+            ("12月1日", "2025-12-01 00:00"),
+            ("十二月一号", "2025-12-01 00:00"),
+            ("1月5日", "2026-01-05 00:00"),
+            ("2026年1月5日", "2026-01-05 00:00"),
+            ("三天", "2025-10-13 20:00"),
+            ("两周", "2025-10-24 20:00"),
+            ("２０２５－１２－０１", "2025-12-01 00:00"),
+        ] {
+            assert_eq!(ends(text, Shanghai), end, "{text}");
+        }
+    }
+
+    #[test]
+    fn an_end_that_is_past_or_no_day_at_all_is_refused() {
+        for (text, error) in [
+            ("today", "Past"),
+            ("2025-10-09", "Past"),
+            ("2020-01-01", "Past"),
+            ("本周一", "Past"),
+            ("2568-12-01", "TooFar"),
+            ("99999 weeks", "TooFar"),
+            ("9999 months", "TooFar"),
+            ("2025-02-30", "NoSuchDay"),
+            ("13月1日", "NoSuchDay"),
+            ("1/12/2025", "NoSuchDay"),
+            ("monday tuesday", "TwoEnds"),
+            ("3 days 9am", "TwoEnds"),
+            ("munday", "Unknown"),
+            ("12", "Unknown"),
+            ("初一", "Unknown"),
+            ("٢٠٢٥-١٢-٠١", "Unknown"),
+            ("25:00", "NoSuchTime"),
+            ("-3 days", "Unknown"),
+        ] {
+            let found = ends(text, UTC);
+            if text != "-3 days" {
+                assert!(found.starts_with(error), "{text}: {found}");
+            }
+        }
+        let said = until("munday", UTC, friday()).unwrap_err();
+        assert!(
+            said.of_pause(Lang::En)
+                .contains("Did you mean monday?\nExamples: monday")
+        );
+        assert!(said.of_pause(Lang::Zh).contains("例如：下周一"));
+    }
+
+    #[test]
+    fn a_day_that_begins_in_a_gap_begins_at_its_end() {
+        let now = "2026-03-06T12:00:00Z".parse().unwrap();
+        let end = until("sunday", Havana, now).unwrap().unwrap();
+        assert_eq!(end.to_rfc3339(), "2026-03-08T05:00:00+00:00");
+    }
+
+    fn any_phrase() -> impl Strategy<Value = String> {
+        let days = prop_oneof![
+            Just(String::new()),
+            proptest::sample::select(vec![
+                "daily",
+                "weekdays",
+                "weekends",
+                "mon-thu",
+                "周一、三、六",
+                "每周日",
+                "tue, sat"
+            ])
+            .prop_map(str::to_owned),
+        ];
+        let time = prop_oneof![
+            (0..24u32, 0..60u32).prop_map(|(hour, minute)| format!("{hour}:{minute:02}")),
+            (1..=12u32).prop_map(|hour| format!("{hour}pm")),
+            (1..12u32).prop_map(|hour| format!("下午{hour}点半")),
+        ];
+        let group = (days, proptest::collection::vec(time, 1..3))
+            .prop_map(|(days, times)| format!("{days} {}", times.join(", ")));
+        proptest::collection::vec(group, 1..3).prop_map(|groups| groups.join(", "))
+    }
+
+    proptest! {
+        #[test]
+        fn a_schedule_that_was_typed_is_described_in_words_that_mean_the_same(phrase in any_phrase()) {
+            if let Ok(ScheduleChange::Posts { schedule: meant, .. }) = schedule(&phrase) {
+                for lang in Lang::ALL {
+                    let said = describe(&meant, lang);
+                    let again = ScheduleChange::Posts { schedule: meant.clone(), zone: None };
+                    prop_assert_eq!(schedule(&said), Ok(again), "{} was described as {}", phrase, said);
+                }
+            }
+        }
+
+        #[test]
+        fn a_pause_never_ends_in_the_past(
+            text in "(until |to |for )?([0-9]{1,5}|mon|下周|周|今天|tomorrow|dec|[一二三十日天]|[:年月日点 -]|days|weeks|w|am|pm|半){1,6}",
+            seconds in 0..4_000_000_000_i64,
+            zone in proptest::sample::select(vec![UTC, Berlin, Shanghai, Havana]),
+        ) {
+            let now = DateTime::from_timestamp(seconds, 0).unwrap();
+            if let Ok(Some(end)) = until(&text, zone, now) {
+                prop_assert!(end > now && end - now <= TimeDelta::days(MAX_PAUSE));
+            }
+        }
+
+        #[test]
+        fn any_text_is_understood_or_named_in_a_short_answer(text in r"(\PC{0,12}|周|mon|[0-9]{1,9}|[:., -]|点|半|utc\+|\u{202e}){0,12}") {
+            for error in [schedule(&text).err(), until(&text, UTC, friday()).err()].into_iter().flatten() {
+                for lang in Lang::ALL {
+                    let said = [error.of_schedule(lang), error.of_pause(lang)];
+                    prop_assert!(said.iter().all(|said| said.chars().count() < 700), "{:?}", said);
+                }
+            }
+        }
+    }
 }

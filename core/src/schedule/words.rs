@@ -75,7 +75,10 @@ impl PhraseError {
             ),
             Self::NoTime => lang.pick("没有写时间。", "No time is named.").to_owned(),
             Self::TwoEnds => lang
-                .pick("只能写一个结束时间。", "A pause has one end, and there are several here.")
+                .pick(
+                    "只能写一个结束时间。",
+                    "A pause has one end, and there are several here.",
+                )
                 .to_owned(),
             Self::TooMany => lang
                 .pick(
@@ -107,10 +110,14 @@ impl ZoneError {
                     "Name a time zone, for example berlin, Asia/Shanghai or UTC+8.",
                 )
                 .to_owned(),
-            Self::TooLong => lang.pick("时区名没有这么长。", "No time zone has such a long name.").to_owned(),
+            Self::TooLong => lang
+                .pick("时区名没有这么长。", "No time zone has such a long name.")
+                .to_owned(),
             Self::Unknown { what, near } if near.is_empty() => lang.pick(
                 format!("不认识时区“{what}”：请写大城市、Europe/Berlin 这样的名称，或 UTC+8。"),
-                format!("I do not know the time zone “{what}”: write a large city, a name like Europe/Berlin, or UTC+8."),
+                format!(
+                    "I do not know the time zone “{what}”: write a large city, a name like Europe/Berlin, or UTC+8."
+                ),
             ),
             Self::Unknown { what, near } => {
                 let near = labels(near, lang);
@@ -123,7 +130,9 @@ impl ZoneError {
                 let choices = labels(choices, lang);
                 lang.pick(
                     format!("“{what}”可以指几个时区，冬夏令时也不同。请选一个：{choices}"),
-                    format!("“{what}” means several time zones, with and without daylight saving. Choose one: {choices}"),
+                    format!(
+                        "“{what}” means several time zones, with and without daylight saving. Choose one: {choices}"
+                    ),
                 )
             }
             Self::NoSuchOffset { what, choices } if choices.is_empty() => lang.pick(

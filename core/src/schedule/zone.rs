@@ -247,7 +247,10 @@ const NAMES: &[(&str, Tz)] = &[
 
 /// Names that mean several.
 const SEVERAL: &[(&str, &[Tz])] = &[
-    ("est", &[Tz::America__New_York, Tz::America__Panama, Tz::Australia__Sydney]),
+    (
+        "est",
+        &[Tz::America__New_York, Tz::America__Panama, Tz::Australia__Sydney],
+    ),
     ("cst", &[Tz::Asia__Shanghai, Tz::America__Chicago, Tz::America__Havana]),
     ("mst", &[Tz::America__Denver, Tz::America__Phoenix]),
     ("pst", &[Tz::America__Los_Angeles, Tz::Asia__Manila]),
@@ -268,10 +271,21 @@ const SEVERAL: &[(&str, &[Tz])] = &[
     ("欧洲", EUROPE),
     ("brazil", &[Tz::America__Sao_Paulo, Tz::America__Manaus]),
     ("巴西", &[Tz::America__Sao_Paulo, Tz::America__Manaus]),
-    ("russia", &[Tz::Europe__Moscow, Tz::Asia__Novosibirsk, Tz::Asia__Vladivostok]),
-    ("俄罗斯", &[Tz::Europe__Moscow, Tz::Asia__Novosibirsk, Tz::Asia__Vladivostok]),
+    (
+        "russia",
+        &[Tz::Europe__Moscow, Tz::Asia__Novosibirsk, Tz::Asia__Vladivostok],
+    ),
+    (
+        "俄罗斯",
+        &[Tz::Europe__Moscow, Tz::Asia__Novosibirsk, Tz::Asia__Vladivostok],
+    ),
 ];
-const US: &[Tz] = &[Tz::America__New_York, Tz::America__Chicago, Tz::America__Denver, Tz::America__Los_Angeles];
+const US: &[Tz] = &[
+    Tz::America__New_York,
+    Tz::America__Chicago,
+    Tz::America__Denver,
+    Tz::America__Los_Angeles,
+];
 const CANADA: &[Tz] = &[Tz::America__Toronto, Tz::America__Winnipeg, Tz::America__Vancouver];
 const AUSTRALIA: &[Tz] = &[Tz::Australia__Sydney, Tz::Australia__Adelaide, Tz::Australia__Perth];
 const EUROPE: &[Tz] = &[Tz::Europe__London, Tz::Europe__Berlin, Tz::Europe__Helsinki];
@@ -354,6 +368,17 @@ pub fn find(text: &str) -> Result<Tz, ZoneError> {
     if name.is_empty() {
         return Err(ZoneError::Empty);
     }
+    named(&name, text).map_err(|error| match error {
+        ZoneError::Unknown { what, .. } => ZoneError::Unknown {
+            near: near(&name),
+            what,
+        },
+        ZoneError::Empty | ZoneError::TooLong | ZoneError::Ambiguous { .. } | ZoneError::NoSuchOffset { .. } => error,
+    })
+}
+
+/// The zone of this name in [`normal`] form, without a suggestion where there is none.
+fn named(name: &str, text: &str) -> Result<Tz, ZoneError> {
     let what = || text.trim().to_owned();
     if let Some((_, choices)) = SEVERAL.iter().find(|(several, _)| *several == name) {
         return Err(ZoneError::Ambiguous {
@@ -361,13 +386,17 @@ pub fn find(text: &str) -> Result<Tz, ZoneError> {
             choices: choices.to_vec(),
         });
     }
-    if let Some(zone) = INDEX.exact.get(&name).or_else(|| INDEX.exact.get(&name.replace('-', "_"))) {
+    if let Some(zone) = INDEX
+        .exact
+        .get(name)
+        .or_else(|| INDEX.exact.get(&name.replace('-', "_")))
+    {
         return Ok(*zone);
     }
-    match offset(&name) {
+    match offset(name) {
         Some(offset) => of_offset(offset, what()),
         None => Err(ZoneError::Unknown {
-            near: near(&name),
+            near: Vec::new(),
             what: what(),
         }),
     }
@@ -383,7 +412,9 @@ struct Offset {
 
 /// `utc+8`, `gmt-3:30`, `+08:00`, 东八区.
 fn offset(name: &str) -> Option<Offset> {
-    const NUMERALS: [&str; 12] = ["一", "二", "三", "四", "五", "六", "七", "八", "九", "十", "十一", "十二"];
+    const NUMERALS: [&str; 12] = [
+        "一", "二", "三", "四", "五", "六", "七", "八", "九", "十", "十一", "十二",
+    ];
     if let Some(zone) = name.strip_suffix('区') {
         let east = zone.starts_with('东');
         let number = zone.strip_prefix(['东', '西'])?;
@@ -395,7 +426,10 @@ fn offset(name: &str) -> Option<Offset> {
             minutes: 0,
         });
     }
-    let signed = name.strip_prefix("utc").or_else(|| name.strip_prefix("gmt")).unwrap_or(name);
+    let signed = name
+        .strip_prefix("utc")
+        .or_else(|| name.strip_prefix("gmt"))
+        .unwrap_or(name);
     let signed = signed.trim_matches('_').replace(['−', '–'], "-");
     let (east, number) = match (signed.strip_prefix('+'), signed.strip_prefix('-')) {
         (Some(number), _) => (true, number),
@@ -404,7 +438,10 @@ fn offset(name: &str) -> Option<Offset> {
     };
     let (hours, minutes) = match number.split_once([':', '.']) {
         Some((hours, minutes)) => (hours, minutes),
-        None => number.split_at_checked(2).filter(|_| number.len() == 4).unwrap_or((number, "0")),
+        None => number
+            .split_at_checked(2)
+            .filter(|_| number.len() == 4)
+            .unwrap_or((number, "0")),
     };
     let digits = |text: &str| {
         let plain = (1..=2).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_digit());
@@ -455,7 +492,10 @@ fn near(name: &str) -> Vec<Tz> {
     }
     scored.sort_by_key(|(distance, order, _)| (*distance, *order));
     let mut seen = BTreeSet::new();
-    let distinct = scored.into_iter().map(|(_, _, zone)| zone).filter(|zone| seen.insert(zone.name()));
+    let distinct = scored
+        .into_iter()
+        .map(|(_, _, zone)| zone)
+        .filter(|zone| seen.insert(zone.name()));
     distinct.take(SUGGESTED).collect()
 }
 
@@ -468,14 +508,27 @@ pub fn complete(prefix: &str, limit: usize) -> Vec<Tz> {
     }
     let mut seen = BTreeSet::new();
     let mut found: Vec<Tz> = Vec::new();
-    let exact = match find(&name) {
+    let with = |fits: &dyn Fn(&str) -> bool| -> Vec<Tz> {
+        let names = INDEX.names.iter().filter(|(known, _)| fits(known));
+        names.map(|(_, zone)| *zone).collect()
+    };
+    let exact = match named(&name, &name) {
         Ok(zone) => vec![zone],
         Err(ZoneError::Ambiguous { choices, .. } | ZoneError::NoSuchOffset { choices, .. }) => choices,
         Err(ZoneError::Empty | ZoneError::TooLong | ZoneError::Unknown { .. }) => Vec::new(),
     };
-    let begins = INDEX.names.iter().filter(|(known, _)| known.starts_with(&name));
-    let inside = INDEX.names.iter().filter(|(known, _)| known.contains(&name));
-    for zone in exact.into_iter().chain(begins.chain(inside).map(|(_, zone)| *zone)) {
+    let mut begin: Vec<Tz> = with(&|known| known.starts_with(&name));
+    begin.sort_by_key(|zone| {
+        POPULAR
+            .iter()
+            .position(|popular| popular == zone)
+            .unwrap_or(POPULAR.len())
+    });
+    for zone in exact
+        .into_iter()
+        .chain(begin)
+        .chain(with(&|known| known.contains(&name)))
+    {
         if found.len() == limit {
             break;
         }
@@ -489,12 +542,124 @@ pub fn complete(prefix: &str, limit: usize) -> Vec<Tz> {
 /// The zone's name for people: the IANA's, except that `Etc/GMT-8`, whose sign misleads everybody, is `UTC+8`.
 pub fn label(zone: Tz, lang: Lang) -> String {
     let name = zone.name();
-    match name.strip_prefix("Etc/GMT").and_then(|offset| offset.split_at_checked(1)) {
+    match name
+        .strip_prefix("Etc/GMT")
+        .and_then(|offset| offset.split_at_checked(1))
+    {
         Some(("-", hours)) => format!("UTC+{hours}"),
         Some(("+", hours)) => format!("UTC-{hours}"),
         Some(_) | None => match (zone, lang) {
             (Tz::Asia__Shanghai, Lang::Zh) => "北京时间".to_owned(),
             (_, Lang::Zh | Lang::En) => name.replace('_', " "),
         },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_zone_is_found_under_what_people_call_it() {
+        for (text, name) in [
+            ("Europe/Berlin", "Europe/Berlin"),
+            ("europe/berlin", "Europe/Berlin"),
+            ("AMERICA/NEW YORK", "America/New_York"),
+            ("new york", "America/New_York"),
+            ("Berlin time", "Europe/Berlin"),
+            ("beijing", "Asia/Shanghai"),
+            ("北京", "Asia/Shanghai"),
+            ("北京时间", "Asia/Shanghai"),
+            ("Shanghai.", "Asia/Shanghai"),
+            ("port-au-prince", "America/Port-au-Prince"),
+            ("san francisco", "America/Los_Angeles"),
+            ("Washington, DC", "America/New_York"),
+            ("eastern time", "America/New_York"),
+            ("US/Pacific", "US/Pacific"),
+            ("JST", "Asia/Tokyo"),
+            ("CET", "CET"),
+            ("utc", "UTC"),
+            ("Z", "UTC"),
+            ("utc+8", "Etc/GMT-8"),
+            ("UTC +08:00", "Etc/GMT-8"),
+            ("GMT-5", "Etc/GMT+5"),
+            ("+0530", "Asia/Kolkata"),
+            ("utc-9:30", "Pacific/Marquesas"),
+            ("东八区", "Etc/GMT-8"),
+            ("ｕｔｃ＋８", "Etc/GMT-8"),
+        ] {
+            assert_eq!(find(text).map(|zone| zone.name()), Ok(name), "{text}");
+        }
+    }
+
+    #[test]
+    fn every_name_of_the_iana_and_every_label_leads_to_its_zone() {
+        for zone in TZ_VARIANTS {
+            let several = SEVERAL.iter().any(|(name, _)| *name == normal(zone.name()));
+            assert!(several || find(zone.name()) == Ok(zone), "{zone}");
+            for lang in Lang::ALL {
+                let found = find(&label(zone, lang));
+                let same = found
+                    .as_ref()
+                    .is_ok_and(|found| *found == zone || label(*found, lang) == label(zone, lang));
+                assert!(
+                    several || same || label(zone, lang) == "UTC+0" || label(zone, lang) == "UTC-0",
+                    "{zone}: {found:?}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn an_abbreviation_of_several_zones_is_asked_about() {
+        let said = |text: &str, lang| find(text).unwrap_err().says(lang);
+        assert!(said("PST", Lang::En).contains("America/Los Angeles, Asia/Manila"));
+        assert!(said("EST", Lang::En).contains("Choose one: America/New York, America/Panama"));
+        assert!(said("CST", Lang::Zh).contains("请选一个：北京时间、America/Chicago"));
+        assert!(said("美国", Lang::Zh).contains("America/New York"));
+    }
+
+    #[test]
+    fn what_is_no_zone_is_named_with_the_nearest_ones() {
+        let near = |text: &str| match find(text).unwrap_err() {
+            ZoneError::Unknown { near, .. } => near,
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(near("Europe/Berln").first(), Some(&Tz::Europe__Berlin));
+        assert_eq!(near("bejing").first(), Some(&Tz::Asia__Shanghai));
+        assert_eq!(near("Shangai").first(), Some(&Tz::Asia__Shanghai));
+        assert_eq!(near("xyzzyxyzzy"), []);
+        for (text, wants) in [
+            ("", "Name a time zone"),
+            ("utc+15", "UTC-12 to UTC+14"),
+            ("utc+10:30", "Australia/Lord Howe"),
+            ("+99999999999", "“+99999999999”"),
+            ("xyzzyxyzzy", "“xyzzyxyzzy”"),
+        ] {
+            let said = find(text).unwrap_err().says(Lang::En);
+            assert!(said.contains(wants), "{said}");
+        }
+        assert_eq!(find(&"a".repeat(1_000_000)), Err(ZoneError::TooLong));
+    }
+
+    #[test]
+    fn what_is_typed_so_far_offers_the_likeliest_first() {
+        assert_eq!(complete("", 3), POPULAR[..3]);
+        assert_eq!(complete("ber", 1), [Tz::Europe__Berlin]);
+        assert_eq!(complete("北", 1), [Tz::Asia__Shanghai]);
+        assert_eq!(complete("new y", 1), [Tz::America__New_York]);
+        assert!(
+            complete("europe/", 99)
+                .iter()
+                .take(30)
+                .all(|zone| zone.name().starts_with("Europe/"))
+        );
+        assert_eq!(complete("pst", 2), [Tz::America__Los_Angeles, Tz::Asia__Manila]);
+        assert_eq!(complete("utc+8", 1), [Tz::Etc__GMTMinus8]);
+        assert_eq!(complete("a", 25).len(), 25);
+        assert_eq!(complete("xyzzy", 25), []);
+        let offered = complete("s", 999);
+        let distinct: BTreeSet<&str> = offered.iter().map(|zone| zone.name()).collect();
+        assert_eq!(distinct.len(), offered.len());
     }
 }
