@@ -621,9 +621,12 @@ mod tests {
 
     #[test]
     fn what_is_no_zone_is_named_with_the_nearest_ones() {
-        let near = |text: &str| match find(text).unwrap_err() {
-            ZoneError::Unknown { near, .. } => near,
-            other => panic!("{other:?}"),
+        let near = |text: &str| {
+            let error = find(text).unwrap_err();
+            let ZoneError::Unknown { near, .. } = error else {
+                panic!("{error:?}")
+            };
+            near
         };
         assert_eq!(near("Europe/Berln").first(), Some(&Tz::Europe__Berlin));
         assert_eq!(near("bejing").first(), Some(&Tz::Asia__Shanghai));
