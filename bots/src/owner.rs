@@ -97,7 +97,7 @@ mod tests {
     use std::sync::{Arc, Mutex};
 
     use futures::future::{BoxFuture, ready};
-    use paperwire_core::channel::{Activity, Settings, Style, WhenEmpty, Missed};
+    use paperwire_core::channel::{Activity, Missed, Settings, Style, WhenEmpty};
     use paperwire_core::delivery::{LimitScope, Looked, Missing, Tag};
     use paperwire_core::locale::Lang;
     use paperwire_core::message::Part;

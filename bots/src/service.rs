@@ -418,7 +418,9 @@ impl Service {
                         Some(channel) => match &channel.activity {
                             Activity::Active => chosen.push(channel),
                             Activity::Paused { reason, .. } => wrong.push(format!("{place} is paused: {reason}")),
-                            Activity::Snoozed { until, .. } => wrong.push(format!("{place} is paused: {}", snoozed(*until))),
+                            Activity::Snoozed { until, .. } => {
+                                wrong.push(format!("{place} is paused: {}", snoozed(*until)))
+                            }
                             Activity::Absent { .. } => wrong.push(format!("{place} is paused: {ABSENT}")),
                         },
                         None => wrong.push(format!(

@@ -403,7 +403,7 @@ mod tests {
         let given = strip("#", settings);
         assert_eq!(
             given.lines().zip(settings.lines()).filter(|(a, b)| a != b).count(),
-            28,
+            30,
             "{given}"
         );
         assert_eq!(effective(&parse(&given)), effective(&parse(LOBBY)));

@@ -14,7 +14,7 @@ use std::path::Path;
 use std::time::Instant;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use paperwire_core::channel::{Activity, Channel, Place, Platform, Settings, Style, WhenEmpty, Missed};
+use paperwire_core::channel::{Activity, Channel, Missed, Place, Platform, Settings, Style, WhenEmpty};
 use paperwire_core::delivery::{Delivery, DeliveryId, State};
 use paperwire_core::digest::{DigestId, RenderingId};
 use paperwire_core::locale::Lang;

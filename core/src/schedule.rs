@@ -596,14 +596,28 @@ mod tests {
     #[test]
     fn several_expressions_mean_each_of_their_times_once() {
         let both = "30 9 * * 1-5; 0 18 * * *;0 18 * * fri";
-        let times = ["01-02 09:30:00", "01-02 18:00:00", "01-03 18:00:00", "01-04 18:00:00", "01-05 09:30:00"];
+        let times = [
+            "01-02 09:30:00",
+            "01-02 18:00:00",
+            "01-03 18:00:00",
+            "01-04 18:00:00",
+            "01-05 09:30:00",
+        ];
         assert_eq!(upcoming(both, UTC, "2026-01-02T00:00:00Z", 5), times);
         let (after, now) = (at("2026-01-02T00:00:00Z"), at("2026-01-05T12:00:00Z"));
         let dues = |most| {
             let dues = schedule(both).latest_dues(UTC, after, now, most);
-            dues.iter().map(|at| at.format("%m-%d %H:%M:%S").to_string()).collect::<Vec<_>>()
+            dues.iter()
+                .map(|at| at.format("%m-%d %H:%M:%S").to_string())
+                .collect::<Vec<_>>()
         };
-        assert_eq!((dues(9), dues(2)), (times.map(str::to_owned).to_vec(), times[3..].iter().map(|t| (*t).to_owned()).collect()));
+        assert_eq!(
+            (dues(9), dues(2)),
+            (
+                times.map(str::to_owned).to_vec(),
+                times[3..].iter().map(|t| (*t).to_owned()).collect()
+            )
+        );
     }
 
     #[test]

@@ -19,7 +19,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use paperwire_core::channel::{Activity, Channel, Place, Platform, Seq, Settings, Style, WhenEmpty, Missed};
+use paperwire_core::channel::{Activity, Channel, Missed, Place, Platform, Seq, Settings, Style, WhenEmpty};
 use paperwire_core::delivery::{
     Delivery, DeliveryId, Discard, Doubt, LimitScope, Looked, Missing, Outcome, SendError, State, UncertainPolicy,
     Verdict,

@@ -6,7 +6,7 @@ use axum::body::{Body, to_bytes};
 use chrono::{DateTime, TimeDelta, TimeZone, Utc};
 use futures::future::BoxFuture;
 use paperwire_core::brief::{Brief, Origin};
-use paperwire_core::channel::{Activity, Channel, Platform, Seq, Settings, Style, WhenEmpty, Missed};
+use paperwire_core::channel::{Activity, Channel, Missed, Platform, Seq, Settings, Style, WhenEmpty};
 use paperwire_core::delivery::{Delivery, DeliveryId, Tag};
 use paperwire_core::digest::{Digest, DigestId, Entry, EntryBrief, RenderingId};
 use paperwire_core::erratum::{Detail, Errata, Erratum, Kind};

@@ -6,7 +6,7 @@ use std::collections::HashSet;
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::{Accepted, Input, Job, Turn, Wanted, accept, configure_channels, turn};
-use crate::channel::{Channel, Place, Platform, Seq, Settings, Style, WhenEmpty, Missed};
+use crate::channel::{Channel, Missed, Place, Platform, Seq, Settings, Style, WhenEmpty};
 use crate::delivery::{Delivery, DeliveryId, Outcome, SendError, UncertainPolicy};
 use crate::digest::{Digest, DigestId, RenderingId};
 use crate::erratum::Errata;

@@ -801,6 +801,130 @@ mod tests {
         assert_eq!(due(&store, october(16, 15)), Published::default());
     }
 
+    /// A channel of this policy that was not served since the 9th, while a paper came every evening but on the 12th.
+    fn neglected(missed: Missed) -> ModelStore {
+        let store = ModelStore::new();
+        let settings = Settings { missed, ..settings() };
+        add_channel(&store, HERE, settings, october(9, 12));
+        for day in [9, 10, 11, 13, 14, 15] {
+            let id = u64::try_from(day).unwrap();
+            let parsed = news(day, vec![paper(id, "Pruning", "")]);
+            take(&store, &day.to_string(), parsed, october(day, 20));
+        }
+        store
+    }
+
+    /// What is published until there is an end: the day of each digest and its papers.
+    fn all_due(store: &dyn Store, now: DateTime<Utc>) -> Vec<(u32, Vec<PaperId>)> {
+        use chrono::Datelike as _;
+        let mut all = Vec::new();
+        for _ in 0..40 {
+            let published = due(store, now);
+            if published == Published::default() {
+                return all;
+            }
+            for delivery in &published.deliveries {
+                let digest = store.digest(&delivery.digest).unwrap().unwrap();
+                all.push((digest.id.occurrence.day(), papers(&digest)));
+            }
+        }
+        panic!("{all:?}")
+    }
+
+    #[test]
+    fn what_was_missed_is_never_posted_where_it_is_skipped() {
+        // Half an hour late is on time: the latest occurrence is posted, with what came since the one before.
+        let store = neglected(Missed::Skip);
+        let late = october(16, 9) + TimeDelta::minutes(30);
+        assert_eq!(all_due(&store, late), [(16, vec![arxiv(15)])]);
+        assert_eq!(channel(&store, HERE).next_due, Some(october(17, 9)));
+        // Six hours late it was missed too.
+        let store = neglected(Missed::Skip);
+        assert_eq!(due(&store, october(16, 15)).passed, [channel(&store, HERE).place]);
+        let read = channel(&store, HERE);
+        assert_eq!(
+            (read.cursor, read.last_fired, read.next_due),
+            (6, Some(october(16, 9)), Some(october(17, 9)))
+        );
+        let parsed = news(16, vec![paper(16, "Pruning", "")]);
+        take(&store, "16", parsed, october(16, 20));
+        assert_eq!(all_due(&store, october(17, 9)), [(17, vec![arxiv(16)])]);
+    }
+
+    #[test]
+    fn each_missed_occurrence_is_replayed_in_order_with_what_had_come_by_then() {
+        let store = neglected(Missed::Replay);
+        // On the 13th nothing had come since the 12th: a late word of that helps nobody.
+        let expected: Vec<_> = [(10, 9), (11, 10), (12, 11), (14, 13), (15, 14), (16, 15)]
+            .map(|(day, id)| (day, vec![arxiv(id)]))
+            .to_vec();
+        assert_eq!(all_due(&store, october(16, 9)), expected);
+        let read = channel(&store, HERE);
+        assert_eq!((read.cursor, read.next_due), (6, Some(october(17, 9))));
+        let order = |now| all_due(&store, now);
+        assert_eq!(order(october(16, 12)), []);
+    }
+
+    #[test]
+    fn of_a_long_absence_the_last_fourteen_are_replayed_and_the_first_of_them_has_the_rest() {
+        let store = neglected(Missed::Replay);
+        let replayed = all_due(&store, october(28, 12));
+        // The 28th is fourteenth from the 15th on.
+        let all: Vec<_> = [9, 10, 11, 13, 14].map(arxiv).to_vec();
+        assert_eq!(replayed, [(15, all), (16, vec![arxiv(15)])]);
+        assert_eq!(channel(&store, HERE).next_due, Some(october(29, 9)));
+    }
+
+    #[test]
+    fn an_occurrence_of_a_schedule_that_came_later_was_not_missed() {
+        let store = neglected(Missed::Replay);
+        let changed = Channel {
+            next_due: Some(october(16, 9)),
+            ..channel(&store, HERE)
+        };
+        store.commit(vec![Write::Channel(Box::new(changed))]).unwrap();
+        let [(day, papers)] = all_due(&store, october(16, 9)).try_into().unwrap();
+        assert_eq!((day, papers.len()), (16, 6));
+    }
+
+    #[test]
+    fn a_channel_whose_pause_is_over_wakes_at_its_next_occurrence_and_gets_what_it_chose() {
+        let until = Some(october(15, 0));
+        for (missed, expected) in [
+            (Missed::Merge, vec![(15, [9, 10, 11, 13, 14].map(arxiv).to_vec())]),
+            (Missed::Skip, vec![(15, vec![arxiv(14)])]),
+            (
+                Missed::Replay,
+                [(10, 9), (11, 10), (12, 11), (14, 13), (15, 14)]
+                    .map(|(day, id)| (day, vec![arxiv(id)]))
+                    .to_vec(),
+            ),
+        ] {
+            let store = neglected(missed);
+            let activity = Activity::Snoozed {
+                until,
+                since: october(9, 13),
+                by: "1001".to_owned(),
+            };
+            let snoozed = Channel {
+                activity,
+                ..channel(&store, HERE)
+            };
+            let snoozed = snoozed.due_again(october(9, 13));
+            assert_eq!(snoozed.next_due, Some(october(15, 9)));
+            store.commit(vec![Write::Channel(Box::new(snoozed))]).unwrap();
+            assert_eq!(due(&store, october(15, 8)), Published::default());
+            // What came on the 15th came after the occurrence, but was not there yet.
+            let now = october(15, 9);
+            let mut got = all_due(&store, now);
+            for (_, papers) in &mut got {
+                papers.retain(|id| *id != arxiv(15));
+            }
+            assert_eq!(got, expected, "{missed}");
+            assert_eq!(channel(&store, HERE).activity, Activity::Active);
+        }
+    }
+
     #[test]
     fn more_channels_than_a_batch_all_get_their_digest_and_then_there_is_an_end() {
         let store = ModelStore::new();
@@ -833,7 +957,14 @@ mod tests {
             ..channel(&store, HERE)
         };
         store.commit(vec![Write::Channel(Box::new(stale.clone()))]).unwrap();
-        assert_eq!(due(&store, october(10, 9)), Published::default());
+        let passed = vec![stale.place.clone()];
+        assert_eq!(
+            due(&store, october(10, 9)),
+            Published {
+                passed,
+                ..Published::default()
+            }
+        );
         let rests = Channel {
             next_due: None,
             ..stale

@@ -188,3 +188,180 @@ impl Refused {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use chrono_tz::Europe::Berlin;
+
+    use super::super::fixture::{add_channel, channel, october, settings, take, topic};
+    use super::super::fixture::{news, paper};
+    use super::super::{Extent, configure_channels, fixture, resume_channel};
+    use super::*;
+    use crate::channel::Settings;
+    use crate::store::ModelStore;
+
+    const HERE: &str = "telegram:-5";
+
+    fn place() -> Place {
+        HERE.parse().unwrap()
+    }
+
+    /// A channel that nobody wrote into a file.
+    fn newsroom(missed: Missed) -> ModelStore {
+        let store = ModelStore::new();
+        let channel = Channel {
+            configured_as: None,
+            ..add_channel(&store, HERE, Settings { missed, ..settings() }, october(9, 12))
+        };
+        store.commit(vec![Write::Channel(Box::new(channel))]).unwrap();
+        store
+    }
+
+    fn done(store: &ModelStore, setting: Setting, now: DateTime<Utc>) -> Changed {
+        let changed = change(store, &place(), setting, now).unwrap().unwrap();
+        assert_eq!(channel(store, HERE), changed.channel);
+        changed
+    }
+
+    fn schedule(text: &str) -> Setting {
+        Setting::Schedule(Some(Schedule::parse(text).unwrap()))
+    }
+
+    fn pause(until: Option<DateTime<Utc>>) -> Setting {
+        let by = "1001".to_owned();
+        Setting::Pause { until, by }
+    }
+
+    #[test]
+    fn a_change_says_what_it_replaced_and_moves_what_is_due() {
+        let store = newsroom(Missed::Merge);
+        let changed = done(&store, schedule("0 18 * * 1-5"), october(9, 13));
+        assert_eq!(
+            (changed.was, changed.is),
+            (schedule("0 9 * * *"), schedule("0 18 * * 1-5"))
+        );
+        assert_eq!(changed.channel.next_due, Some(october(9, 18)));
+        // Of two who change it, the second replaces what the first wrote.
+        let second = done(&store, schedule("0 10 * * *"), october(9, 14));
+        assert_eq!(
+            (second.was, second.channel.next_due),
+            (schedule("0 18 * * 1-5"), Some(october(10, 10)))
+        );
+        let zone = done(&store, Setting::Timezone(Berlin), october(9, 14));
+        assert_eq!(
+            (zone.was, zone.channel.next_due),
+            (Setting::Timezone(Tz::UTC), Some(october(10, 8)))
+        );
+        assert_eq!(
+            done(&store, Setting::Schedule(None), october(9, 15)).channel.next_due,
+            None
+        );
+        for setting in [
+            Setting::Missed(Missed::Replay),
+            Setting::Language(Lang::Zh),
+            Setting::Style(Style::Full),
+            Setting::WhenEmpty(WhenEmpty::Silent),
+        ] {
+            let changed = done(&store, setting.clone(), october(9, 15));
+            assert!(changed.was != setting && changed.is == setting, "{changed:?}");
+            let again = done(&store, setting.clone(), october(9, 16));
+            assert_eq!((again.was, again.channel), (setting, changed.channel));
+        }
+    }
+
+    #[test]
+    fn a_channel_of_the_file_refuses_settings_naming_the_key_and_can_be_paused() {
+        let store = ModelStore::new();
+        let file = [fixture::wanted(HERE, settings())];
+        configure_channels(&store, &file, Extent::Whole, october(9, 0)).unwrap();
+        let refused = change(&store, &place(), Setting::Language(Lang::Zh), october(9, 1))
+            .unwrap()
+            .unwrap_err();
+        assert_eq!(
+            refused,
+            Refused::InFile {
+                place: place(),
+                key: "language"
+            }
+        );
+        for lang in Lang::ALL {
+            let said = refused.says(lang);
+            assert!(
+                said.contains("language") && said.contains("[[channel]]") && said.contains(HERE),
+                "{said}"
+            );
+        }
+        let paused = done(&store, pause(None), october(9, 1)).channel;
+        assert_eq!(paused.next_due, None);
+        // A start of the program and a `/start` leave it as it is.
+        configure_channels(&store, &file, Extent::Whole, october(10, 0)).unwrap();
+        assert_eq!(resume_channel(&store, &place(), october(10, 0)), Ok(false));
+        assert_eq!(channel(&store, HERE), paused);
+        configure_channels(&store, &[], Extent::Whole, october(11, 0)).unwrap();
+        let absent = change(&store, &place(), Setting::Resume, october(11, 1)).unwrap();
+        assert_eq!(absent, Err(Refused::Absent(place())));
+        let nowhere: Place = "web:nowhere".parse().unwrap();
+        let none = change(&store, &nowhere, Setting::Resume, october(11, 1)).unwrap();
+        assert_eq!(none, Err(Refused::NoChannel(nowhere)));
+    }
+
+    #[test]
+    fn a_pause_is_replaced_and_ended_and_what_it_swallowed_becomes_what_was_chosen() {
+        for (missed, due, cursor) in [
+            (Missed::Merge, october(13, 9), 0),
+            (Missed::Skip, october(13, 9), 2),
+            (Missed::Replay, october(10, 9), 0),
+        ] {
+            let store = newsroom(missed);
+            let first = done(&store, pause(None), october(9, 13));
+            assert_eq!((first.was, first.is), (Setting::Resume, pause(None)));
+            let second = done(&store, pause(Some(october(20, 0))), october(9, 14));
+            assert_eq!(
+                (second.was, second.channel.next_due),
+                (pause(None), Some(october(20, 9)))
+            );
+            let moved = done(&store, schedule("0 9 * * 0-6"), october(9, 15)).channel;
+            assert_eq!(moved.next_due, Some(october(20, 9)));
+            for (day, id) in [(9, 1), (11, 2), (12, 3)] {
+                let parsed = news(day, vec![paper(id, topic().name_en.as_str(), "")]);
+                take(&store, &day.to_string(), parsed, october(day, 20));
+            }
+            let resumed = done(&store, Setting::Resume, october(12, 21));
+            assert_eq!(
+                (resumed.was, resumed.is),
+                (pause(Some(october(20, 0))), Setting::Resume)
+            );
+            assert_eq!(
+                (resumed.channel.next_due, resumed.channel.cursor),
+                (Some(due), cursor),
+                "{missed}"
+            );
+            let again = done(&store, Setting::Resume, october(12, 22));
+            assert_eq!((again.was, again.channel), (Setting::Resume, resumed.channel));
+        }
+    }
+
+    #[test]
+    fn the_next_three_posts_are_in_the_zone_of_the_channel_and_after_its_pause() {
+        let store = newsroom(Missed::Merge);
+        done(&store, Setting::Timezone(Berlin), october(9, 13));
+        let here = |now| {
+            let times = upcoming(&channel(&store, HERE), now, 3);
+            times
+                .iter()
+                .map(|at| at.format("%d %H:%M %:z").to_string())
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(
+            here(october(24, 12)),
+            ["25 09:00 +02:00", "26 09:00 +01:00", "27 09:00 +01:00"]
+        );
+        done(&store, pause(Some(october(27, 8))), october(24, 12));
+        assert_eq!(
+            here(october(24, 12)),
+            ["27 09:00 +01:00", "28 09:00 +01:00", "29 09:00 +01:00"]
+        );
+        done(&store, pause(None), october(24, 12));
+        assert_eq!(here(october(24, 12)), [""; 0]);
+    }
+}

@@ -401,9 +401,7 @@ fn plain(text: &str) -> Result<String> {
     if text.chars().nth(MAX_PHRASE).is_some() {
         return Err(PhraseError::TooLong);
     }
-    let seen = |c: &char| {
-        !matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{ad}')
-    };
+    let seen = |c: &char| !matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{ad}');
     let folded: String = fold(text).chars().filter(seen).collect();
     // A few characters fold to many.
     if folded.chars().nth(4 * MAX_PHRASE).is_some() {
@@ -463,109 +461,110 @@ fn run(text: &str, inside: impl Fn(char) -> bool) -> usize {
 }
 
 fn tokens(phrase: &str) -> Vec<Token<'_>> {
-    let mut found: Vec<Token<'_>> = Vec::new();
+    let mut found = Vec::new();
     let mut rest = phrase;
     // After 周一 a bare 三 is a Wednesday.
     let mut in_week = false;
-    while let Some(first) = rest.chars().next() {
+    while !rest.is_empty() {
         let at = phrase.len() - rest.len();
-        let mut push = |kind, length| {
-            let (text, after) = split(rest, length);
-            found.push(Token { kind, text, at });
-            rest = after;
-        };
-        let one = first.len_utf8();
-        // A weekday's numeral is not the hour of 三点 and not the beginning of 十点.
-        let alone = |text: &str| {
-            let after = split(text, text.chars().next().map_or(0, char::len_utf8)).1;
-            after
-                .chars()
-                .next()
-                .is_none_or(|c| c.is_whitespace() || ",、;-~至到和&及".contains(c) || weekday(c).is_some() && !c.is_ascii_digit())
-        };
-        if first.is_whitespace() {
-            rest = split(rest, one).1;
-        } else if in_week && !first.is_ascii_digit() && alone(rest) && weekday(first).is_some() {
-            if let Some(day) = weekday(first) {
-                push(Kind::Word(Word::Day(day)), one);
-            }
-        } else if first.is_ascii_digit() {
-            let length = run(rest, |c| c.is_ascii_digit());
-            let kind = match split(rest, length).0.parse() {
-                Ok(number) if length <= 8 => Kind::Number(number, length),
-                Ok(_) | Err(_) => Kind::Strange,
-            };
-            push(kind, length);
-            in_week = false;
-        } else if first.is_ascii_alphabetic() {
-            let length = run(rest, |c| c.is_ascii_alphabetic() || c == '\'');
-            let text = split(rest, length).0;
-            let word = LATIN.iter().find(|(name, _)| *name == text);
-            match word {
-                Some((_, word)) => push(Kind::Word(*word), length),
-                None if text == "to" => push(Kind::Dash, length),
-                None => push(Kind::Strange, length),
-            }
-            in_week = false;
-        } else if let Some((_, word)) = CHINESE.iter().find(|(name, _)| rest.starts_with(name)).filter(|(name, _)| {
-            // 三天 and 每天 are no weekdays; 周末 was found before 周.
-            !name.is_empty()
-        }) {
-            let length = CHINESE
-                .iter()
-                .find(|(name, _)| rest.starts_with(name))
-                .map_or(one, |(name, _)| name.len());
-            push(Kind::Word(*word), length);
-            in_week = false;
-        } else if let Some((name, marker, word)) = WEEKS.iter().find(|(name, ..)| rest.starts_with(name)) {
-            let after = split(rest, name.len()).1;
-            let day = after.chars().next().and_then(weekday);
-            // 周1 is Monday, 周 10:00 is not.
-            let digits = run(after, |c| c.is_ascii_digit());
-            let day = day.filter(|_| digits <= 1 && !split(after, 1).1.starts_with([':', '点']));
-            match day {
-                Some(day) => {
-                    if let Some(marker) = marker {
-                        found.push(Token {
-                            kind: Kind::Word(*marker),
-                            text: name,
-                            at,
-                        });
-                    }
-                    let length = after.chars().next().map_or(0, char::len_utf8);
-                    let (text, left) = split(rest, name.len() + length);
-                    found.push(Token {
-                        kind: Kind::Word(Word::Day(day)),
-                        text,
-                        at,
-                    });
-                    rest = left;
-                    in_week = true;
-                }
-                None => push(Kind::Word(*word), name.len()),
-            }
-        } else if NUMERALS.contains(first) {
-            let length = run(rest, |c| NUMERALS.contains(c));
-            match spoken(split(rest, length).0) {
-                Some(number) => push(Kind::Number(number, 0), length),
-                None => push(Kind::Strange, length),
-            }
-            in_week = false;
-        } else {
-            match first {
-                ':' | '∶' => push(Kind::Colon, one),
-                ',' | '、' | ';' | '&' | '及' | '|' => push(Kind::Comma, one),
-                '-' | '–' | '—' | '~' | '至' | '到' => push(Kind::Dash, one),
-                '/' => push(Kind::Slash, one),
-                '.' => push(Kind::Dot, one),
-                _ => {
-                    let length = run(rest, |c| !c.is_whitespace() && !c.is_ascii_digit() && c != ',' && c != '、');
-                    push(Kind::Strange, length.max(one));
-                }
-            }
+        let (kinds, length) = first_token(rest, in_week);
+        let (text, after) = split(rest, length);
+        match kinds.last() {
+            Some(Kind::Word(Word::Day(_))) => in_week = !text.is_ascii(),
+            Some(Kind::Comma | Kind::Dash) | None => {}
+            Some(_) => in_week = false,
         }
+        found.extend(kinds.into_iter().map(|kind| Token { kind, text, at }));
+        rest = after;
     }
     found
+}
+
+/// What a text begins with, and its length, which is not 0. Nothing for white space, two for 下周一.
+fn first_token(rest: &str, in_week: bool) -> (Vec<Kind>, usize) {
+    let Some(first) = rest.chars().next() else {
+        return (Vec::new(), 1);
+    };
+    let one = first.len_utf8();
+    if first.is_whitespace() {
+        return (Vec::new(), one);
+    }
+    if first.is_ascii_digit() {
+        let length = run(rest, |c| c.is_ascii_digit());
+        let number = split(rest, length).0.parse().ok().filter(|_| length <= 8);
+        return (
+            vec![number.map_or(Kind::Strange, |number| Kind::Number(number, length))],
+            length,
+        );
+    }
+    if first.is_ascii_alphabetic() {
+        let length = run(rest, |c| c.is_ascii_alphabetic() || c == '\'');
+        let text = split(rest, length).0;
+        let word = LATIN.iter().find(|(name, _)| *name == text);
+        let other = if text == "to" { Kind::Dash } else { Kind::Strange };
+        return (vec![word.map_or(other, |(_, word)| Kind::Word(*word))], length);
+    }
+    if let Some(day) = weekday(first).filter(|_| in_week && stands_alone(split(rest, one).1)) {
+        return (vec![Kind::Word(Word::Day(day))], one);
+    }
+    let word = CHINESE
+        .iter()
+        .filter(|(name, _)| rest.starts_with(name))
+        .max_by_key(|(name, _)| name.len());
+    let week = WEEKS.iter().find(|(name, ..)| rest.starts_with(name));
+    match (word, week) {
+        (Some((name, word)), week) if week.is_none_or(|(week, ..)| week.len() <= name.len()) => {
+            return (vec![Kind::Word(*word)], name.len());
+        }
+        (_, Some((name, marker, alone))) => {
+            let after = split(rest, name.len()).1;
+            // 周1 is Monday; 周 10:00 and 周9点 are not days.
+            let clock = after.starts_with(|c: char| c.is_ascii_digit())
+                && (run(after, |c| c.is_ascii_digit()) > 1 || split(after, 1).1.starts_with([':', '点']));
+            let day = after.chars().next().filter(|_| !clock);
+            return match day.and_then(|c| Some((weekday(c)?, c.len_utf8()))) {
+                Some((day, length)) => {
+                    let marker = marker.map(Kind::Word);
+                    let kinds = marker.into_iter().chain([Kind::Word(Word::Day(day))]);
+                    (kinds.collect(), name.len() + length)
+                }
+                None => (vec![Kind::Word(*alone)], name.len()),
+            };
+        }
+        (Some(_) | None, None) => {}
+    }
+    if NUMERALS.contains(first) {
+        let length = run(rest, |c| NUMERALS.contains(c));
+        let number = spoken(split(rest, length).0);
+        return (
+            vec![number.map_or(Kind::Strange, |number| Kind::Number(number, 0))],
+            length,
+        );
+    }
+    let kind = match first {
+        ':' | '∶' => Kind::Colon,
+        ',' | '、' | ';' | '&' | '及' | '|' => Kind::Comma,
+        '-' | '–' | '—' | '~' | '至' | '到' => Kind::Dash,
+        '/' => Kind::Slash,
+        '.' => Kind::Dot,
+        _ => {
+            let known = |text: &str| {
+                text.starts_with(|c: char| c.is_whitespace() || c.is_ascii_alphanumeric() || ",、;".contains(c))
+                    || CHINESE.iter().any(|(name, _)| text.starts_with(name))
+                    || WEEKS.iter().any(|(name, ..)| text.starts_with(name))
+            };
+            let end = rest.char_indices().skip(1).find(|(at, _)| known(split(rest, *at).1));
+            return (vec![Kind::Strange], end.map_or(rest.len(), |(at, _)| at));
+        }
+    };
+    (vec![kind], one)
+}
+
+/// Whether a numeral before this can be a weekday: it is not the hour of 三点 and not the beginning of 二十点.
+fn stands_alone(after: &str) -> bool {
+    after.chars().next().is_none_or(|c| {
+        c.is_whitespace() || ",、;-~至到和&及".contains(c) || (weekday(c).is_some() && !c.is_ascii_digit())
+    })
 }
 
 /// Reads tokens from left to right.
@@ -586,6 +585,11 @@ impl<'a> Reader<'a> {
 
     fn peek(&self, ahead: usize) -> Option<Kind> {
         self.tokens.get(self.next + ahead).map(|token| token.kind)
+    }
+
+    /// The text of the next token.
+    fn text(&self) -> &'a str {
+        self.tokens.get(self.next).map_or("", |token| token.text)
     }
 
     fn take(&mut self) -> Option<Token<'a>> {
@@ -632,7 +636,7 @@ impl<'a> Reader<'a> {
             self.next += 1;
             half = Some(before);
         }
-        let (mut hour, mut minute, marked) = match (self.peek(0), self.peek(1)) {
+        let (mut hour, minute) = match (self.peek(0), self.peek(1)) {
             (Some(Kind::Word(Word::Noon)), _) if half.is_none() => {
                 self.next += 1;
                 return Ok(NaiveTime::from_hms_opt(12, 0, 0));
@@ -644,8 +648,12 @@ impl<'a> Reader<'a> {
             (Some(Kind::Number(hour, 0..=2)), Some(Kind::Colon | Kind::Dot)) => {
                 self.next += 2;
                 match self.take().map(|token| token.kind) {
-                    Some(Kind::Number(minute, 2)) => (hour, minute, true),
-                    _ => return Err(PhraseError::NoSuchTime { what: self.since(start) }),
+                    Some(Kind::Number(minute, 2)) => (hour, minute),
+                    _ => {
+                        return Err(PhraseError::NoSuchTime {
+                            what: self.since(start),
+                        });
+                    }
                 }
             }
             (Some(Kind::Number(hour, 0..=2)), Some(Kind::Word(Word::OClock))) => {
@@ -653,26 +661,28 @@ impl<'a> Reader<'a> {
                 match (self.peek(0), self.peek(1)) {
                     (Some(Kind::Word(Word::Past(minute))), _) => {
                         self.next += 1;
-                        (hour, minute, true)
+                        (hour, minute)
                     }
                     (Some(Kind::Number(minute, digits)), after) => {
                         // 9点30 and 9点05分, and after 9点 a number of its own.
                         if after == Some(Kind::Word(Word::Minute)) {
                             self.next += 2;
-                            (hour, minute, true)
-                        } else if digits == 2 || (digits == 0 && after != Some(Kind::Word(Word::OClock))) {
+                            (hour, minute)
+                        } else if matches!(digits, 0 | 2)
+                            && !matches!(after, Some(Kind::Colon | Kind::Word(Word::OClock)))
+                        {
                             self.next += 1;
-                            (hour, minute, true)
+                            (hour, minute)
                         } else {
-                            (hour, 0, true)
+                            (hour, 0)
                         }
                     }
-                    _ => (hour, 0, true),
+                    _ => (hour, 0),
                 }
             }
             (Some(Kind::Number(clock, 3 | 4)), _) if bare || half.is_some() => {
                 self.next += 1;
-                (clock / 100, clock % 100, true)
+                (clock / 100, clock % 100)
             }
             (Some(Kind::Number(hour, 0..=2)), after) => {
                 let followed = matches!(after, Some(Kind::Word(Word::HalfAfter(_))));
@@ -680,7 +690,7 @@ impl<'a> Reader<'a> {
                     return Ok(None);
                 }
                 self.next += 1;
-                (hour, 0, false)
+                (hour, 0)
             }
             _ if half == Some(Half::Midday) => return Ok(NaiveTime::from_hms_opt(12, 0, 0)),
             _ => {
@@ -688,7 +698,6 @@ impl<'a> Reader<'a> {
                 return Ok(None);
             }
         };
-        let _ = marked;
         while self.word(Word::Noise) {}
         if half.is_none()
             && let Some(Kind::Word(Word::HalfAfter(after))) = self.peek(0)
@@ -696,7 +705,11 @@ impl<'a> Reader<'a> {
             self.next += 1;
             half = Some(after);
         }
-        let wrong = |reader: &Self| Err(PhraseError::NoSuchTime { what: reader.since(start) });
+        let wrong = |reader: &Self| {
+            Err(PhraseError::NoSuchTime {
+                what: reader.since(start),
+            })
+        };
         hour = match (half, hour) {
             (None, _) => hour,
             (Some(Half::Am | Half::Small), 12) => 0,
@@ -707,9 +720,6 @@ impl<'a> Reader<'a> {
             (Some(Half::Midday), 1 | 2) => hour + 12,
             (Some(_), _) => return wrong(self),
         };
-        if minute > 59 {
-            minute = 60;
-        }
         match NaiveTime::from_hms_opt(hour, minute, 0) {
             Some(time) => Ok(Some(time)),
             None => wrong(self),
@@ -755,15 +765,11 @@ fn near(text: &str) -> Option<&'static str> {
 /// Names what is not understood.
 pub fn schedule(text: &str) -> Result<ScheduleChange> {
     let phrase = plain(text)?;
-    let expression = match phrase.strip_prefix("cron ") {
-        Some(expression) => Some(expression),
-        None => (phrase.starts_with('@') || phrase.contains('*')).then_some(phrase.as_str()),
-    };
-    if let Some(expression) = expression {
+    if let Some(expression) = cron_of(text, &phrase) {
         let schedule = Schedule::parse(expression.trim().trim_matches('`'))?;
         return Ok(ScheduleChange::Posts { schedule, zone: None });
     }
-    let (rest, zone) = leading_zone(&phrase);
+    let (rest, zone) = leading_zone(&phrase)?;
     let mut times = Times {
         zone,
         ..Times::default()
@@ -772,24 +778,46 @@ pub fn schedule(text: &str) -> Result<ScheduleChange> {
     times.change(rest)
 }
 
-/// A zone before the time: `Berlin 9:00`, 北京时间9点.
-fn leading_zone(phrase: &str) -> (&str, Option<Tz>) {
-    let ends = [phrase.find("时间").map(|at| at + "时间".len()), phrase.find(' ')];
-    for end in ends.into_iter().flatten() {
+/// The expression of a phrase that is one. As it was typed, unless only the folded phrase shows what it is.
+fn cron_of<'a>(text: &'a str, phrase: &'a str) -> Option<&'a str> {
+    let text = text.trim();
+    let typed = text
+        .split_at_checked(5)
+        .filter(|(word, _)| word.eq_ignore_ascii_case("cron "));
+    match (typed, phrase.strip_prefix("cron ")) {
+        (Some((_, expression)), _) | (None, Some(expression)) => Some(expression),
+        (None, None) => (phrase.starts_with('@') || phrase.contains('*')).then_some(phrase),
+    }
+}
+
+/// A zone before the time: `New York 9:00`, 北京时间9点.
+fn leading_zone(phrase: &str) -> Result<(&str, Option<Tz>)> {
+    let Some(first) = tokens(phrase)
+        .into_iter()
+        .next()
+        .filter(|token| token.kind == Kind::Strange)
+    else {
+        return Ok((phrase, None));
+    };
+    let word = Some(first.text.len());
+    let time = phrase.find("时间").map(|at| at + "时间".len());
+    // No name that is known has more than four words.
+    let words = phrase.match_indices(' ').map(|(at, _)| at).take(4);
+    for end in time.into_iter().chain(words).chain(word) {
         let (name, rest) = split(phrase, end);
-        let strange = tokens(name).first().is_some_and(|token| token.kind == Kind::Strange);
-        if let (true, Ok(zone)) = (strange, zone::find(name)) {
-            return (rest, Some(zone));
+        match zone::find(name) {
+            Ok(zone) => return Ok((rest, Some(zone))),
+            Err(error @ (ZoneError::Ambiguous { .. } | ZoneError::NoSuchOffset { .. })) => return Err(error.into()),
+            Err(ZoneError::Empty | ZoneError::TooLong | ZoneError::Unknown { .. }) => {}
         }
     }
-    (phrase, None)
+    Ok((phrase, None))
 }
 
 #[derive(Default)]
 struct Times {
-    days: BTreeSet<u32>,
-    daily: bool,
-    times: BTreeSet<NaiveTime>,
+    /// Days with their times: `mon 9:00, thu 18:30` is two groups.
+    groups: Vec<Group>,
     hourly: bool,
     weekly: bool,
     off: bool,
@@ -797,35 +825,64 @@ struct Times {
     zone: Option<Tz>,
 }
 
+#[derive(Default)]
+struct Group {
+    days: BTreeSet<u32>,
+    times: BTreeSet<NaiveTime>,
+    /// Whether a time came before the days.
+    times_first: bool,
+}
+
+const ALL_DAYS: [u32; 7] = [0, 1, 2, 3, 4, 5, 6];
+
 /// As cron counts: from Sunday.
 fn number(day: Weekday) -> u32 {
     day.num_days_from_sunday()
 }
 
 impl Times {
+    /// The group that what comes now belongs to; a new one where both its kinds are there in the order they came in.
+    fn group(&mut self, ends: impl Fn(&Group) -> bool) -> Option<&mut Group> {
+        if self.groups.last().is_none_or(ends) {
+            self.groups.push(Group::default());
+        }
+        self.groups.last_mut()
+    }
+
+    fn add_days(&mut self, days: impl IntoIterator<Item = u32>) {
+        if let Some(group) = self.group(|group| !group.times_first && !group.times.is_empty()) {
+            group.days.extend(days);
+        }
+    }
+
+    fn add_time(&mut self, time: NaiveTime) {
+        if let Some(group) = self.group(|group| group.times_first && !group.days.is_empty()) {
+            group.times_first |= group.days.is_empty();
+            group.times.insert(time);
+        }
+    }
+
     fn read(&mut self, reader: &mut Reader<'_>) -> Result<()> {
         while let Some(kind) = reader.peek(0) {
             if let Some(time) = reader.time(true)? {
-                self.times.insert(time);
+                self.add_time(time);
                 continue;
             }
             let Some(token) = reader.take() else { break };
             match kind {
                 Kind::Word(Word::Day(first)) => {
                     let last = self.range_end(reader)?;
+                    let mut days = vec![number(first)];
                     let mut day = first;
-                    self.days.insert(number(day));
-                    while let Some(last) = last.filter(|last| *last != day) {
+                    while last.is_some_and(|last| last != day) {
                         day = day.succ();
-                        self.days.insert(number(day));
-                        if day == last {
-                            break;
-                        }
+                        days.push(number(day));
                     }
+                    self.add_days(days);
                 }
-                Kind::Word(Word::Weekdays) => self.days.extend(1..=5),
-                Kind::Word(Word::Weekends) => self.days.extend([0, 6]),
-                Kind::Word(Word::Daily) => self.daily = true,
+                Kind::Word(Word::Weekdays) => self.add_days(1..=5),
+                Kind::Word(Word::Weekends) => self.add_days([0, 6]),
+                Kind::Word(Word::Daily) => self.add_days(ALL_DAYS),
                 Kind::Word(Word::Hourly) => self.hourly = true,
                 Kind::Word(Word::Weekly) => self.weekly = true,
                 Kind::Word(Word::Off) => self.off = true,
@@ -847,7 +904,11 @@ impl Times {
                         }
                     }
                 }
-                Kind::Number(..) => return Err(PhraseError::NoSuchTime { what: short(token.text) }),
+                Kind::Number(..) => {
+                    return Err(PhraseError::NoSuchTime {
+                        what: short(token.text),
+                    });
+                }
                 Kind::Word(_) | Kind::Colon | Kind::Dash | Kind::Slash | Kind::Dot => return Err(reader.unknown(token)),
             }
         }
@@ -880,66 +941,91 @@ impl Times {
     }
 
     fn change(self, phrase: &str) -> Result<ScheduleChange> {
-        let named = !(self.days.is_empty() && self.times.is_empty()) || self.daily || self.hourly;
         if self.off {
-            return match (named, self.weekly) {
-                (true, _) => Err(PhraseError::Unknown {
+            return match (self.groups.is_empty() && !self.hourly, self.weekly) {
+                (true, true) => Ok(ScheduleChange::WeeklyOff),
+                (true, false) => Ok(ScheduleChange::Off),
+                (false, _) => Err(PhraseError::Unknown {
                     what: short(phrase),
                     near: Some("off"),
                 }),
-                (false, true) => Ok(ScheduleChange::WeeklyOff),
-                (false, false) => Ok(ScheduleChange::Off),
             };
         }
         let zone = self.zone;
         if self.weekly {
-            let friday = || BTreeSet::from([number(Weekday::Fri)]);
-            let days = if self.days.is_empty() && !self.daily { friday() } else { self.days };
-            let schedule = expression(&days, self.times, NaiveTime::from_hms_opt(17, 0, 0))?;
+            let groups = match self.groups.is_empty() {
+                true => vec![Group::default()],
+                false => self.groups,
+            };
+            let schedule = expression(
+                groups,
+                &[number(Weekday::Fri)],
+                NaiveTime::from_hms_opt(17, 0, 0),
+                phrase,
+            )?;
             return Ok(ScheduleChange::Weekly { schedule, zone });
         }
-        if !named {
-            return if phrase.is_empty() && zone.is_none() || self.show {
-                Ok(ScheduleChange::Show)
-            } else {
-                Err(PhraseError::NoTime)
-            };
-        }
         if self.hourly {
-            return if self.times.is_empty() && self.days.is_empty() {
+            return if self.groups.is_empty() {
                 let schedule = Schedule::parse(HOURLY)?;
                 Ok(ScheduleChange::Posts { schedule, zone })
             } else {
                 Err(PhraseError::TooMany)
             };
         }
-        let days = if self.daily { BTreeSet::new() } else { self.days };
-        let schedule = expression(&days, self.times, NaiveTime::from_hms_opt(9, 0, 0))?;
+        if self.groups.is_empty() {
+            return if phrase.trim().is_empty() && zone.is_none() || self.show {
+                Ok(ScheduleChange::Show)
+            } else {
+                Err(PhraseError::NoTime)
+            };
+        }
+        let schedule = expression(self.groups, &ALL_DAYS, NaiveTime::from_hms_opt(9, 0, 0), phrase)?;
         Ok(ScheduleChange::Posts { schedule, zone })
     }
 }
 
 const HOURLY: &str = "0 * * * *";
 
-/// These times on these days (all when there are none) as cron has them: one expression for each minute.
-fn expression(days: &BTreeSet<u32>, mut times: BTreeSet<NaiveTime>, usual: Option<NaiveTime>) -> Result<Schedule> {
-    if times.is_empty() {
-        times.extend(usual);
+/// These groups as cron has them: an expression for each minute of the hour. A group without days means `days`, one
+/// without a time `time`.
+fn expression(groups: Vec<Group>, days: &[u32], time: Option<NaiveTime>, phrase: &str) -> Result<Schedule> {
+    let lonely = groups.len() > 1 && groups.iter().any(|group| group.days.is_empty());
+    if lonely {
+        // `9:00 mon 10:00`: on which days at ten?
+        return Err(PhraseError::Unknown {
+            what: short(phrase),
+            near: None,
+        });
+    }
+    let mut merged: Vec<Group> = Vec::new();
+    for mut group in groups {
+        if group.days.is_empty() {
+            group.days.extend(days);
+        }
+        if group.times.is_empty() {
+            group.times.extend(time);
+        }
+        match merged.iter_mut().find(|known| known.days == group.days) {
+            Some(known) => known.times.extend(group.times),
+            None => merged.push(group),
+        }
     }
     let list = |numbers: &BTreeSet<u32>| numbers.iter().map(u32::to_string).collect::<Vec<_>>().join(",");
-    let days = match days.iter().copied().collect::<Vec<_>>().as_slice() {
-        [] | [0, 1, 2, 3, 4, 5, 6] => "*".to_owned(),
-        [1, 2, 3, 4, 5] => "1-5".to_owned(),
-        _ => list(days),
-    };
-    let mut by_minute: BTreeMap<u32, BTreeSet<u32>> = BTreeMap::new();
-    for time in times {
-        by_minute.entry(time.minute()).or_default().insert(time.hour());
+    let mut expressions = Vec::new();
+    for Group { days, times, .. } in &merged {
+        let days = match days.iter().copied().collect::<Vec<_>>().as_slice() {
+            [0, 1, 2, 3, 4, 5, 6] => "*".to_owned(),
+            [1, 2, 3, 4, 5] => "1-5".to_owned(),
+            _ => list(days),
+        };
+        let mut by_minute: BTreeMap<u32, BTreeSet<u32>> = BTreeMap::new();
+        for time in times {
+            by_minute.entry(time.minute()).or_default().insert(time.hour());
+        }
+        let of_group = by_minute.iter();
+        expressions.extend(of_group.map(|(minute, hours)| format!("{minute} {} * * {days}", list(hours))));
     }
-    let expressions: Vec<String> = by_minute
-        .iter()
-        .map(|(minute, hours)| format!("{minute} {} * * {days}", list(hours)))
-        .collect();
     // All its fields are possible ones, so that only its length can be wrong.
     Schedule::parse(&expressions.join("; ")).map_err(|_| PhraseError::TooMany)
 }
@@ -950,45 +1036,62 @@ pub fn describe(schedule: &Schedule, lang: Lang) -> String {
     simple(&schedule.text, lang).unwrap_or_else(|| format!("cron {schedule}"))
 }
 
+/// Hours with minutes.
+type Clocks = BTreeSet<(u32, u32)>;
+
 fn simple(text: &str, lang: Lang) -> Option<String> {
     if text == HOURLY {
         return Some(lang.pick("每小时", "hourly").to_owned());
     }
-    let mut times = BTreeSet::new();
-    let mut on: Option<BTreeSet<u32>> = None;
+    let mut groups: Vec<(BTreeSet<u32>, Clocks)> = Vec::new();
     for expression in text.split(';') {
         let [minute, hour, "*", "*", weekday] = *expression.split_whitespace().collect::<Vec<_>>() else {
             return None;
         };
-        if [minute, hour].iter().any(|field| field.contains(['*', '/', '?'])) || weekday.contains(['/', '?']) {
+        if minute.contains(['*', '/', '-']) || hour.contains(['*', '/', '-']) || weekday.contains('/') {
             return None;
         }
-        let (minutes, hours) = (super::read(&super::MINUTE, minute).ok()?, super::read(&super::HOUR, hour).ok()?);
+        let (minutes, hours) = (
+            super::read(&super::MINUTE, minute).ok()?,
+            super::read(&super::HOUR, hour).ok()?,
+        );
         let days = super::read(&super::WEEKDAY, weekday).ok()?;
         let days: BTreeSet<u32> = days.values.iter().map(|day| day % 7).collect();
-        if on.as_ref().is_some_and(|on| *on != days) {
-            return None;
-        }
-        on = Some(days);
-        for hour in &hours.values {
-            times.extend(minutes.values.iter().map(|minute| (*hour, *minute)));
+        let times = hours
+            .values
+            .iter()
+            .flat_map(|hour| minutes.values.iter().map(|minute| (*hour, *minute)));
+        match groups.iter_mut().find(|(known, _)| *known == days) {
+            Some((_, known)) => known.extend(times),
+            None => groups.push((days, times.collect())),
         }
     }
-    if times.len() > 6 {
+    if groups.iter().map(|(_, times)| times.len()).sum::<usize>() > MOST_DESCRIBED {
         return None;
     }
-    let days = on?;
-    let times: Vec<String> = times.iter().map(|(hour, minute)| format!("{hour:02}:{minute:02}")).collect();
+    let said: Vec<String> = groups.iter().map(|(days, times)| say(days, times, lang)).collect();
+    Some(said.join(lang.pick("；", "; ")))
+}
+
+/// More times than that are easier to read as an expression.
+const MOST_DESCRIBED: usize = 8;
+
+const DAY_NAMES: [(&str, &str); 7] = [
+    ("周日", "Sun"),
+    ("周一", "Mon"),
+    ("周二", "Tue"),
+    ("周三", "Wed"),
+    ("周四", "Thu"),
+    ("周五", "Fri"),
+    ("周六", "Sat"),
+];
+
+fn say(days: &BTreeSet<u32>, times: &Clocks, lang: Lang) -> String {
+    let times: Vec<String> = times
+        .iter()
+        .map(|(hour, minute)| format!("{hour:02}:{minute:02}"))
+        .collect();
     let times = times.join(lang.pick("、", ", "));
-    const NAMES: [(&str, &str); 7] = [
-        ("周日", "Sun"),
-        ("周一", "Mon"),
-        ("周二", "Tue"),
-        ("周三", "Wed"),
-        ("周四", "Thu"),
-        ("周五", "Fri"),
-        ("周六", "Sat"),
-    ];
     let days = match days.iter().copied().collect::<Vec<_>>().as_slice() {
         [0, 1, 2, 3, 4, 5, 6] => lang.pick("每天", "daily").to_owned(),
         [1, 2, 3, 4, 5] => lang.pick("工作日", "weekdays").to_owned(),
@@ -996,12 +1099,12 @@ fn simple(text: &str, lang: Lang) -> Option<String> {
         _ => {
             // Sunday ends the week.
             let order = (1..=6).chain([0]).filter(|day| days.contains(day));
-            let names = order.filter_map(|day| NAMES.get(usize::try_from(day).ok()?));
+            let names = order.filter_map(|day| DAY_NAMES.get(usize::try_from(day).ok()?));
             let names: Vec<&str> = names.map(|(zh, en)| lang.pick(*zh, *en)).collect();
             names.join(lang.pick("、", ", "))
         }
     };
-    Some(lang.pick(format!("{days} {times}"), format!("{days} at {times}")))
+    lang.pick(format!("{days} {times}"), format!("{days} at {times}"))
 }
 
 /// Reads when a pause ends: `monday`, `until tomorrow 9am`, `2025-12-01`, `3 days`, `下周一`, `12月1日`. A day means its
@@ -1016,7 +1119,9 @@ pub fn until(text: &str, zone: Tz, now: DateTime<Utc>) -> Result<Option<DateTime
     let mut reader = Reader::new(&phrase);
     let (mut end, mut time, mut forever) = (None, None, false);
     while let Some(kind) = reader.peek(0) {
-        if matches!(kind, Kind::Word(Word::Noise) | Kind::Comma | Kind::Dash | Kind::Slash) {
+        // 到 and `to`; a sign before a number is none.
+        let leads = kind == Kind::Dash && !reader.text().starts_with(['-', '–', '—', '~']);
+        if leads || matches!(kind, Kind::Word(Word::Noise) | Kind::Comma | Kind::Slash) {
             reader.next += 1;
             continue;
         }
@@ -1050,14 +1155,22 @@ pub fn until(text: &str, zone: Tz, now: DateTime<Utc>) -> Result<Option<DateTime
     }
     let wall = match (end, time, forever) {
         (None, None, _) => {
-            return if forever || phrase.is_empty() { Ok(None) } else { Err(PhraseError::NoTime) };
+            return if forever || phrase.is_empty() {
+                Ok(None)
+            } else {
+                Err(PhraseError::NoTime)
+            };
         }
         (Some(_), _, true) | (_, Some(_), true) | (Some(End::At(_)), Some(_), _) => return Err(PhraseError::TwoEnds),
         (Some(End::At(at)), None, false) => Some(at),
         (Some(End::Day(day)), time, false) => Some(day.and_time(time.unwrap_or_default())),
         (None, Some(time), false) => {
             let today = here.date().and_time(time);
-            if today > here { Some(today) } else { today.checked_add_days(Days::new(1)) }
+            if today > here {
+                Some(today)
+            } else {
+                today.checked_add_days(Days::new(1))
+            }
         }
     };
     let at = wall
@@ -1112,7 +1225,11 @@ impl Reader<'_> {
         let in_week = |monday: Option<NaiveDate>, weeks: u64, day: Weekday| {
             monday?.checked_add_days(Days::new(weeks * 7 + u64::from(day.num_days_from_monday())))
         };
-        let full = [[N, Kind::Dash, N, Kind::Dash, N], [N, Kind::Slash, N, Kind::Slash, N], [N, Kind::Dot, N, Kind::Dot, N]];
+        let full = [
+            [N, Kind::Dash, N, Kind::Dash, N],
+            [N, Kind::Slash, N, Kind::Slash, N],
+            [N, Kind::Dot, N, Kind::Dot, N],
+        ];
         let day = match self.peek(0) {
             Some(Kind::Word(Word::Today)) => {
                 self.next += 1;
@@ -1141,12 +1258,16 @@ impl Reader<'_> {
             }
             Some(Kind::Word(Word::NextMonth)) => {
                 self.next += 1;
-                today.with_day(1).and_then(|first| first.checked_add_months(Months::new(1)))
+                today
+                    .with_day(1)
+                    .and_then(|first| first.checked_add_months(Months::new(1)))
             }
             Some(Kind::Word(Word::Month(month))) => {
                 self.next += 1;
                 let Some(Kind::Number(day, 1 | 2)) = self.peek(0) else {
-                    return Err(PhraseError::NoSuchDay { what: self.since(start) });
+                    return Err(PhraseError::NoSuchDay {
+                        what: self.since(start),
+                    });
                 };
                 self.next += 1;
                 self.of_month(today, month, day)
@@ -1181,16 +1302,18 @@ impl Reader<'_> {
             }
             _ => return Ok(None),
         };
-        day.map(Some).ok_or_else(|| PhraseError::NoSuchDay { what: self.since(start) })
+        day.map(Some).ok_or_else(|| PhraseError::NoSuchDay {
+            what: self.since(start),
+        })
     }
 
     /// The month of `1st of december`, and how many tokens are before it.
     fn month_ahead(&self) -> Option<(usize, u32)> {
         let ahead = (1..=3).find(|ahead| self.peek(*ahead) != Some(Kind::Word(Word::Noise)))?;
-        match self.peek(ahead)? {
-            Kind::Word(Word::Month(month)) => Some((ahead, month)),
-            _ => None,
-        }
+        let Kind::Word(Word::Month(month)) = self.peek(ahead)? else {
+            return None;
+        };
+        Some((ahead, month))
     }
 
     /// A day and a month by name, and the year if it follows.
@@ -1215,4 +1338,320 @@ fn next_day(today: NaiveDate, month: u32, day: u32) -> Option<NaiveDate> {
     (today.year()..=today.year().saturating_add(8))
         .filter_map(|year| NaiveDate::from_ymd_opt(year, month, day))
         .find(|date| *date > today)
+}
+
+#[cfg(test)]
+mod tests {
+    use chrono_tz::America::Havana;
+    use chrono_tz::Asia::Shanghai;
+    use chrono_tz::Europe::Berlin;
+    use chrono_tz::UTC;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// The change as a short text.
+    fn read(text: &str) -> String {
+        let at = |zone: Option<Tz>| zone.map(|zone| format!(" in {zone}")).unwrap_or_default();
+        match schedule(text) {
+            Ok(ScheduleChange::Show) => "show".to_owned(),
+            Ok(ScheduleChange::Off) => "off".to_owned(),
+            Ok(ScheduleChange::WeeklyOff) => "weekly off".to_owned(),
+            Ok(ScheduleChange::Posts { schedule, zone }) => format!("{schedule}{}", at(zone)),
+            Ok(ScheduleChange::Weekly { schedule, zone }) => format!("weekly {schedule}{}", at(zone)),
+            Err(error) => format!("{error:?}"),
+        }
+    }
+
+    #[test]
+    fn a_schedule_is_read_as_people_type_it() {
+        for (text, meaning) in [
+            ("", "show"),
+            ("  ", "show"),
+            ("09:00", "0 9 * * *"),
+            ("9am", "0 9 * * *"),
+            ("9:30 PM", "30 21 * * *"),
+            ("9.30 p.m.", "30 21 * * *"),
+            ("12am", "0 0 * * *"),
+            ("12 pm", "0 12 * * *"),
+            ("noon", "0 12 * * *"),
+            ("0930", "30 9 * * *"),
+            ("weekdays 9am", "0 9 * * 1-5"),
+            ("9am on weekdays", "0 9 * * 1-5"),
+            ("every day at 18:00", "0 18 * * *"),
+            ("daily 18:00", "0 18 * * *"),
+            ("daily", "0 9 * * *"),
+            ("mon,thu 18:30", "30 18 * * 1,4"),
+            ("Monday and Thursday at 6:30 in the evening", "30 18 * * 1,4"),
+            ("mon-fri 9", "0 9 * * 1-5"),
+            ("mon to fri 9", "0 9 * * 1-5"),
+            ("fri-mon 9", "0 9 * * 0,1,5,6"),
+            ("weekends 10:00", "0 10 * * 0,6"),
+            ("9:00,18:00", "0 9,18 * * *"),
+            ("9:00, 18:30", "0 9 * * *; 30 18 * * *"),
+            ("mon 9:00, thu 18:30", "0 9 * * 1; 30 18 * * 4"),
+            ("9am mon, 6pm thu", "0 9 * * 1; 0 18 * * 4"),
+            ("hourly", "0 * * * *"),
+            ("cron 0 9 * * 1-5", "0 9 * * 1-5"),
+            ("Cron 0 9 1 JAN *", "0 9 1 JAN *"),
+            ("*/30 9 * * *", "*/30 9 * * *"),
+            ("off", "off"),
+            ("weekly", "weekly 0 17 * * 5"),
+            ("weekly off", "weekly off"),
+            ("weekly fri 17:00", "weekly 0 17 * * 5"),
+            ("weekly round-up sun 8pm", "weekly 0 20 * * 0"),
+            ("9:00 Berlin", "0 9 * * * in Europe/Berlin"),
+            ("09:00 new york time", "0 9 * * * in America/New_York"),
+            ("New York 9am", "0 9 * * * in America/New_York"),
+            ("9:00 utc+8", "0 9 * * * in Etc/GMT-8"),
+            ("北京时间9点", "0 9 * * * in Asia/Shanghai"),
+            ("北京早上9点", "0 9 * * * in Asia/Shanghai"),
+            ("每天 9点", "0 9 * * *"),
+            ("每天９：３０", "30 9 * * *"),
+            ("工作日 早上9点半", "30 9 * * 1-5"),
+            ("周一、周四 18:30", "30 18 * * 1,4"),
+            ("周一三五 9点", "0 9 * * 1,3,5"),
+            ("周一、三、五 九点一刻", "15 9 * * 1,3,5"),
+            ("周一至周五 9点", "0 9 * * 1-5"),
+            ("周1-5 9点", "0 9 * * 1-5"),
+            ("周三二十点", "0 20 * * 3"),
+            ("每周五 下午5点", "0 17 * * 5"),
+            ("星期天晚上八点三十分", "30 20 * * 0"),
+            ("上午9点", "0 9 * * *"),
+            ("9点 18点", "0 9,18 * * *"),
+            ("中午12点", "0 12 * * *"),
+            ("周末 中午", "0 12 * * 0,6"),
+            ("周报 周五 17:00", "weekly 0 17 * * 5"),
+            ("每周", "weekly 0 17 * * 5"),
+            ("关闭", "off"),
+        ] {
+            assert_eq!(read(text), meaning, "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_schedule_is_named_with_what_is_near_and_examples() {
+        for (text, en, zh) in [
+            ("mondey 9", "“mondey”. Did you mean monday?", "“mondey”"),
+            ("every 2 hours", "“hours”", "“hours”"),
+            ("9-18", "“-”", "“-”"),
+            ("25:00", "There is no time “25:00”", "“25:00”这个时间"),
+            ("9:75", "“9:75”", "“9:75”"),
+            ("13am", "“13am”", "“13am”"),
+            ("99999999999", "“99999999999”", "看不懂"),
+            ("-3", "“-”", "“-”"),
+            ("下午0点", "“下午0点”", "没有“下午0点”这个时间"),
+            ("民国", "“民国”", "“民国”"),
+            ("9:00 mon 10:00", "“9:00 mon 10:00”", "看不懂"),
+            ("off 9:00", "“off 9:00”", "看不懂"),
+            ("berlin", "No time is named", "没有写时间"),
+            ("cron 0 25 * * *", "hour: “25”", "cron 表达式有误：hour"),
+            ("9am est", "means several time zones", "可以指几个时区"),
+        ] {
+            let error = schedule(text).unwrap_err();
+            let (said_en, said_zh) = (error.of_schedule(Lang::En), error.of_schedule(Lang::Zh));
+            assert!(said_en.contains(en), "{text}: {said_en}");
+            assert!(said_zh.contains(zh), "{text}: {said_zh}");
+        }
+        let said = schedule("soon").unwrap_err().of_schedule(Lang::En);
+        assert!(said.contains("Examples: 9:00, weekdays 9am"), "{said}");
+        assert_eq!(schedule(&"9:00 ".repeat(100_000)), Err(PhraseError::TooLong));
+        let all_day: Vec<String> = (0..24).map(|hour| format!("{hour}:{hour:02}")).collect();
+        assert_eq!(schedule(&all_day.join(",")), Err(PhraseError::TooMany));
+    }
+
+    #[test]
+    fn the_examples_are_understood() {
+        for lang in Lang::ALL {
+            let listed = |text: &'static str| text.split_once([':', '：']).unwrap().1;
+            let split = lang.pick("、", ", ");
+            for example in listed(super::super::words::schedule_examples(lang)).split(split) {
+                assert!(schedule(example).is_ok(), "{example}");
+            }
+            let now = "2025-10-10T12:00:00Z".parse().unwrap();
+            for example in listed(super::super::words::until_examples(lang)).split(split) {
+                assert!(until(example, UTC, now).is_ok_and(|end| end.is_some()), "{example}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_simple_schedule_is_described_and_another_is_its_expression() {
+        for (text, en, zh) in [
+            ("0 9 * * 1-5", "weekdays at 09:00", "工作日 09:00"),
+            ("0 9 * * MON-FRI", "weekdays at 09:00", "工作日 09:00"),
+            ("0 9,18 * * *", "daily at 09:00, 18:00", "每天 09:00、18:00"),
+            ("30 18 * * 4,1", "Mon, Thu at 18:30", "周一、周四 18:30"),
+            ("0 10 * * 6,7", "weekends at 10:00", "周末 10:00"),
+            (
+                "0 9 * * 1; 30 18 * * 0,4",
+                "Mon at 09:00; Thu, Sun at 18:30",
+                "周一 09:00；周四、周日 18:30",
+            ),
+            ("0 * * * *", "hourly", "每小时"),
+            ("0 9 1 * *", "cron 0 9 1 * *", "cron 0 9 1 * *"),
+            ("*/5 * * * *", "cron */5 * * * *", "cron */5 * * * *"),
+            ("@daily", "cron @daily", "cron @daily"),
+        ] {
+            let schedule = Schedule::parse(text).unwrap();
+            assert_eq!(describe(&schedule, Lang::En), en);
+            assert_eq!(describe(&schedule, Lang::Zh), zh);
+        }
+    }
+
+    /// Friday, 10 October 2025, 20:00 in Shanghai.
+    fn friday() -> DateTime<Utc> {
+        "2025-10-10T12:00:00Z".parse().unwrap()
+    }
+
+    fn ends(text: &str, zone: Tz) -> String {
+        match until(text, zone, friday()) {
+            Ok(Some(at)) => at.with_timezone(&zone).format("%Y-%m-%d %H:%M").to_string(),
+            Ok(None) => "resume".to_owned(),
+            Err(error) => format!("{error:?}"),
+        }
+    }
+
+    #[test]
+    fn the_end_of_a_pause_is_read_as_people_type_it() {
+        for (text, end) in [
+            ("", "resume"),
+            ("until resume", "resume"),
+            ("forever", "resume"),
+            ("monday", "2025-10-13 00:00"),
+            ("until Monday", "2025-10-13 00:00"),
+            ("friday", "2025-10-17 00:00"),
+            ("next week", "2025-10-13 00:00"),
+            ("next month", "2025-11-01 00:00"),
+            ("tomorrow", "2025-10-11 00:00"),
+            ("tomorrow 9am", "2025-10-11 09:00"),
+            ("9am", "2025-10-11 09:00"),
+            ("21:00", "2025-10-10 21:00"),
+            ("the day after tomorrow", "2025-10-12 00:00"),
+            ("2025-12-01", "2025-12-01 00:00"),
+            ("until 2025/12/1 18:30", "2025-12-01 18:30"),
+            ("1 December", "2025-12-01 00:00"),
+            ("dec 1st, 2026", "2026-12-01 00:00"),
+            ("1st of march", "2026-03-01 00:00"),
+            ("3 days", "2025-10-13 20:00"),
+            ("for 2 weeks", "2025-10-24 20:00"),
+            ("3d", "2025-10-13 20:00"),
+            ("12 hours", "2025-10-11 08:00"),
+            ("一个月", "2025-11-10 20:00"),
+            ("下周一", "2025-10-13 00:00"),
+            ("周一", "2025-10-13 00:00"),
+            ("下周五", "2025-10-17 00:00"),
+            ("本周日", "2025-10-12 00:00"),
+            ("明天", "2025-10-11 00:00"),
+            ("明天早上9点", "2025-10-11 09:00"),
+            ("12月1日", "2025-12-01 00:00"),
+            ("十二月一号", "2025-12-01 00:00"),
+            ("到1月5日为止", "2026-01-05 00:00"),
+            ("2026年1月5日", "2026-01-05 00:00"),
+            ("三天", "2025-10-13 20:00"),
+            ("两周", "2025-10-24 20:00"),
+            ("２０２５－１２－０１", "2025-12-01 00:00"),
+        ] {
+            assert_eq!(ends(text, Shanghai), end, "{text}");
+        }
+    }
+
+    #[test]
+    fn an_end_that_is_past_or_no_day_at_all_is_refused() {
+        for (text, error) in [
+            ("today", "Past"),
+            ("2025-10-09", "Past"),
+            ("2020-01-01", "Past"),
+            ("本周一", "Past"),
+            ("2568-12-01", "TooFar"),
+            ("99999 weeks", "TooFar"),
+            ("9999 months", "TooFar"),
+            ("2025-02-30", "NoSuchDay"),
+            ("13月1日", "NoSuchDay"),
+            ("1/12/2025", "NoSuchDay"),
+            ("monday tuesday", "TwoEnds"),
+            ("3 days 9am", "TwoEnds"),
+            ("munday", "Unknown"),
+            ("12", "Unknown"),
+            ("初一", "Unknown"),
+            ("٢٠٢٥-١٢-٠١", "Unknown"),
+            ("25:00", "NoSuchTime"),
+            ("-3 days", "Unknown"),
+        ] {
+            let found = ends(text, UTC);
+            assert!(found.starts_with(error), "{text}: {found}");
+        }
+        let said = until("munday", UTC, friday()).unwrap_err();
+        assert!(
+            said.of_pause(Lang::En)
+                .contains("Did you mean monday?\nExamples: monday")
+        );
+        assert!(said.of_pause(Lang::Zh).contains("例如：下周一"));
+    }
+
+    #[test]
+    fn a_day_that_begins_in_a_gap_begins_at_its_end() {
+        let now = "2026-03-06T12:00:00Z".parse().unwrap();
+        let end = until("sunday", Havana, now).unwrap().unwrap();
+        assert_eq!(end.to_rfc3339(), "2026-03-08T05:00:00+00:00");
+    }
+
+    fn any_phrase() -> impl Strategy<Value = String> {
+        let days = prop_oneof![
+            Just(String::new()),
+            proptest::sample::select(vec![
+                "daily",
+                "weekdays",
+                "weekends",
+                "mon-thu",
+                "周一、三、六",
+                "每周日",
+                "tue, sat"
+            ])
+            .prop_map(str::to_owned),
+        ];
+        let time = prop_oneof![
+            (0..24u32, 0..60u32).prop_map(|(hour, minute)| format!("{hour}:{minute:02}")),
+            (1..=12u32).prop_map(|hour| format!("{hour}pm")),
+            (1..12u32).prop_map(|hour| format!("下午{hour}点半")),
+        ];
+        let group = (days, proptest::collection::vec(time, 1..3))
+            .prop_map(|(days, times)| format!("{days} {}", times.join(", ")));
+        proptest::collection::vec(group, 1..3).prop_map(|groups| groups.join(", "))
+    }
+
+    proptest! {
+        #[test]
+        fn a_schedule_that_was_typed_is_described_in_words_that_mean_the_same(phrase in any_phrase()) {
+            if let Ok(ScheduleChange::Posts { schedule: meant, .. }) = schedule(&phrase) {
+                for lang in Lang::ALL {
+                    let said = describe(&meant, lang);
+                    let again = ScheduleChange::Posts { schedule: meant.clone(), zone: None };
+                    prop_assert_eq!(schedule(&said), Ok(again), "{} was described as {}", phrase, said);
+                }
+            }
+        }
+
+        #[test]
+        fn a_pause_never_ends_in_the_past(
+            text in "(until |to |for )?([0-9]{1,5}|mon|下周|周|今天|tomorrow|dec|[一二三十日天]|[:年月日点 -]|days|weeks|w|am|pm|半){1,6}",
+            seconds in 0..4_000_000_000_i64,
+            zone in proptest::sample::select(vec![UTC, Berlin, Shanghai, Havana]),
+        ) {
+            let now = DateTime::from_timestamp(seconds, 0).unwrap();
+            if let Ok(Some(end)) = until(&text, zone, now) {
+                prop_assert!(end > now && end - now <= TimeDelta::days(MAX_PAUSE));
+            }
+        }
+
+        #[test]
+        fn any_text_is_understood_or_named_in_a_short_answer(text in r"(\PC{0,12}|周|mon|[0-9]{1,9}|[:., -]|点|半|utc\+|\u{202e}){0,12}") {
+            for error in [schedule(&text).err(), until(&text, UTC, friday()).err()].into_iter().flatten() {
+                for lang in Lang::ALL {
+                    let said = [error.of_schedule(lang), error.of_pause(lang)];
+                    prop_assert!(said.iter().all(|said| said.chars().count() < 700), "{:?}", said);
+                }
+            }
+        }
+    }
 }

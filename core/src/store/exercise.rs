@@ -5,7 +5,7 @@
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::{ContentRecord, DigestSummary, IntakeRecord, MatchRecord, Store, WindowRecord, Write};
-use crate::channel::{Activity, Channel, Place, Platform, Seq, Settings, Style, WhenEmpty, Missed};
+use crate::channel::{Activity, Channel, Missed, Place, Platform, Seq, Settings, Style, WhenEmpty};
 use crate::delivery::{Delivery, DeliveryId, Discard, State};
 use crate::digest::{Digest, DigestId, Entry, RenderingId};
 use crate::erratum::Errata;
