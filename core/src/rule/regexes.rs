@@ -275,13 +275,11 @@ mod tests {
             ("kv.?Cache", &["cache"][..]),
             (r"\bLLMs?\b", &["llm", "llms"]),
             ("(gpt|gemma)-[0-9]+", &["gemma-", "gpt-"]),
-            ("量化.{0,5}推理", &["推理"]),
-            ("(quant|prun)(ize|e)d?", &["prune", "pruned", "prunee", "pruneed"][..0]),
+            ("量化.{0,5}推理", &["量化"]),
+            ("(quant|prun)(ize|e)?", &["prun", "quant"]),
             ("(abc)+x", &["abc"]),
         ] {
-            if !texts.is_empty() {
-                assert_eq!(fixed_of(pattern), texts, "{pattern}");
-            }
+            assert_eq!(fixed_of(pattern), texts, "{pattern}");
         }
     }
 
