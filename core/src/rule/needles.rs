@@ -101,6 +101,8 @@ pub(super) struct Needles {
     /// The lengths below four.
     short: u64,
     longest: usize,
+    /// The powers of the base up to the longest phrase.
+    powers: Vec<u64>,
 }
 
 /// A phrase in a text: its number, and the words of the text with which it begins and ends.
@@ -125,6 +127,10 @@ impl Needles {
         let (number, new) = self.texts.intern(text);
         if new {
             self.longest = self.longest.max(text.len());
+            while self.powers.len() <= self.longest {
+                self.powers
+                    .push(self.powers.last().map_or(1, |power| power.wrapping_mul(BASE)));
+            }
             match text.as_bytes().first_chunk() {
                 Some(head) => {
                     self.lengths.resize(SLOTS, 0);
@@ -151,11 +157,6 @@ impl Needles {
             hash = step(hash, byte);
             hashes.push(hash);
         }
-        let mut powers = Vec::with_capacity(self.longest + 1);
-        powers.push(1_u64);
-        for at in 0..self.longest {
-            powers.push(powers.get(at).map_or(0, |power| power.wrapping_mul(BASE)));
-        }
         for (first, &start) in text.starts.iter().enumerate() {
             let head = bytes.get(start..).and_then(|rest| rest.first_chunk());
             let lengths = head
@@ -179,7 +180,8 @@ impl Needles {
                 if lengths & bit(length) == 0 {
                     continue;
                 }
-                let (Some(before), Some(whole), Some(power)) = (hashes.get(start), hashes.get(end), powers.get(length))
+                let (Some(before), Some(whole), Some(power)) =
+                    (hashes.get(start), hashes.get(end), self.powers.get(length))
                 else {
                     continue;
                 };
