@@ -756,8 +756,9 @@ fn holds(code: &mut &[u32], present: &Present) -> bool {
     match Node::read(word) {
         Node::Has(atom) => present.has(atom),
         Node::Lacks(atom) => !present.has(atom),
-        Node::All(n) => (0..n).fold(true, |all, _| holds(code, present) && all),
-        Node::Any(n) => (0..n).fold(false, |any, _| holds(code, present) || any),
+        // Every member is read, since the next one begins behind it.
+        Node::All(n) => (0..n).map(|_| holds(code, present)).filter(|holds| !holds).count() == 0,
+        Node::Any(n) => (0..n).map(|_| holds(code, present)).filter(|holds| *holds).count() > 0,
     }
 }
 
