@@ -86,9 +86,8 @@ impl Expr {
     /// Whether it holds where exactly the terms hold of which `found` says so.
     pub fn holds(&self, found: &mut impl FnMut(&Term) -> bool) -> bool {
         match self {
-            // Every member is asked, or what is found would depend on the order.
-            Self::And(members) => members.iter().fold(true, |all, member| member.holds(found) && all),
-            Self::Or(members) => members.iter().fold(false, |any, member| member.holds(found) || any),
+            Self::And(members) => members.iter().all(|member| member.holds(found)),
+            Self::Or(members) => members.iter().any(|member| member.holds(found)),
             Self::Not(inner) => !inner.holds(found),
             Self::Term(term) => found(term),
         }

@@ -2,7 +2,8 @@
 //! up in one pass over the paper, and a rule is looked at only where a condition is found without which it cannot hold.
 
 use std::borrow::Cow;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
+use std::sync::LazyLock;
 
 use chrono::NaiveDate;
 use unicode_normalization::{UnicodeNormalization as _, is_nfkc_quick};
@@ -384,6 +385,8 @@ const COMMON: &str = "a about across against algorithm all also an analysis and 
     they this three through time to token tool train transformer two under understand unify up use user using vision \
     visual via video we well when where which while with within without work world";
 
+static COMMON_WORDS: LazyLock<HashSet<&str>> = LazyLock::new(|| COMMON.split_whitespace().collect());
+
 /// What it costs to look at a rule wherever this is found: the lower, the rarer it is.
 fn frequency(term: &Term) -> u32 {
     match term {
@@ -392,10 +395,8 @@ fn frequency(term: &Term) -> u32 {
         } => 5,
         Term::Words { scope, text, .. } => {
             let length = u32::try_from(text.len()).unwrap_or(u32::MAX).min(60);
-            let common = COMMON.split(' ').any(|word| {
-                let stem = text.strip_suffix("ing").or(text.strip_suffix('s')).unwrap_or(text);
-                word == text || word == stem
-            });
+            let stem = text.strip_suffix("ing").or(text.strip_suffix('s')).unwrap_or(text);
+            let common = COMMON_WORDS.contains(&**text) || COMMON_WORDS.contains(stem);
             let rare = if text.contains([' ', '-']) { 30 } else { 200 };
             (if common { 1_000 } else { rare } + 60 - length) / if *scope == Scope::Title { 4 } else { 1 }
         }
@@ -447,6 +448,11 @@ impl RuleSet {
     /// How many rules there are.
     pub fn len(&self) -> usize {
         self.by_key.len()
+    }
+
+    /// How many have been removed; what is kept of them goes when the set is made anew.
+    pub fn removed(&self) -> usize {
+        self.entries.len() - self.by_key.len()
     }
 
     /// Whether there is none.
@@ -750,8 +756,9 @@ fn holds(code: &mut &[u32], present: &Present) -> bool {
     match Node::read(word) {
         Node::Has(atom) => present.has(atom),
         Node::Lacks(atom) => !present.has(atom),
-        Node::All(n) => (0..n).fold(true, |all, _| holds(code, present) && all),
-        Node::Any(n) => (0..n).fold(false, |any, _| holds(code, present) || any),
+        // Every member is read, since the next one begins behind it.
+        Node::All(n) => (0..n).map(|_| holds(code, present)).filter(|holds| !holds).count() == 0,
+        Node::Any(n) => (0..n).map(|_| holds(code, present)).filter(|holds| *holds).count() > 0,
     }
 }
 

@@ -90,6 +90,8 @@ impl Interner {
 /// How many bytes decide which lengths are looked at.
 const HEAD: usize = 4;
 const SLOTS: usize = 1 << 15;
+/// 2^21 bits, of which 100,000 phrases set one in twenty.
+const BITS: usize = 1 << 15;
 
 /// Phrases in canonical form, found in canonical texts.
 #[derive(Debug, Clone, Default)]
@@ -98,9 +100,14 @@ pub(super) struct Needles {
     /// For what begins with these four bytes: which lengths there are; the highest bit stands for 63 and more. Empty until
     /// there is a phrase.
     lengths: Vec<u64>,
+    /// A bit for the hash of each phrase: most stretches are told to be none without a look at the table, which is too
+    /// large for the nearer caches.
+    bits: Vec<u64>,
     /// The lengths below four.
     short: u64,
     longest: usize,
+    /// The powers of the base up to the longest phrase.
+    powers: Vec<u64>,
 }
 
 /// A phrase in a text: its number, and the words of the text with which it begins and ends.
@@ -115,6 +122,11 @@ fn slot(head: [u8; HEAD]) -> usize {
     (u32::from_le_bytes(head).wrapping_mul(0x9E37_79B1) >> 17) as usize % SLOTS
 }
 
+/// Where a hash's bit is: the highest bits depend on every letter.
+fn spot(hash: u64) -> (usize, u64) {
+    ((hash >> 49) as usize % BITS, 1 << ((hash >> 43) % 64))
+}
+
 fn bit(length: usize) -> u64 {
     1 << length.min(63)
 }
@@ -124,7 +136,16 @@ impl Needles {
     pub(super) fn insert(&mut self, text: &str) -> (u32, bool) {
         let (number, new) = self.texts.intern(text);
         if new {
+            self.bits.resize(BITS, 0);
+            let (word, mask) = spot(hash(text));
+            if let Some(bits) = self.bits.get_mut(word) {
+                *bits |= mask;
+            }
             self.longest = self.longest.max(text.len());
+            while self.powers.len() <= self.longest {
+                self.powers
+                    .push(self.powers.last().map_or(1, |power| power.wrapping_mul(BASE)));
+            }
             match text.as_bytes().first_chunk() {
                 Some(head) => {
                     self.lengths.resize(SLOTS, 0);
@@ -151,11 +172,6 @@ impl Needles {
             hash = step(hash, byte);
             hashes.push(hash);
         }
-        let mut powers = Vec::with_capacity(self.longest + 1);
-        powers.push(1_u64);
-        for at in 0..self.longest {
-            powers.push(powers.get(at).map_or(0, |power| power.wrapping_mul(BASE)));
-        }
         for (first, &start) in text.starts.iter().enumerate() {
             let head = bytes.get(start..).and_then(|rest| rest.first_chunk());
             let lengths = head
@@ -179,11 +195,16 @@ impl Needles {
                 if lengths & bit(length) == 0 {
                     continue;
                 }
-                let (Some(before), Some(whole), Some(power)) = (hashes.get(start), hashes.get(end), powers.get(length))
+                let (Some(before), Some(whole), Some(power)) =
+                    (hashes.get(start), hashes.get(end), self.powers.get(length))
                 else {
                     continue;
                 };
                 let hash = whole.wrapping_sub(before.wrapping_mul(*power));
+                let (word, mask) = spot(hash);
+                if self.bits.get(word).is_none_or(|bits| bits & mask == 0) {
+                    continue;
+                }
                 let stretch = text.text.get(start..end).unwrap_or_default();
                 if let Some(needle) = self.texts.lookup(hash, stretch) {
                     found(Place { needle, first, last });

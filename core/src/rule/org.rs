@@ -28,8 +28,8 @@ struct Known {
 
 struct Found {
     place: Place,
-    /// How it must be spelt: no plural of an abbreviation is meant.
-    spelt: String,
+    /// How it is spelt: no plural of an abbreviation is meant.
+    spelt: Vec<String>,
     /// “Nanjing University” is not meant in “Nanjing University of Posts and Telecommunications”.
     not_before_of: bool,
 }
@@ -79,12 +79,16 @@ impl Table {
         let Some((pattern, spelt)) = Pattern::exact(name) else {
             return;
         };
-        if self.needles.insert(&pattern.text).1 {
+        let (needle, new) = self.needles.insert(&pattern.text);
+        if new {
             self.found.push(Found {
                 place,
-                spelt,
+                spelt: Vec::new(),
                 not_before_of: fold(name).ends_with("university"),
             });
+        }
+        if let Some(found) = self.found.get_mut(needle as usize) {
+            found.spelt.push(spelt);
         }
     }
 }
@@ -107,7 +111,8 @@ impl Place {
     /// The places that an affiliation names, with those that they are part of, sorted.
     pub fn all_in(affiliation: &str) -> Vec<Self> {
         let mut text = Canonical::with_spelling();
-        text.push(affiliation);
+        // A footnote's number is no part of the word that it stands at.
+        text.push(&affiliation.replace(['⁰', '¹', '²', '³', '⁴', '⁵', '⁶', '⁷', '⁸', '⁹'], " "));
         let mut hits = Vec::new();
         TABLE.needles.find(&text, |at| {
             let Some(found) = TABLE.found.get(at.needle as usize) else {
@@ -115,7 +120,8 @@ impl Place {
             };
             let after = text.spelt(at.last, at.last + 1).unwrap_or_default();
             let of = found.not_before_of && after.ends_with("universityof");
-            if !of && text.spelt(at.first, at.last) == Some(&*found.spelt) {
+            let spelt = text.spelt(at.first, at.last);
+            if !of && found.spelt.iter().any(|known| Some(&**known) == spelt) {
                 hits.push((at.first, at.last, found.place));
             }
         });
@@ -165,7 +171,8 @@ mod tests {
                 .enumerate()
             {
                 assert_eq!(Place::named(name).map(Place::name), Some(first), "{name}");
-                assert_eq!(seen.insert(spelt(name), name), None, "{name} stands twice");
+                let once = seen.insert(spelt(name), first).is_none_or(|other| other == first);
+                assert!(once, "{name} stands for two places");
                 if at < typed || typed == 0 {
                     let shape = Pattern::new(name).unwrap().text;
                     let same = shapes.insert(shape, first).is_none_or(|other| other == first);

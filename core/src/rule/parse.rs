@@ -610,6 +610,7 @@ fn tokens(text: &str, dialect: Dialect) -> Result<Vec<(Token, Range<usize>)>, Fa
             _ if c.is_alphanumeric() => word(rest, at, dialect)?,
             _ if c.is_whitespace() => (None, c.len_utf8()),
             _ if is_comma(c) && dialect == Dialect::Rule => return Err((Problem::Comma, here)),
+            '*' if dialect == Dialect::Rule => return Err((Problem::NoWord, here)),
             // A sign before a word is passed over (`#rag`, `.net`), one that stands alone is not.
             _ if dialect == Dialect::Query || next.is_some_and(char::is_alphanumeric) => (None, c.len_utf8()),
             _ => return Err((Problem::NoWord, here)),
@@ -858,8 +859,8 @@ impl<'a> Parser<'a> {
                 if !quoted && rule && is_operator(&plain) {
                     return Err((Problem::LowerCase(plain), span));
                 }
-                if !quoted && plain.contains('*') {
-                    return Err((Problem::Wildcard(plain), span));
+                if !quoted && text.contains('*') {
+                    return Err((Problem::Wildcard(fold(text)), span));
                 }
                 Term::Words {
                     scope: if field.is_none() { Scope::Anywhere } else { Scope::Title },
@@ -1051,7 +1052,7 @@ mod tests {
             ),
             ("author:\"yann lecun\"", &["au:“Yann LeCun”", "作者：「YANN lecun」"]),
             ("org:北京大学 OR topic:inference", &["topic:Inference | 机构:北京大学"]),
-            ("(a OR b) c -(d e)", &["c -(e d) (b|a)", "-(d AND e) (a OR b OR a) c"]),
+            ("c (a OR b) -(d e)", &["c -(e d) (b|a)", "-(d AND e) (a OR b OR a) c"]),
             (r"/a\/b.?cache\d/", &[r" /a\/b.?cache\d/ "]),
             ("2:4 c++ gpt-4 i/o", &["i/o GPT-4 C++ 2:4"]),
             ("a", &["--a", "NOT -a", "((a))", "a a"]),
@@ -1125,7 +1126,11 @@ mod tests {
         assert_eq!(refused(&"a ".repeat(51)).0, P::TooManyTerms);
         assert_eq!(refused(&format!("{}a{}", "(".repeat(21), ")".repeat(21))).0, P::TooDeep);
         assert_eq!(
-            refused(&format!("title:({})", "缓存缓存缓存缓 ".repeat(45))).0,
+            refused(&format!(
+                "title:({})",
+                (100..149).map(|n| format!("量化{n} ")).collect::<String>()
+            ))
+            .0,
             P::TooLong
         );
         assert_eq!(refused(&"\u{FDFA}".repeat(400)).0, P::TooLong);
@@ -1247,7 +1252,7 @@ mod tests {
             );
             let english = words::problem(Lang::En, &error.problem);
             assert!(
-                english.ends_with('.') && english.chars().next().is_some_and(char::is_uppercase),
+                english.ends_with(['.', '?']) && english.starts_with(|c: char| c == '“' || c.is_uppercase()),
                 "{english}"
             );
         }

@@ -59,7 +59,7 @@ pub(super) fn problem(lang: Lang, problem: &Problem) -> String {
             "A comma can mean both or either.",
         ),
         Problem::Wildcard(_) => fixed("词里不能用“*”。", "“*” has no meaning in a word."),
-        Problem::Category { .. } => fixed("arXiv 没有这个分类。", "arXiv has no such category."),
+        Problem::Category { .. } => fixed("arXiv 没有这个分类。", "There is no such category at arXiv."),
         Problem::Topic { .. } => fixed("没有这个主题。", "There is no such topic."),
         Problem::Day => fixed("这不是日期。", "This is not a day."),
         Problem::EmptySpan => fixed("结束日期早于开始日期。", "The last day is before the first."),

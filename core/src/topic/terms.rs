@@ -120,8 +120,52 @@ impl Canonical {
 
     /// Appends `text`, set apart from what is there.
     pub(crate) fn push(&mut self, text: &str) {
-        let folded: Vec<char> = text::fold(text).chars().filter(|&c| !is_dropped(c)).collect();
-        let mut rest = folded.as_slice();
+        let mut folded = text::fold(text);
+        if folded.is_ascii() {
+            folded.retain(|c| !is_dropped(c));
+            self.ascii_words(&folded);
+        } else {
+            let folded: Vec<char> = folded.chars().filter(|&c| !is_dropped(c)).collect();
+            self.words(&folded);
+        }
+    }
+
+    /// [`Self::words`] for the many texts in which a character is a byte.
+    fn ascii_words(&mut self, folded: &str) {
+        let bytes = folded.as_bytes();
+        let is = |at: usize, what: fn(&u8) -> bool| bytes.get(at).is_some_and(what);
+        let digit = |at: usize| is(at, u8::is_ascii_digit);
+        let mut broken = true;
+        let mut at = 0;
+        while let Some(&first) = bytes.get(at) {
+            let start = at;
+            while is(at, u8::is_ascii_alphanumeric)
+                || (at > start && is(at, |b| matches!(b, b'.' | b',')) && digit(at - 1) && digit(at + 1))
+            {
+                at += 1;
+            }
+            if at == start {
+                let joint = matches!(first, b' ' | b'\t'..=b'\r' | b'-' | b'_');
+                broken |= !joint || (first == b'-' && bytes.get(at + 1) == Some(&b'-'));
+                at += 1;
+                continue;
+            }
+            match (bytes.get(at), bytes.get(at + 1)) {
+                (Some(b'+'), Some(b'+')) => at += 2,
+                (Some(b'#'), after)
+                    if is(at - 1, u8::is_ascii_alphabetic) && !after.is_some_and(u8::is_ascii_alphanumeric) =>
+                {
+                    at += 1;
+                }
+                _ => {}
+            }
+            self.word(folded.get(start..at).unwrap_or_default(), broken);
+            broken = false;
+        }
+    }
+
+    fn words(&mut self, folded: &[char]) {
+        let mut rest = folded;
         let mut broken = true;
         while let Some((&first, after)) = rest.split_first() {
             match rest.split_at_checked(word_length(rest)) {
@@ -214,9 +258,18 @@ fn is_vowel(c: char) -> bool {
 /// Where the `s` of a British `-ise`, `-isation` … stands. Words like `noise` are taken along: they change alike in text
 /// and term.
 fn british(word: &str) -> Option<usize> {
-    ["ise", "ised", "ises", "ising", "iser", "isers", "isation", "isations"]
-        .into_iter()
-        .find(|suffix| word.ends_with(suffix))
+    let suffixes: &[&str] = match word.as_bytes().last()? {
+        b'e' => &["ise"],
+        b'd' => &["ised"],
+        b's' => &["ises", "isers", "isations"],
+        b'g' => &["ising"],
+        b'r' => &["iser"],
+        b'n' => &["isation"],
+        _ => return None,
+    };
+    suffixes
+        .iter()
+        .find(|suffix| word.ends_with(**suffix))
         .map(|suffix| word.len() - suffix.len() + 1)
 }
 
@@ -597,6 +650,15 @@ mod tests {
             if upper { text = text.to_uppercase(); }
             prop_assert!(occurs(&term, &text), "{} in {}", term, text);
             prop_assert!(occurs(&text, &term), "{} in {}", text, term);
+        }
+
+        #[test]
+        fn text_of_bytes_has_the_same_words_as_text_of_characters(text in r"((c|kv|cach|organis)(es?|ed|isations?)?|[0-9.,+#'_ \t\r-]|[ -~]){0,30}") {
+            let (mut bytes, mut chars) = (Canonical::with_spelling(), Canonical::with_spelling());
+            bytes.push(&text);
+            let folded: Vec<char> = text::fold(&text).chars().filter(|&c| !is_dropped(c)).collect();
+            chars.words(&folded);
+            prop_assert_eq!(format!("{:?}", bytes), format!("{:?}", chars));
         }
 
         #[test]
