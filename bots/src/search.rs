@@ -399,6 +399,38 @@ impl SearchIndex {
         answer
     }
 
+    /// An index of these papers without a store, for measuring; its size in bytes. Blocks.
+    pub(crate) fn fill(
+        &self,
+        papers: &mut dyn Iterator<Item = (Paper, chrono::DateTime<chrono::Utc>)>,
+    ) -> Result<u64, String> {
+        let archive = Archive::create(&self.0.folder)?;
+        let mark = Mark::new(0);
+        let fill = || {
+            let mut writer = archive.writer()?;
+            let (mut waiting, mut run) = (0, FIRST_RUN);
+            for (paper, taken_at) in papers {
+                writer.put(&Entry {
+                    paper,
+                    taken_at,
+                    topics: Vec::new(),
+                })?;
+                waiting += 1;
+                if waiting >= run {
+                    writer.commit(&mark)?;
+                    (waiting, run) = (0, (run * 2).min(LONGEST_RUN));
+                }
+            }
+            writer.commit(&mark)?;
+            writer.close()?;
+            archive.reload()
+        };
+        fill().map_err(|error: TantivyError| error.to_string())?;
+        let size = archive.size();
+        self.set_state(State::Open(archive, mark, None));
+        Ok(size)
+    }
+
     /// Follows the store until `stop`. How far it is shows in `ops`.
     pub async fn run(self, storage: Storage, topics: Arc<[Topic]>, ops: Ops, stop: CancellationToken) {
         let mut failures = 0;
