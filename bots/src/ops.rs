@@ -258,7 +258,10 @@ impl Ops {
             papers: figure!("papers_taken_in", "Papers first known through a file that was taken in"),
             digests: figure!("digests_published", "Digests published"),
             search_documents: figure!("search_documents", "Papers that a search can find"),
-            search_behind: figure!("search_behind", "Papers taken in that the search index does not have yet"),
+            search_behind: figure!(
+                "search_behind",
+                "Papers taken in that the search index does not have yet"
+            ),
             waiting: figure!("deliveries_waiting", "Deliveries that have not ended"),
             dead_letters: figure!("dead_letters", "Deliveries of which parts were refused for good"),
             channels: figure!("channels", "Channels, by whether they get digests"),

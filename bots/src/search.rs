@@ -337,7 +337,9 @@ impl SearchIndex {
         let begun = Instant::now();
         let names = self.0.names;
         let coverage = self.coverage();
-        let found = self.read(move |archive| archive.query(&query, limit, offset, names)).await?;
+        let found = self
+            .read(move |archive| archive.query(&query, limit, offset, names))
+            .await?;
         Ok(Page {
             total: found.total,
             hits: found.hits,
@@ -423,7 +425,8 @@ impl SearchIndex {
             }
             writer.commit(&mark)?;
             writer.close()?;
-            archive.reload()
+            archive.reload()?;
+            archive.tidy()
         };
         fill().map_err(|error: TantivyError| error.to_string())?;
         let size = archive.size();
@@ -446,7 +449,11 @@ impl SearchIndex {
                 Some(Err(Failure::Index(why))) => {
                     failures += 1;
                     let pause = PAUSE.saturating_mul(1 << (failures - 1).min(10)).min(LONGEST_PAUSE);
-                    tracing::warn!(why, "the search index cannot follow; trying again in {} s", pause.as_secs());
+                    tracing::warn!(
+                        why,
+                        "the search index cannot follow; trying again in {} s",
+                        pause.as_secs()
+                    );
                     self.failed(why);
                     Some(pause)
                 }
@@ -492,6 +499,8 @@ impl SearchIndex {
             Some(opened) => opened,
             None => (self.create().await?, Mark::new(fingerprint)),
         };
+        // What is to be taken once more can be found all the same.
+        let found = mark.seq;
         let mut behind = mark.seq < head || !noted.papers.is_empty();
         if mark.topics != fingerprint {
             // So far back the store has matched its papers anew, or will have done so.
@@ -500,9 +509,9 @@ impl SearchIndex {
             behind = true;
         }
         self.set_state(State::Open(archive.clone(), mark.clone(), None));
-        self.progress(mark.seq, head);
+        self.progress(found, head);
+        ops.searchable(archive.documents(), head.saturating_sub(found));
         if !behind {
-            ops.searchable(archive.documents(), 0);
             return Ok(());
         }
         let run = Run {
@@ -556,7 +565,10 @@ fn fits(mark: &Mark, head: Seq, last: Option<&IntakeRecord>) -> bool {
 
 /// Changes when a topic may keep other papers than before.
 fn fingerprint(topics: &[Topic]) -> u64 {
-    let mut parts: Vec<String> = topics.iter().map(|topic| format!("{} {}", topic.id, topic.fingerprint())).collect();
+    let mut parts: Vec<String> = topics
+        .iter()
+        .map(|topic| format!("{} {}", topic.id, topic.fingerprint()))
+        .collect();
     parts.sort_unstable();
     text::hash64(&parts.iter().map(String::as_str).collect::<Vec<_>>())
 }
@@ -589,7 +601,10 @@ impl Run<'_> {
         let (mut waiting, mut run) = (0, FIRST_RUN);
         loop {
             let (after, topics) = (self.mark.seq, Arc::clone(self.topics));
-            let step = self.storage.run(move |store| Step::after(store, &topics, after)).await?;
+            let step = self
+                .storage
+                .run(move |store| Step::after(store, &topics, after))
+                .await?;
             let Some((seq, at)) = step.upto else { break };
             waiting += step.entries.len();
             writer = step.write(writer).await?;
@@ -608,7 +623,8 @@ impl Run<'_> {
         let archive = self.archive.clone();
         blocking(move || {
             writer.close()?;
-            Ok(archive.reload()?)
+            archive.reload()?;
+            Ok(archive.tidy()?)
         })
         .await
     }
@@ -623,9 +639,10 @@ impl Run<'_> {
         .await?;
         let (archive, mark) = (self.archive.clone(), self.mark.clone());
         self.head = self.head.max(mark.seq);
-        self.index.progress(mark.seq, self.head);
+        let found = self.index.coverage().indexed.max(mark.seq);
+        self.index.progress(found, self.head);
         self.index.set_state(State::Open(archive, mark, None));
-        self.ops.searchable(documents, self.head.saturating_sub(self.mark.seq));
+        self.ops.searchable(documents, self.head.saturating_sub(found));
         Ok(writer)
     }
 }

@@ -349,8 +349,7 @@ impl Service {
         let accepted = self
             .storage
             .run(move |store| {
-                let accepted =
-                    pipeline::accept(store, &topics, &Renderers, &label, &bytes, parsed, clock::now())?;
+                let accepted = pipeline::accept(store, &topics, &Renderers, &label, &bytes, parsed, clock::now())?;
                 if let Some(search) = search {
                     search.note_changed(&accepted.changed);
                 }

@@ -20,16 +20,81 @@ use crate::search::{Query, SearchIndex};
 const VOCABULARY: f64 = 40_000.0;
 /// The commonest words.
 const COMMON: [&str; 40] = [
-    "the", "of", "and", "to", "in", "a", "we", "for", "model", "on", "with", "is", "that", "language", "learning",
-    "data", "training", "method", "models", "large", "performance", "cache", "inference", "attention", "memory",
-    "reasoning", "efficient", "network", "tokens", "decoding", "experts", "routing", "sparse", "quantization",
-    "retrieval", "agents", "speculative", "kernel", "kv", "batching",
+    "the",
+    "of",
+    "and",
+    "to",
+    "in",
+    "a",
+    "we",
+    "for",
+    "model",
+    "on",
+    "with",
+    "is",
+    "that",
+    "language",
+    "learning",
+    "data",
+    "training",
+    "method",
+    "models",
+    "large",
+    "performance",
+    "cache",
+    "inference",
+    "attention",
+    "memory",
+    "reasoning",
+    "efficient",
+    "network",
+    "tokens",
+    "decoding",
+    "experts",
+    "routing",
+    "sparse",
+    "quantization",
+    "retrieval",
+    "agents",
+    "speculative",
+    "kernel",
+    "kv",
+    "batching",
 ];
 /// Words of Chinese abstracts, the commonest first.
 const CHINESE: [&str; 32] = [
-    "的", "模型", "我们", "方法", "语言", "在", "推理", "训练", "大", "数据", "性能", "和", "提出", "加速", "混合",
-    "专家", "注意力", "缓存", "显存", "量化", "稀疏", "解码", "投机", "检索", "增强", "智能体", "长", "上下文", "路由",
-    "内核", "调度", "并行",
+    "的",
+    "模型",
+    "我们",
+    "方法",
+    "语言",
+    "在",
+    "推理",
+    "训练",
+    "大",
+    "数据",
+    "性能",
+    "和",
+    "提出",
+    "加速",
+    "混合",
+    "专家",
+    "注意力",
+    "缓存",
+    "显存",
+    "量化",
+    "稀疏",
+    "解码",
+    "投机",
+    "检索",
+    "增强",
+    "智能体",
+    "长",
+    "上下文",
+    "路由",
+    "内核",
+    "调度",
+    "并行",
 ];
 
 /// What is measured.
@@ -122,7 +187,11 @@ impl Dice {
 fn row(figure: &str, mut times: Vec<i64>, aim: &'static str) -> Row {
     let mut at = |share| percentile(&mut times, share).unwrap_or_default() as f64 / 1_000.0;
     let (p50, p99, most) = (at(0.5), at(0.99), at(1.0));
-    Row::plain(format!("{figure}: p50, p99, most"), format!("{p50:.2}, {p99:.2}, {most:.2} ms"), aim)
+    Row::plain(
+        format!("{figure}: p50, p99, most"),
+        format!("{p50:.2}, {p99:.2}, {most:.2} ms"),
+        aim,
+    )
 }
 
 /// Measures.
@@ -147,7 +216,11 @@ pub async fn run(options: &Options) -> anyhow::Result<Table> {
     let peak = super::peak_memory("self").unwrap_or_default();
     let filled = memory();
     let mut rows = vec![
-        Row::plain(format!("{papers} papers indexed in"), format!("{:.1} s", building.as_secs_f64()), ""),
+        Row::plain(
+            format!("{papers} papers indexed in"),
+            format!("{:.1} s", building.as_secs_f64()),
+            "",
+        ),
         Row::plain("index on disk", format!("{:.0} MB", size as f64 / 1e6), ""),
     ];
     let known: Vec<Paper> = {

@@ -24,7 +24,7 @@ use tantivy::{
 use tokio::time::Instant;
 
 use super::compile::{self, Compiled, Names, Scan};
-use super::words::Form;
+use super::words::{self, Form};
 use super::{Found, Hit, Query, SearchError, Suggestion};
 
 /// Raised when the schema or the rules of [`super::words`] change: an index of another version is built anew.
@@ -83,7 +83,9 @@ const TAKEN: &str = "taken";
 fn schema() -> (Schema, Fields) {
     let mut schema = Schema::builder();
     let words = |form: Form, option: IndexRecordOption| {
-        let indexing = TextFieldIndexing::default().set_tokenizer(form.name()).set_index_option(option);
+        let indexing = TextFieldIndexing::default()
+            .set_tokenizer(form.name())
+            .set_index_option(option);
         TextOptions::default().set_indexing_options(indexing)
     };
     let positions = IndexRecordOption::WithFreqsAndPositions;
@@ -172,7 +174,12 @@ impl Archive {
         if let Some(file) = damaged.iter().next() {
             return Err(format!("{} is damaged", file.display()));
         }
-        Ok((Self::of(index, folder).map_err(why)?, mark))
+        let archive = Self::of(index, folder).map_err(why)?;
+        let chinese = Term::from_field_text(archive.fields.text, "的");
+        if archive.reader.searcher().doc_freq(&chinese).map_err(why)? > 0 {
+            words::load_dictionary();
+        }
+        Ok((archive, mark))
     }
 
     /// An empty one, whatever stood there.
@@ -219,6 +226,11 @@ impl Archive {
         })
     }
 
+    /// Removes files that nothing needs any more: those of segments that were merged are kept while searches use them.
+    pub(super) fn tidy(&self) -> tantivy::Result<()> {
+        self.writer()?.writer.garbage_collect_files().wait().map(drop)
+    }
+
     /// Lets searches see what was committed.
     pub(super) fn reload(&self) -> tantivy::Result<()> {
         self.reader.reload()
@@ -232,7 +244,10 @@ impl Archive {
     /// How much the index takes on disk, in bytes.
     pub(super) fn size(&self) -> u64 {
         let files = std::fs::read_dir(&self.folder).into_iter().flatten().flatten();
-        files.filter_map(|file| file.metadata().ok()).map(|metadata| metadata.len()).sum()
+        files
+            .filter_map(|file| file.metadata().ok())
+            .map(|metadata| metadata.len())
+            .sum()
     }
 
     /// The papers that a query finds.
@@ -363,10 +378,17 @@ impl Archive {
 
     fn hit(&self, searcher: &Searcher, score: f32, at: DocAddress) -> Result<Hit, SearchError> {
         let document: TantivyDocument = searcher.doc(at)?;
-        let text = |field| document.get_first(field).and_then(|value| value.as_str()).unwrap_or_default();
+        let text = |field| {
+            document
+                .get_first(field)
+                .and_then(|value| value.as_str())
+                .unwrap_or_default()
+        };
         let id = text(self.fields.id);
         Ok(Hit {
-            paper: id.parse::<PaperId>().map_err(|error| SearchError::Damaged(error.to_string()))?,
+            paper: id
+                .parse::<PaperId>()
+                .map_err(|error| SearchError::Damaged(error.to_string()))?,
             title: text(self.fields.shown).to_owned(),
             score,
         })
@@ -391,7 +413,9 @@ fn beginnings(searcher: &Searcher, field: Field, prefix: &str) -> Result<Vec<Ter
     let mut frequencies: Vec<(Vec<u8>, u32)> = frequencies.into_iter().collect();
     frequencies.sort_by(|(a, x), (b, y)| y.cmp(x).then_with(|| a.cmp(b)));
     frequencies.truncate(most);
-    let words = frequencies.into_iter().filter_map(|(word, _)| String::from_utf8(word).ok());
+    let words = frequencies
+        .into_iter()
+        .filter_map(|(word, _)| String::from_utf8(word).ok());
     Ok(words.map(|word| Term::from_field_text(field, &word)).collect())
 }
 
@@ -410,9 +434,16 @@ fn newest(
 /// so that the pages of one search do not overlap.
 fn newer_first(searcher: &Searcher, mut found: Vec<(f32, DocAddress)>) -> Result<Vec<(f32, DocAddress)>, SearchError> {
     const YEAR: f32 = 365.0 * 86_400.0;
-    let columns = searcher.segment_readers().iter().map(|segment| segment.fast_fields().i64(TAKEN));
+    let columns = searcher
+        .segment_readers()
+        .iter()
+        .map(|segment| segment.fast_fields().i64(TAKEN));
     let columns = columns.collect::<tantivy::Result<Vec<_>>>()?;
-    let latest = columns.iter().map(|column| column.max_value()).max().unwrap_or_default();
+    let latest = columns
+        .iter()
+        .map(|column| column.max_value())
+        .max()
+        .unwrap_or_default();
     for (score, at) in &mut found {
         let column = columns.get(at.segment_ord as usize);
         let taken = column.and_then(|column| column.first(at.doc_id)).unwrap_or_default();
@@ -433,7 +464,8 @@ pub(super) fn everything() -> Box<dyn tantivy::query::Query> {
 impl Writer {
     /// Removes what is known under this name.
     pub(super) fn remove(&mut self, id: &PaperId) {
-        self.writer.delete_term(Term::from_field_text(self.fields.id, &id.to_string()));
+        self.writer
+            .delete_term(Term::from_field_text(self.fields.id, &id.to_string()));
     }
 
     /// Puts a paper in the place of what is known under its name.
@@ -458,7 +490,14 @@ impl Writer {
     }
 }
 
-fn document(fields: &Fields, Entry { paper, taken_at, topics }: &Entry) -> TantivyDocument {
+fn document(
+    fields: &Fields,
+    Entry {
+        paper,
+        taken_at,
+        topics,
+    }: &Entry,
+) -> TantivyDocument {
     let mut document = TantivyDocument::new();
     document.add_text(fields.id, paper.id.to_string());
     let (title, abstract_text) = (paper.title(), paper.abstract_text());

@@ -24,8 +24,8 @@ use paperwire_core::text::fold;
 use regex::{Regex, RegexBuilder};
 use tantivy::index::SegmentId;
 use tantivy::query::{
-    BitSetDocSet, BooleanQuery, ConstScoreQuery, ConstScorer, EmptyQuery, EmptyScorer, EnableScoring, Explanation, Occur,
-    PhraseQuery, Query as _, RangeQuery, Scorer, TermQuery, Weight,
+    BitSetDocSet, BooleanQuery, ConstScoreQuery, ConstScorer, EmptyQuery, EmptyScorer, EnableScoring, Explanation,
+    Occur, PhraseQuery, Query as _, RangeQuery, Scorer, TermQuery, Weight,
 };
 use tantivy::schema::{Field, IndexRecordOption, Value as _};
 use tantivy::{BitSet, DocId, Searcher, SegmentReader, TantivyDocument, Term};
@@ -223,7 +223,9 @@ impl Compiler<'_> {
     fn taken(&self, from: Option<NaiveDate>, before: Option<NaiveDate>) -> Boxed {
         let begins = |day: Option<NaiveDate>| day.and_then(|day| self.begins(day));
         let bound = |at: Option<i64>, bound: fn(Term) -> Bound<Term>| {
-            at.map_or(Bound::Unbounded, |at| bound(Term::from_field_i64(self.fields.taken, at)))
+            at.map_or(Bound::Unbounded, |at| {
+                bound(Term::from_field_i64(self.fields.taken, at))
+            })
         };
         let (from, before) = (begins(from), begins(before));
         if from.is_none() && before.is_none() {
@@ -256,7 +258,8 @@ impl Compiler<'_> {
             .dfa_size_limit(REGEX_MEMORY)
             .nest_limit(50)
             .build();
-        self.regexes.push(regex.map_err(|error| Refusal::Regex(error.to_string()))?);
+        self.regexes
+            .push(regex.map_err(|error| Refusal::Regex(error.to_string()))?);
         Ok(match self.matches {
             Some(matches) => match matches.get(index) {
                 Some(documents) => Box::new(documents.clone()),
@@ -272,7 +275,11 @@ impl Compiler<'_> {
 fn check_length(text: &str) -> Result<(), Refusal> {
     // Bytes first: a text of 10 MB is not counted.
     let long = text.len() > LONGEST_TEXT * 4 || text.chars().count() > LONGEST_TEXT;
-    if long { Err(Refusal::TooLong(LONGEST_TEXT)) } else { Ok(()) }
+    if long {
+        Err(Refusal::TooLong(LONGEST_TEXT))
+    } else {
+        Ok(())
+    }
 }
 
 fn any(mut parts: Vec<Part>) -> Part {
@@ -308,7 +315,9 @@ impl Regexes {
         fields: &Fields,
         deadline: Instant,
     ) -> Result<(Boxed, bool), SearchError> {
-        let weight = self.candidates.weight(EnableScoring::disabled_from_searcher(searcher))?;
+        let weight = self
+            .candidates
+            .weight(EnableScoring::disabled_from_searcher(searcher))?;
         let mut segments: Vec<(&SegmentReader, i64)> = Vec::new();
         for segment in searcher.segment_readers() {
             let name = segment.schema().get_field_name(fields.taken);
@@ -333,7 +342,12 @@ impl Regexes {
                     break;
                 }
                 let stored: TantivyDocument = texts.get(document)?;
-                let text = |field| stored.get_first(field).and_then(|value| value.as_str()).unwrap_or_default();
+                let text = |field| {
+                    stored
+                        .get_first(field)
+                        .and_then(|value| value.as_str())
+                        .unwrap_or_default()
+                };
                 let (title, abstract_text) = (text(fields.shown), text(fields.read));
                 for (regex, found) in self.regexes.iter().zip(&mut found) {
                     if regex.is_match(title) || regex.is_match(abstract_text) {

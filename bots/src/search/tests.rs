@@ -117,7 +117,12 @@ async fn archive() -> Bench {
         "Caching Keys and Values for Long Contexts",
         "We evict entries of the KV cache. A survey follows.",
     );
-    let strings = |all: &[&str]| Some(Field::new(all.iter().map(|&s| s.to_owned()).collect(), SourceKind::ArxivMail));
+    let strings = |all: &[&str]| {
+        Some(Field::new(
+            all.iter().map(|&s| s.to_owned()).collect(),
+            SourceKind::ArxivMail,
+        ))
+    };
     english.authors = strings(&["Klaus Müller", "Ada B. Lovelace"]);
     english.institutions = strings(&["Peking University", "Fen College"]);
     english.categories = strings(&["cs.CL", "cs.LG"]);
@@ -151,7 +156,11 @@ async fn words_are_found_in_both_languages_by_their_inflections_and_the_title_co
     let mut both = bench.find(word("混合专家")).await;
     both.sort();
     assert_eq!(both, ["2602.00002", "2602.00003"]);
-    assert_eq!(bench.find(word("cached")).await, ["2602.00001", "2602.00003"], "the title first");
+    assert_eq!(
+        bench.find(word("cached")).await,
+        ["2602.00001", "2602.00003"],
+        "the title first"
+    );
     assert_eq!(bench.find(word("mixture-of-experts")).await, ["2602.00003"]);
     assert_eq!(bench.find(word("memory")).await, ["2602.00003"]);
     let both = Expr::And(vec![word("kv"), word("cache")]);
@@ -169,7 +178,11 @@ async fn what_is_quoted_is_found_as_written() {
     assert_eq!(bench.find(quoted("caches")).await, ["2602.00003"]);
     assert_eq!(bench.find(quoted("the kv cache")).await, ["2602.00001"]);
     assert_eq!(bench.find(quoted("kv caches")).await, Vec::<String>::new());
-    assert_eq!(bench.find(quoted("cache a survey")).await, Vec::<String>::new(), "a full stop stands between");
+    assert_eq!(
+        bench.find(quoted("cache a survey")).await,
+        Vec::<String>::new(),
+        "a full stop stands between"
+    );
     assert_eq!(bench.find(quoted("专家模型的缓存")).await, ["2602.00002"]);
 }
 
@@ -191,7 +204,10 @@ async fn each_field_answers_for_itself() {
         (category(Some("LG")), vec!["2602.00001"]),
         (category(None), vec!["2602.00001"]),
         (category(Some("C")), vec![]),
-        (Expr::Term(Term::Organisation("peking university".to_owned())), vec!["2602.00001"]),
+        (
+            Expr::Term(Term::Organisation("peking university".to_owned())),
+            vec!["2602.00001"],
+        ),
         (Expr::Term(Term::Organisation("university fen".to_owned())), vec![]),
         (regex("kv.?cache|sparse experts$"), vec!["2602.00003", "2602.00001"]),
         (Expr::And(vec![word("cache"), not(regex("^rout"))]), vec!["2602.00001"]),
@@ -257,9 +273,16 @@ async fn pages_follow_one_another_and_end() {
 #[tokio::test]
 async fn the_like_of_a_paper_are_found_without_itself() {
     let bench = archive().await;
-    bench.take(paper("2602.00004", "Sparse experts, again", "Routing tokens with mixtures."), 4);
+    bench.take(
+        paper("2602.00004", "Sparse experts, again", "Routing tokens with mixtures."),
+        4,
+    );
     bench.catch_up().await;
-    let asked = bench.store.paper(&PaperId::Arxiv("2602.00003".to_owned())).unwrap().unwrap();
+    let asked = bench
+        .store
+        .paper(&PaperId::Arxiv("2602.00003".to_owned()))
+        .unwrap()
+        .unwrap();
     let like = bench.search.similar(asked, 2).await.unwrap();
     assert_eq!(like[0].paper.bare(), "2602.00004");
     assert!(like.iter().all(|hit| hit.paper.bare() != "2602.00003"));
@@ -483,6 +506,9 @@ async fn a_disk_that_refuses_is_answered_with_its_reason_and_stops_nothing() {
         () = run => panic!("it stopped"),
         answer = asked => answer,
     };
-    assert!(matches!(&answer, Err(SearchError::Unavailable(why)) if !why.is_empty()), "{answer:?}");
+    assert!(
+        matches!(&answer, Err(SearchError::Unavailable(why)) if !why.is_empty()),
+        "{answer:?}"
+    );
     assert!(bench.search.status().starts_with("search is not available"));
 }
