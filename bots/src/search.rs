@@ -236,7 +236,7 @@ struct Shared {
 enum State {
     Opening,
     /// With the mark of its last commit, and what keeps it from following the store.
-    Open(Archive, Mark, Option<String>),
+    Open(Arc<Archive>, Mark, Option<String>),
     Failed(SearchError),
 }
 
@@ -430,7 +430,7 @@ impl SearchIndex {
         };
         fill().map_err(|error: TantivyError| error.to_string())?;
         let size = archive.size();
-        self.set_state(State::Open(archive, mark, None));
+        self.set_state(State::Open(Arc::new(archive), mark, None));
         Ok(size)
     }
 
@@ -438,7 +438,7 @@ impl SearchIndex {
     pub async fn run(self, storage: Storage, topics: Arc<[Topic]>, ops: Ops, stop: CancellationToken) {
         let mut failures = 0;
         loop {
-            let anew = failures > 0 && failures % PATIENCE == 0;
+            let anew = failures > 0 && u32::is_multiple_of(failures, PATIENCE);
             let caught_up = self.catch_up(&storage, &topics, &ops, anew);
             let pause = match stop.run_until_cancelled(caught_up).await {
                 None | Some(Err(Failure::Stopped)) => return,
@@ -508,7 +508,7 @@ impl SearchIndex {
             mark.topics = fingerprint;
             behind = true;
         }
-        self.set_state(State::Open(archive.clone(), mark.clone(), None));
+        self.set_state(State::Open(Arc::clone(&archive), mark.clone(), None));
         self.progress(found, head);
         ops.searchable(archive.documents(), head.saturating_sub(found));
         if !behind {
@@ -531,11 +531,11 @@ impl SearchIndex {
         self.0.head.store(head, Ordering::Relaxed);
     }
 
-    async fn open(&self) -> Result<Option<(Archive, Mark)>, Failure> {
+    async fn open(&self) -> Result<Option<(Arc<Archive>, Mark)>, Failure> {
         let folder = self.0.folder.clone();
         blocking(move || {
             Ok(match Archive::open(&folder) {
-                Ok(opened) => Some(opened),
+                Ok((archive, mark)) => Some((Arc::new(archive), mark)),
                 Err(why) => {
                     tracing::info!(why, "the search index is built anew");
                     None
@@ -545,11 +545,11 @@ impl SearchIndex {
         .await
     }
 
-    async fn create(&self) -> Result<Archive, Failure> {
+    async fn create(&self) -> Result<Arc<Archive>, Failure> {
         // What is searched meanwhile is what is there: nothing yet.
         self.set_state(State::Opening);
         let folder = self.0.folder.clone();
-        blocking(move || Archive::create(&folder).map_err(Failure::Index)).await
+        blocking(move || Archive::create(&folder).map(Arc::new).map_err(Failure::Index)).await
     }
 }
 
@@ -584,14 +584,14 @@ struct Run<'a> {
     storage: &'a Storage,
     topics: &'a Arc<[Topic]>,
     ops: &'a Ops,
-    archive: Archive,
+    archive: Arc<Archive>,
     mark: Mark,
     head: Seq,
 }
 
 impl Run<'_> {
     async fn go(mut self, noted: Noted) -> Result<(), Failure> {
-        let archive = self.archive.clone();
+        let archive = Arc::clone(&self.archive);
         let mut writer = blocking(move || Ok(archive.writer()?)).await?;
         for papers in noted.papers.chunks(STEP) {
             let (papers, topics) = (papers.to_vec(), Arc::clone(self.topics));
@@ -620,7 +620,7 @@ impl Run<'_> {
         writer = self.commit(writer).await?;
         let shared = Arc::clone(&self.index.0);
         blocking(move || Ok(shared.journal.forget(&noted)?)).await?;
-        let archive = self.archive.clone();
+        let archive = Arc::clone(&self.archive);
         blocking(move || {
             writer.close()?;
             archive.reload()?;
@@ -630,14 +630,14 @@ impl Run<'_> {
     }
 
     async fn commit(&mut self, mut writer: Writer) -> Result<Writer, Failure> {
-        let (archive, mark) = (self.archive.clone(), self.mark.clone());
+        let (archive, mark) = (Arc::clone(&self.archive), self.mark.clone());
         let (writer, documents) = blocking(move || {
             writer.commit(&mark)?;
             archive.reload()?;
             Ok((writer, archive.documents()))
         })
         .await?;
-        let (archive, mark) = (self.archive.clone(), self.mark.clone());
+        let (archive, mark) = (Arc::clone(&self.archive), self.mark.clone());
         self.head = self.head.max(mark.seq);
         let found = self.index.coverage().indexed.max(mark.seq);
         self.index.progress(found, self.head);

@@ -160,7 +160,7 @@ impl Dice {
     /// Abstracts of 180 words; one in ten papers is in Chinese, and half of the others have a Chinese brief.
     fn paper(&mut self, n: u32) -> Paper {
         let mut paper = Paper::new(PaperId::Arxiv(format!("2{:03}.{:05}", 101 + n / 20_000, n % 20_000)));
-        let (title, abstract_text) = if n % 10 == 0 {
+        let (title, abstract_text) = if n.is_multiple_of(10) {
             (self.chinese(8), format!("{}。{}。", self.chinese(40), self.chinese(40)))
         } else {
             (self.english(9), format!("{}. {}.", self.english(90), self.english(90)))

@@ -137,8 +137,7 @@ pub(super) struct Entry {
     pub(super) topics: Vec<TopicId>,
 }
 
-/// An index that is open; cheap to clone.
-#[derive(Clone)]
+/// An index that is open.
 pub(super) struct Archive {
     index: Index,
     reader: IndexReader,
