@@ -14,6 +14,7 @@ pub mod fake;
 pub mod packing;
 mod papers;
 pub mod queue;
+pub mod search;
 mod virtual_time;
 
 /// What can be measured.
@@ -26,6 +27,8 @@ pub enum Bench {
     Queue(queue::Options),
     /// How full the messages of digests are.
     Packing,
+    /// Full-text search over invented papers: how fast, how large.
+    Search(search::Options),
     /// Be the fake platforms until standard input ends; prints the address.
     #[command(hide = true)]
     Fake {
@@ -58,6 +61,7 @@ pub async fn run(bench: Bench) -> anyhow::Result<String> {
         Bench::Delivery(options) => Ok(delivery::run(&options).await?.to_string()),
         Bench::Queue(options) => Ok(queue::run(&options).await?.to_string()),
         Bench::Packing => Ok(packing::report()?),
+        Bench::Search(options) => Ok(search::run(&options).await?.to_string()),
         Bench::Fake { listen, rules } => fake::serve(listen, rules).await.map(|()| String::new()),
     }
 }

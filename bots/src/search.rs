@@ -236,7 +236,7 @@ struct Shared {
 enum State {
     Opening,
     /// With the mark of its last commit, and what keeps it from following the store.
-    Open(Archive, Mark, Option<String>),
+    Open(Arc<Archive>, Mark, Option<String>),
     Failed(SearchError),
 }
 
@@ -401,11 +401,44 @@ impl SearchIndex {
         answer
     }
 
+    /// An index of these papers without a store, for measuring; its size in bytes. Blocks.
+    pub(crate) fn fill(
+        &self,
+        papers: &mut dyn Iterator<Item = (Paper, chrono::DateTime<chrono::Utc>)>,
+    ) -> Result<u64, String> {
+        let archive = Archive::create(&self.0.folder)?;
+        let mark = Mark::new(0);
+        let fill = || {
+            let mut writer = archive.writer()?;
+            let (mut waiting, mut run) = (0, FIRST_RUN);
+            for (paper, taken_at) in papers {
+                writer.put(&Entry {
+                    paper,
+                    taken_at,
+                    topics: Vec::new(),
+                })?;
+                waiting += 1;
+                if waiting >= run {
+                    writer.commit(&mark)?;
+                    (waiting, run) = (0, (run * 2).min(LONGEST_RUN));
+                }
+            }
+            writer.commit(&mark)?;
+            writer.close()?;
+            archive.reload()?;
+            archive.tidy()
+        };
+        fill().map_err(|error: TantivyError| error.to_string())?;
+        let size = archive.size();
+        self.set_state(State::Open(Arc::new(archive), mark, None));
+        Ok(size)
+    }
+
     /// Follows the store until `stop`. How far it is shows in `ops`.
     pub async fn run(self, storage: Storage, topics: Arc<[Topic]>, ops: Ops, stop: CancellationToken) {
         let mut failures = 0;
         loop {
-            let anew = failures > 0 && failures % PATIENCE == 0;
+            let anew = failures > 0 && u32::is_multiple_of(failures, PATIENCE);
             let caught_up = self.catch_up(&storage, &topics, &ops, anew);
             let pause = match stop.run_until_cancelled(caught_up).await {
                 None | Some(Err(Failure::Stopped)) => return,
@@ -466,6 +499,8 @@ impl SearchIndex {
             Some(opened) => opened,
             None => (self.create().await?, Mark::new(fingerprint)),
         };
+        // What is to be taken once more can be found all the same.
+        let found = mark.seq;
         let mut behind = mark.seq < head || !noted.papers.is_empty();
         if mark.topics != fingerprint {
             // So far back the store has matched its papers anew, or will have done so.
@@ -473,10 +508,10 @@ impl SearchIndex {
             mark.topics = fingerprint;
             behind = true;
         }
-        self.set_state(State::Open(archive.clone(), mark.clone(), None));
-        self.progress(mark.seq, head);
+        self.set_state(State::Open(Arc::clone(&archive), mark.clone(), None));
+        self.progress(found, head);
+        ops.searchable(archive.documents(), head.saturating_sub(found));
         if !behind {
-            ops.searchable(archive.documents(), 0);
             return Ok(());
         }
         let run = Run {
@@ -496,11 +531,11 @@ impl SearchIndex {
         self.0.head.store(head, Ordering::Relaxed);
     }
 
-    async fn open(&self) -> Result<Option<(Archive, Mark)>, Failure> {
+    async fn open(&self) -> Result<Option<(Arc<Archive>, Mark)>, Failure> {
         let folder = self.0.folder.clone();
         blocking(move || {
             Ok(match Archive::open(&folder) {
-                Ok(opened) => Some(opened),
+                Ok((archive, mark)) => Some((Arc::new(archive), mark)),
                 Err(why) => {
                     tracing::info!(why, "the search index is built anew");
                     None
@@ -510,11 +545,11 @@ impl SearchIndex {
         .await
     }
 
-    async fn create(&self) -> Result<Archive, Failure> {
+    async fn create(&self) -> Result<Arc<Archive>, Failure> {
         // What is searched meanwhile is what is there: nothing yet.
         self.set_state(State::Opening);
         let folder = self.0.folder.clone();
-        blocking(move || Archive::create(&folder).map_err(Failure::Index)).await
+        blocking(move || Archive::create(&folder).map(Arc::new).map_err(Failure::Index)).await
     }
 }
 
@@ -549,14 +584,14 @@ struct Run<'a> {
     storage: &'a Storage,
     topics: &'a Arc<[Topic]>,
     ops: &'a Ops,
-    archive: Archive,
+    archive: Arc<Archive>,
     mark: Mark,
     head: Seq,
 }
 
 impl Run<'_> {
     async fn go(mut self, noted: Noted) -> Result<(), Failure> {
-        let archive = self.archive.clone();
+        let archive = Arc::clone(&self.archive);
         let mut writer = blocking(move || Ok(archive.writer()?)).await?;
         for papers in noted.papers.chunks(STEP) {
             let (papers, topics) = (papers.to_vec(), Arc::clone(self.topics));
@@ -585,27 +620,29 @@ impl Run<'_> {
         writer = self.commit(writer).await?;
         let shared = Arc::clone(&self.index.0);
         blocking(move || Ok(shared.journal.forget(&noted)?)).await?;
-        let archive = self.archive.clone();
+        let archive = Arc::clone(&self.archive);
         blocking(move || {
             writer.close()?;
-            Ok(archive.reload()?)
+            archive.reload()?;
+            Ok(archive.tidy()?)
         })
         .await
     }
 
     async fn commit(&mut self, mut writer: Writer) -> Result<Writer, Failure> {
-        let (archive, mark) = (self.archive.clone(), self.mark.clone());
+        let (archive, mark) = (Arc::clone(&self.archive), self.mark.clone());
         let (writer, documents) = blocking(move || {
             writer.commit(&mark)?;
             archive.reload()?;
             Ok((writer, archive.documents()))
         })
         .await?;
-        let (archive, mark) = (self.archive.clone(), self.mark.clone());
+        let (archive, mark) = (Arc::clone(&self.archive), self.mark.clone());
         self.head = self.head.max(mark.seq);
-        self.index.progress(mark.seq, self.head);
+        let found = self.index.coverage().indexed.max(mark.seq);
+        self.index.progress(found, self.head);
         self.index.set_state(State::Open(archive, mark, None));
-        self.ops.searchable(documents, self.head.saturating_sub(self.mark.seq));
+        self.ops.searchable(documents, self.head.saturating_sub(found));
         Ok(writer)
     }
 }

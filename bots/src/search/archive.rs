@@ -24,7 +24,7 @@ use tantivy::{
 use tokio::time::Instant;
 
 use super::compile::{self, Compiled, Names, Scan};
-use super::words::Form;
+use super::words::{self, Form};
 use super::{Found, Hit, Query, SearchError, Suggestion};
 
 /// Raised when the schema or the rules of [`super::words`] change: an index of another version is built anew.
@@ -137,8 +137,7 @@ pub(super) struct Entry {
     pub(super) topics: Vec<TopicId>,
 }
 
-/// An index that is open; cheap to clone.
-#[derive(Clone)]
+/// An index that is open.
 pub(super) struct Archive {
     index: Index,
     reader: IndexReader,
@@ -174,7 +173,12 @@ impl Archive {
         if let Some(file) = damaged.iter().next() {
             return Err(format!("{} is damaged", file.display()));
         }
-        Ok((Self::of(index, folder).map_err(why)?, mark))
+        let archive = Self::of(index, folder).map_err(why)?;
+        let chinese = Term::from_field_text(archive.fields.text, "的");
+        if archive.reader.searcher().doc_freq(&chinese).map_err(why)? > 0 {
+            words::load_dictionary();
+        }
+        Ok((archive, mark))
     }
 
     /// An empty one, whatever stood there.
@@ -219,6 +223,11 @@ impl Archive {
             writer: self.index.writer_with_options(options)?,
             fields: self.fields,
         })
+    }
+
+    /// Removes files that nothing needs any more: those of segments that were merged are kept while searches use them.
+    pub(super) fn tidy(&self) -> tantivy::Result<()> {
+        self.writer()?.writer.garbage_collect_files().wait().map(drop)
     }
 
     /// Lets searches see what was committed.

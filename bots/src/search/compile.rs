@@ -337,7 +337,7 @@ impl Regexes {
             let mut seen = empty();
             let mut found: Vec<BitSet> = self.regexes.iter().map(|_| empty()).collect();
             for (index, &document) in candidates.iter().rev().enumerate() {
-                if index % PATIENCE == 0 && Instant::now() >= deadline {
+                if index.is_multiple_of(PATIENCE) && Instant::now() >= deadline {
                     complete = false;
                     break;
                 }

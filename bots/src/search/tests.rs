@@ -512,3 +512,47 @@ async fn a_disk_that_refuses_is_answered_with_its_reason_and_stops_nothing() {
     );
     assert!(bench.search.status().starts_with("search is not available"));
 }
+
+#[tokio::test]
+async fn what_is_taken_in_and_repaired_through_the_service_is_found() {
+    let bench = Bench::new();
+    let (storage, _thread) = Storage::start(bench.store.clone()).unwrap();
+    let ops = Ops::new(DateTime::UNIX_EPOCH);
+    let (queued, changed) = (crate::queued::Queued::default(), Arc::default());
+    let service = crate::service::Service::new(storage.clone(), Arc::new([]), queued, changed, ops.clone())
+        .searching(bench.search.clone());
+    let run = bench
+        .search
+        .clone()
+        .run(storage.clone(), Arc::new([]), ops.clone(), bench.stop.clone());
+    let running = tokio::spawn(run);
+    let mailing = include_str!("../../sample/mailing.txt");
+    let accepted = service.ingest("mailing", mailing.as_bytes().to_vec()).await.unwrap();
+    let all = u64::from(accepted.papers_new);
+    while bench.search.coverage() != (Coverage { indexed: all, of: all }) {
+        tokio::task::yield_now().await;
+    }
+    let first = bench.store.intake(0, 1, 1).unwrap().remove(0).paper;
+    // The same paper with a longer title: the longer one wins.
+    let repaired = mailing.replacen("Title: ExitPoll:", "Title: ExitPoll Zyzzyva:", 1);
+    let accepted = service.ingest("repaired", repaired.into_bytes()).await.unwrap();
+    assert_eq!(accepted.changed, std::slice::from_ref(&first));
+    let found = loop {
+        let zone = Tz::UTC;
+        let expr = word("zyzzyva");
+        let page = bench.search.query(Query { expr, zone }, 10, 0).await.unwrap();
+        if page.total > 0 {
+            break page;
+        }
+        tokio::task::yield_now().await;
+    };
+    assert_eq!(found.hits[0].paper, first);
+    assert_eq!(bench.search.status(), format!("{all} papers"));
+    let figures = ops.scrape(&storage).await.unwrap();
+    assert!(
+        figures.contains(&format!("paperwire_search_documents {all}")),
+        "{figures}"
+    );
+    bench.stop.cancel();
+    running.await.unwrap();
+}

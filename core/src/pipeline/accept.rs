@@ -550,6 +550,7 @@ mod tests {
             taken.replacements,
         );
         assert_eq!(counts, (2, 2, 1, 2));
+        assert_eq!(taken.changed, [arxiv(2)]);
         assert_eq!((taken.papers_rejected, taken.rejected.len(), taken.windows), (1, 1, 1));
         assert_eq!(order(&store), [arxiv(1), arxiv(2), arxiv(3), arxiv(4)]);
         assert_eq!(kept(&store), [(1, arxiv(1), 15), (3, arxiv(3), 9)]);
@@ -559,6 +560,16 @@ mod tests {
             (record.since, record.upto, record.items, record.replacements),
             (2, 4, 7, 2)
         );
+    }
+
+    #[test]
+    fn a_paper_that_gets_its_real_name_is_changed_under_both() {
+        let store = ModelStore::new();
+        let stand_in = reported(TITLE, ABSTRACT);
+        let old = stand_in.id.clone();
+        take(&store, "report", report(vec![stand_in]), october(9, 20));
+        let taken = take(&store, "mail", news(9, vec![paper(1, TITLE, ABSTRACT)]), october(9, 21));
+        assert_eq!(taken.changed, [arxiv(1), old]);
     }
 
     #[test]
