@@ -7,6 +7,8 @@ use serde::Serialize;
 
 /// The longest text of a message in UTF-16 units (Bot API, sendMessage: "1-4096 characters after entities parsing").
 pub(super) const UNITS: usize = 4096;
+/// The longest text below a file in UTF-16 units (Bot API, sendDocument: "0-1024 characters after entities parsing").
+pub(super) const CAPTION_UNITS: usize = 1024;
 /// The most entities of a message; Telegram ignores further ones (found by experiment, python-telegram-bot,
 /// `constants.MessageLimit.MESSAGE_ENTITIES`).
 const ENTITIES: usize = 100;
@@ -29,23 +31,40 @@ pub fn render(message: &Message) -> Vec<Part> {
         .map(|part| {
             let mut out = Writer::default();
             write_part(&mut out, message, part);
-            if !has_visible(&out.text) {
-                // Telegram refuses an empty text, and an empty answer would look like no answer.
-                out = Writer::default();
-                out.push(Style::Plain, "…");
-            }
-            let payload = Payload {
-                text: &out.text,
-                entities: &out.entities,
-                link_preview_options: LinkPreview { is_disabled: true },
-                disable_notification: part.index > 1,
-            };
-            Part {
-                // Strings, numbers and flags only: writing them as JSON cannot fail.
-                payload: serde_json::to_string(&payload).unwrap_or_default(),
-            }
+            out.into_part(part.index > 1)
         })
         .collect()
+}
+
+/// A message as one part, whatever does not fit left out.
+pub(super) fn one(message: &Message) -> Part {
+    let parts = cut(message, &Telegram);
+    let mut out = Writer::default();
+    if let Some(first) = parts.into_iter().next() {
+        let (more, alone) = (first.total > 1, Cut { total: 1, ..first });
+        write_part(&mut out, message, &alone);
+        if more {
+            // There is room: the part was cut for one with a label.
+            out.gap(SEPARATOR);
+            out.push(Style::Plain, "…");
+        }
+    }
+    out.into_part(false)
+}
+
+/// What stands on a button, in a menu or in a list: one line; empty when nothing is to be seen.
+pub(super) fn label(text: &str, chars: usize) -> String {
+    let line = one_line(text);
+    if has_visible(&line) {
+        ellipsis(&line, chars)
+    } else {
+        String::new()
+    }
+}
+
+/// A message as an alert shows it: no marks, no length that matters here.
+pub(super) fn notice(message: &Message) -> String {
+    paragraphs(&message.to_plain())
 }
 
 /// The part without its entities. The text stays, and with it the length.
@@ -145,6 +164,24 @@ impl Writer {
                 mark("bold", None);
                 mark("text_link", Some(url));
             }
+        }
+    }
+
+    fn into_part(mut self, silent: bool) -> Part {
+        if !has_visible(&self.text) {
+            // Telegram refuses an empty text, and an empty answer would look like no answer.
+            self = Self::default();
+            self.push(Style::Plain, "…");
+        }
+        let payload = Payload {
+            text: &self.text,
+            entities: &self.entities,
+            link_preview_options: LinkPreview { is_disabled: true },
+            disable_notification: silent,
+        };
+        Part {
+            // Strings, numbers and flags only: writing them as JSON cannot fail.
+            payload: serde_json::to_string(&payload).unwrap_or_default(),
         }
     }
 
@@ -327,27 +364,41 @@ fn styled(span: &Span) -> (Style, String) {
 }
 
 /// An address that Telegram makes clickable: http(s) only.
-fn web_address(url: &str) -> Option<Url> {
+pub(super) fn web_address(url: &str) -> Option<Url> {
     Url::parse(url.trim())
         .ok()
         .filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host() && url.as_str().len() <= URL_BYTES)
 }
 
 /// The text without what must not reach a chat: control characters, line and paragraph separators, and the marks that
-/// turn the writing direction of everything behind them. Line breaks stay.
-fn clean(text: &str) -> impl Iterator<Item = char> {
-    text.chars().filter_map(|c| match c {
-        '\n' => Some('\n'),
-        '\t' | '\u{b}' | '\u{c}' | '\u{85}' | '\u{2028}' | '\u{2029}' => Some(' '),
-        '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}' => None,
-        c if c.is_control() => None,
-        c => Some(c),
-    })
+/// turn the writing direction of everything behind them. Line breaks stay. No `@name` calls anybody: Telegram finds
+/// mentions in any text, so a word joiner, which nobody sees, keeps the name apart (tdlib, `match_mentions`).
+fn clean(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut before = None;
+    let mut at = false;
+    for c in text.chars() {
+        let c = match c {
+            '\n' => '\n',
+            '\t' | '\u{b}' | '\u{c}' | '\u{85}' | '\u{2028}' | '\u{2029}' => ' ',
+            '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}' => continue,
+            c if c.is_control() => continue,
+            c => c,
+        };
+        if at && (c.is_ascii_alphanumeric() || c == '_') {
+            out.push('\u{2060}');
+        }
+        // Behind a letter it is an address of mail, or a command for one bot.
+        at = c == '@' && !before.is_some_and(|before: char| before.is_alphanumeric() || before == '_');
+        before = Some(c);
+        out.push(c);
+    }
+    out
 }
 
 /// Cleaned, on one line, with the white space inside left as it is: spans of a line carry their own spaces.
 fn flat(text: &str) -> String {
-    clean(text).map(|c| if c == '\n' { ' ' } else { c }).collect()
+    clean(text).replace('\n', " ")
 }
 
 fn one_line(text: &str) -> String {
@@ -356,7 +407,7 @@ fn one_line(text: &str) -> String {
 
 /// Cleaned, each line trimmed, at most one blank line between paragraphs.
 fn paragraphs(text: &str) -> String {
-    let text: String = clean(text).collect();
+    let text = clean(text);
     let mut out = String::with_capacity(text.len());
     let mut blank = false;
     for line in text.lines().map(str::trim) {
@@ -373,7 +424,7 @@ fn paragraphs(text: &str) -> String {
     out
 }
 
-fn units(text: &str) -> usize {
+pub(super) fn units(text: &str) -> usize {
     text.chars().map(char::len_utf16).sum()
 }
 
