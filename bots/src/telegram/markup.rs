@@ -586,6 +586,16 @@ mod tests {
     }
 
     #[test]
+    fn nobody_is_called_by_a_name_in_a_text_and_addresses_stay_as_they_are() {
+        let text = |text: &str| only(&Message::sentence(text))["text"].as_str().unwrap().to_owned();
+        assert_eq!(text("by @ada, (@bob) 和@eve"), "by @\u{2060}ada, (@\u{2060}bob) 和@eve");
+        assert_eq!(text("@\u{202e}ada"), "@\u{2060}ada");
+        for kept in ["ada@example.org", "/paper@paperwire_bot 4", "pass@10", "@ 5 km", "@@"] {
+            assert_eq!(text(kept), kept);
+        }
+    }
+
+    #[test]
     fn a_message_without_anything_to_see_is_still_a_message() {
         for message in [Message::default(), Message::sentence(" \u{200b}\u{feff}\n")] {
             assert_eq!(only(&message)["text"], "…");
