@@ -663,11 +663,9 @@ impl Sender {
             .mime_str(file.mime)
             .map_err(|_| rejected(format!("“{}” is no media type", file.mime)))?;
         let form = body.into_iter().fold(Form::new(), |form, (field, value)| {
-            let value = match value {
-                Value::String(text) => text,
-                structure => structure.to_string(),
-            };
-            form.text(field, value)
+            // What is no text goes as JSON (Bot API, "Making requests").
+            let text = value.as_str().map(str::to_owned);
+            form.text(field, text.unwrap_or_else(|| value.to_string()))
         });
         let form = form.part(field, content);
         self.exchange(self.http.post(self.method(method)).multipart(form)).await

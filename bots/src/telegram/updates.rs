@@ -850,9 +850,11 @@ mod tests {
 
     #[test]
     fn a_button_that_means_nothing_or_stands_nowhere_is_answered_without_asking() {
-        let told = |fields: Value| match pressed(fields) {
-            Task::Tell { text, .. } => text,
-            other => panic!("no question: {other:?}"),
+        let told = |fields: Value| {
+            let Task::Tell { text, .. } = pressed(fields) else {
+                panic!("a question")
+            };
+            text
         };
         let lang = Lang::Zh;
         let message = above("supergroup");
@@ -898,9 +900,11 @@ mod tests {
         assert_eq!(anonymous(-200, 136_817_688), (Standing::Member, None));
         assert_eq!(anonymous(-200, ANONYMOUS), (Standing::Member, None));
 
-        let presses = |kind: &str, data: &str| match pressed(json!({"data": data, "message": above(kind)})) {
-            Task::Press { asked, .. } => (asked.question.standing, asked.unsure),
-            other => panic!("a press and not {other:?}"),
+        let presses = |kind: &str, data: &str| {
+            let Task::Press { asked, .. } = pressed(json!({"data": data, "message": above(kind)})) else {
+                panic!("no press of {data}")
+            };
+            (asked.question.standing, asked.unsure)
         };
         // Everybody who reads a channel can press what stands in it.
         for kind in ["supergroup", "group", "channel", ""] {
