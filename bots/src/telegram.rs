@@ -5,6 +5,7 @@ pub mod amend;
 mod inline;
 mod keyboard;
 pub mod markup;
+pub mod rich;
 pub mod sender;
 mod standing;
 pub mod updates;

@@ -71,7 +71,7 @@ const WEB: &[Key] = &[
 const SCHEDULE: Key = key("schedule", Kind::Text);
 const TIMEZONE: Key = key("timezone", Kind::Text);
 const WHEN_EMPTY: Key = key("when_empty", Kind::Choice(&["say", "silent"]));
-const STYLE: Key = key("style", Kind::Choice(&["titles", "compact", "full"]));
+const STYLE: Key = key("style", Kind::Choice(&["titles", "compact", "full", "rich"]));
 
 const DEFAULTS: &[Key] = &[SCHEDULE, TIMEZONE, key("language", LANGUAGE), WHEN_EMPTY, STYLE];
 

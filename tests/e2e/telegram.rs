@@ -1241,3 +1241,110 @@ async fn a_part_with_votes_is_sent_looked_for_and_edited_with_one_and_the_same_k
     assert_eq!(edited.outcome, Ok(there.to_string()));
     assert_eq!(posted().keyboard, keyboard);
 }
+
+/// The same two papers with abstracts, as a long message.
+fn long() -> Part {
+    let entry = |number| {
+        Block::Entry(Entry {
+            number: Some(number),
+            title: format!("Paper {number} & <more>"),
+            quote: Some("An abstract. ".repeat(400)),
+            ..Entry::default()
+        })
+    };
+    let message = Message {
+        running_title: "Caching".to_owned(),
+        blocks: vec![Block::Heading("Caching".to_owned()), entry(1), entry(2)],
+    };
+    let [part] = paperwire::telegram::rich::render(&message).try_into().unwrap();
+    part
+}
+
+#[tokio::test]
+async fn a_long_message_is_sent_looked_for_and_edited_as_one() {
+    let doubt = Doubt::new(GROUP).await;
+    doubt.fake.script("sendRichMessage", [Fault::AcceptAndClose]);
+    let sent = doubt.sender.send(&doubt.place, &long(), &tag(2)).await.outcome;
+    assert_eq!(class(&sent.unwrap_err()), "Uncertain");
+    let posted = || doubt.fake.messages(GROUP).pop().unwrap();
+    let (there, keyboard) = (posted().id, posted().keyboard);
+    assert!(posted().text.contains("2. Paper 2 & <more>") && posted().text.len() > 10_000);
+    assert_eq!(posted().data().len(), 7);
+    let missing = missing(2, &[doubt.first]);
+    let found = doubt.sender.look(&doubt.place, &long(), &missing).await;
+    assert_eq!(found, Looked::There(there.to_string()));
+    assert_eq!(posted().keyboard, keyboard);
+    let correction = paperwire_core::message::Amendment {
+        number: 2,
+        mark: '✎',
+        line: Some("New version".to_owned()),
+    };
+    let amended = paperwire::telegram::amend::amend(&long(), &[correction]).unwrap();
+    let edited = doubt
+        .sender
+        .edit(&doubt.place, &there.to_string(), &amended, &tag(2))
+        .await;
+    assert_eq!(edited.outcome, Ok(there.to_string()));
+    assert!(
+        posted().text.contains("2. ✎ Paper 2 & <more>New version"),
+        "{}",
+        posted().text
+    );
+    assert_eq!((posted().keyboard, doubt.fake.messages(GROUP).len()), (keyboard, 2));
+}
+
+#[tokio::test]
+async fn a_server_that_knows_no_long_messages_is_asked_once_and_gets_the_ordinary_form() {
+    let fake = FakeTelegram::start(&[GROUP]).await;
+    fake.grow_old();
+    let sender = sender(fake.url(), TOKEN);
+    let place = Place::telegram(GROUP, None);
+    let mut ids = Vec::new();
+    for number in 1..=2 {
+        ids.push(sender.send(&place, &long(), &tag(number)).await.outcome.unwrap());
+    }
+    assert_eq!(fake.calls("sendRichMessage").len(), 1);
+    let sent = fake.messages(GROUP);
+    for sent in &sent {
+        assert_eq!(sent.text, "Caching\n\n1. Paper 1 & <more>\n\n2. Paper 2 & <more>");
+        assert!(sent.request.get("rich_message").is_none() && sent.entities.is_array());
+    }
+    let edited = sender.edit(&place, &ids[0], &long(), &tag(1)).await.outcome;
+    assert_eq!(edited, Ok(ids.remove(0)));
+    // What the server knows and only dislikes this time is tried again the next time.
+    let young = FakeTelegram::start(&[GROUP]).await;
+    young.script(
+        "sendRichMessage",
+        [Fault::refuse(400, "Bad Request: can't parse rich message")],
+    );
+    let sender = self::sender(young.url(), TOKEN);
+    for number in 1..=2 {
+        sender.send(&place, &long(), &tag(number)).await.outcome.unwrap();
+    }
+    assert_eq!(young.calls("sendRichMessage").len(), 2);
+    let lengths: Vec<bool> = young
+        .messages(GROUP)
+        .iter()
+        .map(|sent| sent.text.len() > 10_000)
+        .collect();
+    assert_eq!(lengths, [false, true]);
+}
+
+#[tokio::test]
+async fn a_channel_of_the_rich_style_gets_its_whole_digest_with_abstracts_in_one_post() {
+    let data = tempfile::tempdir().unwrap();
+    let fake = FakeTelegram::start(&[GROUP]).await;
+    let channels = format!("{}style = \"rich\"\n", channel(&format!("telegram:{GROUP}")));
+    let program = Program::start(&config(Some(&fake), None, &channels), data.path()).await;
+    program.ingest("mailing.txt", &sample("mailing.txt")).await;
+    program.post(&[]).await;
+    program.delivered().await;
+    let titles = program.titles().await;
+    let sent = fake.messages(GROUP);
+    program.stop().await;
+    assert_eq!((sent.len(), fake.calls("sendRichMessage").len()), (1, 1));
+    let html = sent[0].request["rich_message"]["html"].as_str().unwrap();
+    assert_eq!(html.matches("<h4>").count(), titles.len());
+    assert!(html.contains("<details><summary>"), "{html}");
+    assert_eq!(sent[0].data().len(), titles.len() * 3 + 1);
+}

@@ -52,6 +52,16 @@ pub(super) fn one(message: &Message) -> Part {
     out.into_part(false)
 }
 
+/// Whether one part can hold these blocks and still has so many units free.
+pub(super) fn fits(blocks: &[Block], free: usize) -> bool {
+    let limit = Cost {
+        units: UNITS.saturating_sub(free),
+        pieces: ENTITIES,
+    };
+    let trimmed: Vec<Block> = blocks.iter().map(|block| Telegram.trim(block.clone())).collect();
+    Telegram.fits(&trimmed, limit)
+}
+
 /// What stands on a button, in a menu or in a list: one line; empty when nothing is to be seen.
 pub(super) fn label(text: &str, chars: usize) -> String {
     let line = one_line(text);
@@ -72,6 +82,7 @@ pub fn plain(part: &Part) -> Part {
     let mut body: serde_json::Value = serde_json::from_str(&part.payload).unwrap_or_default();
     if let Some(fields) = body.as_object_mut() {
         fields.remove("entities");
+        fields.remove(super::rich::FIELD);
     }
     Part {
         payload: body.to_string(),
@@ -107,7 +118,7 @@ struct Entity {
 
 /// How a stretch of text looks.
 #[derive(Debug, Clone, PartialEq, Eq)]
-enum Style {
+pub(super) enum Style {
     Plain,
     Bold,
     Italic,
@@ -203,7 +214,7 @@ impl Writer {
 }
 
 /// Telegram's way to count.
-struct Telegram;
+pub(super) struct Telegram;
 
 impl Ruler for Telegram {
     fn limit(&self, message: &Message, index: usize, total: usize) -> Cost {
@@ -266,7 +277,7 @@ fn unmark<'a>(lines: impl IntoIterator<Item = &'a mut Line>) {
     }
 }
 
-fn running_title(message: &Message) -> String {
+pub(super) fn running_title(message: &Message) -> String {
     ellipsis(&one_line(&message.running_title), RUNNING_TITLE_CHARS)
 }
 
@@ -345,7 +356,7 @@ fn write_line(out: &mut Writer, line: &Line, separator: &str) {
     }
 }
 
-fn styled(span: &Span) -> (Style, String) {
+pub(super) fn styled(span: &Span) -> (Style, String) {
     match span {
         Span::Plain(text) => (Style::Plain, flat(text)),
         Span::Bold(text) => (Style::Bold, flat(text)),
@@ -401,12 +412,12 @@ fn flat(text: &str) -> String {
     clean(text).replace('\n', " ")
 }
 
-fn one_line(text: &str) -> String {
+pub(super) fn one_line(text: &str) -> String {
     paperwire_core::text::one_line(&flat(text))
 }
 
 /// Cleaned, each line trimmed, at most one blank line between paragraphs.
-fn paragraphs(text: &str) -> String {
+pub(super) fn paragraphs(text: &str) -> String {
     let text = clean(text);
     let mut out = String::with_capacity(text.len());
     let mut blank = false;
@@ -430,7 +441,7 @@ pub(super) fn units(text: &str) -> usize {
 
 /// Whether anything is to be seen. Telegram takes a text of blanks and invisible characters for an empty one (tdlib,
 /// `is_empty_string`).
-fn has_visible(text: &str) -> bool {
+pub(super) fn has_visible(text: &str) -> bool {
     text.chars().any(|c| {
         !(c.is_whitespace()
             || matches!(c, '\u{ad}' | '\u{34f}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2060}'..='\u{206f}')

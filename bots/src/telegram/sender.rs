@@ -26,7 +26,7 @@ use teloxide::{Bot, RequestError};
 
 use super::keyboard::of_part;
 use super::standing::{self, Member, Standings};
-use super::{inline, keyboard, markup};
+use super::{inline, keyboard, markup, rich};
 use crate::desk::Found;
 use crate::gate::Gate;
 use crate::messenger::{Answered, Messenger};
@@ -73,6 +73,8 @@ pub struct Sender {
     gate: Option<Gate>,
     own: Arc<Mutex<OwnMessages>>,
     standings: Arc<Standings>,
+    /// Whether the server has said that it does not know sendRichMessage.
+    never_rich: Arc<AtomicBool>,
 }
 
 /// Messages of the bot that are no parts of deliveries, as (chat, id), the latest last: never to be probed.
@@ -172,22 +174,17 @@ enum Way {
 /// How a part is told from other messages.
 struct Sought {
     keyboard: Value,
-    text: String,
+    part: Value,
 }
 
 impl Sought {
     /// Whether this message, as Telegram shows it after an edit, has the part's text; Telegram takes white space off both
     /// ends.
     fn is_in(&self, message: &Value) -> bool {
-        let text = message.get("text").and_then(Value::as_str);
-        text.is_some_and(|text| text.trim() == self.text.trim())
+        let [shown, sought] = [message, &self.part].map(|body| body.get("text").and_then(Value::as_str));
+        let same = shown.is_some() && shown.map(str::trim) == sought.map(str::trim);
+        same || rich::is_in(&self.part, message)
     }
-}
-
-/// The text of a rendered part.
-fn text_of(payload: &str) -> String {
-    let body: Value = serde_json::from_str(payload).unwrap_or_default();
-    body.get("text").and_then(Value::as_str).unwrap_or_default().to_owned()
 }
 
 impl std::fmt::Debug for Sender {
@@ -242,6 +239,7 @@ impl Sender {
             gate: None,
             own: Arc::default(),
             standings: Arc::default(),
+            never_rich: Arc::default(),
         })
     }
 
@@ -437,6 +435,12 @@ impl Sender {
         if self.paid {
             body.insert("allow_paid_broadcast".into(), true.into());
         }
+        if let Some(long) = self.take_rich(&mut body) {
+            match self.call("sendRichMessage", long).await {
+                Err(SendError::Rejected { reason }) => self.not_rich(&reason),
+                sent => return message_id(&sent?).map(|id| id.to_string()),
+            }
+        }
         Ok(self.send_message(body).await?.to_string())
     }
 
@@ -452,7 +456,34 @@ impl Sender {
         body.insert("chat_id".into(), chat_of(place)?.into());
         body.insert("message_id".into(), id.into());
         body.insert("reply_markup".into(), of_part(part, tag));
+        if let Some(long) = self.take_rich(&mut body) {
+            match self.edit(long).await {
+                Err(SendError::Rejected { reason }) => self.not_rich(&reason),
+                edited => return edited.map(|()| message.to_owned()),
+            }
+        }
         self.edit(body).await.map(|()| message.to_owned())
+    }
+
+    /// Leaves the entities form in `body`, and gives the long one if there is one and the server knows such.
+    fn take_rich(&self, body: &mut Map<String, Value>) -> Option<Map<String, Value>> {
+        let rich = body.remove(rich::FIELD)?;
+        let mut long = body.clone();
+        long.retain(|field, _| !matches!(field.as_str(), "text" | "entities" | "link_preview_options"));
+        long.insert(rich::FIELD.to_owned(), rich);
+        (!self.never_rich.load(Ordering::Relaxed)).then_some(long)
+    }
+
+    /// A long message was refused: nothing of it is there, and the entities form goes instead.
+    fn not_rich(&self, reason: &str) {
+        if !says(reason, &UNKNOWN_METHOD) {
+            tracing::warn!("Telegram refused a long message, which goes in the ordinary form: {reason}");
+        } else if !self.never_rich.swap(true, Ordering::Relaxed) {
+            tracing::warn!(
+                "this Bot API server does not know sendRichMessage (Bot API 10.1): channels of the style \"rich\" get as \
+                 much as one ordinary message holds. Update the server, or choose another style"
+            );
+        }
     }
 
     /// Doing it twice does no harm, and a message that is so already is as good.
@@ -554,7 +585,7 @@ impl Sender {
         };
         let sought = Sought {
             keyboard: of_part(part, &missing.tag),
-            text: text_of(&part.payload),
+            part: serde_json::from_str(&part.payload).unwrap_or_default(),
         };
         let (mut id, mut probes, mut nothing, mut blind) = (last, 0, 0, false);
         while probes < MOST_PROBES {
@@ -736,6 +767,7 @@ impl Sender {
             };
         }
         match status {
+            StatusCode::NOT_FOUND if says(&said, &UNKNOWN_METHOD) => SendError::Rejected { reason },
             StatusCode::TOO_MANY_REQUESTS => SendError::RateLimited {
                 retry_after: parameters
                     .retry_after
@@ -810,6 +842,8 @@ const FOREIGN: [&str; 3] = [
     "message_author_required",
     "message_edit_time_expired",
 ];
+/// The server is older than the method (404), tdlib/telegram-bot-api, `Client::on_cmd`; an unknown token is “Not Found”.
+const UNKNOWN_METHOD: [&str; 1] = ["method not found"];
 /// There is no message, or none that the bot may see.
 const MISSING: [&str; 2] = ["message to edit not found", "message_id_invalid"];
 
@@ -887,7 +921,7 @@ fn addressed(mut body: Map<String, Value>, place: &Place, chat: i64) -> Map<Stri
 
 /// What only concerns sending is no field of editMessageText.
 fn editable(mut body: Map<String, Value>) -> Map<String, Value> {
-    let fields = ["text", "entities", "link_preview_options", "reply_markup"];
+    let fields = ["text", "entities", "link_preview_options", "reply_markup", rich::FIELD];
     body.retain(|field, _| fields.contains(&field.as_str()));
     body
 }

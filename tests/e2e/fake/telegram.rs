@@ -90,6 +90,8 @@ struct Inside {
     others: HashMap<i64, BTreeSet<i64>>,
     /// Whether the bot is no administrator anywhere, and other people's messages do not exist for it.
     blind: bool,
+    /// Whether the server is older than sendRichMessage.
+    old: bool,
     /// The latest message id, over people's and the bot's messages: of each chat that counts for itself, and of all the
     /// others together.
     message_ids: HashMap<Option<i64>, i64>,
@@ -210,6 +212,11 @@ impl FakeTelegram {
     /// From now on a person is this in a chat: `administrator`, `member`, …
     pub(crate) fn rank(&self, chat: i64, person: i64, status: &'static str) {
         self.shared.inside().statuses.insert((chat, person), status);
+    }
+
+    /// From now on the server is one of before Bot API 10.1.
+    pub(crate) fn grow_old(&self) {
+        self.shared.inside().old = true;
     }
 
     /// A person presses a digest part's own button. Returns the query's id.
@@ -521,6 +528,7 @@ async fn treat(shared: &Shared, method: &str, request: &Value) -> Said {
         })),
         "getupdates" => get_updates(shared, request).await,
         "sendmessage" => shared.change(|inside| send_message(inside, request)),
+        "sendrichmessage" => shared.change(|inside| send_rich(inside, request)),
         "senddocument" => shared.change(|inside| send_document(inside, request)),
         "answerinlinequery" => answer_inline(request),
         "editmessagetext" => shared.change(|inside| edit_message(inside, request)),
@@ -532,7 +540,7 @@ async fn treat(shared: &Shared, method: &str, request: &Value) -> Said {
             shared.inside().webhook = false;
             Ok(json!(true))
         }
-        _ => refuse(404, "Not Found"),
+        _ => refuse(404, "Not Found: method not found"),
     }
 }
 
@@ -633,6 +641,61 @@ fn send_document(inside: &mut Inside, request: &Value) -> Said {
     take_message(inside, request, caption, "caption_entities")
 }
 
+/// What people read of a long message; its tags are those of the Bot API, each one closed.
+fn rich_text(request: &Value) -> Result<String, (u16, String)> {
+    let html = request["rich_message"]["html"].as_str().unwrap_or_default();
+    if request.get("text").is_some() || html.is_empty() {
+        return refuse(400, "Bad Request: rich message must be specified");
+    }
+    let mut open: Vec<&str> = Vec::new();
+    let mut pieces = html.split('<');
+    let mut text = pieces.next().unwrap_or_default().to_owned();
+    for piece in pieces {
+        let Some((tag, behind)) = piece.split_once('>') else {
+            return refuse(400, "Bad Request: can't parse rich message: unclosed start tag");
+        };
+        let name = tag.split(' ').next().unwrap_or_default();
+        match name.strip_prefix('/') {
+            Some(closed) if open.pop() == Some(closed) => {}
+            None if "h2 h4 p a b i code details summary tg-math"
+                .split(' ')
+                .any(|known| known == name) =>
+            {
+                open.push(name)
+            }
+            Some(_) | None => return refuse(400, "Bad Request: can't parse rich message: unexpected tag"),
+        }
+        text.push_str(behind);
+    }
+    let text = text
+        .replace("&lt;", "<")
+        .replace("&gt;", ">")
+        .replace("&quot;", "\"")
+        .replace("&amp;", "&");
+    if text.chars().count() > 32_768 {
+        return refuse(400, "Bad Request: RICH_MESSAGE_TOO_LONG");
+    }
+    Ok(text)
+}
+
+fn send_rich(inside: &mut Inside, request: &Value) -> Said {
+    if inside.old {
+        return refuse(404, "Not Found: method not found");
+    }
+    take_message(inside, request, rich_text(request), "entities")
+}
+
+/// A message as an answer shows it.
+fn shown(message: &Sent) -> Value {
+    let mut shown = json!({"message_id": message.id, "date": 0});
+    if message.request.get("rich_message").is_some() {
+        shown["rich_message"] = json!({"blocks": [{"type": "paragraph", "text": [message.text]}]});
+    } else {
+        shown["text"] = message.text.clone().into();
+    }
+    shown
+}
+
 fn answer_inline(request: &Value) -> Said {
     let results = request["results"].as_array().map_or(&[][..], Vec::as_slice);
     let ids: BTreeSet<&str> = results.iter().filter_map(|result| result["id"].as_str()).collect();
@@ -672,7 +735,15 @@ fn take_message(inside: &mut Inside, request: &Value, text: Result<String, (u16,
 }
 
 fn edit_message(inside: &mut Inside, request: &Value) -> Said {
-    let (text, entities) = (text_of(request)?, &request["entities"]);
+    let rich = request.get("rich_message").filter(|_| !inside.old);
+    let (text, entities) = (
+        if rich.is_some() {
+            rich_text(request)?
+        } else {
+            text_of(request)?
+        },
+        &request["entities"],
+    );
     let keyboard = keyboard_of(request)?;
     let message = inside.editable(request)?;
     if message.request.get("document").is_some() {
@@ -684,7 +755,7 @@ fn edit_message(inside: &mut Inside, request: &Value) -> Said {
     message.text = text;
     message.entities = entities.clone();
     message.keyboard = keyboard;
-    Ok(json!({"message_id": message.id, "date": 0, "text": message.text}))
+    Ok(shown(message))
 }
 
 fn edit_keyboard(inside: &mut Inside, request: &Value) -> Said {
@@ -694,7 +765,7 @@ fn edit_keyboard(inside: &mut Inside, request: &Value) -> Said {
         return refuse(400, NOT_MODIFIED);
     }
     message.keyboard = keyboard;
-    Ok(json!({"message_id": message.id, "date": 0, "text": message.text}))
+    Ok(shown(message))
 }
 
 fn answer_press(inside: &mut Inside, request: &Value) -> Said {
