@@ -13,10 +13,13 @@ pub(super) const FIELD: &str = "rich_message";
 const CHARS: usize = 32_768;
 const BLOCKS: usize = 500;
 /// Of these so many stay free for what heads a further part, and for corrections.
-const FREE_CHARS: usize = 1_500;
+const FREE_CHARS: usize = 700;
 const FREE_BLOCKS: usize = 50;
 /// The same of the entities form, in UTF-16 units.
 const FREE_UNITS: usize = 800;
+/// Before a message becomes two, its abstracts are cut to the first of these lengths, in characters, with which it is one:
+/// their ends are an answer away.
+const ABSTRACT_CHARS: [usize; 3] = [1_600, 1_400, 1_200];
 /// How much of an abstract is seen while it is folded, in characters.
 const TEASER_CHARS: usize = 48;
 /// The longest formula, in bytes: what is longer between two dollar signs is prose about prices.
@@ -24,10 +27,26 @@ const FORMULA_BYTES: usize = 300;
 
 /// The parts of a message, at least one.
 pub fn render(message: &Message) -> Vec<Part> {
-    cut(message, &Long)
-        .into_iter()
-        .map(|part| part_of(&headed(message, part)))
-        .collect()
+    let parts = cut(message, &Long);
+    let parts = match parts.len() {
+        1 => parts,
+        _ => in_one(message).unwrap_or(parts),
+    };
+    parts.into_iter().map(|part| part_of(&headed(message, part))).collect()
+}
+
+/// The message in one part, with abstracts that lack their ends.
+fn in_one(message: &Message) -> Option<Vec<Cut>> {
+    let mut message = message.clone();
+    ABSTRACT_CHARS.into_iter().find_map(|most| {
+        for block in &mut message.blocks {
+            if let Block::Entry(Entry { quote: Some(quote), .. }) = block {
+                *quote = ellipsis(quote, most);
+            }
+        }
+        let parts = cut(&message, &Long);
+        (parts.len() == 1).then_some(parts)
+    })
 }
 
 /// A part as a message of its own that says which part it is.
@@ -109,9 +128,11 @@ impl Ruler for Long {
     fn cost(&self, block: &Block) -> Cost {
         let html = html(block);
         let blocks = ["<h2>", "<h4>", "<p>", "<details>"];
+        let pieces = blocks.iter().map(|tag| html.matches(tag).count()).sum();
         Cost {
-            units: length(&html),
-            pieces: blocks.iter().map(|tag| html.matches(tag).count()).sum(),
+            // Whether the end of a block counts is nowhere written.
+            units: length(&html) + pieces,
+            pieces,
         }
     }
 
@@ -171,21 +192,41 @@ fn line_html(line: &Line) -> String {
     tagged("p", line.iter().map(span).collect::<String>().trim())
 }
 
-/// A long text below its beginning.
+/// A long text: its beginning is seen, the rest unfolds below it.
 fn folded(quote: &str) -> String {
     let quote = markup::paragraphs(quote);
     if !markup::has_visible(&quote) {
         return String::new();
     }
-    let all: String = quote
-        .split("\n\n")
-        .map(|text| tagged("p", &text_html(&text.replace('\n', " "))))
-        .collect();
-    let teaser = ellipsis(&markup::one_line(&quote), TEASER_CHARS);
-    if teaser.len() >= quote.len() {
-        return all;
+    let mut texts: Vec<String> = quote.split("\n\n").map(|text| text.replace('\n', " ")).collect();
+    let first = texts.remove(0);
+    let teaser = teaser(&first);
+    let below: String = match first.get(teaser.len()..).map(str::trim) {
+        Some("") | None => String::new(),
+        Some(rest) => tagged("p", &format!("…{}", text_html(rest))),
+    };
+    let all = texts
+        .iter()
+        .fold(below.clone(), |all, text| all + &tagged("p", &text_html(text)));
+    if all.is_empty() {
+        return tagged("p", &text_html(&first));
     }
-    format!("<details>{}{all}</details>", tagged("summary", &text_html(&teaser)))
+    let mark = if below.is_empty() { "" } else { "…" };
+    let summary = tagged("summary", &format!("{}{mark}", text_html(teaser)));
+    format!("<details>{summary}{all}</details>")
+}
+
+/// The beginning of a text, whole words and formulas if it has any.
+fn teaser(text: &str) -> &str {
+    let shortened = ellipsis(text, TEASER_CHARS);
+    let Some(kept) = shortened.strip_suffix('…').and_then(|kept| text.get(..kept.len())) else {
+        return text;
+    };
+    let whole = kept.rsplit_once(' ').map_or(kept, |(words, _)| words);
+    match whole.rsplit_once('$') {
+        Some((before, _)) if whole.matches('$').count() % 2 == 1 && !before.is_empty() => before.trim_end(),
+        Some(_) | None => whole,
+    }
 }
 
 /// Text in which what is surely a formula is shown as one.
@@ -369,9 +410,8 @@ mod tests {
                 "<h2>Systems · 9 Oct</h2>\
                  <h4><a href=\"https://arxiv.org/abs/2510.00004?a=1&amp;b=2\">4. A <tg-math>O(n^2)</tg-math> \
                  &quot;fast&quot; method</a></h4><p>A brief. <i>MIT</i></p>\
-                 <details><summary>We show &lt;b&gt; &amp; more: <tg-math>\\frac{{a}}{{b}}</tg-math> for $5 or $6.…</summary>\
-                 <p>We show &lt;b&gt; &amp; more: <tg-math>\\frac{{a}}{{b}}</tg-math> for $5 or \
-                 $6. {}</p></details>",
+                 <details><summary>We show &lt;b&gt; &amp; more: <tg-math>\\frac{{a}}{{b}}</tg-math> for…</summary>\
+                 <p>…$5 or $6. {}</p></details>",
                 words.trim()
             )
         );
@@ -380,6 +420,31 @@ mod tests {
         assert!(text.contains("4. A $O(n^2)$") && text.contains("Word Word"), "{text}");
         let short = bodies(&digest([paper(1, "T", "A short abstract.")]));
         assert!(html_of(&short[0]).ends_with("<p>A short abstract.</p>"));
+    }
+
+    #[test]
+    fn what_folds_is_torn_apart_between_words_and_reads_on_without_a_repetition() {
+        let long = "word ".repeat(20);
+        for (quote, expected) in [
+            (
+                long.as_str(),
+                ("word word word word word word word word word…", "…word word word word"),
+            ),
+            (
+                "推".repeat(60).as_str(),
+                (format!("{}…", "推".repeat(47)).as_str(), "…推推推推推推推推推推推推推"),
+            ),
+            ("A short one.\n\nAnd another.", ("A short one.", "And another.")),
+        ] {
+            let html = folded(quote);
+            let (summary, below) = (
+                format!("<summary>{}</summary>", expected.0),
+                format!("<p>{}", expected.1),
+            );
+            assert!(html.contains(&summary) && html.contains(&below), "{html}");
+        }
+        assert_eq!(folded("A short one."), "<p>A short one.</p>");
+        assert_eq!(folded(" \n\n \u{200b}"), "");
     }
 
     #[test]
@@ -418,7 +483,7 @@ mod tests {
             mark: '✎',
             line: Some("New <version>".to_owned()),
         };
-        let amended = parts::amend(&part, &[correction.clone()]).unwrap();
+        let amended = parts::amend(&part, std::slice::from_ref(&correction)).unwrap();
         let body: Value = serde_json::from_str(&amended.payload).unwrap();
         let expected = "2. ✎ Second</a></h4><p><i>New &lt;version&gt;</i></p><p>A brief.";
         assert!(html_of(&body).contains(expected), "{body}");
