@@ -16,6 +16,13 @@ impl Render for Renderers {
         }
     }
 
+    fn render_rich(&self, platform: Platform, message: &Message) -> Vec<Part> {
+        match platform {
+            Platform::Telegram => crate::telegram::rich::render(message),
+            Platform::Discord | Platform::Web => self.render(platform, message),
+        }
+    }
+
     fn numbers(&self, platform: Platform, part: &Part) -> Vec<u32> {
         match platform {
             Platform::Discord => crate::discord::amend::numbers(part),

@@ -2,6 +2,10 @@
 //! our own, since a delivery depends on knowing exactly what became of each request.
 
 pub mod amend;
+mod inline;
+mod keyboard;
 pub mod markup;
+pub mod rich;
 pub mod sender;
+mod standing;
 pub mod updates;

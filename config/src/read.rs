@@ -316,6 +316,7 @@ fn choices(section: &Section<'_>, fallback: &Defaults, errors: &mut Vec<ConfigEr
         },
         style: match section.text("style") {
             Some("full") => Style::Full,
+            Some("rich") => Style::Rich,
             Some("titles") => Style::Titles,
             Some(_) => Style::Compact,
             None => fallback.style,

@@ -78,7 +78,7 @@ const ACCESS: &[Key] = &[
 const SCHEDULE: Key = key("schedule", Kind::Text);
 const TIMEZONE: Key = key("timezone", Kind::Text);
 const WHEN_EMPTY: Key = key("when_empty", Kind::Choice(&["say", "silent"]));
-const STYLE: Key = key("style", Kind::Choice(&["titles", "compact", "full"]));
+const STYLE: Key = key("style", Kind::Choice(&["titles", "compact", "full", "rich"]));
 
 const MISSED: Key = key("missed", Kind::Choice(&["merge", "skip", "replay"]));
 

@@ -204,11 +204,14 @@ pub enum Style {
     Compact,
     /// The same and the abstract.
     Full,
+    /// As [`Style::Full`], where a platform has a form of its own for long texts: there it is one message whose abstracts
+    /// fold.
+    Rich,
 }
 
 impl Style {
     /// All of them, for tables.
-    pub const ALL: [Self; 3] = [Self::Titles, Self::Compact, Self::Full];
+    pub const ALL: [Self; 4] = [Self::Titles, Self::Compact, Self::Full, Self::Rich];
 
     /// The word for it in the configuration and in commands.
     pub fn name(self) -> &'static str {
@@ -216,6 +219,7 @@ impl Style {
             Self::Titles => "titles",
             Self::Compact => "compact",
             Self::Full => "full",
+            Self::Rich => "rich",
         }
     }
 }

@@ -434,11 +434,11 @@ pub const TABLE: &[CommandSpec] = &[
         name: "style",
         args: &[ArgSpec {
             name: "style",
-            kind: ArgKind::Choice(&["titles", "compact", "full"]),
+            kind: ArgKind::Choice(&["titles", "compact", "full", "rich"]),
             required: false,
             suggest: Suggest::Nothing,
-            zh: "titles、compact 或 full",
-            en: "titles, compact or full",
+            zh: "titles、compact、full 或 rich",
+            en: "titles, compact, full or rich",
         }],
         zh: "简报的详略",
         en: "How much of each paper a digest shows",
@@ -628,12 +628,13 @@ fn parse_language(args: &str) -> Result<Command, CommandError> {
 }
 
 fn parse_style(args: &str) -> Result<Command, CommandError> {
-    const CHOICES: &[&str] = &["titles", "compact", "full"];
+    const CHOICES: &[&str] = &["titles", "compact", "full", "rich"];
     let chosen = match crate::text::fold(&short(args)).as_str() {
         "" => None,
         "titles" | "title" | "标题" => Some(Style::Titles),
         "compact" | "简" | "简洁" => Some(Style::Compact),
         "full" | "全" | "完整" => Some(Style::Full),
+        "rich" | "富文本" => Some(Style::Rich),
         _ => return Err(no_choice(args, CHOICES)),
     };
     Ok(Command::Style(chosen))

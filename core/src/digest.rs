@@ -345,7 +345,7 @@ impl View<'_> {
             .digest_title(&self.subjects(&digest.subjects), &self.lang.date(self.day(digest)))
     }
 
-    /// The digest as a message. `abstract_of` is asked in [`Style::Full`] only.
+    /// The digest as a message. `abstract_of` is asked in [`Style::Full`] and [`Style::Rich`] only.
     pub fn message(&self, digest: &Digest, abstract_of: &dyn Fn(&PaperId) -> Option<String>) -> Message {
         let lang = self.lang;
         let title = self.title(digest);
@@ -365,7 +365,7 @@ impl View<'_> {
         for entry in &digest.entries {
             let quote = match self.style {
                 Style::Titles | Style::Compact => None,
-                Style::Full => abstract_of(&entry.paper).filter(|text| !text.is_empty()),
+                Style::Full | Style::Rich => abstract_of(&entry.paper).filter(|text| !text.is_empty()),
             };
             blocks.push(Block::Entry(self.entry(entry, quote)));
         }

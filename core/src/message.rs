@@ -398,6 +398,11 @@ pub trait Render {
     /// The parts of `message` on `platform`, at least one.
     fn render(&self, platform: crate::channel::Platform, message: &Message) -> Vec<Part>;
 
+    /// The same in a form that the platform has for long texts, if it has one.
+    fn render_rich(&self, platform: crate::channel::Platform, message: &Message) -> Vec<Part> {
+        self.render(platform, message)
+    }
+
     /// Which entries are in a part that was rendered before, in order. None where it cannot be told.
     fn numbers(&self, _platform: crate::channel::Platform, _part: &Part) -> Vec<u32> {
         Vec::new()

@@ -3,17 +3,25 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use crate::fake::telegram::FakeTelegram;
 use crate::program::{Program, channel, config};
 
-/// The days in order, with their mailing and reports; none, with a printed line, where the data is absent.
-fn days() -> Vec<(String, PathBuf, Vec<PathBuf>)> {
+/// A file or folder of the real data; none, with a printed line, where it is absent.
+fn real(name: &str) -> Option<PathBuf> {
     // One folder further up where this is a second work tree.
     let above = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().skip(2).take(2);
     let found = above
-        .map(|folder| folder.join("shared/data/arxiv-mail"))
-        .find(|data| data.is_dir());
-    let Some(folder) = found else {
+        .map(|folder| folder.join("shared/data").join(name))
+        .find(|data| data.exists());
+    if found.is_none() {
         println!("skipped: no ../shared/data beside the repository");
+    }
+    found
+}
+
+/// The days in order, with their mailing and reports.
+fn days() -> Vec<(String, PathBuf, Vec<PathBuf>)> {
+    let Some(folder) = real("arxiv-mail") else {
         return Vec::new();
     };
     let entries = |folder: &Path| {
@@ -76,4 +84,31 @@ async fn every_real_mailing_is_taken_in_whole_and_its_reports_find_their_papers(
         }
     }
     program.stop().await;
+}
+
+#[tokio::test]
+async fn a_real_report_with_all_of_its_abstracts_is_one_post_in_the_rich_style() {
+    const GROUP: i64 = -1_001_234_567_890;
+    let Some(report) = real("seed_report.md") else { return };
+    let data = tempfile::tempdir().unwrap();
+    let fake = FakeTelegram::start(&[GROUP]).await;
+    let channels = format!("{}style = \"rich\"\n", channel(&format!("telegram:{GROUP}")));
+    let program = Program::start(&config(Some(&fake), None, &channels), data.path()).await;
+    program.ingest("seed_report.md", &fs::read(report).unwrap()).await;
+    program.post(&[]).await;
+    program.delivered().await;
+    program.stop().await;
+    let sent = fake.messages(GROUP);
+    let mut all = Vec::new();
+    for post in &sent {
+        let html = post.request["rich_message"]["html"].as_str().unwrap();
+        let (papers, abstracts) = (html.matches("<h4>").count(), html.matches("<details>").count());
+        println!(
+            "{papers} papers, {abstracts} abstracts, {} characters",
+            post.text.chars().count()
+        );
+        all.push((papers, abstracts));
+    }
+    // Two papers of the report have no abstract worth folding.
+    assert_eq!(all, [(21, 19)]);
 }

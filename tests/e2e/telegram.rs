@@ -13,11 +13,12 @@ use paperwire::telegram::markup::render;
 use paperwire::telegram::sender::Sender;
 use paperwire::telegram::updates::{Settings, UnknownToken, run};
 use paperwire_core::channel::Place;
-use paperwire_core::command::{Answer, Command, Question};
+use paperwire_core::command::press::Button;
+use paperwire_core::command::{Answer, Attachment, Command, Manner, Permission, Question, Standing, TABLE};
 use paperwire_core::delivery::{Looked, Missing, SendError, Tag};
 use paperwire_core::locale::Lang;
-use paperwire_core::message::{Block, Message, Part, plain};
-use serde_json::json;
+use paperwire_core::message::{Block, Entry, Message, Part, plain};
+use serde_json::{Value, json};
 use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -101,7 +102,7 @@ struct Bot {
 }
 
 impl Bot {
-    fn start(fake: &FakeTelegram, desk: &Arc<Echo>) -> Self {
+    fn start<D: Desk + 'static>(fake: &FakeTelegram, desk: &Arc<D>) -> Self {
         let settings = Settings {
             first_pause: Duration::from_millis(20),
             conflict_pause: Duration::from_millis(50),
@@ -109,7 +110,8 @@ impl Bot {
         };
         let stop = CancellationToken::new();
         let sender = Arc::new(sender(fake.url(), TOKEN));
-        let task = tokio::spawn(run(settings, desk.clone(), sender, stop.clone()));
+        let desk: Arc<dyn Desk> = desk.clone();
+        let task = tokio::spawn(run(settings, desk, sender, stop.clone()));
         Self { stop, task }
     }
 
@@ -253,15 +255,39 @@ async fn a_webhook_that_was_left_behind_is_removed() {
 }
 
 #[tokio::test]
-async fn the_menu_of_commands_is_set_in_both_languages() {
+async fn every_menu_is_set_in_both_languages_and_one_that_fails_keeps_no_other_from_it() {
     let fake = FakeTelegram::start(&[]).await;
-    sender(fake.url(), TOKEN).set_my_commands().await.unwrap();
+    fake.script("setMyCommands", [Fault::refuse(500, "Internal Server Error")]);
+    let failed = sender(fake.url(), TOKEN).set_my_commands().await.unwrap_err();
     let calls = fake.calls("setMyCommands");
-    let described = |call: usize| calls[call]["commands"][0]["description"].as_str().unwrap().to_owned();
-    assert_eq!(calls[0].get("language_code"), None);
-    assert!(described(0).starts_with("Open a paper"), "{calls:?}");
-    assert_eq!(calls[1]["language_code"], "zh");
-    assert!(described(1).starts_with("查看"), "{calls:?}");
+    assert_eq!((failed.len(), calls.len()), (1, 8));
+    let menu = |scope: &str, lang: Option<&str>| {
+        let found = calls.iter().find(|call| {
+            let language = call.get("language_code").and_then(Value::as_str);
+            call["scope"]["type"] == scope && language == lang
+        });
+        let commands = found.unwrap()["commands"].as_array().unwrap();
+        let text = |value: &Value| value.as_str().unwrap().to_owned();
+        let named = commands
+            .iter()
+            .map(|one| (text(&one["command"]), text(&one["description"])));
+        named.collect::<Vec<_>>()
+    };
+    for (lang, code) in [(Lang::En, None), (Lang::Zh, Some("zh"))] {
+        let spec = |everybody: bool| {
+            let specs = TABLE
+                .iter()
+                .filter(move |spec| !everybody || spec.permission == Permission::Everyone);
+            let named = specs.map(|spec| (spec.name.to_owned(), lang.pick(spec.zh, spec.en).to_owned()));
+            named.collect::<Vec<_>>()
+        };
+        for scope in ["all_private_chats", "all_chat_administrators"] {
+            assert_eq!(menu(scope, code), spec(false), "{scope}");
+        }
+        for scope in ["all_group_chats", "default"] {
+            assert_eq!(menu(scope, code), spec(true), "{scope}");
+        }
+    }
 }
 
 #[tokio::test]
@@ -277,7 +303,7 @@ async fn an_answer_waits_as_long_as_telegram_asks_and_follows_a_group_that_moves
     );
     let sender = sender(fake.url(), TOKEN);
     let ids = sender
-        .answer(&Place::telegram(-5, None), 3, &Message::sentence("hi"))
+        .answer(&Place::telegram(-5, None), 3, &Answer::sentence("hi", Lang::En))
         .await;
     assert_eq!(ids, Ok(vec!["101".to_owned()]));
     assert_eq!(fake.messages(CHAT)[0].text, "hi");
@@ -290,7 +316,7 @@ async fn an_answer_that_may_have_arrived_or_would_come_too_late_is_not_sent_agai
     let sender = sender(fake.url(), TOKEN);
     for _ in 0..2 {
         let answered = sender
-            .answer(&Place::telegram(CHAT, None), 3, &Message::sentence("hi"))
+            .answer(&Place::telegram(CHAT, None), 3, &Answer::sentence("hi", Lang::En))
             .await;
         assert!(answered.is_err(), "{answered:?}");
     }
@@ -537,7 +563,7 @@ impl Doubt {
     async fn answer(&self) -> i64 {
         let ids = self
             .sender
-            .answer(&self.place, 1, &Message::sentence("hi"))
+            .answer(&self.place, 1, &Answer::sentence("hi", Lang::En))
             .await
             .unwrap();
         ids[0].parse().unwrap()
@@ -749,7 +775,10 @@ async fn only_deliveries_pay_for_speed_and_only_they_have_a_button() {
     for paid in [true, false] {
         let sender = sender(fake.url(), TOKEN).paid_broadcast(paid);
         sender.send(&place, &part("one"), &tag(1)).await.outcome.unwrap();
-        sender.answer(&place, 1, &Message::sentence("hi")).await.unwrap();
+        sender
+            .answer(&place, 1, &Answer::sentence("hi", Lang::En))
+            .await
+            .unwrap();
         let sent = fake.messages(GROUP);
         let [delivery, answer] = &sent[sent.len() - 2..] else {
             panic!("{sent:?}")
@@ -786,15 +815,536 @@ async fn a_pressed_button_tells_which_digest_it_is_in_the_channels_language_and_
         assert_eq!(told, lang.about_digest(title, papers));
         assert!(told.contains("/paper"), "{told}");
     }
-    for query in [
-        json!({"data": "somebody else's", "from": {"id": 7}}),
-        json!({"data": "p:gone", "from": {"id": 7}, "message": {"message_id": 1, "date": 0, "chat": {"id": -1}}}),
-        json!({"message": 3}),
+    let (unknown, unused) = (Lang::En.unknown_button(), Lang::En.unused_button());
+    for (query, expected) in [
+        (json!({"data": "somebody else's", "from": {"id": 7}}), unused),
+        (
+            json!({"data": "p:gone", "from": {"id": 7}, "message": {"message_id": 1, "date": 0, "chat": {"id": -1}}}),
+            unknown,
+        ),
+        (
+            json!({"data": "p:gone", "from": {"id": 7}, "inline_message_id": "AA"}),
+            unknown,
+        ),
+        (json!({"message": 3}), unused),
     ] {
-        let told = fake.alert(&fake.push_press(query)).await;
-        assert_eq!(told, Lang::En.unknown_button());
+        assert_eq!(fake.alert(&fake.push_press(query)).await, expected);
     }
     let asked_for = &fake.calls("getUpdates")[0]["allowed_updates"];
     assert!(asked_for.as_array().unwrap().contains(&json!("callback_query")));
     program.stop().await;
+}
+
+/// Answers as the test says, and keeps what it was asked.
+struct Script {
+    asked: Mutex<Vec<Question>>,
+    answer: fn(&Question) -> Answer,
+    found: Vec<Found>,
+    typed: Mutex<Vec<Inline>>,
+    /// Only this chat, if any.
+    only: Option<i64>,
+}
+
+impl Script {
+    fn new(answer: fn(&Question) -> Answer) -> Self {
+        Self {
+            asked: Mutex::default(),
+            answer,
+            found: Vec::new(),
+            typed: Mutex::default(),
+            only: None,
+        }
+    }
+
+    fn standings(&self) -> Vec<Standing> {
+        self.asked.lock().unwrap().iter().map(|asked| asked.standing).collect()
+    }
+}
+
+impl Desk for Script {
+    fn answer(&self, question: Question) -> BoxFuture<'_, Answer> {
+        let answer = (self.answer)(&question);
+        self.asked.lock().unwrap().push(question);
+        Box::pin(std::future::ready(answer))
+    }
+
+    fn suggest(&self, _: Typing) -> BoxFuture<'_, Vec<Choice>> {
+        Box::pin(std::future::ready(Vec::new()))
+    }
+
+    fn inline(&self, inline: Inline) -> BoxFuture<'_, (Vec<Found>, Option<u32>)> {
+        let next = inline.skip + 20;
+        self.typed.lock().unwrap().push(inline);
+        Box::pin(std::future::ready((self.found.clone(), Some(next))))
+    }
+
+    fn serves(&self, place: &Place) -> bool {
+        self.only.is_none_or(|chat| place.chat() == chat.to_string())
+    }
+
+    fn moved(&self, _: Place, _: Place) -> BoxFuture<'_, ()> {
+        async {}.boxed()
+    }
+}
+
+fn buttons(data: &[&str]) -> Vec<Vec<Button>> {
+    let button = |data: &&str| Button {
+        label: (*data).to_owned(),
+        data: (*data).to_owned(),
+    };
+    vec![data.iter().map(button).collect()]
+}
+
+/// A list of two pages, and what the other buttons below it bring.
+fn pages(question: &Question) -> Answer {
+    let lang = Lang::En;
+    let page = |text: &str, data: &[&str]| Answer {
+        buttons: buttons(data),
+        ..Answer::sentence(text, lang)
+    };
+    match &question.command {
+        Ok(Command::Press(data)) => match data.as_str() {
+            "next" => page("page two", &["back", "next"]).shown(Manner::Replace),
+            "back" => page("page one", &["next"]).shown(Manner::Replace),
+            "open" => Answer::sentence("a paper", lang),
+            "vote" => Answer::sentence("noted", lang).shown(Manner::Notice),
+            "essay" => Answer::sentence("word ".repeat(100), lang).shown(Manner::Notice),
+            _ => Answer::sentence("unheard", lang).shown(Manner::Silent),
+        },
+        Ok(Command::Subscriptions) => page("page one", &["next", "open", "vote", "essay", "nothing"]),
+        _ => Answer::sentence("unheard", lang).shown(Manner::Silent),
+    }
+}
+
+#[tokio::test]
+async fn a_pressed_button_turns_the_page_of_the_message_that_it_stands_below() {
+    let fake = FakeTelegram::start(&[GROUP]).await;
+    let desk = Arc::new(Script::new(pages));
+    let bot = Bot::start(&fake, &desk);
+    fake.push_text_in_topic(GROUP, 9, "ada", "/subscriptions");
+    let list = fake.wait_for_messages(GROUP, 1).await.remove(0);
+    assert_eq!(list.data(), ["next", "open", "vote", "essay", "nothing"]);
+    let shows = |text: &str| fake.messages(GROUP)[0].text == text;
+    for (button, text) in [("next", "page two"), ("back", "page one"), ("next", "page two")] {
+        let query = fake.press_on(GROUP, list.id, button);
+        assert_eq!(fake.alert(&query).await, "");
+        fake.wait_until(text, || shows(text)).await;
+    }
+    assert_eq!(fake.messages(GROUP)[0].data(), ["back", "next"]);
+    // Twice the same is no failure, and makes no message.
+    fake.press_on(GROUP, list.id, "next");
+    fake.wait_until("the same again", || fake.calls("editMessageText").len() == 4)
+        .await;
+    bot.stop().await;
+    assert_eq!(fake.messages(GROUP).len(), 1);
+    let asked = desk.asked.lock().unwrap();
+    let pressed = asked.last().unwrap();
+    assert_eq!(pressed.place, Place::telegram(GROUP, Some(9)));
+    assert_eq!(pressed.reply_to, Some(list.id.to_string()));
+    assert_eq!(pressed.asker.as_deref(), Some("1001"));
+}
+
+#[tokio::test]
+async fn where_a_message_can_no_longer_be_changed_the_next_page_is_a_new_one() {
+    let fake = FakeTelegram::start(&[GROUP]).await;
+    let desk = Arc::new(Script::new(pages));
+    let bot = Bot::start(&fake, &desk);
+    let foreign = fake.post(GROUP);
+    // Bot API, InaccessibleMessage: no text, and no date.
+    let above = json!({"message_id": foreign, "date": 0, "chat": {"id": GROUP, "type": "supergroup"}});
+    let query = fake.push_press(json!({"data": "next", "message": above, "from": {"id": 7}}));
+    let sent = fake.wait_for_messages(GROUP, 1).await.remove(0);
+    assert_eq!(fake.alert(&query).await, "");
+    bot.stop().await;
+    assert_eq!(
+        (sent.text.as_str(), sent.data()),
+        ("page two", vec!["back".into(), "next".into()])
+    );
+    assert_eq!(sent.request["reply_parameters"]["message_id"], foreign);
+}
+
+#[tokio::test]
+async fn a_press_is_answered_with_a_message_a_word_a_window_or_nothing_as_the_answer_wants() {
+    let fake = FakeTelegram::start(&[GROUP]).await;
+    let desk = Arc::new(Script::new(pages));
+    let bot = Bot::start(&fake, &desk);
+    fake.push_text(GROUP, "ada", "/help");
+    fake.push_text(GROUP, "ada", "/subscriptions");
+    let list = fake.wait_for_messages(GROUP, 1).await.remove(0);
+    assert_eq!(list.text, "page one", "what is silent is not said");
+    let mut told = Vec::new();
+    for button in ["vote", "essay", "nothing", "open"] {
+        let text = fake.alert(&fake.press_on(GROUP, list.id, button)).await;
+        let window = fake
+            .calls("answerCallbackQuery")
+            .last()
+            .unwrap()
+            .get("show_alert")
+            .is_some();
+        told.push((text.chars().count(), window));
+    }
+    let essay = fake.calls("answerCallbackQuery")[1]["text"].clone();
+    let opened = fake.wait_for_messages(GROUP, 2).await.remove(1);
+    bot.stop().await;
+    assert_eq!([told[0], told[2], told[3]], [(5, false), (0, false), (0, false)]);
+    assert!(told[1].1 && essay.as_str().unwrap().ends_with('…'), "{told:?} {essay}");
+    assert_eq!(opened.text, "a paper");
+    assert_eq!(opened.request["reply_parameters"]["message_id"], list.id);
+}
+
+#[tokio::test]
+async fn who_may_change_a_setting_is_known_for_every_kind_of_chat_and_writer() {
+    const ANONYMOUS: i64 = 1_087_968_824;
+    let fake = FakeTelegram::start(&[GROUP, OTHER]).await;
+    let desk = Arc::new(Script::new(|_| Answer::sentence("done", Lang::En)));
+    let bot = Bot::start(&fake, &desk);
+    let (ada, bob, eve, who) = (1001, 1002, 1003, 1004);
+    fake.rank(GROUP, ada, "creator");
+    fake.rank(GROUP, bob, "member");
+    fake.rank(GROUP, eve, "administrator");
+    let ask = async |chat: i64, fields: Value| {
+        let before = desk.standings().len();
+        fake.push_message(chat, fields);
+        crate::program::eventually("the question", async || desk.standings().get(before).copied()).await
+    };
+    let from = |person: i64| json!({"from": {"id": person}, "text": "/pause"});
+    for (person, standing) in [
+        (ada, Standing::Manager),
+        (bob, Standing::Member),
+        (who, Standing::Unknown),
+        (ada, Standing::Manager),
+        (bob, Standing::Member),
+    ] {
+        assert_eq!(ask(GROUP, from(person)).await, standing, "{person}");
+    }
+    assert_eq!(fake.calls("getChatMember").len(), 3, "what is known is not asked again");
+    let anonymous = json!({"from": {"id": ANONYMOUS, "is_bot": true}, "sender_chat": {"id": GROUP}, "text": "/pause"});
+    assert_eq!(ask(GROUP, anonymous).await, Standing::Manager);
+    assert_eq!(ask(OTHER, from(bob)).await, Standing::Manager, "in private");
+    fake.script("getChatMember", [Fault::flood(9)]);
+    assert_eq!(ask(GROUP, from(eve)).await, Standing::Unknown);
+    assert_eq!(
+        ask(GROUP, from(eve)).await,
+        Standing::Manager,
+        "silence is not remembered"
+    );
+    let everybody = json!({"from": {"id": 2000}, "text": "/subscriptions"});
+    assert_eq!(ask(GROUP, everybody).await, Standing::Member);
+    bot.stop().await;
+    assert_eq!(fake.calls("getChatMember").len(), 5);
+}
+
+#[tokio::test]
+async fn while_telegram_does_not_say_who_manages_a_chat_only_that_chat_waits() {
+    let fake = FakeTelegram::start(&[GROUP, OTHER]).await;
+    fake.script("getChatMember", [Fault::Hang]);
+    let desk = Arc::new(Script::new(|_| Answer::sentence("done", Lang::En)));
+    let bot = Bot::start(&fake, &desk);
+    fake.push_text(GROUP, "ada", "/pause");
+    fake.wait_until("a question about ada", || fake.calls("getChatMember").len() == 1)
+        .await;
+    fake.push_text(OTHER, "bob", "/pause");
+    fake.wait_for_messages(OTHER, 1).await;
+    assert_eq!(desk.standings(), [Standing::Manager]);
+    // Nobody waits for Telegram for ever.
+    fake.wait_for_messages(GROUP, 1).await;
+    bot.stop().await;
+    assert_eq!(desk.standings(), [Standing::Manager, Standing::Unknown]);
+}
+
+#[tokio::test]
+async fn presses_and_searches_wait_for_no_answer_in_any_chat() {
+    let chats: Vec<i64> = (1..=40).collect();
+    let fake = FakeTelegram::start(&chats).await;
+    let desk = Echo::new();
+    let bot = Bot::start(&fake, &desk);
+    for &chat in &chats {
+        fake.push_text(chat, "ada", "/digest");
+    }
+    let above = json!({"message_id": 1, "date": 0, "chat": {"id": 1, "type": "private"}});
+    let query = fake.push_press(json!({"data": "p:key", "message": above, "from": {"id": 1001}}));
+    assert_eq!(fake.alert(&query).await, "Ok(About)");
+    fake.push_update(json!({"inline_query": {"id": "5", "from": {"id": 1001}, "query": "", "offset": ""}}));
+    fake.wait_until("a search", || fake.calls("answerInlineQuery").len() == 1)
+        .await;
+    assert!(chats.iter().all(|&chat| fake.messages(chat).is_empty()));
+    desk.slow.add_permits(chats.len());
+    bot.stop().await;
+    assert!(chats.iter().all(|&chat| fake.messages(chat).len() == 1));
+}
+
+#[tokio::test]
+async fn where_the_bot_does_not_serve_nobody_is_answered() {
+    let fake = FakeTelegram::start(&[GROUP, OTHER]).await;
+    let desk = Arc::new(Script {
+        only: Some(OTHER),
+        ..Script::new(|_| Answer::sentence("done", Lang::En))
+    });
+    let bot = Bot::start(&fake, &desk);
+    fake.push_text(GROUP, "ada", "/help");
+    let above = json!({"message_id": 1, "date": 0, "chat": {"id": GROUP, "type": "supergroup"}});
+    fake.push_press(json!({"data": "u:1", "message": above, "from": {"id": 1001}}));
+    fake.push_update(json!({"inline_query": {"id": "5", "from": {"id": 1001}, "query": "x", "offset": ""}}));
+    fake.push_update(json!({"inline_query": {"id": "6", "from": {"id": OTHER}, "query": "x", "offset": ""}}));
+    fake.push_text(OTHER, "bob", "/help");
+    fake.wait_for_messages(OTHER, 1).await;
+    bot.stop().await;
+    assert_eq!(desk.asked.lock().unwrap().len(), 1);
+    assert_eq!(desk.typed.lock().unwrap().len(), 1);
+    assert!(fake.messages(GROUP).is_empty() && fake.calls("answerCallbackQuery").is_empty());
+}
+
+#[tokio::test]
+async fn an_inline_search_shows_papers_that_can_be_posted_anywhere_and_further_ones_on_demand() {
+    let fake = FakeTelegram::start(&[]).await;
+    let paper = |n: u32| Found {
+        id: format!("arxiv:2510.0000{n}"),
+        title: format!("Paper {n} <b>@everyone</b>"),
+        description: "MIT".to_owned(),
+        url: Some(format!("https://arxiv.org/abs/2510.0000{n}")),
+        message: Message {
+            running_title: "Paper".to_owned(),
+            blocks: vec![Block::Entry(Entry {
+                title: format!("Paper {n} by @somebody"),
+                quote: Some("An abstract. ".repeat(1_000)),
+                ..Entry::default()
+            })],
+        },
+    };
+    let desk = Arc::new(Script {
+        found: vec![paper(1), paper(2)],
+        ..Script::new(|_| Answer::sentence("", Lang::En))
+    });
+    let bot = Bot::start(&fake, &desk);
+    let mut asked_for = Vec::new();
+    for (n, offset) in (1..).zip(["", "20"]) {
+        let query =
+            json!({"id": n.to_string(), "from": {"id": 7, "language_code": "zh"}, "query": "cache", "offset": offset});
+        fake.push_update(json!({ "inline_query": query }));
+        fake.wait_until("results", || fake.calls("answerInlineQuery").len() == n)
+            .await;
+        asked_for.push(desk.typed.lock().unwrap().last().unwrap().clone());
+    }
+    bot.stop().await;
+    let inline = |skip| Inline {
+        asker: "7".to_owned(),
+        words: "cache".to_owned(),
+        skip,
+        lang: Lang::Zh,
+    };
+    assert_eq!(asked_for, [inline(0), inline(20)]);
+    let answers = fake.calls("answerInlineQuery");
+    let first = &answers[0];
+    assert_eq!(
+        (&first["inline_query_id"], &first["next_offset"]),
+        (&json!("1"), &json!("20"))
+    );
+    assert_eq!(
+        (&first["is_personal"], &first["cache_time"]),
+        (&json!(true), &json!(30))
+    );
+    assert_eq!(answers[1]["next_offset"], "40");
+    let posted = first["results"][0]["input_message_content"]["message_text"]
+        .as_str()
+        .unwrap();
+    assert!(
+        posted.starts_with("Paper 1 by @\u{2060}somebody\n") && posted.ends_with('…'),
+        "{posted}"
+    );
+    assert_eq!(first["results"].as_array().unwrap().len(), 2);
+    let polled = &fake.calls("getUpdates")[0]["allowed_updates"];
+    assert!(polled.as_array().unwrap().contains(&json!("inline_query")));
+}
+
+#[tokio::test]
+async fn a_file_comes_with_the_answer_below_it_or_behind_it_if_that_is_long() {
+    fn file(question: &Question) -> Answer {
+        let text = match &question.command {
+            Ok(Command::Saved(_)) => "Your list as BibTeX".to_owned(),
+            _ => "word ".repeat(300),
+        };
+        Answer {
+            buttons: buttons(&["again"]),
+            file: Some(Attachment {
+                name: "papers.bib".to_owned(),
+                mime: "application/x-bibtex",
+                bytes: "@article{a, title={缓存}}".as_bytes().to_vec(),
+            }),
+            ..Answer::sentence(text, Lang::En)
+        }
+    }
+    let fake = FakeTelegram::start(&[GROUP]).await;
+    // What is not taken for now is sent once more, whole.
+    fake.script("sendDocument", [Fault::flood(0)]);
+    let desk = Arc::new(Script::new(file));
+    let bot = Bot::start(&fake, &desk);
+    let asked = fake.push_text_in_topic(GROUP, 9, "ada", "/saved bibtex");
+    fake.push_text(GROUP, "ada", "/help");
+    let sent = fake.wait_for_messages(GROUP, 3).await;
+    bot.stop().await;
+    let document = json!({"name": "papers.bib", "mime": "application/x-bibtex", "text": "@article{a, title={缓存}}"});
+    let shown: Vec<(Option<&str>, Vec<String>, &Value)> = sent
+        .iter()
+        .map(|sent| (sent.text.get(..8), sent.data(), &sent.request["document"]))
+        .collect();
+    assert_eq!(
+        shown,
+        [
+            (Some("Your lis"), vec!["again".to_owned()], &document),
+            (Some("word wor"), vec!["again".to_owned()], &Value::Null),
+            (None, vec![], &document),
+        ]
+    );
+    assert_eq!(sent[0].thread, Some(9));
+    assert_eq!(sent[0].request["reply_parameters"]["message_id"], asked);
+}
+
+/// A part with two papers, which can be voted on.
+fn papers() -> Part {
+    let entry = |number| {
+        Block::Entry(Entry {
+            number: Some(number),
+            title: format!("Paper {number}"),
+            ..Entry::default()
+        })
+    };
+    let message = Message {
+        running_title: "Caching".to_owned(),
+        blocks: vec![Block::Heading("Caching".to_owned()), entry(1), entry(2)],
+    };
+    let [part] = render(&message).try_into().unwrap();
+    part
+}
+
+#[tokio::test]
+async fn a_part_with_votes_is_sent_looked_for_and_edited_with_one_and_the_same_keyboard() {
+    let doubt = Doubt::new(GROUP).await;
+    doubt.fake.script("sendMessage", [Fault::AcceptAndClose]);
+    let sent = doubt.sender.send(&doubt.place, &papers(), &tag(2)).await.outcome;
+    assert_eq!(class(&sent.unwrap_err()), "Uncertain");
+    let posted = || doubt.fake.messages(GROUP).pop().unwrap();
+    let (there, keyboard) = (posted().id, posted().keyboard);
+    assert_eq!(
+        posted().data(),
+        ["u:1", "d:1", "s:1", "u:2", "d:2", "s:2", "p:e73aa823d3ca36bd56f202"]
+    );
+    let missing = missing(2, &[doubt.first]);
+    let found = doubt.sender.look(&doubt.place, &papers(), &missing).await;
+    assert_eq!(found, Looked::There(there.to_string()));
+    // Telegram refused the first attempt, as it does for the very same keyboard.
+    assert_eq!(doubt.fake.probes(GROUP), [there, there]);
+    assert_eq!(posted().keyboard, keyboard);
+    let edited = doubt
+        .sender
+        .edit(&doubt.place, &there.to_string(), &papers(), &tag(2))
+        .await;
+    assert_eq!(edited.outcome, Ok(there.to_string()));
+    assert_eq!(posted().keyboard, keyboard);
+}
+
+/// The same two papers with abstracts, as a long message.
+fn long() -> Part {
+    let entry = |number| {
+        Block::Entry(Entry {
+            number: Some(number),
+            title: format!("Paper {number} & <more>"),
+            quote: Some("An abstract. ".repeat(400)),
+            ..Entry::default()
+        })
+    };
+    let message = Message {
+        running_title: "Caching".to_owned(),
+        blocks: vec![Block::Heading("Caching".to_owned()), entry(1), entry(2)],
+    };
+    let [part] = paperwire::telegram::rich::render(&message).try_into().unwrap();
+    part
+}
+
+#[tokio::test]
+async fn a_long_message_is_sent_looked_for_and_edited_as_one() {
+    let doubt = Doubt::new(GROUP).await;
+    doubt.fake.script("sendRichMessage", [Fault::AcceptAndClose]);
+    let sent = doubt.sender.send(&doubt.place, &long(), &tag(2)).await.outcome;
+    assert_eq!(class(&sent.unwrap_err()), "Uncertain");
+    let posted = || doubt.fake.messages(GROUP).pop().unwrap();
+    let (there, keyboard) = (posted().id, posted().keyboard);
+    assert!(posted().text.contains("2. Paper 2 & <more>") && posted().text.len() > 10_000);
+    assert_eq!(posted().data().len(), 7);
+    let missing = missing(2, &[doubt.first]);
+    let found = doubt.sender.look(&doubt.place, &long(), &missing).await;
+    assert_eq!(found, Looked::There(there.to_string()));
+    assert_eq!(posted().keyboard, keyboard);
+    let correction = paperwire_core::message::Amendment {
+        number: 2,
+        mark: '✎',
+        line: Some("New version".to_owned()),
+    };
+    let amended = paperwire::telegram::amend::amend(&long(), &[correction]).unwrap();
+    let edited = doubt
+        .sender
+        .edit(&doubt.place, &there.to_string(), &amended, &tag(2))
+        .await;
+    assert_eq!(edited.outcome, Ok(there.to_string()));
+    assert!(
+        posted().text.contains("2. ✎ Paper 2 & <more>New version"),
+        "{}",
+        posted().text
+    );
+    assert_eq!((posted().keyboard, doubt.fake.messages(GROUP).len()), (keyboard, 2));
+}
+
+#[tokio::test]
+async fn a_server_that_knows_no_long_messages_is_asked_once_and_gets_the_ordinary_form() {
+    let fake = FakeTelegram::start(&[GROUP]).await;
+    fake.grow_old();
+    let sender = sender(fake.url(), TOKEN);
+    let place = Place::telegram(GROUP, None);
+    let mut ids = Vec::new();
+    for number in 1..=2 {
+        ids.push(sender.send(&place, &long(), &tag(number)).await.outcome.unwrap());
+    }
+    assert_eq!(fake.calls("sendRichMessage").len(), 1);
+    let sent = fake.messages(GROUP);
+    for sent in &sent {
+        assert_eq!(sent.text, "Caching\n\n1. Paper 1 & <more>\n\n2. Paper 2 & <more>");
+        assert!(sent.request.get("rich_message").is_none() && sent.entities.is_array());
+    }
+    let edited = sender.edit(&place, &ids[0], &long(), &tag(1)).await.outcome;
+    assert_eq!(edited, Ok(ids.remove(0)));
+    // What the server knows and only dislikes this time is tried again the next time.
+    let young = FakeTelegram::start(&[GROUP]).await;
+    young.script(
+        "sendRichMessage",
+        [Fault::refuse(400, "Bad Request: can't parse rich message")],
+    );
+    let sender = self::sender(young.url(), TOKEN);
+    for number in 1..=2 {
+        sender.send(&place, &long(), &tag(number)).await.outcome.unwrap();
+    }
+    assert_eq!(young.calls("sendRichMessage").len(), 2);
+    let lengths: Vec<bool> = young
+        .messages(GROUP)
+        .iter()
+        .map(|sent| sent.text.len() > 10_000)
+        .collect();
+    assert_eq!(lengths, [false, true]);
+}
+
+#[tokio::test]
+async fn a_channel_of_the_rich_style_gets_its_whole_digest_with_abstracts_in_one_post() {
+    let data = tempfile::tempdir().unwrap();
+    let fake = FakeTelegram::start(&[GROUP]).await;
+    let channels = format!("{}style = \"rich\"\n", channel(&format!("telegram:{GROUP}")));
+    let program = Program::start(&config(Some(&fake), None, &channels), data.path()).await;
+    program.ingest("mailing.txt", &sample("mailing.txt")).await;
+    program.post(&[]).await;
+    program.delivered().await;
+    let titles = program.titles().await;
+    let sent = fake.messages(GROUP);
+    program.stop().await;
+    assert_eq!((sent.len(), fake.calls("sendRichMessage").len()), (1, 1));
+    let html = sent[0].request["rich_message"]["html"].as_str().unwrap();
+    assert_eq!(html.matches("<h4>").count(), titles.len());
+    assert!(html.contains("<details><summary>"), "{html}");
+    assert_eq!(sent[0].data().len(), titles.len() * 3 + 1);
 }

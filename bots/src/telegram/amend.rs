@@ -5,6 +5,7 @@ use paperwire_core::message::{Amendment, Part};
 use serde_json::Value;
 
 use super::markup::UNITS;
+use super::rich;
 
 /// The numbers of the entries in a part.
 pub fn numbers(part: &Part) -> Vec<u32> {
@@ -27,6 +28,9 @@ pub fn amend(part: &Part, amendments: &[Amendment]) -> Option<Part> {
         if let Some(mark) = mark {
             text.insert(title, &format!("{mark} "))?;
         }
+    }
+    if let Some(html) = text.body.pointer_mut("/rich_message/html") {
+        *html = rich::amend(html.as_str()?, amendments)?.into();
     }
     (text.units.len() <= UNITS).then(|| text.write())?
 }

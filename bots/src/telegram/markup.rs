@@ -7,6 +7,8 @@ use serde::Serialize;
 
 /// The longest text of a message in UTF-16 units (Bot API, sendMessage: "1-4096 characters after entities parsing").
 pub(super) const UNITS: usize = 4096;
+/// The longest text below a file in UTF-16 units (Bot API, sendDocument: "0-1024 characters after entities parsing").
+pub(super) const CAPTION_UNITS: usize = 1024;
 /// The most entities of a message; Telegram ignores further ones (found by experiment, python-telegram-bot,
 /// `constants.MessageLimit.MESSAGE_ENTITIES`).
 const ENTITIES: usize = 100;
@@ -29,23 +31,50 @@ pub fn render(message: &Message) -> Vec<Part> {
         .map(|part| {
             let mut out = Writer::default();
             write_part(&mut out, message, part);
-            if !has_visible(&out.text) {
-                // Telegram refuses an empty text, and an empty answer would look like no answer.
-                out = Writer::default();
-                out.push(Style::Plain, "…");
-            }
-            let payload = Payload {
-                text: &out.text,
-                entities: &out.entities,
-                link_preview_options: LinkPreview { is_disabled: true },
-                disable_notification: part.index > 1,
-            };
-            Part {
-                // Strings, numbers and flags only: writing them as JSON cannot fail.
-                payload: serde_json::to_string(&payload).unwrap_or_default(),
-            }
+            out.into_part(part.index > 1)
         })
         .collect()
+}
+
+/// A message as one part, whatever does not fit left out.
+pub(super) fn one(message: &Message) -> Part {
+    let parts = cut(message, &Telegram);
+    let mut out = Writer::default();
+    if let Some(first) = parts.into_iter().next() {
+        let (more, alone) = (first.total > 1, Cut { total: 1, ..first });
+        write_part(&mut out, message, &alone);
+        if more {
+            // There is room: the part was cut for one with a label.
+            out.gap(SEPARATOR);
+            out.push(Style::Plain, "…");
+        }
+    }
+    out.into_part(false)
+}
+
+/// Whether one part can hold these blocks and still has so many units free.
+pub(super) fn fits(blocks: &[Block], free: usize) -> bool {
+    let limit = Cost {
+        units: UNITS.saturating_sub(free),
+        pieces: ENTITIES,
+    };
+    let trimmed: Vec<Block> = blocks.iter().map(|block| Telegram.trim(block.clone())).collect();
+    Telegram.fits(&trimmed, limit)
+}
+
+/// What stands on a button, in a menu or in a list: one line; empty when nothing is to be seen.
+pub(super) fn label(text: &str, chars: usize) -> String {
+    let line = one_line(text);
+    if has_visible(&line) {
+        ellipsis(&line, chars)
+    } else {
+        String::new()
+    }
+}
+
+/// A message as an alert shows it: no marks, no length that matters here.
+pub(super) fn notice(message: &Message) -> String {
+    paragraphs(&message.to_plain())
 }
 
 /// The part without its entities. The text stays, and with it the length.
@@ -53,6 +82,7 @@ pub fn plain(part: &Part) -> Part {
     let mut body: serde_json::Value = serde_json::from_str(&part.payload).unwrap_or_default();
     if let Some(fields) = body.as_object_mut() {
         fields.remove("entities");
+        fields.remove(super::rich::FIELD);
     }
     Part {
         payload: body.to_string(),
@@ -88,7 +118,7 @@ struct Entity {
 
 /// How a stretch of text looks.
 #[derive(Debug, Clone, PartialEq, Eq)]
-enum Style {
+pub(super) enum Style {
     Plain,
     Bold,
     Italic,
@@ -148,6 +178,24 @@ impl Writer {
         }
     }
 
+    fn into_part(mut self, silent: bool) -> Part {
+        if !has_visible(&self.text) {
+            // Telegram refuses an empty text, and an empty answer would look like no answer.
+            self = Self::default();
+            self.push(Style::Plain, "…");
+        }
+        let payload = Payload {
+            text: &self.text,
+            entities: &self.entities,
+            link_preview_options: LinkPreview { is_disabled: true },
+            disable_notification: silent,
+        };
+        Part {
+            // Strings, numbers and flags only: writing them as JSON cannot fail.
+            payload: serde_json::to_string(&payload).unwrap_or_default(),
+        }
+    }
+
     fn append(&mut self, other: Self) {
         let before = self.units;
         self.raw(&other.text);
@@ -166,7 +214,7 @@ impl Writer {
 }
 
 /// Telegram's way to count.
-struct Telegram;
+pub(super) struct Telegram;
 
 impl Ruler for Telegram {
     fn limit(&self, message: &Message, index: usize, total: usize) -> Cost {
@@ -229,7 +277,7 @@ fn unmark<'a>(lines: impl IntoIterator<Item = &'a mut Line>) {
     }
 }
 
-fn running_title(message: &Message) -> String {
+pub(super) fn running_title(message: &Message) -> String {
     ellipsis(&one_line(&message.running_title), RUNNING_TITLE_CHARS)
 }
 
@@ -308,7 +356,7 @@ fn write_line(out: &mut Writer, line: &Line, separator: &str) {
     }
 }
 
-fn styled(span: &Span) -> (Style, String) {
+pub(super) fn styled(span: &Span) -> (Style, String) {
     match span {
         Span::Plain(text) => (Style::Plain, flat(text)),
         Span::Bold(text) => (Style::Bold, flat(text)),
@@ -327,36 +375,50 @@ fn styled(span: &Span) -> (Style, String) {
 }
 
 /// An address that Telegram makes clickable: http(s) only.
-fn web_address(url: &str) -> Option<Url> {
+pub(super) fn web_address(url: &str) -> Option<Url> {
     Url::parse(url.trim())
         .ok()
         .filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host() && url.as_str().len() <= URL_BYTES)
 }
 
 /// The text without what must not reach a chat: control characters, line and paragraph separators, and the marks that
-/// turn the writing direction of everything behind them. Line breaks stay.
-fn clean(text: &str) -> impl Iterator<Item = char> {
-    text.chars().filter_map(|c| match c {
-        '\n' => Some('\n'),
-        '\t' | '\u{b}' | '\u{c}' | '\u{85}' | '\u{2028}' | '\u{2029}' => Some(' '),
-        '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}' => None,
-        c if c.is_control() => None,
-        c => Some(c),
-    })
+/// turn the writing direction of everything behind them. Line breaks stay. No `@name` calls anybody: Telegram finds
+/// mentions in any text, so a word joiner, which nobody sees, keeps the name apart (tdlib, `match_mentions`).
+fn clean(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut before = None;
+    let mut at = false;
+    for c in text.chars() {
+        let c = match c {
+            '\n' => '\n',
+            '\t' | '\u{b}' | '\u{c}' | '\u{85}' | '\u{2028}' | '\u{2029}' => ' ',
+            '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}' => continue,
+            c if c.is_control() => continue,
+            c => c,
+        };
+        if at && (c.is_ascii_alphanumeric() || c == '_') {
+            out.push('\u{2060}');
+        }
+        // Behind a letter it is an address of mail, or a command for one bot.
+        at = c == '@' && !before.is_some_and(|before: char| before.is_alphanumeric() || before == '_');
+        before = Some(c);
+        out.push(c);
+    }
+    out
 }
 
 /// Cleaned, on one line, with the white space inside left as it is: spans of a line carry their own spaces.
 fn flat(text: &str) -> String {
-    clean(text).map(|c| if c == '\n' { ' ' } else { c }).collect()
+    clean(text).replace('\n', " ")
 }
 
-fn one_line(text: &str) -> String {
+pub(super) fn one_line(text: &str) -> String {
     paperwire_core::text::one_line(&flat(text))
 }
 
 /// Cleaned, each line trimmed, at most one blank line between paragraphs.
-fn paragraphs(text: &str) -> String {
-    let text: String = clean(text).collect();
+pub(super) fn paragraphs(text: &str) -> String {
+    let text = clean(text);
     let mut out = String::with_capacity(text.len());
     let mut blank = false;
     for line in text.lines().map(str::trim) {
@@ -373,13 +435,13 @@ fn paragraphs(text: &str) -> String {
     out
 }
 
-fn units(text: &str) -> usize {
+pub(super) fn units(text: &str) -> usize {
     text.chars().map(char::len_utf16).sum()
 }
 
 /// Whether anything is to be seen. Telegram takes a text of blanks and invisible characters for an empty one (tdlib,
 /// `is_empty_string`).
-fn has_visible(text: &str) -> bool {
+pub(super) fn has_visible(text: &str) -> bool {
     text.chars().any(|c| {
         !(c.is_whitespace()
             || matches!(c, '\u{ad}' | '\u{34f}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2060}'..='\u{206f}')
@@ -532,6 +594,16 @@ mod tests {
     fn control_characters_and_direction_overrides_are_taken_out() {
         let payload = only(&Message::sentence("a\u{0}b\u{202e}c\u{2066}d\te\u{7f}\u{2028}f"));
         assert_eq!(payload["text"], "abcd e f");
+    }
+
+    #[test]
+    fn nobody_is_called_by_a_name_in_a_text_and_addresses_stay_as_they_are() {
+        let text = |text: &str| only(&Message::sentence(text))["text"].as_str().unwrap().to_owned();
+        assert_eq!(text("by @ada, (@bob) 和@eve"), "by @\u{2060}ada, (@\u{2060}bob) 和@eve");
+        assert_eq!(text("@\u{202e}ada"), "@\u{2060}ada");
+        for kept in ["ada@example.org", "/paper@paperwire_bot 4", "pass@10", "@ 5 km", "@@"] {
+            assert_eq!(text(kept), kept);
+        }
     }
 
     #[test]

@@ -7,23 +7,27 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use futures::future::BoxFuture;
+use futures::future::{BoxFuture, join_all};
 use paperwire_core::channel::{Place, Platform};
-use paperwire_core::command::TABLE;
+use paperwire_core::command::{Answer, Attachment, Permission, Standing, TABLE};
 use paperwire_core::delivery::{LimitScope, Looked, Missing, SendError, Tag};
 use paperwire_core::limiter::Signal;
 use paperwire_core::locale::Lang;
 use paperwire_core::message::{Message, Part, ellipsis};
-use reqwest::{StatusCode, Url};
+use reqwest::multipart::{Form, Part as FormPart};
+use reqwest::{RequestBuilder, StatusCode, Url};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use teloxide::payloads::SetMyCommandsSetters;
 use teloxide::requests::Requester;
-use teloxide::types::BotCommand;
+use teloxide::types::{BotCommand, BotCommandScope};
 use teloxide::{Bot, RequestError};
 
-use super::markup;
+use super::keyboard::of_part;
+use super::standing::{self, Member, Standings};
+use super::{inline, keyboard, markup, rich};
+use crate::desk::Found;
 use crate::gate::Gate;
 use crate::messenger::{Answered, Messenger};
 
@@ -47,10 +51,10 @@ const OWN_COUNTER_BELOW: i64 = -1_000_000_000_000;
 /// How many of the bot's own messages are remembered that are no parts of deliveries: far more than it sends while one
 /// part is in doubt.
 const REMEMBERED: usize = 4_096;
-/// The longest text of an alert (Bot API, answerCallbackQuery).
+/// The longest text in answer to a press (Bot API, answerCallbackQuery).
 const ALERT_CHARS: usize = 200;
-/// Before the key in a button's data; with it at most 64 bytes (Bot API, InlineKeyboardButton).
-const BUTTON_PREFIX: &str = "p:";
+/// Who wants to change a setting waits so long at most until Telegram says what they are in the chat.
+const STANDING_PATIENCE: Duration = Duration::from_secs(5);
 
 /// An address that no request can be sent to.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -68,6 +72,9 @@ pub struct Sender {
     paid: bool,
     gate: Option<Gate>,
     own: Arc<Mutex<OwnMessages>>,
+    standings: Arc<Standings>,
+    /// Whether the server has said that it does not know sendRichMessage.
+    never_rich: Arc<AtomicBool>,
 }
 
 /// Messages of the bot that are no parts of deliveries, as (chat, id), the latest last: never to be probed.
@@ -95,25 +102,89 @@ enum Probed {
     Unclear(String),
 }
 
+/// One message of an answer: a request's body that lacks chat, thread and what it replies to.
+struct Outgoing<'a> {
+    body: Map<String, Value>,
+    file: Option<&'a Attachment>,
+}
+
+impl<'a> Outgoing<'a> {
+    fn text(part: &Part) -> Result<Self, SendError> {
+        let body = payload(part)?;
+        Ok(Self { body, file: None })
+    }
+
+    /// A file with a text that stood in a message of its own, if it is short enough.
+    fn captioned(self, file: &'a Attachment) -> Result<Self, Self> {
+        let text = self.body.get("text").and_then(Value::as_str).unwrap_or_default();
+        if markup::units(text) > markup::CAPTION_UNITS {
+            return Err(self);
+        }
+        let named = |(field, value): (String, Value)| match field.as_str() {
+            "text" => Some(("caption".to_owned(), value)),
+            "entities" => Some(("caption_entities".to_owned(), value)),
+            "link_preview_options" => None,
+            _ => Some((field, value)),
+        };
+        Ok(Self {
+            body: self.body.into_iter().filter_map(named).collect(),
+            file: Some(file),
+        })
+    }
+
+    /// All messages of an answer, at least one. The buttons stand below the last text.
+    fn of(answer: &'a Answer) -> Result<Vec<Self>, SendError> {
+        let mut texts = Vec::new();
+        if !answer.message.blocks.is_empty() || answer.file.is_none() {
+            texts = markup::render(&answer.message)
+                .iter()
+                .map(Self::text)
+                .collect::<Result<_, _>>()?;
+        }
+        let mut file = answer.file.as_ref().map(|file| Self {
+            body: Map::new(),
+            file: Some(file),
+        });
+        let last = texts.last_mut().or(file.as_mut());
+        if let (Some(last), Some(keyboard)) = (last, keyboard::of_answer(&answer.buttons)) {
+            last.body.insert("reply_markup".to_owned(), keyboard);
+        }
+        if let (1, Some(attachment)) = (texts.len(), &answer.file)
+            && let Some(text) = texts.pop()
+        {
+            match text.captioned(attachment) {
+                Ok(both) => return Ok(vec![both]),
+                Err(text) => texts.push(text),
+            }
+        }
+        texts.extend(file);
+        Ok(texts)
+    }
+}
+
+/// What becomes of one message of an answer.
+#[derive(Clone, Copy)]
+enum Way {
+    /// A new message, in reply to another one.
+    New { reply_to: Option<i64> },
+    /// It takes the place of this one.
+    Instead { of: i64 },
+}
+
 /// How a part is told from other messages.
 struct Sought {
     keyboard: Value,
-    text: String,
+    part: Value,
 }
 
 impl Sought {
     /// Whether this message, as Telegram shows it after an edit, has the part's text; Telegram takes white space off both
     /// ends.
     fn is_in(&self, message: &Value) -> bool {
-        let text = message.get("text").and_then(Value::as_str);
-        text.is_some_and(|text| text.trim() == self.text.trim())
+        let [shown, sought] = [message, &self.part].map(|body| body.get("text").and_then(Value::as_str));
+        let same = shown.is_some() && shown.map(str::trim) == sought.map(str::trim);
+        same || rich::is_in(&self.part, message)
     }
-}
-
-/// The text of a rendered part.
-fn text_of(payload: &str) -> String {
-    let body: Value = serde_json::from_str(payload).unwrap_or_default();
-    body.get("text").and_then(Value::as_str).unwrap_or_default().to_owned()
 }
 
 impl std::fmt::Debug for Sender {
@@ -167,6 +238,8 @@ impl Sender {
             paid: false,
             gate: None,
             own: Arc::default(),
+            standings: Arc::default(),
+            never_rich: Arc::default(),
         })
     }
 
@@ -207,43 +280,89 @@ impl Sender {
         })
     }
 
-    /// Fills the menu that opens with `/`: English for everybody, Chinese where the app is in Chinese.
+    /// Fills the menus that open with `/`, in English and, where the app is in Chinese, in Chinese: all commands in private
+    /// chats and for administrators, in groups those that everybody may use.
     ///
     /// # Errors
-    /// No connection, or Telegram's refusal.
-    pub async fn set_my_commands(&self) -> Result<(), RequestError> {
-        let menu = |lang: Lang| {
-            TABLE
-                .iter()
-                .map(move |spec| BotCommand::new(spec.name, lang.pick(spec.zh, spec.en)))
-        };
+    /// What kept a menu from being set, of each such menu; the others are set.
+    pub async fn set_my_commands(&self) -> Result<(), Vec<RequestError>> {
         let bot = self.bot();
-        bot.set_my_commands(menu(Lang::En)).await?;
-        bot.set_my_commands(menu(Lang::Zh))
-            .language_code(Lang::Zh.code())
-            .await?;
-        Ok(())
+        let menus = [
+            (BotCommandScope::Default, false),
+            (BotCommandScope::AllGroupChats, false),
+            (BotCommandScope::AllPrivateChats, true),
+            (BotCommandScope::AllChatAdministrators, true),
+        ];
+        let set = menus
+            .into_iter()
+            .flat_map(|menu| Lang::ALL.map(|lang| (menu.clone(), lang)));
+        let set = set.map(|((scope, all), lang)| {
+            let commands = TABLE
+                .iter()
+                .filter(|spec| all || spec.permission == Permission::Everyone)
+                .map(|spec| BotCommand::new(spec.name, lang.pick(spec.zh, spec.en)));
+            let set = bot.set_my_commands(commands).scope(scope);
+            async move {
+                match lang {
+                    Lang::En => set.await,
+                    Lang::Zh => set.language_code(lang.code()).await,
+                }
+            }
+        });
+        let failed: Vec<RequestError> = join_all(set).await.into_iter().filter_map(Result::err).collect();
+        if failed.is_empty() { Ok(()) } else { Err(failed) }
     }
 
-    /// Answers message `question` at `place`, in the same thread, all parts in order. Waits where Telegram asks to, but
-    /// not longer than a person would; sends nothing again that may have arrived. Returns the ids of the messages.
+    /// Answers message `question` at `place`, in the same thread, all parts in order and the file last. Waits where Telegram
+    /// asks to, but not longer than a person would; sends nothing again that may have arrived. Returns the ids of the
+    /// messages.
     ///
     /// # Errors
     /// What became of the first part that could not be sent; the ones before it have arrived.
-    pub async fn answer(&self, place: &Place, question: i64, message: &Message) -> Result<Vec<String>, SendError> {
+    pub async fn answer(&self, place: &Place, question: i64, answer: &Answer) -> Result<Vec<String>, SendError> {
         let mut place = place.clone();
         let mut reply_to = Some(question);
         let mut ids = Vec::new();
-        for part in markup::render(message) {
-            ids.push(self.send_patiently(&mut place, &part, reply_to.take()).await?);
+        for outgoing in Outgoing::of(answer)? {
+            let way = Way::New {
+                reply_to: reply_to.take(),
+            };
+            ids.push(self.patiently(&mut place, &outgoing, way).await?);
         }
         Ok(ids)
     }
 
-    async fn send_patiently(&self, place: &mut Place, part: &Part, reply_to: Option<i64>) -> Result<String, SendError> {
+    /// Puts an answer in the place of the bot's message `of`; what does not fit into one message follows it. Where that
+    /// message cannot be changed any more, or there is a file, the answer is a message of its own. Returns the ids of the
+    /// messages.
+    ///
+    /// # Errors
+    /// As [`Sender::answer`].
+    pub async fn replace(&self, place: &Place, of: i64, answer: &Answer) -> Result<Vec<String>, SendError> {
+        if answer.file.is_some() {
+            return self.answer(place, of, answer).await;
+        }
+        let mut place = place.clone();
+        let mut way = Way::Instead { of };
+        let mut ids = Vec::new();
+        for outgoing in Outgoing::of(answer)? {
+            let id = match self.patiently(&mut place, &outgoing, way).await {
+                Err(SendError::Rejected { .. }) if matches!(way, Way::Instead { .. }) => {
+                    let own = Way::New { reply_to: Some(of) };
+                    self.patiently(&mut place, &outgoing, own).await?
+                }
+                shown => shown?,
+            };
+            ids.push(id);
+            way = Way::New { reply_to: None };
+        }
+        Ok(ids)
+    }
+
+    async fn patiently(&self, place: &mut Place, outgoing: &Outgoing<'_>, way: Way) -> Result<String, SendError> {
         let mut tries = 1;
         loop {
-            let error = match self.send_answer(place, part, reply_to).await {
+            let error = match self.attempt(place, outgoing, way).await {
                 Ok(id) => return Ok(id),
                 Err(error) if tries == ANSWER_TRIES => return Err(error),
                 Err(error) => error,
@@ -264,9 +383,25 @@ impl Sender {
         }
     }
 
-    async fn send_answer(&self, place: &Place, part: &Part, reply_to: Option<i64>) -> Result<String, SendError> {
+    async fn attempt(&self, place: &Place, outgoing: &Outgoing<'_>, way: Way) -> Result<String, SendError> {
+        let done = match way {
+            Way::New { reply_to } => self.send_answer(place, outgoing, reply_to).await,
+            Way::Instead { of } => self.edit_answer(place, outgoing, of).await,
+        };
+        if let Some(gate) = &self.gate {
+            gate.heard(place, &done, &Signal::default());
+        }
+        done
+    }
+
+    async fn send_answer(
+        &self,
+        place: &Place,
+        outgoing: &Outgoing<'_>,
+        reply_to: Option<i64>,
+    ) -> Result<String, SendError> {
         let chat = chat_of(place)?;
-        let mut body = send_body(place, chat, part)?;
+        let mut body = addressed(outgoing.body.clone(), place, chat);
         if let Some(message) = reply_to {
             // Somebody may have deleted the question in the meantime.
             let reply = json!({"message_id": message, "allow_sending_without_reply": true});
@@ -275,64 +410,162 @@ impl Sender {
         if let Some(gate) = &self.gate {
             gate.person(place).await;
         }
-        let sent = self.send_message(body).await;
-        if let Some(gate) = &self.gate {
-            let outcome = sent.as_ref().map(i64::to_string).map_err(Clone::clone);
-            gate.heard(place, &outcome, &Signal::default());
-        }
-        let id = sent?;
+        let id = match outgoing.file {
+            None => self.send_message(body).await?,
+            Some(file) => message_id(&self.upload("sendDocument", body, "document", file).await?)?,
+        };
         self.own().remember(chat, id);
         Ok(id.to_string())
     }
 
+    async fn edit_answer(&self, place: &Place, outgoing: &Outgoing<'_>, of: i64) -> Result<String, SendError> {
+        let mut body = editable(outgoing.body.clone());
+        body.insert("chat_id".into(), chat_of(place)?.into());
+        body.insert("message_id".into(), of.into());
+        if let Some(gate) = &self.gate {
+            gate.request().await;
+        }
+        self.edit(body).await?;
+        Ok(of.to_string())
+    }
+
     async fn send_part(&self, place: &Place, part: &Part, tag: &Tag) -> Result<String, SendError> {
-        let mut body = send_body(place, chat_of(place)?, part)?;
-        body.insert("reply_markup".into(), keyboard(tag));
+        let mut body = addressed(payload(part)?, place, chat_of(place)?);
+        body.insert("reply_markup".into(), of_part(part, tag));
         if self.paid {
             body.insert("allow_paid_broadcast".into(), true.into());
+        }
+        if let Some(long) = self.take_rich(&mut body) {
+            match self.call("sendRichMessage", long).await {
+                Err(SendError::Rejected { reason }) => self.not_rich(&reason),
+                sent => return message_id(&sent?).map(|id| id.to_string()),
+            }
         }
         Ok(self.send_message(body).await?.to_string())
     }
 
     async fn send_message(&self, body: Map<String, Value>) -> Result<i64, SendError> {
-        let sent = self.call("sendMessage", body).await?;
-        sent.get("message_id")
-            .and_then(Value::as_i64)
-            .ok_or_else(|| SendError::Uncertain {
-                reason: UNPROMISED.into(),
-            })
+        message_id(&self.call("sendMessage", body).await?)
     }
 
     async fn edit_message(&self, place: &Place, message: &str, part: &Part, tag: &Tag) -> Result<String, SendError> {
         let id: i64 = message
             .parse()
             .map_err(|_| rejected(format!("“{message}” is no message on Telegram")))?;
-        let mut body = payload(part)?;
-        // What only concerns sending is no field of editMessageText.
-        body.retain(|field, _| matches!(field.as_str(), "text" | "entities" | "link_preview_options"));
+        let mut body = editable(payload(part)?);
         body.insert("chat_id".into(), chat_of(place)?.into());
         body.insert("message_id".into(), id.into());
-        body.insert("reply_markup".into(), keyboard(tag));
-        match self.call("editMessageText", body).await {
-            Err(SendError::Rejected { reason }) if says(&reason, &UNCHANGED) => Ok(message.to_owned()),
-            Err(error) => Err(harmless(error)),
-            Ok(_) => Ok(message.to_owned()),
+        body.insert("reply_markup".into(), of_part(part, tag));
+        if let Some(long) = self.take_rich(&mut body) {
+            match self.edit(long).await {
+                Err(SendError::Rejected { reason }) => self.not_rich(&reason),
+                edited => return edited.map(|()| message.to_owned()),
+            }
+        }
+        self.edit(body).await.map(|()| message.to_owned())
+    }
+
+    /// Leaves the entities form in `body`, and gives the long one if there is one and the server knows such.
+    fn take_rich(&self, body: &mut Map<String, Value>) -> Option<Map<String, Value>> {
+        let rich = body.remove(rich::FIELD)?;
+        let mut long = body.clone();
+        long.retain(|field, _| !matches!(field.as_str(), "text" | "entities" | "link_preview_options"));
+        long.insert(rich::FIELD.to_owned(), rich);
+        (!self.never_rich.load(Ordering::Relaxed)).then_some(long)
+    }
+
+    /// A long message was refused: nothing of it is there, and the entities form goes instead.
+    fn not_rich(&self, reason: &str) {
+        if !says(reason, &UNKNOWN_METHOD) {
+            tracing::warn!("Telegram refused a long message, which goes in the ordinary form: {reason}");
+        } else if !self.never_rich.swap(true, Ordering::Relaxed) {
+            tracing::warn!(
+                "this Bot API server does not know sendRichMessage (Bot API 10.1): channels of the style \"rich\" get as \
+                 much as one ordinary message holds. Update the server, or choose another style"
+            );
         }
     }
 
-    /// Shows the person who pressed a button `text`, cut to what an alert may hold. The app shows a spinner until then.
+    /// Doing it twice does no harm, and a message that is so already is as good.
+    async fn edit(&self, body: Map<String, Value>) -> Result<(), SendError> {
+        match self.call("editMessageText", body).await {
+            Err(SendError::Rejected { reason }) if says(&reason, &UNCHANGED) => Ok(()),
+            Err(error) => Err(harmless(error)),
+            Ok(_) => Ok(()),
+        }
+    }
+
+    /// Shows the person who pressed a button `text` in a window, cut to what it may hold. The app shows a spinner until
+    /// then.
     ///
     /// # Errors
     /// No connection, or Telegram's refusal: it forgets what was pressed after a while.
     pub async fn alert(&self, query: &str, text: &str) -> Result<(), SendError> {
-        let text = ellipsis(text, ALERT_CHARS);
-        let body = [
-            ("callback_query_id", query.into()),
-            ("text", text.into()),
-            ("show_alert", true.into()),
-        ];
-        let body = body.map(|(field, value)| (field.to_owned(), value));
-        self.call("answerCallbackQuery", Map::from_iter(body)).await.map(drop)
+        self.answer_press(query, text, true).await
+    }
+
+    /// Shows the person who pressed a button `text` for a moment. What is too long for that stands in a window, and what is
+    /// too long for a window is cut.
+    ///
+    /// # Errors
+    /// As [`Sender::alert`].
+    pub async fn notice(&self, query: &str, text: &str) -> Result<(), SendError> {
+        let long = text.chars().count() > ALERT_CHARS;
+        self.answer_press(query, text, long).await
+    }
+
+    /// Ends the spinner on a button that was pressed, and shows nothing.
+    ///
+    /// # Errors
+    /// As [`Sender::alert`].
+    pub async fn hush(&self, query: &str) -> Result<(), SendError> {
+        self.answer_press(query, "", false).await
+    }
+
+    async fn answer_press(&self, query: &str, text: &str, in_window: bool) -> Result<(), SendError> {
+        let mut body = Map::new();
+        body.insert("callback_query_id".into(), query.into());
+        if !text.is_empty() {
+            body.insert("text".into(), ellipsis(text, ALERT_CHARS).into());
+        }
+        if in_window {
+            body.insert("show_alert".into(), true.into());
+        }
+        self.call("answerCallbackQuery", body).await.map(drop)
+    }
+
+    /// Shows what an inline search found, and how many results to skip for the next ones.
+    ///
+    /// # Errors
+    /// No connection, or Telegram's refusal: nobody waits for the answer to what they typed before.
+    pub async fn answer_inline(&self, query: &str, found: &[Found], next: Option<u32>) -> Result<(), SendError> {
+        let body = inline::answer(query, found, next);
+        self.call("answerInlineQuery", body).await.map(drop)
+    }
+
+    /// What a person is in a chat, as Telegram says now or said lately.
+    pub(super) async fn standing(&self, member: Member) -> Standing {
+        if let Some(known) = self.standings.get(member) {
+            return known;
+        }
+        let asked = tokio::time::timeout(STANDING_PATIENCE, self.chat_member(member.chat, member.person.into()));
+        let standing = match asked.await {
+            Ok(Ok(said)) => standing::read(&said),
+            Ok(Err(error)) => {
+                tracing::warn!(chat = member.chat, "Telegram does not say who manages it: {error}");
+                Standing::Unknown
+            }
+            Err(_) => Standing::Unknown,
+        };
+        self.standings.learn(member, standing);
+        standing
+    }
+
+    async fn chat_member(&self, chat: i64, person: Value) -> Result<Value, SendError> {
+        let mut body = Map::new();
+        body.insert("chat_id".into(), chat.into());
+        body.insert("user_id".into(), person);
+        self.call("getChatMember", body).await
     }
 
     /// Looks for a part by trying to give each message after the last known one the keyboard that the part has: Telegram
@@ -351,8 +584,8 @@ impl Sender {
             return undecidable("no earlier message of the bot is known there");
         };
         let sought = Sought {
-            keyboard: keyboard(&missing.tag),
-            text: text_of(&part.payload),
+            keyboard: of_part(part, &missing.tag),
+            part: serde_json::from_str(&part.payload).unwrap_or_default(),
         };
         let (mut id, mut probes, mut nothing, mut blind) = (last, 0, 0, false);
         while probes < MOST_PROBES {
@@ -433,12 +666,9 @@ impl Sender {
         if me.get("can_read_all_group_messages").and_then(Value::as_bool) == Some(true) {
             return Ok(true);
         }
-        let mut body = Map::new();
-        body.insert("chat_id".into(), chat.into());
-        body.insert("user_id".into(), me.get("id").cloned().unwrap_or_default());
-        let member = self.call("getChatMember", body).await.map_err(harmless)?;
-        let status = member.get("status").and_then(Value::as_str);
-        Ok(matches!(status, Some("administrator" | "creator")))
+        let me = me.get("id").cloned().unwrap_or_default();
+        let member = self.chat_member(chat, me).await.map_err(harmless)?;
+        Ok(standing::read(&member) == Standing::Manager)
     }
 
     fn own(&self) -> MutexGuard<'_, OwnMessages> {
@@ -448,8 +678,32 @@ impl Sender {
 
     /// One request; what it answers with.
     async fn call(&self, method: &str, body: Map<String, Value>) -> Result<Value, SendError> {
-        let sent = self.http.post(self.method(method)).json(&body).send().await;
-        let response = sent.map_err(|error| {
+        self.exchange(self.http.post(self.method(method)).json(&body)).await
+    }
+
+    /// One request with a file, in the field of this name; what it answers with.
+    async fn upload(
+        &self,
+        method: &str,
+        body: Map<String, Value>,
+        field: &'static str,
+        file: &Attachment,
+    ) -> Result<Value, SendError> {
+        let content = FormPart::bytes(file.bytes.clone()).file_name(file.name.clone());
+        let content = content
+            .mime_str(file.mime)
+            .map_err(|_| rejected(format!("“{}” is no media type", file.mime)))?;
+        let form = body.into_iter().fold(Form::new(), |form, (field, value)| {
+            // What is no text goes as JSON (Bot API, "Making requests").
+            let text = value.as_str().map(str::to_owned);
+            form.text(field, text.unwrap_or_else(|| value.to_string()))
+        });
+        let form = form.part(field, content);
+        self.exchange(self.http.post(self.method(method)).multipart(form)).await
+    }
+
+    async fn exchange(&self, request: RequestBuilder) -> Result<Value, SendError> {
+        let response = request.send().await.map_err(|error| {
             // Only a connection that was never made proves that nothing was sent. A timeout, a reset or a close after
             // that leaves open whether Telegram had already taken the request.
             match self.network_reason(error, "sending") {
@@ -513,6 +767,7 @@ impl Sender {
             };
         }
         match status {
+            StatusCode::NOT_FOUND if says(&said, &UNKNOWN_METHOD) => SendError::Rejected { reason },
             StatusCode::TOO_MANY_REQUESTS => SendError::RateLimited {
                 retry_after: parameters
                     .retry_after
@@ -587,6 +842,8 @@ const FOREIGN: [&str; 3] = [
     "message_author_required",
     "message_edit_time_expired",
 ];
+/// The server is older than the method (404), tdlib/telegram-bot-api, `Client::on_cmd`; an unknown token is “Not Found”.
+const UNKNOWN_METHOD: [&str; 1] = ["method not found"];
 /// There is no message, or none that the bot may see.
 const MISSING: [&str; 2] = ["message to edit not found", "message_id_invalid"];
 
@@ -641,21 +898,6 @@ fn rejected(reason: String) -> SendError {
     SendError::Rejected { reason }
 }
 
-/// The one button below a part. Telegram compares it as a whole, so it depends on nothing but the tag.
-fn keyboard(tag: &Tag) -> Value {
-    let label = match tag.of {
-        0 | 1 => "ⓘ".to_owned(),
-        of => format!("ⓘ {}/{of}", tag.number),
-    };
-    let data = format!("{BUTTON_PREFIX}{}", tag.key);
-    json!({"inline_keyboard": [[{"text": label, "callback_data": data}]]})
-}
-
-/// Whether a button's data is that of a part.
-pub(super) fn is_button(data: &str) -> bool {
-    data.starts_with(BUTTON_PREFIX)
-}
-
 fn chat_of(place: &Place) -> Result<i64, SendError> {
     match place.platform() {
         Platform::Telegram => place.chat().parse().ok(),
@@ -668,13 +910,27 @@ fn payload(part: &Part) -> Result<Map<String, Value>, SendError> {
     serde_json::from_str(&part.payload).map_err(|_| rejected("the stored part is no JSON object".into()))
 }
 
-fn send_body(place: &Place, chat: i64, part: &Part) -> Result<Map<String, Value>, SendError> {
-    let mut body = payload(part)?;
+/// With chat and thread.
+fn addressed(mut body: Map<String, Value>, place: &Place, chat: i64) -> Map<String, Value> {
     body.insert("chat_id".into(), chat.into());
     if let Some(thread) = place.thread() {
         body.insert("message_thread_id".into(), thread.into());
     }
-    Ok(body)
+    body
+}
+
+/// What only concerns sending is no field of editMessageText.
+fn editable(mut body: Map<String, Value>) -> Map<String, Value> {
+    let fields = ["text", "entities", "link_preview_options", "reply_markup", rich::FIELD];
+    body.retain(|field, _| fields.contains(&field.as_str()));
+    body
+}
+
+fn message_id(sent: &Value) -> Result<i64, SendError> {
+    let id = sent.get("message_id").and_then(Value::as_i64);
+    id.ok_or_else(|| SendError::Uncertain {
+        reason: UNPROMISED.into(),
+    })
 }
 
 impl Messenger for Sender {
@@ -721,7 +977,9 @@ impl Messenger for Sender {
                 return Err(SendError::Rejected { reason });
             };
             for part in markup::render(message) {
-                self.send_answer(&Place::telegram(id, None), &part, None).await?;
+                let way = Way::New { reply_to: None };
+                self.attempt(&Place::telegram(id, None), &Outgoing::text(&part)?, way)
+                    .await?;
             }
             Ok(())
         })
@@ -783,31 +1041,13 @@ mod tests {
             payload: r#"{"text":"x"}"#.into(),
         };
         let place = Place::telegram(-100, Some(7));
-        let body = send_body(&place, chat_of(&place).unwrap(), &part).unwrap();
+        let body = addressed(payload(&part).unwrap(), &place, chat_of(&place).unwrap());
         assert_eq!(
             Value::from(body),
             json!({"text": "x", "chat_id": -100, "message_thread_id": 7})
         );
         let elsewhere = chat_of(&Place::discord(123_456_789_012_345_678));
         assert!(matches!(elsewhere, Err(SendError::Rejected { .. })));
-    }
-
-    #[test]
-    fn a_button_says_which_part_it_is_and_carries_no_more_than_telegram_allows() {
-        let tag = |number, of| Tag {
-            key: "e73aa823d3ca36bd56f2ed".into(),
-            number,
-            of,
-        };
-        let button = |tag: &Tag| keyboard(tag)["inline_keyboard"][0][0].clone();
-        let expected = json!({"text": "ⓘ 2/5", "callback_data": "p:e73aa823d3ca36bd56f2ed"});
-        assert_eq!(button(&tag(2, 5)), expected);
-        assert_eq!(button(&tag(1, 1))["text"], "ⓘ");
-        assert!(
-            expected["callback_data"]
-                .as_str()
-                .is_some_and(|data| data.len() <= 64 && is_button(data))
-        );
     }
 
     #[test]

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, HashMap};
 use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 
 use super::readable;
-use crate::channel::{Activity, Channel, Missed, Place, Seq, WhenEmpty};
+use crate::channel::{Activity, Channel, Missed, Place, Seq, Style, WhenEmpty};
 use crate::delivery::{Delivery, DeliveryId};
 use crate::digest::{Candidate, Digest, DigestId, Draft, RenderingId, View, compose};
 use crate::message::Render;
@@ -279,7 +279,10 @@ fn publish_group(
                         topics,
                     };
                     let message = view.message(&digest, &|id| abstract_of(store, id));
-                    let parts = render.render(rendering.platform, &message);
+                    let parts = match rendering.style {
+                        Style::Titles | Style::Compact | Style::Full => render.render(rendering.platform, &message),
+                        Style::Rich => render.render_rich(rendering.platform, &message),
+                    };
                     let count = u32::try_from(parts.len()).unwrap_or(u32::MAX);
                     writes.push(Write::Rendering {
                         id: rendering.clone(),
@@ -577,7 +580,7 @@ mod tests {
         sent, settings, take, topic, window,
     };
     use super::*;
-    use crate::channel::{Settings, Style};
+    use crate::channel::Settings;
     use crate::delivery::State;
     use crate::locale::Lang;
     use crate::paper::Paper;

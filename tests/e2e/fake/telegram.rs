@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::body::{Body, Bytes};
-use axum::extract::{Path, State};
-use axum::http::StatusCode;
+use axum::extract::{FromRequest as _, Multipart, Path, Request, State};
+use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
 use tokio::sync::watch;
@@ -72,6 +72,17 @@ pub(crate) struct Sent {
     pub(crate) request: Value,
 }
 
+impl Sent {
+    /// What the buttons below it carry.
+    pub(crate) fn data(&self) -> Vec<String> {
+        let rows = self.keyboard["inline_keyboard"].as_array().into_iter().flatten();
+        rows.filter_map(Value::as_array)
+            .flatten()
+            .map(|button| button["callback_data"].as_str().unwrap().to_owned())
+            .collect()
+    }
+}
+
 #[derive(Debug, Default)]
 struct Inside {
     chats: BTreeMap<i64, Vec<Sent>>,
@@ -79,11 +90,15 @@ struct Inside {
     others: HashMap<i64, BTreeSet<i64>>,
     /// Whether the bot is no administrator anywhere, and other people's messages do not exist for it.
     blind: bool,
+    /// Whether the server is older than sendRichMessage.
+    old: bool,
     /// The latest message id, over people's and the bot's messages: of each chat that counts for itself, and of all the
     /// others together.
     message_ids: HashMap<Option<i64>, i64>,
     /// What was pressed, with the text that the bot answered.
     presses: BTreeMap<String, Option<String>>,
+    /// What people are in chats; of everybody else nothing is known.
+    statuses: HashMap<(i64, i64), &'static str>,
     /// Updates that are not yet confirmed.
     updates: VecDeque<Value>,
     latest_update: i64,
@@ -194,8 +209,29 @@ impl FakeTelegram {
         self.shared.inside().blind = true;
     }
 
-    /// A person presses the button below a message of the bot. Returns the query's id.
+    /// From now on a person is this in a chat: `administrator`, `member`, …
+    pub(crate) fn rank(&self, chat: i64, person: i64, status: &'static str) {
+        self.shared.inside().statuses.insert((chat, person), status);
+    }
+
+    /// From now on the server is one of before Bot API 10.1.
+    pub(crate) fn grow_old(&self) {
+        self.shared.inside().old = true;
+    }
+
+    /// A person presses a digest part's own button. Returns the query's id.
     pub(crate) fn press(&self, chat: i64, message: i64) -> String {
+        let sent = self.messages(chat).into_iter().find(|sent| sent.id == message).unwrap();
+        let data = sent.data().into_iter().find(|data| data.starts_with("p:"));
+        self.press_on(
+            chat,
+            message,
+            &data.unwrap_or_else(|| panic!("no such button below {sent:?}")),
+        )
+    }
+
+    /// A person presses the button that carries `data`. Returns the query's id.
+    pub(crate) fn press_on(&self, chat: i64, message: i64, data: &str) -> String {
         let sent = self.messages(chat).into_iter().find(|sent| sent.id == message).unwrap();
         let kind = if chat < 0 { "supergroup" } else { "private" };
         let mut above = json!({
@@ -206,8 +242,10 @@ impl FakeTelegram {
             above["message_thread_id"] = thread.into();
             above["is_topic_message"] = true.into();
         }
-        let data = &sent.keyboard["inline_keyboard"][0][0]["callback_data"];
-        assert!(data.is_string(), "nothing to press below {sent:?}");
+        assert!(
+            sent.data().iter().any(|there| there == data),
+            "no {data} below {sent:?}"
+        );
         self.push_press(json!({"message": above, "data": data, "from": person("ada")}))
     }
 
@@ -350,6 +388,13 @@ const NOT_MODIFIED: &str = "Bad Request: message is not modified: specified new 
 fn keyboard_of(request: &Value) -> Result<Value, (u16, String)> {
     let keyboard = &request["reply_markup"];
     let rows = keyboard["inline_keyboard"].as_array().map_or(&[][..], Vec::as_slice);
+    let in_rows = rows.iter().filter_map(Value::as_array).map(Vec::len);
+    if in_rows.clone().any(|buttons| !(1..=8).contains(&buttons)) || in_rows.sum::<usize>() > 100 {
+        return refuse(
+            400,
+            "Bad Request: reply markup is too long (the real server cuts a row with more than 8)",
+        );
+    }
     for button in rows.iter().filter_map(Value::as_array).flatten() {
         if button["text"].as_str().is_none_or(str::is_empty) {
             return refuse(
@@ -375,6 +420,7 @@ fn refuse<T>(code: u16, description: &str) -> Result<T, (u16, String)> {
 async fn serve(
     State(shared): State<Arc<Shared>>,
     Path((bot, method)): Path<(String, String)>,
+    headers: HeaderMap,
     body: Bytes,
 ) -> Response {
     if bot != format!("bot{TOKEN}") {
@@ -389,6 +435,7 @@ async fn serve(
     // teloxide writes `GetMe`: the real server does not mind either.
     let method = method.to_lowercase();
     let request: Value = match serde_json::from_slice(&body) {
+        _ if is_form(&headers) => form(&headers, body).await,
         Ok(request) => request,
         Err(_) if body.is_empty() => json!({}),
         Err(_) => return api(refuse(400, "Bad Request: can't parse JSON object")),
@@ -425,6 +472,31 @@ async fn serve(
     }
 }
 
+fn is_form(headers: &HeaderMap) -> bool {
+    let kind = headers.get(header::CONTENT_TYPE);
+    kind.is_some_and(|kind| kind.as_bytes().starts_with(b"multipart/form-data"))
+}
+
+/// The fields of a form; a file is its name, its type and its text.
+async fn form(headers: &HeaderMap, body: Bytes) -> Value {
+    let request = Request::builder()
+        .header(header::CONTENT_TYPE, &headers[header::CONTENT_TYPE])
+        .body(Body::from(body));
+    let mut form = Multipart::from_request(request.unwrap(), &()).await.unwrap();
+    let mut fields = json!({});
+    while let Some(field) = form.next_field().await.unwrap() {
+        let name = field.name().unwrap().to_owned();
+        let file = field.file_name().map(str::to_owned);
+        let mime = field.content_type().map(str::to_owned);
+        let text = field.text().await.unwrap();
+        fields[name] = match file {
+            Some(file) => json!({"name": file, "mime": mime, "text": text}),
+            None => serde_json::from_str(&text).unwrap_or(Value::String(text)),
+        };
+    }
+    fields
+}
+
 fn api(said: Said) -> Response {
     match said {
         Ok(result) => axum::Json(json!({"ok": true, "result": result})).into_response(),
@@ -451,11 +523,14 @@ async fn treat(shared: &Shared, method: &str, request: &Value) -> Said {
     match method {
         "getme" => Ok(json!({
             "id": BOT_ID, "is_bot": true, "first_name": "Paperwire", "username": BOT,
-            "can_join_groups": true, "can_read_all_group_messages": false, "supports_inline_queries": false,
+            "can_join_groups": true, "can_read_all_group_messages": false, "supports_inline_queries": true,
             "can_connect_to_business": false, "has_main_web_app": false,
         })),
         "getupdates" => get_updates(shared, request).await,
         "sendmessage" => shared.change(|inside| send_message(inside, request)),
+        "sendrichmessage" => shared.change(|inside| send_rich(inside, request)),
+        "senddocument" => shared.change(|inside| send_document(inside, request)),
+        "answerinlinequery" => answer_inline(request),
         "editmessagetext" => shared.change(|inside| edit_message(inside, request)),
         "editmessagereplymarkup" => shared.change(|inside| edit_keyboard(inside, request)),
         "answercallbackquery" => shared.change(|inside| answer_press(inside, request)),
@@ -465,7 +540,7 @@ async fn treat(shared: &Shared, method: &str, request: &Value) -> Said {
             shared.inside().webhook = false;
             Ok(json!(true))
         }
-        _ => refuse(404, "Not Found"),
+        _ => refuse(404, "Not Found: method not found"),
     }
 }
 
@@ -513,15 +588,20 @@ async fn get_updates(shared: &Shared, request: &Value) -> Said {
 }
 
 fn text_of(request: &Value) -> Result<String, (u16, String)> {
-    let text = request["text"].as_str().unwrap_or_default();
+    marked(request, "text", "entities", 4096)
+}
+
+/// A text with its entities, and the most UTF-16 units that it may have.
+fn marked(request: &Value, text: &str, entities: &str, most: usize) -> Result<String, (u16, String)> {
+    let text = request[text].as_str().unwrap_or_default();
     if text.trim().is_empty() {
         return refuse(400, "Bad Request: message text is empty");
     }
     let units: Vec<u16> = text.encode_utf16().collect();
-    if units.len() > 4096 {
+    if units.len() > most {
         return refuse(400, "Bad Request: message is too long");
     }
-    let entities = request["entities"].as_array().map_or(&[][..], Vec::as_slice);
+    let entities = request[entities].as_array().map_or(&[][..], Vec::as_slice);
     if entities.len() > 100 {
         return refuse(
             400,
@@ -546,20 +626,107 @@ fn text_of(request: &Value) -> Result<String, (u16, String)> {
 }
 
 fn send_message(inside: &mut Inside, request: &Value) -> Said {
+    let text = text_of(request);
+    take_message(inside, request, text, "entities")
+}
+
+fn send_document(inside: &mut Inside, request: &Value) -> Said {
+    if request["document"]["name"].as_str().is_none_or(str::is_empty) {
+        return refuse(400, "Bad Request: there is no document in the request");
+    }
+    let caption = match request.get("caption") {
+        Some(_) => marked(request, "caption", "caption_entities", 1024),
+        None => Ok(String::new()),
+    };
+    take_message(inside, request, caption, "caption_entities")
+}
+
+/// What people read of a long message; its tags are those of the Bot API, each one closed.
+fn rich_text(request: &Value) -> Result<String, (u16, String)> {
+    let html = request["rich_message"]["html"].as_str().unwrap_or_default();
+    if request.get("text").is_some() || html.is_empty() {
+        return refuse(400, "Bad Request: rich message must be specified");
+    }
+    let mut open: Vec<&str> = Vec::new();
+    let mut pieces = html.split('<');
+    let mut text = pieces.next().unwrap_or_default().to_owned();
+    for piece in pieces {
+        let Some((tag, behind)) = piece.split_once('>') else {
+            return refuse(400, "Bad Request: can't parse rich message: unclosed start tag");
+        };
+        let name = tag.split(' ').next().unwrap_or_default();
+        match name.strip_prefix('/') {
+            Some(closed) if open.pop() == Some(closed) => {}
+            None if "h2 h4 p a b i code details summary tg-math"
+                .split(' ')
+                .any(|known| known == name) =>
+            {
+                open.push(name)
+            }
+            Some(_) | None => return refuse(400, "Bad Request: can't parse rich message: unexpected tag"),
+        }
+        text.push_str(behind);
+    }
+    let text = text
+        .replace("&lt;", "<")
+        .replace("&gt;", ">")
+        .replace("&quot;", "\"")
+        .replace("&amp;", "&");
+    if text.chars().count() > 32_768 {
+        return refuse(400, "Bad Request: RICH_MESSAGE_TOO_LONG");
+    }
+    Ok(text)
+}
+
+fn send_rich(inside: &mut Inside, request: &Value) -> Said {
+    if inside.old {
+        return refuse(404, "Not Found: method not found");
+    }
+    take_message(inside, request, rich_text(request), "entities")
+}
+
+/// A message as an answer shows it.
+fn shown(message: &Sent) -> Value {
+    let mut shown = json!({"message_id": message.id, "date": 0});
+    if message.request.get("rich_message").is_some() {
+        shown["rich_message"] = json!({"blocks": [{"type": "paragraph", "text": [message.text]}]});
+    } else {
+        shown["text"] = message.text.clone().into();
+    }
+    shown
+}
+
+fn answer_inline(request: &Value) -> Said {
+    let results = request["results"].as_array().map_or(&[][..], Vec::as_slice);
+    let ids: BTreeSet<&str> = results.iter().filter_map(|result| result["id"].as_str()).collect();
+    let named = ids.iter().all(|id| (1..=64).contains(&id.len()));
+    if !named || ids.len() != results.len() || results.len() > 50 {
+        return refuse(400, "Bad Request: RESULT_ID_INVALID");
+    }
+    for result in results {
+        if result["type"] != "article" || result["title"].as_str().is_none_or(str::is_empty) {
+            return refuse(400, "Bad Request: ARTICLE_TITLE_EMPTY");
+        }
+        marked(&result["input_message_content"], "message_text", "entities", 4096)?;
+    }
+    Ok(json!(true))
+}
+
+fn take_message(inside: &mut Inside, request: &Value, text: Result<String, (u16, String)>, entities: &str) -> Said {
     let Some(chat) = request["chat_id"].as_i64() else {
         return refuse(400, "Bad Request: chat_id is empty");
     };
     if !inside.chats.contains_key(&chat) {
         return refuse(400, "Bad Request: chat not found");
     }
-    let text = text_of(request)?;
+    let text = text?;
     let keyboard = keyboard_of(request)?;
     let id = inside.next_message_id(chat);
     let sent = Sent {
         id,
         thread: request["message_thread_id"].as_i64(),
         text,
-        entities: request["entities"].clone(),
+        entities: request[entities].clone(),
         keyboard,
         request: request.clone(),
     };
@@ -568,16 +735,27 @@ fn send_message(inside: &mut Inside, request: &Value) -> Said {
 }
 
 fn edit_message(inside: &mut Inside, request: &Value) -> Said {
-    let (text, entities) = (text_of(request)?, &request["entities"]);
+    let rich = request.get("rich_message").filter(|_| !inside.old);
+    let (text, entities) = (
+        if rich.is_some() {
+            rich_text(request)?
+        } else {
+            text_of(request)?
+        },
+        &request["entities"],
+    );
     let keyboard = keyboard_of(request)?;
     let message = inside.editable(request)?;
+    if message.request.get("document").is_some() {
+        return refuse(400, "Bad Request: there is no text in the message to edit");
+    }
     if (&message.text, &message.entities, &message.keyboard) == (&text, entities, &keyboard) {
         return refuse(400, NOT_MODIFIED);
     }
     message.text = text;
     message.entities = entities.clone();
     message.keyboard = keyboard;
-    Ok(json!({"message_id": message.id, "date": 0, "text": message.text}))
+    Ok(shown(message))
 }
 
 fn edit_keyboard(inside: &mut Inside, request: &Value) -> Said {
@@ -587,7 +765,7 @@ fn edit_keyboard(inside: &mut Inside, request: &Value) -> Said {
         return refuse(400, NOT_MODIFIED);
     }
     message.keyboard = keyboard;
-    Ok(json!({"message_id": message.id, "date": 0, "text": message.text}))
+    Ok(shown(message))
 }
 
 fn answer_press(inside: &mut Inside, request: &Value) -> Said {
@@ -615,11 +793,16 @@ fn get_chat_member(inside: &Inside, request: &Value) -> Said {
     {
         return refuse(400, "Bad Request: chat not found");
     }
-    if request["user_id"] != BOT_ID {
-        return refuse(400, "Bad Request: user not found");
+    let chat = request["chat_id"].as_i64().unwrap();
+    let known = |person| inside.statuses.get(&(chat, person)).copied();
+    let status = match request["user_id"].as_i64() {
+        Some(BOT_ID) => Some(if inside.blind { "member" } else { "administrator" }),
+        person => person.and_then(known),
+    };
+    match status {
+        Some(status) => Ok(json!({"status": status, "user": {"id": request["user_id"], "first_name": "P"}})),
+        None => refuse(400, "Bad Request: PARTICIPANT_ID_INVALID"),
     }
-    let status = if inside.blind { "member" } else { "administrator" };
-    Ok(json!({"status": status, "user": {"id": BOT_ID, "is_bot": true, "first_name": "Paperwire"}}))
 }
 
 fn set_my_commands(request: &Value) -> Said {
