@@ -93,6 +93,8 @@ pub struct Discord {
     pub requests_per_second: u32,
     /// Messages per 5 seconds in one channel until the headers of Discord's answers say otherwise (in practice: 5).
     pub per_channel_per_5_seconds: u32,
+    /// The id of a role whose members may change settings, beside those whom Discord lets manage the channel.
+    pub manager_role: Option<u64>,
 }
 
 /// `[web]`.
@@ -664,6 +666,26 @@ PAPERWIRE_TELEGRAM_TOKEN: unknown variable; did you mean PAPERWIRE_TELEGRAM__TOK
                 "{found}"
             );
             assert!(!found.contains("SECRET"), "{found}");
+        }
+    }
+
+    #[test]
+    fn the_role_that_may_change_settings_is_named_by_its_id() {
+        let role = |given| with_env("", &[("PAPERWIRE_DISCORD__MANAGER_ROLE", given)]).discord;
+        assert_eq!(role("987654321098765432").manager_role, Some(987_654_321_098_765_432));
+        assert_eq!(parse("").discord.manager_role, None);
+        let config = parse("[discord]\nmanager_role = \"42\"");
+        assert!(
+            config.show().contains("manager_role = \"42\"  # paperwire.toml:2\n"),
+            "{}",
+            config.show()
+        );
+        for wrong in ["0", "-1", "+1", "Editors", "<@&42>", "18446744073709551616"] {
+            let found = errors("", &[("PAPERWIRE_DISCORD__MANAGER_ROLE", wrong)]);
+            assert!(
+                found.contains("discord.manager_role") && found.contains("Copy Role ID"),
+                "{found}"
+            );
         }
     }
 

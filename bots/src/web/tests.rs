@@ -10,7 +10,7 @@ use paperwire_core::channel::{Activity, Channel, Platform, Seq, Settings, Style,
 use paperwire_core::delivery::{Delivery, DeliveryId, Tag};
 use paperwire_core::digest::{Digest, DigestId, Entry, EntryBrief, RenderingId};
 use paperwire_core::erratum::{Detail, Errata, Erratum, Kind};
-use paperwire_core::message::{self, Block, Part, Span, plain};
+use paperwire_core::message::{self, Block, Message, Part, Span, plain};
 use paperwire_core::paper::{Field, Paper};
 use paperwire_core::source::{SourceKind, Window};
 use paperwire_core::store::{ContentRecord, DigestSummary, IntakeRecord, MatchRecord, StoreError, WindowRecord, Write};
