@@ -486,8 +486,8 @@ async fn papers_of_a_posted_part_are_voted_for_with_a_button_or_from_a_menu_and_
 
 #[tokio::test]
 async fn a_notice_is_for_the_asker_alone_and_silence_to_a_press_shows_nothing_at_all() {
-    let fake = FakeDiscord::start().await;
     for (manner, on_command, on_press) in [(Manner::Notice, 4, 4), (Manner::Silent, 4, 6), (Manner::Reply, 4, 4)] {
+        let fake = FakeDiscord::start().await;
         let bot = Bot::start(&fake, StubDesk::answering(answer("no", &[], manner), 9), LONG);
         fake.ready().await;
         let alone = u64::from(manner != Manner::Reply) * EPHEMERAL;
@@ -508,7 +508,6 @@ async fn a_notice_is_for_the_asker_alone_and_silence_to_a_press_shows_nothing_at
             assert_eq!(body["flags"].as_u64().unwrap_or(alone) & EPHEMERAL, alone, "{manner:?}");
         }
         assert_eq!(bot.stop().await, Ok(()));
-        fake.left().await;
     }
 }
 
@@ -551,12 +550,12 @@ async fn a_reading_list_is_exported_as_a_file() {
 
 #[tokio::test]
 async fn what_is_typed_is_completed_and_a_desk_that_thinks_too_long_suggests_nothing() {
-    let fake = FakeDiscord::start().await;
     let choice = |n: u32| Choice {
         label: format!("{n}. {}", "x".repeat(200)),
         value: n.to_string(),
     };
     for (choices, expected) in [(Some((1..=30).map(choice).collect()), 25), (None, 0)] {
+        let fake = FakeDiscord::start().await;
         let desk = Arc::new(StubDesk {
             choices,
             ..StubDesk::with(Answer::sentence("", Lang::En), 0)
@@ -575,7 +574,6 @@ async fn what_is_typed_is_completed_and_a_desk_that_thinks_too_long_suggests_not
             ("cach", Suggest::Papers, Place::discord(CHANNEL), Lang::Zh)
         );
         assert_eq!(bot.stop().await, Ok(()));
-        fake.left().await;
     }
 }
 
