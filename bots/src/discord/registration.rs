@@ -57,7 +57,7 @@ fn suggests(suggest: Suggest) -> bool {
 }
 
 /// What people read of a word that can be chosen, in Chinese and in English. Names of formats are the same everywhere.
-fn shown<'a>(choice: &'a str) -> (&'a str, &'a str) {
+fn shown(choice: &str) -> (&str, &str) {
     match choice {
         "zh" => ("中文", "中文 (Chinese)"),
         "en" => ("English（英文）", "English"),
