@@ -555,7 +555,10 @@ fn refused(status: StatusCode, headers: &HeaderMap, body: &[u8]) -> SendError {
             reason: format!("{reason}: {TOKEN_HELP}"),
         },
         // A locked thread, a channel without text: whatever the status, it cannot be written to.
-        (_, 160_005 | 50_008) => SendError::Gone { reason },
+        (_, 160_005) => SendError::Gone { reason },
+        (_, 50_008) => SendError::Gone {
+            reason: format!("{reason}; a forum has no text of its own: give the commands inside of one of its posts"),
+        },
         // The bot is meant, not the channel: to be verified, blocked on the way.
         (StatusCode::FORBIDDEN, 0 | 40_001 | 40_002 | 40_333) => SendError::Unreachable { reason },
         (StatusCode::NOT_FOUND, 0) => SendError::Unreachable {
@@ -635,6 +638,16 @@ mod tests {
                 "{status} {body}: {error:?}"
             );
         }
+    }
+
+    #[test]
+    fn a_forum_cannot_be_written_to_and_the_way_out_is_named() {
+        let body = r#"{"message": "Cannot send messages in a non-text channel", "code": 50008}"#;
+        let error = refusal(400, body);
+        assert!(
+            matches!(&error, SendError::Gone { reason } if reason.contains("inside of one of its posts")),
+            "{error:?}"
+        );
     }
 
     #[test]

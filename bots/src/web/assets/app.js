@@ -118,7 +118,9 @@
     if (pressed.hasAttribute("aria-busy")) return;
     pressed.setAttribute("aria-busy", "true");
     try {
-      const answer = await send(pressed.action, new FormData(pressed, event.submitter));
+      const body = new FormData(pressed);
+      body.set("data", event.submitter.value);
+      const answer = await send(pressed.action, body);
       if (answer) place(answer, pressed);
     } catch {
       note(pressed, complain());
