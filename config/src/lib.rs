@@ -727,7 +727,12 @@ PAPERWIRE_TELEGRAM_TOKEN: unknown variable; did you mean PAPERWIRE_TELEGRAM__TOK
     #[test]
     fn what_is_shown_says_where_it_came_from_and_is_a_configuration_itself() {
         let text = format!("{LOBBY}\n[[topic]]\nid = \"t\"\ntiers = [{{ weight = 2, terms = [\"\\\"a\\\"\\n\"] }}]");
-        let config = with_env(&text, &[("PAPERWIRE_DEFAULTS__LANGUAGE", "zh")]);
+        // The role has no default.
+        let given = [
+            ("PAPERWIRE_DEFAULTS__LANGUAGE", "zh"),
+            ("PAPERWIRE_DISCORD__MANAGER_ROLE", "42"),
+        ];
+        let config = with_env(&text, &given);
         let shown = config.show();
         for line in [
             "topics = [\"inference\"]  # paperwire.toml:3\n",
