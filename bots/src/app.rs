@@ -242,7 +242,8 @@ impl App {
                     policy: UncertainPolicy::Resend,
                     ops: base.ops.clone(),
                 });
-                Some(discord::gateway::Settings::new(http.clone(), base_url, token.clone()))
+                let settings = discord::gateway::Settings::new(http.clone(), base_url, token.clone());
+                Some(settings.managed_by(config.discord.manager_role))
             }
             None => None,
         };

@@ -2,6 +2,9 @@
 //! and repeats requests on its own; the gateway and its models are serenity's.
 
 pub mod amend;
+mod components;
 pub mod gateway;
+mod interaction;
 pub mod markup;
+mod registration;
 pub mod sender;

@@ -21,7 +21,7 @@ use std::time::Duration;
 
 use axum::extract::rejection::FormRejection;
 use axum::extract::{DefaultBodyLimit, Extension, Form, Path, Query, Request, State};
-use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
 use axum::middleware::Next;
 use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Redirect, Response};
@@ -30,7 +30,7 @@ use axum::{Json, Router};
 use chrono_tz::Tz;
 use futures::{StreamExt, stream};
 use paperwire_core::channel::Place;
-use paperwire_core::command::{self, Answer, Command, CommandError, Question, Standing};
+use paperwire_core::command::{self, Answer, Command, CommandError, Manner, Question, Standing};
 use paperwire_core::locale::Lang;
 use paperwire_core::paper::PaperId;
 use paperwire_core::store::{Result as StoreResult, Store};
@@ -136,6 +136,7 @@ pub fn router(state: WebState, stop: CancellationToken) -> Router {
         .route("/", get(home))
         .route("/c/{name}", get(channel))
         .route("/c/{name}/ask", post(ask).get(asked_already))
+        .route("/c/{name}/press", post(press).get(asked_already))
         .route("/c/{name}/events", get(events))
         .route("/archive", get(archive))
         .route("/digest/{id}", get(digest))
@@ -154,6 +155,7 @@ async fn guarded(State(site): State<Site>, mut request: Request, next: Next) -> 
     let chosen = query(request.uri(), "lang").and_then(|code| code.parse::<Lang>().ok());
     let lang = chosen.unwrap_or_else(|| language(request.headers(), site.state.lang));
     let host = guard::host(request.headers(), request.uri());
+    let mut stranger = None;
     let mut response = if !guard::host_allowed(&host, &site.state.hosts) {
         let shown: String = host.chars().take(80).collect();
         let page = site
@@ -167,6 +169,14 @@ async fn guarded(State(site): State<Site>, mut request: Request, next: Next) -> 
         html(StatusCode::FORBIDDEN, page)
     } else {
         request.extensions_mut().insert(lang);
+        if request.method() == Method::POST {
+            let known = guard::asker(request.headers());
+            let asker = known.or_else(|| {
+                stranger = guard::new_asker();
+                stranger.clone()
+            });
+            request.extensions_mut().insert(Asker(asker));
+        }
         next.run(request).await
     };
     let headers = response.headers_mut();
@@ -180,7 +190,10 @@ async fn guarded(State(site): State<Site>, mut request: Request, next: Next) -> 
             "lang=zh; Path=/; Max-Age=31536000; SameSite=Lax; HttpOnly",
             "lang=en; Path=/; Max-Age=31536000; SameSite=Lax; HttpOnly",
         );
-        headers.insert(header::SET_COOKIE, HeaderValue::from_static(cookie));
+        headers.append(header::SET_COOKIE, HeaderValue::from_static(cookie));
+    }
+    if let Some(cookie) = stranger.and_then(|name| guard::asker_cookie(&name)) {
+        headers.append(header::SET_COOKIE, cookie);
     }
     response
 }
@@ -295,6 +308,84 @@ async fn channel(
     Ok(html(StatusCode::OK, frame.channel(&view, None)))
 }
 
+/// Who asks: a name that the browser keeps, so that everybody has one vote.
+#[derive(Debug, Clone)]
+struct Asker(Option<String>);
+
+/// Somebody at a channel's page.
+struct Reader {
+    site: Site,
+    lang: Lang,
+    asker: Asker,
+    place: Place,
+    view: read::ChannelView,
+    /// Whether the answer alone is wanted.
+    alone: bool,
+}
+
+impl Reader {
+    async fn at(site: Site, lang: Lang, asker: Asker, name: &str, headers: &HeaderMap) -> Result<Self, Response> {
+        let (place, view) = site.channel(lang, name).await?;
+        Ok(Self {
+            site,
+            lang,
+            asker,
+            place,
+            view,
+            alone: headers.contains_key(FRAGMENT),
+        })
+    }
+
+    /// The desk's answer. Whoever can open the page runs the bot: it asks nobody who they are.
+    async fn ask(&self, command: Result<Command, CommandError>, reply_to: Option<String>) -> Answer {
+        let desk = &self.site.state.desk;
+        if !desk.serves(&self.place) {
+            return sentence(self.lang, self.lang.not_served());
+        }
+        let question = Question {
+            asker: self.asker.0.clone(),
+            command,
+            place: self.place.clone(),
+            parent: None,
+            reply_to,
+            standing: Standing::Manager,
+            fallback_lang: self.lang,
+        };
+        desk.answer(question).await
+    }
+
+    /// The channel's page with the answer, or the answer alone.
+    fn shows(&self, status: StatusCode, question: Option<&str>, answer: &Answer) -> Response {
+        let base = html::path("/c/", &self.view.name);
+        let asked = Asked {
+            question,
+            answer,
+            base: &base,
+        };
+        // What was typed is always answered.
+        let silent = answer.manner == Manner::Silent && question.is_none();
+        match (self.alone, silent) {
+            (true, true) => StatusCode::NO_CONTENT.into_response(),
+            (true, false) => html(status, pages::answer_html(&asked)),
+            (false, _) => {
+                let frame = self.site.frame(self.lang, base.clone());
+                html(status, frame.channel(&self.view, Some(&asked).filter(|_| !silent)))
+            }
+        }
+    }
+
+    /// Why a form could not be read.
+    fn refuses(&self, rejection: &FormRejection) -> Response {
+        let status = rejection.status();
+        let why = if status == StatusCode::PAYLOAD_TOO_LARGE {
+            words::ask_too_long(self.lang)
+        } else {
+            words::ask_unreadable(self.lang)
+        };
+        self.shows(status, Some("…"), &sentence(self.lang, why))
+    }
+}
+
 #[derive(Deserialize)]
 struct Ask {
     text: String,
@@ -303,53 +394,47 @@ struct Ask {
 async fn ask(
     State(site): State<Site>,
     Extension(lang): Extension<Lang>,
+    Extension(asker): Extension<Asker>,
     Path(name): Path<String>,
     headers: HeaderMap,
     form: Result<Form<Ask>, FormRejection>,
 ) -> Result<Response, Response> {
-    let alone = headers.contains_key(FRAGMENT);
-    let (place, view) = site.channel(lang, &name).await?;
-    let (status, text, answer) = match form {
-        Ok(Form(Ask { text })) => {
-            let text = text.trim().to_owned();
-            let answer = match understand(&text) {
-                Some(command) => {
-                    let question = Question {
-                        asker: None,
-                        command,
-                        place,
-                        parent: None,
-                        reply_to: None,
-                        standing: Standing::Member,
-                        fallback_lang: lang,
-                    };
-                    site.state.desk.answer(question).await
-                }
-                None if text.is_empty() => sentence(lang, words::ask_empty(lang)),
-                None => sentence(lang, words::ask_help(lang)),
-            };
-            (StatusCode::OK, text, answer)
-        }
-        Err(rejection) => {
-            let status = rejection.status();
-            let why = if status == StatusCode::PAYLOAD_TOO_LARGE {
-                words::ask_too_long(lang)
-            } else {
-                words::ask_unreadable(lang)
-            };
-            (status, "…".to_owned(), sentence(lang, why))
-        }
+    let reader = Reader::at(site, lang, asker, &name, &headers).await?;
+    let text = match form {
+        Ok(Form(Ask { text })) => text.trim().to_owned(),
+        Err(rejection) => return Ok(reader.refuses(&rejection)),
     };
-    let asked = Asked {
-        question: &text,
-        answer: &answer,
+    let answer = match understand(&text) {
+        Some(command) => reader.ask(command, None).await,
+        None if text.is_empty() => sentence(lang, words::ask_empty(lang)),
+        None => sentence(lang, words::ask_help(lang)),
     };
-    let page = if alone {
-        pages::answer_html(&asked)
-    } else {
-        site.frame(lang, html::path("/c/", &name)).channel(&view, Some(&asked))
+    Ok(reader.shows(StatusCode::OK, Some(&text), &answer))
+}
+
+#[derive(Deserialize)]
+struct Pressed {
+    /// What the button carries.
+    data: String,
+    /// The id of the message below which it stands; an answer has none.
+    message: Option<String>,
+}
+
+async fn press(
+    State(site): State<Site>,
+    Extension(lang): Extension<Lang>,
+    Extension(asker): Extension<Asker>,
+    Path(name): Path<String>,
+    headers: HeaderMap,
+    form: Result<Form<Pressed>, FormRejection>,
+) -> Result<Response, Response> {
+    let reader = Reader::at(site, lang, asker, &name, &headers).await?;
+    let Pressed { data, message } = match form {
+        Ok(Form(pressed)) => pressed,
+        Err(rejection) => return Ok(reader.refuses(&rejection)),
     };
-    Ok(html(status, page))
+    let answer = reader.ask(Ok(Command::Press(data)), message).await;
+    Ok(reader.shows(StatusCode::OK, None, &answer))
 }
 
 /// The address of an answer's page, opened again: the channel.
@@ -388,6 +473,7 @@ async fn events(
     let (recent, to_come) = site.state.live.listen();
     let (place, view) = site.channel(lang, &name).await?;
     let post_lang = view.lang;
+    let base = html::path("/c/", &name);
     let zone = view.zone;
     let shown = move |post: &Post| PostView {
         key: post.key.clone(),
@@ -417,14 +503,15 @@ async fn events(
         });
     let events = stream::iter(posts.into_iter().map(|post| (post, false)))
         .chain(live)
-        .map(move |(post, edited)| Ok::<_, Infallible>(event(&post, edited, lang)))
+        .map(move |(post, edited)| Ok::<_, Infallible>(event(&post, edited, &base, lang)))
         .take_until(site.stop.clone().cancelled_owned());
     Ok(Sse::new(events).keep_alive(KeepAlive::default()).into_response())
 }
 
-fn event(post: &PostView, edited: bool, reader: Lang) -> Event {
+fn event(post: &PostView, edited: bool, base: &str, reader: Lang) -> Event {
     let title = post.message.as_ref().map_or("", |message| markup::split(message).0);
-    let data = json!({ "key": post.key, "title": title, "html": pages::post_html(post, reader), "edited": edited });
+    let data =
+        json!({ "key": post.key, "title": title, "html": pages::post_html(post, base, reader), "edited": edited });
     let event = Event::default().data(data.to_string());
     // An id with a line break would end the field; an edit is not the latest that a reader has.
     if edited || post.key.chars().any(char::is_control) {

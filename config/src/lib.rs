@@ -95,6 +95,8 @@ pub struct Discord {
     pub requests_per_second: u32,
     /// Messages per 5 seconds in one channel until the headers of Discord's answers say otherwise (in practice: 5).
     pub per_channel_per_5_seconds: u32,
+    /// The id of a role whose members may change settings, beside those whom Discord lets manage the channel.
+    pub manager_role: Option<u64>,
 }
 
 /// `[web]`.
@@ -696,6 +698,26 @@ PAPERWIRE_TELEGRAM_TOKEN: unknown variable; did you mean PAPERWIRE_TELEGRAM__TOK
     }
 
     #[test]
+    fn the_role_that_may_change_settings_is_named_by_its_id() {
+        let role = |given| with_env("", &[("PAPERWIRE_DISCORD__MANAGER_ROLE", given)]).discord;
+        assert_eq!(role("987654321098765432").manager_role, Some(987_654_321_098_765_432));
+        assert_eq!(parse("").discord.manager_role, None);
+        let config = parse("[discord]\nmanager_role = \"42\"");
+        assert!(
+            config.show().contains("manager_role = \"42\"  # paperwire.toml:2\n"),
+            "{}",
+            config.show()
+        );
+        for wrong in ["0", "-1", "+1", "Editors", "<@&42>", "18446744073709551616"] {
+            let found = errors("", &[("PAPERWIRE_DISCORD__MANAGER_ROLE", wrong)]);
+            assert!(
+                found.contains("discord.manager_role") && found.contains("Copy Role ID"),
+                "{found}"
+            );
+        }
+    }
+
+    #[test]
     fn a_channel_has_what_it_chooses_and_the_defaults_for_the_rest() {
         let config = parse(&format!(
             "[defaults]\nschedule = \"0 8 * * mon\"\ntimezone = \"Asia/Shanghai\"\nlanguage = \"zh\"\n\
@@ -736,7 +758,12 @@ PAPERWIRE_TELEGRAM_TOKEN: unknown variable; did you mean PAPERWIRE_TELEGRAM__TOK
     #[test]
     fn what_is_shown_says_where_it_came_from_and_is_a_configuration_itself() {
         let text = format!("{LOBBY}\n[[topic]]\nid = \"t\"\ntiers = [{{ weight = 2, terms = [\"\\\"a\\\"\\n\"] }}]");
-        let config = with_env(&text, &[("PAPERWIRE_DEFAULTS__LANGUAGE", "zh")]);
+        // The role has no default.
+        let given = [
+            ("PAPERWIRE_DEFAULTS__LANGUAGE", "zh"),
+            ("PAPERWIRE_DISCORD__MANAGER_ROLE", "42"),
+        ];
+        let config = with_env(&text, &given);
         let shown = config.show();
         for line in [
             "topics = [\"inference\"]  # paperwire.toml:3\n",

@@ -223,7 +223,22 @@ fn discord(section: &Section<'_>, errors: &mut Vec<ConfigError>) -> Discord {
         api_url,
         requests_per_second: section.whole("requests_per_second", 50),
         per_channel_per_5_seconds: section.whole("per_channel_per_5_seconds", 5),
+        manager_role: manager_role(section, errors),
     }
+}
+
+fn manager_role(section: &Section<'_>, errors: &mut Vec<ConfigError>) -> Option<u64> {
+    let given = section.text("manager_role")?;
+    let digits = given.bytes().all(|byte| byte.is_ascii_digit());
+    let id = given.parse().ok().filter(|&id| digits && id > 0);
+    if id.is_none() {
+        errors.push(section.error(
+            "manager_role",
+            format!("{} is no id of a role", quoted(given)),
+            "turn on Developer Mode in Discord's settings, right-click the role, choose “Copy Role ID”, and put that number here",
+        ));
+    }
+    id
 }
 
 fn web(section: &Section<'_>, errors: &mut Vec<ConfigError>) -> Web {

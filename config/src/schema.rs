@@ -59,6 +59,7 @@ const DISCORD: &[Key] = &[
     key("api_url", Kind::Text),
     key("requests_per_second", RATE),
     key("per_channel_per_5_seconds", RATE),
+    key("manager_role", Kind::Text),
 ];
 
 const WEB: &[Key] = &[

@@ -99,6 +99,9 @@ pub(crate) fn show(config: &Config) -> String {
     page.line("api_url", config.discord.api_url.as_str());
     page.line("requests_per_second", config.discord.requests_per_second);
     page.line("per_channel_per_5_seconds", config.discord.per_channel_per_5_seconds);
+    if let Some(role) = config.discord.manager_role {
+        page.line("manager_role", role.to_string());
+    }
 
     page.section("[web]", "web".to_owned());
     page.line("enabled", config.web.enabled);

@@ -506,6 +506,29 @@ impl Lang {
         self.pick("这个按钮已不再使用。", "This button is no longer in use.")
     }
 
+    /// In a place that the configuration leaves out.
+    pub fn not_served(self) -> &'static str {
+        self.pick(
+            "我不在这里服务：运行者没有允许这个地方。",
+            "I do not serve this place: whoever runs this bot has not allowed it.",
+        )
+    }
+
+    /// What a vote for a paper says.
+    pub fn vote_up(self) -> &'static str {
+        self.pick("值得一读", "Worth reading")
+    }
+
+    /// What a vote against a paper says.
+    pub fn vote_down(self) -> &'static str {
+        self.pick("不感兴趣", "Not for us")
+    }
+
+    /// What putting a paper on one's reading list is called.
+    pub fn vote_save(self) -> &'static str {
+        self.pick("加入阅读清单", "Save to my reading list")
+    }
+
     /// A paused channel goes on.
     pub fn resumed(self) -> &'static str {
         self.pick(
@@ -583,7 +606,7 @@ mod tests {
             lang.categories_label(), lang.brief_label(), lang.comments_label(), lang.abstract_link(), lang.code_link(),
             lang.no_digest_yet(), lang.which_paper(), lang.topics_title(), lang.followed(), lang.not_followed(),
             lang.no_schedule(), lang.paused(), lang.help_title(), lang.about(), lang.help_reply_tip(), lang.resumed(),
-            lang.trouble(), lang.unknown_button(),
+            lang.trouble(), lang.unknown_button(), lang.not_served(), lang.vote_up(), lang.vote_down(), lang.vote_save(),
         ];
         all.extend(fixed.map(str::to_owned));
         all.extend([

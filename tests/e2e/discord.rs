@@ -11,7 +11,8 @@ use paperwire::discord::gateway::{self, GatewayError, Settings};
 use paperwire::discord::{markup, sender::Sender};
 use paperwire::messenger::{Answered, Messenger};
 use paperwire_core::channel::Place;
-use paperwire_core::command::{Answer, Command, PaperQuery, Question, TABLE};
+use paperwire_core::command::press::Button;
+use paperwire_core::command::{Answer, Attachment, Command, Manner, PaperQuery, Question, Standing, Suggest, TABLE};
 use paperwire_core::delivery::{LimitScope, Looked, Missing, SendError, Tag};
 use paperwire_core::limiter::Signal;
 use paperwire_core::locale::Lang;
@@ -22,24 +23,46 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use crate::fake::discord::{ASKER, FakeDiscord, Fault, Reply, Right, TOKEN};
+use crate::fake::discord::{ASKER, FakeDiscord, Fault, Reply, Right, TOKEN, Who};
 
+/// The role whose members may change settings.
+const EDITORS: u64 = 42;
 const CHANNEL: u64 = 123_456_789_012_345_678;
 
 /// Answers with what it is told, as soon as there is a permit.
 struct StubDesk {
     permits: Semaphore,
-    message: Message,
+    answer: Answer,
     asked: Mutex<Vec<Question>>,
+    typed: Mutex<Vec<Typing>>,
+    /// What it suggests; for ever thinking when there is nothing.
+    choices: Option<Vec<Choice>>,
+    refused: Option<Place>,
 }
 
 impl StubDesk {
     fn new(message: Message, permits: usize) -> Arc<Self> {
-        Arc::new(Self {
+        Self::answering(Answer::new(message, Lang::En), permits)
+    }
+
+    fn answering(answer: Answer, permits: usize) -> Arc<Self> {
+        Arc::new(Self::with(answer, permits))
+    }
+
+    fn with(answer: Answer, permits: usize) -> Self {
+        Self {
             permits: Semaphore::new(permits),
-            message,
+            answer,
             asked: Mutex::default(),
-        })
+            typed: Mutex::default(),
+            choices: Some(Vec::new()),
+            refused: None,
+        }
+    }
+
+    /// What was asked last.
+    fn last(&self) -> Question {
+        self.asked.lock().unwrap().last().cloned().unwrap()
     }
 }
 
@@ -48,21 +71,25 @@ impl Desk for StubDesk {
         async move {
             self.asked.lock().unwrap().push(question);
             self.permits.acquire().await.unwrap().forget();
-            Answer::new(self.message.clone(), Lang::En)
+            self.answer.clone()
         }
         .boxed()
     }
 
-    fn suggest(&self, _: Typing) -> BoxFuture<'_, Vec<Choice>> {
-        Box::pin(std::future::ready(Vec::new()))
+    fn suggest(&self, typing: Typing) -> BoxFuture<'_, Vec<Choice>> {
+        self.typed.lock().unwrap().push(typing);
+        match self.choices.clone() {
+            Some(choices) => std::future::ready(choices).boxed(),
+            None => std::future::pending().boxed(),
+        }
     }
 
     fn inline(&self, _: Inline) -> BoxFuture<'_, (Vec<Found>, Option<u32>)> {
         Box::pin(std::future::ready((Vec::new(), None)))
     }
 
-    fn serves(&self, _: &Place) -> bool {
-        true
+    fn serves(&self, place: &Place) -> bool {
+        self.refused.as_ref() != Some(place)
     }
 
     fn moved(&self, _: Place, _: Place) -> BoxFuture<'_, ()> {
@@ -80,7 +107,7 @@ impl Bot {
         let stop = CancellationToken::new();
         let settings = Settings {
             answer_within,
-            ..Settings::new(Client::new(), fake.url(), TOKEN.into())
+            ..Settings::new(Client::new(), fake.url(), TOKEN.into()).managed_by(Some(EDITORS))
         };
         let running = tokio::spawn(gateway::run(settings, desk, stop.clone()));
         Self { stop, running }
@@ -263,9 +290,10 @@ async fn a_token_that_is_revoked_later_ends_what_otherwise_never_gives_up() {
 }
 
 #[tokio::test]
-async fn a_pressed_button_is_answered_to_whoever_pressed_it_in_the_channels_language() {
+async fn what_a_part_is_hears_only_whoever_pressed_its_button() {
     let fake = FakeDiscord::start().await;
-    let bot = Bot::start(&fake, StubDesk::new(Message::sentence("help"), 9), LONG);
+    let desk = StubDesk::new(Message::sentence("help"), 9);
+    let bot = Bot::start(&fake, desk.clone(), LONG);
     fake.ready().await;
     let sender = Sender::new(hasty(), &fake.url(), TOKEN.into());
     let digest = Message {
@@ -283,32 +311,337 @@ async fn a_pressed_button_is_answered_to_whoever_pressed_it_in_the_channels_lang
         .await
         .outcome
         .unwrap();
-    let mut message = fake.messages(CHANNEL).remove(0);
+    let message = fake.messages(CHANNEL).remove(0);
     assert_eq!(message["components"][0]["components"][0]["label"], "ⓘ 2/5");
     let pressed = fake.press(CHANNEL, &message);
-    message["components"][0]["components"][0]["custom_id"] = json!("of an earlier version");
-    let unknown = fake.press(CHANNEL, &message);
-    for (asked, begins) in [(pressed, "help"), (unknown, "这个按钮已不再使用。")] {
+    let replies = fake.replies(&pressed, 1).await;
+    let [Reply::Callback(4, body)] = replies.as_slice() else {
+        panic!("{replies:?}")
+    };
+    assert_eq!(body["content"], "help");
+    assert_eq!(body["flags"].as_u64().unwrap() & EPHEMERAL, EPHEMERAL, "{body}");
+    let question = desk.last();
+    assert_eq!(question.command, Ok(Command::About));
+    assert_eq!(question.reply_to, message["id"].as_str().map(str::to_owned));
+    assert_eq!(bot.stop().await, Ok(()));
+}
+
+/// The flag of a message for the asker alone (Message Resource, “Message Flags”).
+const EPHEMERAL: u64 = 64;
+
+#[tokio::test]
+async fn a_slow_answer_to_a_press_follows_as_soon_as_it_is_there() {
+    let fake = FakeDiscord::start().await;
+    let desk = StubDesk::new(Message::sentence("help"), 0);
+    let bot = Bot::start(&fake, desk.clone(), SHORT);
+    fake.ready().await;
+    let sender = Sender::new(hasty(), &fake.url(), TOKEN.into());
+    post(&sender, "key-1").await.unwrap();
+    let pressed = fake.press(CHANNEL, &fake.messages(CHANNEL)[0]);
+    assert!(matches!(
+        fake.replies(&pressed, 1).await.as_slice(),
+        [Reply::Callback(6, _)]
+    ));
+    desk.permits.add_permits(1);
+    let replies = fake.replies(&pressed, 2).await;
+    assert!(
+        matches!(&replies[1], Reply::Followup(body) if body["flags"].as_u64().unwrap() & EPHEMERAL > 0),
+        "{replies:?}"
+    );
+    assert_eq!(bot.stop().await, Ok(()));
+}
+
+fn answer(text: &str, buttons: &[(&str, &str)], manner: Manner) -> Answer {
+    let row = buttons.iter().map(|(label, data)| Button {
+        label: (*label).to_owned(),
+        data: (*data).to_owned(),
+    });
+    Answer {
+        buttons: vec![row.collect()],
+        ..Answer::sentence(text, Lang::En).shown(manner)
+    }
+}
+
+#[tokio::test]
+async fn a_button_turns_the_page_in_the_message_itself() {
+    let fake = FakeDiscord::start().await;
+    let desk = StubDesk::answering(
+        answer("Page 2 @everyone", &[("‹", "q:1:0"), ("›", "q:1:2")], Manner::Replace),
+        9,
+    );
+    let bot = Bot::start(&fake, desk.clone(), LONG);
+    fake.ready().await;
+    // Nothing was pressed that it could take the place of.
+    let asked = fake.interact(CHANNEL, "search", &[("words", "kv cache")]);
+    let replies = fake.replies(&asked, 1).await;
+    assert!(matches!(&replies[0], Reply::Callback(4, body) if body["flags"].as_u64().unwrap() & EPHEMERAL == 0));
+    let message = fake.posted(CHANNEL, &replies[0]);
+    let pressed = fake.press_as(CHANNEL, &message, "q:1:2", Who::Member);
+    let replies = fake.replies(&pressed, 1).await;
+    let [Reply::Callback(7, body)] = replies.as_slice() else {
+        panic!("{replies:?}")
+    };
+    assert_eq!(body["allowed_mentions"]["parse"], json!([]));
+    let now = &fake.messages(CHANNEL)[0];
+    assert_eq!(now["content"], "Page 2 @\u{200b}everyone");
+    assert_eq!(now["components"][0]["components"][1]["custom_id"], "q:1:2");
+    let question = desk.last();
+    assert_eq!(question.command, Ok(Command::Press("q:1:2".to_owned())));
+    assert_eq!(question.reply_to, message["id"].as_str().map(str::to_owned));
+    assert_eq!(bot.stop().await, Ok(()));
+}
+
+#[tokio::test]
+async fn a_page_that_comes_late_still_takes_the_place_of_the_other() {
+    let fake = FakeDiscord::start().await;
+    let desk = StubDesk::answering(answer("Page 2", &[], Manner::Replace), 1);
+    let bot = Bot::start(&fake, desk.clone(), SHORT);
+    fake.ready().await;
+    let reply = Reply::Followup(json!({ "content": "Page 1", "components": [{ "type": 1, "components":
+        [{ "type": 2, "style": 2, "label": "›", "custom_id": "q:1:1" }] }] }));
+    let message = fake.posted(CHANNEL, &reply);
+    desk.permits.forget_permits(1);
+    let pressed = fake.press(CHANNEL, &message);
+    fake.replies(&pressed, 1).await;
+    desk.permits.add_permits(1);
+    let replies = fake.replies(&pressed, 2).await;
+    assert!(
+        matches!(replies.as_slice(), [Reply::Callback(6, _), Reply::Edit(_)]),
+        "{replies:?}"
+    );
+    let now = &fake.messages(CHANNEL)[0];
+    assert_eq!((&now["content"], &now["components"]), (&json!("Page 2"), &json!([])));
+    assert_eq!(bot.stop().await, Ok(()));
+}
+
+/// A part of a digest with so many papers.
+fn digest(papers: u32) -> Part {
+    let entry = |number| {
+        Block::Entry(Entry {
+            number: Some(number),
+            title: format!("On *caching*, {number}"),
+            link: Some("https://arxiv.org/abs/2510.00001".into()),
+            ..Entry::default()
+        })
+    };
+    let blocks = (1..=papers).map(entry).collect();
+    markup::render(&Message {
+        running_title: "Caching".into(),
+        blocks,
+    })
+    .remove(0)
+}
+
+#[tokio::test]
+async fn papers_of_a_posted_part_are_voted_for_with_a_button_or_from_a_menu_and_the_part_stays() {
+    let fake = FakeDiscord::start().await;
+    let desk = StubDesk::answering(answer("👍", &[], Manner::Replace), 9);
+    let bot = Bot::start(&fake, desk.clone(), LONG);
+    fake.ready().await;
+    let sender = Sender::new(hasty(), &fake.url(), TOKEN.into());
+    let place = Place::discord(CHANNEL);
+    for (key, papers) in [("key-1", 1), ("key-30", 30)] {
+        sender
+            .send(&place, &digest(papers), &Tag::only(key))
+            .await
+            .outcome
+            .unwrap();
+    }
+    let before = fake.messages(CHANNEL);
+    let menu = &before[1]["components"][2]["components"][0];
+    assert_eq!(menu["options"].as_array().unwrap().len(), 25);
+    assert_eq!(
+        menu["options"][6],
+        json!({ "label": "7. On *caching*, 7", "value": "7" })
+    );
+    for (asked, data) in [
+        (fake.press_as(CHANNEL, &before[0], "u:1", Who::Member), "u:1"),
+        (fake.choose(CHANNEL, &before[1], "s", "7"), "s:7"),
+    ] {
         let replies = fake.replies(&asked, 1).await;
         let [Reply::Callback(4, body)] = replies.as_slice() else {
+            panic!("a part that is looked for by its mark stays as it is: {replies:?}")
+        };
+        assert_eq!(body["flags"].as_u64().unwrap() & EPHEMERAL, EPHEMERAL);
+        assert!(
+            desk.asked
+                .lock()
+                .unwrap()
+                .iter()
+                .any(|q| q.command == Ok(Command::Press(data.to_owned())))
+        );
+    }
+    assert_eq!(fake.messages(CHANNEL), before);
+    // An edit keeps both, and it is still found.
+    let id = before[1]["id"].as_str().unwrap();
+    sender
+        .edit(&place, id, &digest(29), &Tag::only("key-30"))
+        .await
+        .outcome
+        .unwrap();
+    assert_eq!(fake.messages(CHANNEL)[1]["components"], before[1]["components"]);
+    assert_eq!(look(&sender, "key-30").await, Looked::There(id.to_owned()));
+    assert_eq!(bot.stop().await, Ok(()));
+}
+
+#[tokio::test]
+async fn a_notice_is_for_the_asker_alone_and_silence_to_a_press_shows_nothing_at_all() {
+    for (manner, on_command, on_press) in [(Manner::Notice, 4, 4), (Manner::Silent, 4, 6), (Manner::Reply, 4, 4)] {
+        let fake = FakeDiscord::start().await;
+        let bot = Bot::start(&fake, StubDesk::answering(answer("no", &[], manner), 9), LONG);
+        fake.ready().await;
+        let alone = u64::from(manner != Manner::Reply) * EPHEMERAL;
+        let message = fake.posted(
+            CHANNEL,
+            &Reply::Followup(json!({ "content": "x", "components": [{ "type": 1,
+            "components": [{ "type": 2, "style": 2, "label": "x", "custom_id": "fx:0:0" }] }] })),
+        );
+        for (asked, expected) in [
+            (fake.interact(CHANNEL, "resume", &[]), on_command),
+            (fake.press(CHANNEL, &message), on_press),
+        ] {
+            let replies = fake.replies(&asked, 1).await;
+            let [Reply::Callback(kind, body)] = replies.as_slice() else {
+                panic!("{replies:?}")
+            };
+            assert_eq!(*kind, expected, "{manner:?}");
+            assert_eq!(body["flags"].as_u64().unwrap_or(alone) & EPHEMERAL, alone, "{manner:?}");
+        }
+        assert_eq!(bot.stop().await, Ok(()));
+    }
+}
+
+#[tokio::test]
+async fn a_reading_list_is_exported_as_a_file() {
+    let fake = FakeDiscord::start().await;
+    let file = Attachment {
+        name: "saved.bib".into(),
+        mime: "application/x-bibtex",
+        bytes: "@misc{x, title = {阅读}}\r\n".into(),
+    };
+    let with_file = Answer {
+        file: Some(file),
+        ..answer("1 paper", &[("x", "o:1")], Manner::Reply)
+    };
+    let desk = StubDesk::answering(with_file, 1);
+    let bot = Bot::start(&fake, desk.clone(), SHORT);
+    fake.ready().await;
+    let expected =
+        json!([{ "name": "saved.bib", "type": "application/x-bibtex", "text": "@misc{x, title = {阅读}}\r\n" }]);
+    // A request that was not taken is made again with its file.
+    fake.interaction_fault(Fault::BadGateway);
+    let direct = fake.interact(CHANNEL, "saved", &[("export", "bibtex")]);
+    let replies = fake.replies(&direct, 1).await;
+    assert!(
+        matches!(&replies[0], Reply::Callback(4, body) if body["files"] == expected),
+        "{replies:?}"
+    );
+    let late = fake.interact(CHANNEL, "saved", &[("export", "bibtex")]);
+    fake.replies(&late, 1).await;
+    desk.permits.add_permits(1);
+    let replies = fake.replies(&late, 2).await;
+    assert!(
+        matches!(&replies[1], Reply::Edit(body) if body["files"] == expected),
+        "{replies:?}"
+    );
+    assert_eq!(desk.last().command, Ok(Command::Saved("bibtex".into())));
+    assert_eq!(bot.stop().await, Ok(()));
+}
+
+#[tokio::test]
+async fn what_is_typed_is_completed_and_a_desk_that_thinks_too_long_suggests_nothing() {
+    let choice = |n: u32| Choice {
+        label: format!("{n}. {}", "x".repeat(200)),
+        value: n.to_string(),
+    };
+    for (choices, expected) in [(Some((1..=30).map(choice).collect()), 25), (None, 0)] {
+        let fake = FakeDiscord::start().await;
+        let desk = Arc::new(StubDesk {
+            choices,
+            ..StubDesk::with(Answer::sentence("", Lang::En), 0)
+        });
+        let bot = Bot::start(&fake, desk.clone(), LONG);
+        fake.ready().await;
+        let asked = fake.typing(CHANNEL, "paper", "which", "cach");
+        let replies = fake.replies(&asked, 1).await;
+        let [Reply::Callback(8, body)] = replies.as_slice() else {
             panic!("{replies:?}")
         };
-        assert!(body["content"].as_str().unwrap().starts_with(begins), "{body}");
-        assert_eq!(body["flags"].as_u64().unwrap() & 64, 64, "{body}");
+        assert_eq!(body["choices"].as_array().unwrap().len(), expected);
+        let typing = desk.typed.lock().unwrap().pop().unwrap();
+        assert_eq!(
+            (typing.typed.as_str(), typing.suggest, typing.place, typing.lang),
+            ("cach", Suggest::Papers, Place::discord(CHANNEL), Lang::Zh)
+        );
+        assert_eq!(bot.stop().await, Ok(()));
+    }
+}
+
+#[tokio::test]
+async fn who_may_change_settings_comes_from_permissions_or_the_role_and_in_private_everyone_may() {
+    let fake = FakeDiscord::start().await;
+    let desk = StubDesk::new(Message::sentence("ok"), 99);
+    let bot = Bot::start(&fake, desk.clone(), LONG);
+    fake.ready().await;
+    let (manage_channels, administrator) = (1 << 4, 1 << 3);
+    let message = fake.posted(
+        CHANNEL,
+        &Reply::Followup(json!({ "content": "x", "components": [{ "type": 1,
+        "components": [{ "type": 2, "style": 2, "label": "x", "custom_id": "fx:0:0" }] }] })),
+    );
+    for (who, standing) in [
+        (Who::Permitted(manage_channels | 2_048), Standing::Manager),
+        (Who::Permitted(administrator), Standing::Manager),
+        (Who::WithRole(EDITORS), Standing::Manager),
+        (Who::WithRole(EDITORS + 1), Standing::Member),
+        (Who::Member, Standing::Member),
+        (Who::Nondescript, Standing::Unknown),
+        (Who::Private, Standing::Manager),
+    ] {
+        for asked in [
+            fake.interact_as(CHANNEL, "subscribe", &[("rule", "kv cache")], who),
+            fake.press_as(CHANNEL, &message, "fx:0:0", who),
+        ] {
+            fake.replies(&asked, 1).await;
+            let question = desk.last();
+            assert_eq!(
+                (question.standing, question.asker),
+                (standing, Some(ASKER.to_string())),
+                "{who:?}"
+            );
+        }
     }
     assert_eq!(bot.stop().await, Ok(()));
 }
 
 #[tokio::test]
-async fn a_press_does_not_wait_for_a_desk_that_takes_too_long() {
+async fn a_thread_knows_its_channel_and_is_refused_with_it() {
     let fake = FakeDiscord::start().await;
-    let bot = Bot::start(&fake, StubDesk::new(Message::sentence("help"), 0), SHORT);
+    let desk = Arc::new(StubDesk {
+        refused: Some(Place::discord(CHANNEL)),
+        ..StubDesk::with(Answer::sentence("ok", Lang::En), 9)
+    });
+    let bot = Bot::start(&fake, desk.clone(), LONG);
     fake.ready().await;
-    let sender = Sender::new(hasty(), &fake.url(), TOKEN.into());
-    post(&sender, "key-1").await.unwrap();
-    let pressed = fake.press(CHANNEL, &fake.messages(CHANNEL)[0]);
-    let replies = fake.replies(&pressed, 1).await;
-    assert!(content(&replies[0]).starts_with("出错了"), "{replies:?}");
+    let elsewhere = fake.interact_in_thread(CHANNEL + 2, CHANNEL + 1, "topics");
+    fake.replies(&elsewhere, 1).await;
+    let question = desk.last();
+    assert_eq!(question.place, Place::discord(CHANNEL + 2));
+    assert_eq!(question.parent, Some(Place::discord(CHANNEL + 1)));
+    for refused in [
+        fake.interact(CHANNEL, "topics", &[]),
+        fake.interact_in_thread(CHANNEL + 3, CHANNEL, "topics"),
+    ] {
+        let replies = fake.replies(&refused, 1).await;
+        let [Reply::Callback(4, body)] = replies.as_slice() else {
+            panic!("{replies:?}")
+        };
+        assert_eq!(body["content"], Lang::Zh.not_served());
+        assert_eq!(body["flags"].as_u64().unwrap() & EPHEMERAL, EPHEMERAL);
+    }
+    let typing = fake.typing(CHANNEL, "paper", "which", "4");
+    fake.replies(&typing, 1).await;
+    assert!(desk.typed.lock().unwrap().is_empty() && desk.asked.lock().unwrap().len() == 1);
     assert_eq!(bot.stop().await, Ok(()));
 }
 

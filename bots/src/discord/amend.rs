@@ -6,12 +6,32 @@ use std::ops::Range;
 use paperwire_core::message::{Amendment, Part};
 use serde_json::Value;
 
-use super::markup::{APART, DESCRIPTION, EMBED_TEXT, TITLE, escaped, units};
+use super::markup::{APART, DESCRIPTION, EMBED_TEXT, TITLE, escaped, unescaped, units};
 
 /// The numbers of the entries in a part.
 pub fn numbers(part: &Part) -> Vec<u32> {
     let body: Value = serde_json::from_str(&part.payload).unwrap_or_default();
     embeds(&body).flat_map(entries).map(|(number, _)| number).collect()
+}
+
+/// The numbers of the entries in a part with their titles as people read them.
+pub(super) fn titles(part: &Part) -> Vec<(u32, String)> {
+    let body: Value = serde_json::from_str(&part.payload).unwrap_or_default();
+    let title = |embed: &Value, spot| match spot {
+        Spot::Title => said(embed, "title").to_owned(),
+        Spot::Headline(range) => {
+            let headline = said(embed, "description").get(range).unwrap_or_default();
+            let linked = headline.strip_prefix('[').unwrap_or(headline);
+            linked.strip_prefix("**").unwrap_or(linked).to_owned()
+        }
+    };
+    let of = |embed| entries(embed).map(move |(number, spot)| (number, title(embed, spot)));
+    let all = embeds(&body).flat_map(of);
+    all.map(|(number, headline)| {
+        let title = numbered(&headline).map_or("", |(_, title)| title);
+        (number, unescaped(title))
+    })
+    .collect()
 }
 
 /// The part with all of these; `None` when it has not all those entries, or no room.

@@ -6,28 +6,22 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
-use paperwire_core::channel::Place;
-use paperwire_core::command::{ArgKind, Command, CommandError, Question, Standing, TABLE, parse_named};
 use paperwire_core::delivery::SendError;
-use paperwire_core::locale::Lang;
-use paperwire_core::message::Part;
 use reqwest::{Method, StatusCode};
 use secrecy::{ExposeSecret, SecretString};
-use serde_json::{Value, json};
-use serenity::builder::{CreateCommand, CreateCommandOption};
 use serenity::client::{Client, ClientBuilder, Context, EventHandler, RawEventHandler};
 use serenity::gateway::GatewayError as Closed;
 use serenity::http::{Http, HttpBuilder, HttpError};
-use serenity::model::application::{CommandInteraction, CommandOptionType, ComponentInteraction, Interaction};
-use serenity::model::channel::{MessageFlags, PartialChannel};
+use serenity::model::application::Interaction;
 use serenity::model::event::Event;
 use serenity::model::gateway::{BotGateway, GatewayIntents, Ready};
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::markup;
-use super::sender::{Api, MARK, TOKEN_HELP, chain};
+use super::interaction::Interactions;
+use super::registration;
+use super::sender::{Api, TOKEN_HELP, chain};
 use crate::desk::Desk;
 
 /// How long the desk may take for a direct answer. Discord gives three seconds from its side (Interactions, “Receiving and
@@ -43,8 +37,6 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 const SILENCE: Duration = Duration::from_secs(60);
 /// The pause before a connection that ended by itself is made anew.
 const ANEW: Duration = Duration::from_secs(30);
-/// How often one request of an answer is tried.
-const TRIES: u32 = 5;
 
 /// What the gateway needs.
 #[derive(Debug, Clone)]
@@ -57,6 +49,8 @@ pub struct Settings {
     pub token: SecretString,
     /// After which time an answer is deferred (“is thinking …”).
     pub answer_within: Duration,
+    /// The id of a role whose members may change settings, beside those who may manage the channel.
+    pub manager_role: Option<u64>,
 }
 
 impl Settings {
@@ -67,7 +61,15 @@ impl Settings {
             api_url: api_url.into(),
             token,
             answer_within: ANSWER_WITHIN,
+            manager_role: None,
         }
+    }
+
+    /// The members of this role may change settings too.
+    #[must_use]
+    pub fn managed_by(mut self, role: Option<u64>) -> Self {
+        self.manager_role = role;
+        self
     }
 }
 
@@ -162,11 +164,15 @@ async fn connect(
         .ratelimiter_disabled(true)
         .client(settings.http.clone())
         .build();
-    let handler = Handler {
+    let interactions = Interactions {
         desk,
         api: Api::new(settings.http.clone(), &settings.api_url),
-        token: settings.token.clone(),
         answer_within: settings.answer_within,
+        manager_role: settings.manager_role,
+    };
+    let handler = Handler {
+        interactions,
+        token: settings.token.clone(),
         tracker: tracker.clone(),
         stop: stop.clone(),
         registered: Arc::clone(ready),
@@ -242,30 +248,6 @@ fn describe(error: serenity::Error) -> String {
     error.to_string()
 }
 
-/// The table of commands as Discord wants it: English by default, Chinese for whoever uses Discord in Chinese.
-fn commands() -> Value {
-    let all: Vec<CreateCommand> = TABLE
-        .iter()
-        .map(|spec| {
-            let command = CreateCommand::new(spec.name)
-                .description(spec.en)
-                .description_localized("zh-CN", spec.zh);
-            spec.args.iter().fold(command, |command, arg| {
-                let kind = match arg.kind {
-                    // Discord has no type for days.
-                    ArgKind::Text | ArgKind::Day | ArgKind::Choice(_) => CommandOptionType::String,
-                };
-                command.add_option(
-                    CreateCommandOption::new(kind, arg.name, arg.en)
-                        .description_localized("zh-CN", arg.zh)
-                        .required(arg.required),
-                )
-            })
-        })
-        .collect();
-    json!(all)
-}
-
 /// Counts interactions that serenity cannot read: it drops them with a debug line, and the asker waits for nothing.
 #[derive(Debug, Default)]
 struct Unreadable {
@@ -288,10 +270,8 @@ impl RawEventHandler for Unreadable {
 }
 
 struct Handler {
-    desk: Arc<dyn Desk>,
-    api: Api,
+    interactions: Interactions,
     token: SecretString,
-    answer_within: Duration,
     tracker: TaskTracker,
     stop: CancellationToken,
     registered: Arc<AtomicBool>,
@@ -310,10 +290,13 @@ impl EventHandler for Handler {
 
     async fn interaction_create(&self, _: Context, interaction: Interaction) {
         if let Interaction::Command(command) = &interaction {
-            self.tracker.track_future(self.answer(command)).await;
+            self.tracker.track_future(self.interactions.command(command)).await;
+        }
+        if let Interaction::Autocomplete(typing) = &interaction {
+            self.tracker.track_future(self.interactions.suggest(typing)).await;
         }
         if let Interaction::Component(press) = &interaction {
-            self.tracker.track_future(self.pressed(press)).await;
+            self.tracker.track_future(self.interactions.pressed(press)).await;
         }
     }
 }
@@ -322,9 +305,14 @@ impl Handler {
     /// Replaces all global commands at once (Bulk Overwrite Global Application Commands): what is no longer in the table
     /// disappears, and the same table again changes nothing.
     async fn register(&self, path: &str) {
-        let commands = commands();
+        let commands = registration::commands();
         for pause in pauses() {
-            let wait = match self.api.call(Method::PUT, path, Some(&self.token), &commands).await {
+            let wait = match self
+                .interactions
+                .api
+                .call(Method::PUT, path, Some(&self.token), &commands)
+                .await
+            {
                 Ok(_) => return,
                 Err(SendError::RateLimited { retry_after, .. }) => retry_after,
                 Err(error @ (SendError::Unreachable { .. } | SendError::Uncertain { .. })) => {
@@ -344,191 +332,13 @@ impl Handler {
             sleep(wait).await;
         }
     }
-
-    async fn answer(&self, command: &CommandInteraction) {
-        let question = question(command);
-        let place = question.place.clone();
-        if let Err(error) = self.reply(command, question).await {
-            let reason = of_an_interaction(error);
-            tracing::warn!(%place, command = command.data.name, reason, "a question on Discord was not answered whole");
-        }
-    }
-
-    /// Answers whoever pressed a button, and nobody else sees it. Every press is answered, or the app shows a failure.
-    async fn pressed(&self, press: &ComponentInteraction) {
-        let callback = format!("/interactions/{}/{}/callback", press.id, press.token);
-        let flags = MessageFlags::EPHEMERAL | MessageFlags::SUPPRESS_EMBEDS;
-        let data = json!({ "content": self.about(press).await, "flags": flags, "allowed_mentions": { "parse": [] } });
-        let reply = json!({ "type": 4, "data": data });
-        if let Err(error) = self.insist(Method::POST, &callback, &reply).await {
-            let reason = of_an_interaction(error);
-            tracing::warn!(channel = %press.channel_id, reason, "a press of a button on Discord was not answered");
-        }
-    }
-
-    /// What a button says: at a part, which digest that is and how to open a paper, in the channel's language.
-    async fn about(&self, press: &ComponentInteraction) -> String {
-        let question = Question {
-            asker: Some(press.user.id.to_string()),
-            reply_to: Some(press.message.id.to_string()),
-            ..asked(
-                Ok(Command::About),
-                press.channel_id.get(),
-                press.channel.as_ref(),
-                &press.locale,
-            )
-        };
-        let lang = question.fallback_lang;
-        if !press.data.custom_id.starts_with(MARK) {
-            return lang.unused_button().to_owned();
-        }
-        match timeout(self.answer_within, self.desk.answer(question)).await {
-            Ok(answer) => answer.message.to_plain(),
-            Err(_) => lang.trouble().to_owned(),
-        }
-    }
-
-    /// Answers directly (callback type 4), or says first that an answer will come (type 5) and then edits that. Further
-    /// parts are follow-ups.
-    async fn reply(&self, command: &CommandInteraction, question: Question) -> Result<(), SendError> {
-        let callback = format!("/interactions/{}/{}/callback", command.id, command.token);
-        let webhook = format!("/webhooks/{}/{}", command.application_id, command.token);
-        let mut answering = self.desk.answer(question);
-        let (answer, deferred) = match timeout(self.answer_within, &mut answering).await {
-            Ok(answer) => (answer, false),
-            Err(_) => {
-                self.insist(Method::POST, &callback, &json!({ "type": 5 })).await?;
-                (answering.await, true)
-            }
-        };
-        let parts = markup::render(&answer.message);
-        let mut bodies = parts.iter().map(body);
-        let first = bodies.next().unwrap_or_default();
-        if deferred {
-            let original = format!("{webhook}/messages/@original");
-            self.insist(Method::PATCH, &original, &first).await?;
-        } else {
-            let reply = json!({ "type": 4, "data": first });
-            self.insist(Method::POST, &callback, &reply).await?;
-        }
-        for body in bodies {
-            self.insist(Method::POST, &webhook, &body).await?;
-        }
-        Ok(())
-    }
-
-    /// Repeats what was certainly not taken. Webhooks have no idempotency key, so a doubtful request is not repeated: a
-    /// part that is missing can be asked for again.
-    async fn insist(&self, method: Method, path: &str, body: &Value) -> Result<(), SendError> {
-        for _ in 1..TRIES {
-            match self.api.call(method.clone(), path, None, body).await {
-                Ok(_) => return Ok(()),
-                Err(SendError::RateLimited { retry_after, .. }) => sleep(retry_after.min(LONGEST_PAUSE)).await,
-                Err(SendError::Unreachable { .. }) => sleep(Duration::from_millis(250)).await,
-                Err(
-                    error @ (SendError::Moved { .. }
-                    | SendError::Gone { .. }
-                    | SendError::Rejected { .. }
-                    | SendError::Unauthorized { .. }
-                    | SendError::Uncertain { .. }),
-                ) => return Err(error),
-            }
-        }
-        self.api.call(method, path, None, body).await.map(|_| ())
-    }
-}
-
-/// Why an interaction was not answered. Not the error's own text: that speaks of channels, and here it is the interaction
-/// that may be gone.
-fn of_an_interaction(error: SendError) -> String {
-    match error {
-        SendError::Gone { reason }
-        | SendError::Rejected { reason }
-        | SendError::Unreachable { reason }
-        | SendError::Unauthorized { reason }
-        | SendError::Uncertain { reason } => reason,
-        error @ (SendError::RateLimited { .. } | SendError::Moved { .. }) => error.to_string(),
-    }
-}
-
-/// What a webhook message and an interaction's answer have in common with Create Message.
-fn body(part: &Part) -> Value {
-    let mut body: Value = serde_json::from_str(&part.payload).unwrap_or_default();
-    if let Some(fields) = body.as_object_mut() {
-        fields.retain(|name, _| matches!(name.as_str(), "content" | "embeds" | "allowed_mentions" | "flags"));
-    }
-    body
-}
-
-/// The arguments stand in the table's order, whatever the order in which they were filled in.
-fn question(command: &CommandInteraction) -> Question {
-    let name = &command.data.name;
-    let spec = TABLE.iter().find(|spec| spec.name == name);
-    let args: Vec<&str> = spec
-        .iter()
-        .flat_map(|spec| spec.args)
-        .filter_map(|arg| command.data.options.iter().find(|given| given.name == arg.name))
-        .filter_map(|given| given.value.as_str())
-        .collect();
-    Question {
-        asker: Some(command.user.id.to_string()),
-        ..asked(
-            parse_named(name, &args.join(" ")),
-            command.channel_id.get(),
-            command.channel.as_ref(),
-            &command.locale,
-        )
-    }
-}
-
-/// A question of nobody in particular. A thread is a channel of its own with an id of its own, inside of another.
-fn asked(command: Result<Command, CommandError>, id: u64, channel: Option<&PartialChannel>, locale: &str) -> Question {
-    Question {
-        asker: None,
-        command,
-        place: Place::discord(id),
-        parent: channel
-            .filter(|channel| channel.thread_metadata.is_some())
-            .and_then(|channel| channel.parent_id)
-            .map(|parent| Place::discord(parent.get())),
-        reply_to: None,
-        standing: Standing::Member,
-        fallback_lang: if locale.starts_with("zh") { Lang::Zh } else { Lang::En },
-    }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use serde_json::json;
 
-    #[test]
-    fn every_command_of_the_table_is_registered_in_both_languages_within_discords_limits() {
-        let commands = commands();
-        let commands = commands.as_array().unwrap();
-        assert_eq!(commands.len(), TABLE.len());
-        for (command, spec) in commands.iter().zip(TABLE) {
-            assert_eq!(command["name"], spec.name);
-            assert_eq!(command["description"], spec.en);
-            assert_eq!(command["description_localizations"]["zh-CN"], spec.zh);
-            assert!(
-                [spec.en, spec.zh]
-                    .iter()
-                    .all(|text| (1..=100).contains(&text.encode_utf16().count()))
-            );
-            assert_eq!(command["options"].as_array().unwrap().len(), spec.args.len());
-            for (option, arg) in command["options"].as_array().unwrap().iter().zip(spec.args) {
-                assert_eq!(
-                    (&option["type"], &option["required"]),
-                    (&json!(3), &json!(arg.required))
-                );
-                assert!(
-                    [arg.en, arg.zh]
-                        .iter()
-                        .all(|text| (1..=100).contains(&text.encode_utf16().count()))
-                );
-            }
-        }
-    }
+    use super::*;
 
     #[test]
     fn no_error_shows_the_address_in_which_an_interactions_token_stands() {

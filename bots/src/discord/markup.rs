@@ -454,7 +454,7 @@ fn trim_heading(block: Block) -> Block {
 }
 
 /// The longest beginning of a text, near enough, that measures at most `max`.
-fn shortened(text: &str, max: usize, measure: impl Fn(&str) -> usize) -> String {
+pub(super) fn shortened(text: &str, max: usize, measure: impl Fn(&str) -> usize) -> String {
     let mut keep = max;
     loop {
         let text = message::ellipsis(text, keep);
@@ -524,6 +524,21 @@ pub(super) fn escaped(text: &str) -> String {
     let mut markdown = Markdown::default();
     markdown.text(one_line(text).trim());
     markdown.out
+}
+
+/// What people read of an escaped text, up to where bold text ends.
+pub(super) fn unescaped(markdown: &str) -> String {
+    let mut out = String::new();
+    let mut rest = markdown.chars();
+    while let Some(c) = rest.next() {
+        match c {
+            '*' if rest.as_str().starts_with('*') => break,
+            '\\' => out.extend(rest.next()),
+            ZERO_WIDTH => {}
+            c => out.push(c),
+        }
+    }
+    out.trim().to_owned()
 }
 
 fn one_line(text: &str) -> String {

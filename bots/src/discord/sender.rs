@@ -12,20 +12,22 @@ use std::time::Duration;
 use chrono::{DateTime, TimeDelta, Utc};
 use futures::future::{BoxFuture, FutureExt};
 use paperwire_core::channel::{Place, Platform};
+use paperwire_core::command::Attachment;
 use paperwire_core::delivery::{LimitScope, Looked, Missing, SendError, Tag};
 use paperwire_core::limiter::{Bucket, Signal};
 use paperwire_core::message::{Message, Part};
 use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue, RETRY_AFTER};
-use reqwest::{Method, StatusCode};
+use reqwest::multipart::{Form, Part as Piece};
+use reqwest::{Method, RequestBuilder, StatusCode};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
-use serenity::builder::{CreateActionRow, CreateButton};
+use serenity::builder::CreateButton;
 use serenity::http::DiscordJsonError;
 use serenity::model::application::ButtonStyle;
 use tokio::sync::OnceCell;
 
-use super::markup;
+use super::{components, markup};
 use crate::gate::Gate;
 use crate::messenger::{Answered, Messenger};
 
@@ -245,7 +247,7 @@ fn messages_of(place: &Place) -> Result<String, SendError> {
     }
 }
 
-/// The path of a place's messages, and the part's body with the button that marks it.
+/// The path of a place's messages, and the part's body with the button that marks it and the votes for its papers.
 fn prepared(place: &Place, part: &Part, tag: &Tag) -> Result<(String, Map<String, Value>), SendError> {
     let path = messages_of(place)?;
     let mut body: Map<String, Value> =
@@ -255,7 +257,7 @@ fn prepared(place: &Place, part: &Part, tag: &Tag) -> Result<(String, Map<String
         (number, of) => format!("ⓘ {number}/{of}"),
     };
     let button = CreateButton::new(mark(tag)).style(ButtonStyle::Secondary).label(label);
-    body.insert("components".into(), json!([CreateActionRow::Buttons(vec![button])]));
+    body.insert("components".into(), json!(components::below_a_part(part, button)));
     Ok((path, body))
 }
 
@@ -375,12 +377,33 @@ impl Api {
         self.ask(method, path, token, Some(body)).await.outcome
     }
 
-    /// One request. No error has an address in it, since interactions have a token in theirs.
+    /// One request with a file, which the body names as the attachment 0 (Reference, “Uploading Files”). Without a token, as
+    /// interactions are answered.
+    pub(super) async fn upload(
+        &self,
+        method: Method,
+        path: &str,
+        body: &Value,
+        file: &Attachment,
+    ) -> Result<Vec<u8>, SendError> {
+        let bytes = || Piece::bytes(file.bytes.clone()).file_name(file.name.clone());
+        let form = Form::new()
+            .part("payload_json", Piece::text(body.to_string()))
+            .part("files[0]", bytes().mime_str(file.mime).unwrap_or_else(|_| bytes()));
+        let request = self.http.request(method, format!("{}{path}", self.base));
+        self.hear(request.multipart(form), None).await.outcome
+    }
+
     async fn ask(&self, method: Method, path: &str, token: Option<&SecretString>, body: Option<&Value>) -> Heard {
         let mut request = self.http.request(method, format!("{}{path}", self.base));
         if let Some(body) = body {
             request = request.json(body);
         }
+        self.hear(request, token).await
+    }
+
+    /// One request. No error has an address in it, since interactions have a token in theirs.
+    async fn hear(&self, mut request: RequestBuilder, token: Option<&SecretString>) -> Heard {
         if let Some(token) = token {
             match authorization(token) {
                 Ok(value) => request = request.header(AUTHORIZATION, value),
@@ -532,7 +555,10 @@ fn refused(status: StatusCode, headers: &HeaderMap, body: &[u8]) -> SendError {
             reason: format!("{reason}: {TOKEN_HELP}"),
         },
         // A locked thread, a channel without text: whatever the status, it cannot be written to.
-        (_, 160_005 | 50_008) => SendError::Gone { reason },
+        (_, 160_005) => SendError::Gone { reason },
+        (_, 50_008) => SendError::Gone {
+            reason: format!("{reason}; a forum has no text of its own: give the commands inside of one of its posts"),
+        },
         // The bot is meant, not the channel: to be verified, blocked on the way.
         (StatusCode::FORBIDDEN, 0 | 40_001 | 40_002 | 40_333) => SendError::Unreachable { reason },
         (StatusCode::NOT_FOUND, 0) => SendError::Unreachable {
@@ -612,6 +638,16 @@ mod tests {
                 "{status} {body}: {error:?}"
             );
         }
+    }
+
+    #[test]
+    fn a_forum_cannot_be_written_to_and_the_way_out_is_named() {
+        let body = r#"{"message": "Cannot send messages in a non-text channel", "code": 50008}"#;
+        let error = refusal(400, body);
+        assert!(
+            matches!(&error, SendError::Gone { reason } if reason.contains("inside of one of its posts")),
+            "{error:?}"
+        );
     }
 
     #[test]

@@ -77,6 +77,37 @@ pub(super) fn origin_allowed(method: &Method, headers: &HeaderMap) -> bool {
     authority.is_some_and(|authority| authority.eq_ignore_ascii_case(host))
 }
 
+/// The cookie in which a browser keeps the name of who sits at it: nobody logs in, and yet everybody has one vote.
+const ASKER: &str = "asker";
+/// Bytes of such a name, so many that nobody guesses another's.
+const ASKER_BYTES: usize = 16;
+
+/// The name that the browser keeps.
+pub(super) fn asker(headers: &HeaderMap) -> Option<String> {
+    let cookies = headers
+        .get_all(header::COOKIE)
+        .iter()
+        .filter_map(|value| value.to_str().ok());
+    let mut pairs = cookies.flat_map(|cookies| cookies.split(';'));
+    let name = pairs.find_map(|pair| pair.trim().strip_prefix(ASKER)?.strip_prefix('='))?;
+    let ours = name.len() == 2 * ASKER_BYTES && name.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
+    ours.then(|| name.to_owned())
+}
+
+/// A name that nobody has; `None` where the system gives no random bytes.
+pub(super) fn new_asker() -> Option<String> {
+    let mut bytes = [0; ASKER_BYTES];
+    let random = rustls::crypto::ring::default_provider().secure_random;
+    random.fill(&mut bytes).ok()?;
+    Some(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
+}
+
+/// Has a browser keep a name for ten years.
+pub(super) fn asker_cookie(name: &str) -> Option<HeaderValue> {
+    let cookie = format!("{ASKER}={name}; Path=/; Max-Age=315360000; SameSite=Lax; HttpOnly");
+    HeaderValue::try_from(cookie).ok()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -104,6 +135,25 @@ mod tests {
         }
         for bad in ["evil.example", "localhost.evil.example", "127.0.0.1.evil.example", ""] {
             assert!(!host_allowed(&name_of(bad), &listed), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_browser_is_known_by_the_name_that_it_was_given_and_by_no_other() {
+        let name = new_asker().unwrap();
+        let cookie = asker_cookie(&name).unwrap();
+        let mut sent = HeaderMap::new();
+        let pair = cookie.to_str().unwrap().split(';').next().unwrap();
+        sent.insert(header::COOKIE, format!("lang=en; {pair}").parse().unwrap());
+        assert_eq!(asker(&sent), Some(name.clone()));
+        assert_ne!(new_asker(), Some(name));
+        for made_up in [
+            "asker=",
+            "asker=ada",
+            "asker=0123456789ABCDEF0123456789ABCDEF",
+            "task=0",
+        ] {
+            assert_eq!(asker(&headers(&[("cookie", made_up)])), None, "{made_up}");
         }
     }
 

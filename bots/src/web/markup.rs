@@ -40,7 +40,7 @@ pub fn amend(part: &Part, amendments: &[Amendment]) -> Option<Part> {
 /// The message as HTML; `reader` is the language of the words that the page adds.
 pub fn html(message: &Message, reader: Lang) -> String {
     let mut h = Html::default();
-    write(&mut h, &message.blocks, reader);
+    write(&mut h, &message.blocks, reader, None);
     h.finish()
 }
 
@@ -57,7 +57,7 @@ pub fn standalone(message: &Message, reader: Lang) -> String {
             h.style(super::assets::STYLE.body);
         });
         h.el("body", &[], |h| {
-            h.el("main", &[], |h| write(h, &message.blocks, reader))
+            h.el("main", &[], |h| write(h, &message.blocks, reader, None))
         });
     });
     h.finish()
@@ -71,7 +71,17 @@ pub(super) fn split(message: &Message) -> (&str, &[Block]) {
     }
 }
 
-pub(super) fn write(h: &mut Html, blocks: &[Block], reader: Lang) {
+/// Where votes for the papers of a post go.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Ballot<'a> {
+    /// The address of the form.
+    pub action: &'a str,
+    /// The id of the post's message.
+    pub message: &'a str,
+}
+
+/// Writes what a message says; with a ballot, each numbered entry can be voted for.
+pub(super) fn write(h: &mut Html, blocks: &[Block], reader: Lang, ballot: Option<Ballot<'_>>) {
     let mut rest = blocks;
     while let Some((block, tail)) = rest.split_first() {
         match block {
@@ -84,7 +94,7 @@ pub(super) fn write(h: &mut Html, blocks: &[Block], reader: Lang) {
                 h.el("ol", &[("class", "entries"), ("role", "list")], |h| {
                     for block in entries {
                         if let Block::Entry(each) = block {
-                            entry(h, each, reader);
+                            entry(h, each, reader, ballot);
                         }
                     }
                 });
@@ -96,7 +106,7 @@ pub(super) fn write(h: &mut Html, blocks: &[Block], reader: Lang) {
     }
 }
 
-fn entry(h: &mut Html, entry: &Entry, reader: Lang) {
+fn entry(h: &mut Html, entry: &Entry, reader: Lang, ballot: Option<Ballot<'_>>) {
     let class = if entry.number.is_some() {
         "entry"
     } else {
@@ -114,7 +124,34 @@ fn entry(h: &mut Html, entry: &Entry, reader: Lang) {
             if let Some(quote) = &entry.quote {
                 quoted(h, quote, reader);
             }
+            if let (Some(number), Some(ballot)) = (entry.number, ballot) {
+                votes(h, number, reader, ballot);
+            }
         });
+    });
+}
+
+fn votes(h: &mut Html, number: u32, reader: Lang, ballot: Ballot<'_>) {
+    let attrs = [("class", "press votes"), ("method", "post"), ("action", ballot.action)];
+    h.el("form", &attrs, |h| {
+        h.tag(
+            "input",
+            &[("type", "hidden"), ("name", "message"), ("value", ballot.message)],
+        );
+        for (sign, kind, name) in [
+            ("👍", "u", reader.vote_up()),
+            ("👎", "d", reader.vote_down()),
+            ("🔖", "s", reader.vote_save()),
+        ] {
+            let (data, label) = (format!("{kind}:{number}"), words::vote_for(reader, name, number));
+            let attrs = [
+                ("name", "data"),
+                ("value", data.as_str()),
+                ("title", name),
+                ("aria-label", &label),
+            ];
+            h.leaf("button", &attrs, sign);
+        }
     });
 }
 
@@ -197,6 +234,7 @@ pub(super) mod tests {
                     || attrs.contains("href=\"/")
                     || attrs.contains("href=\"#")
                     || attrs.contains("href=\"data:image/svg")
+                    || (attrs.contains("href=\"data:") && attrs.contains("download=\""))
                     || attrs.contains("href=\"http"),
                 "{attrs}"
             );

@@ -1,9 +1,10 @@
 //! The pages: what was read becomes HTML. Pure, so that a page can be looked at without a server or a store.
 
+use base64::prelude::{BASE64_STANDARD, Engine as _};
 use chrono::{DateTime, NaiveDate, Utc};
 use chrono_tz::Tz;
 use paperwire_core::brief::{self, Brief, Origin};
-use paperwire_core::command::{Answer, TABLE};
+use paperwire_core::command::{Answer, Manner, TABLE};
 use paperwire_core::digest::{DigestId, Entry};
 use paperwire_core::locale::Lang;
 use paperwire_core::message::{Amendment, Message};
@@ -33,8 +34,11 @@ pub(super) struct Frame<'a> {
 
 /// A question and its answer.
 pub(super) struct Asked<'a> {
-    pub question: &'a str,
+    /// What was typed; nothing when a button was pressed.
+    pub question: Option<&'a str>,
     pub answer: &'a Answer,
+    /// The channel's address.
+    pub base: &'a str,
 }
 
 impl Frame<'_> {
@@ -162,8 +166,8 @@ impl Frame<'_> {
                     h.leaf("p", &[("class", "lead"), ("id", "empty")], words::empty_channel(lang));
                 }
                 if let Some((newest, past)) = view.posts.split_last() {
-                    past.iter().for_each(|post| past_post(h, post, lang));
-                    write_post(h, newest, lang);
+                    past.iter().for_each(|post| past_post(h, post, &base, lang));
+                    write_post(h, newest, &base, lang);
                 }
             });
             h.leaf("p", &[("id", "status"), ("class", "unseen"), ("role", "status")], "");
@@ -468,9 +472,9 @@ impl Frame<'_> {
 }
 
 /// A post as it stands in the channel's view.
-pub(super) fn post_html(post: &PostView, reader: Lang) -> String {
+pub(super) fn post_html(post: &PostView, base: &str, reader: Lang) -> String {
     let mut h = Html::default();
-    write_post(&mut h, post, reader);
+    write_post(&mut h, post, base, reader);
     h.finish()
 }
 
@@ -481,7 +485,7 @@ pub(super) fn answer_html(asked: &Asked<'_>) -> String {
     h.finish()
 }
 
-fn write_post(h: &mut Html, post: &PostView, reader: Lang) {
+fn write_post(h: &mut Html, post: &PostView, base: &str, reader: Lang) {
     let id = element_id(&post.key);
     h.el(
         "article",
@@ -494,13 +498,13 @@ fn write_post(h: &mut Html, post: &PostView, reader: Lang) {
                     h.leaf("h2", &[("lang", lang_of(headline))], headline);
                 }
             });
-            post_body(h, post, reader);
+            post_body(h, post, base, reader);
         },
     );
 }
 
 /// An older post: one line that unfolds.
-fn past_post(h: &mut Html, post: &PostView, reader: Lang) {
+fn past_post(h: &mut Html, post: &PostView, base: &str, reader: Lang) {
     let id = element_id(&post.key);
     h.el(
         "details",
@@ -511,7 +515,7 @@ fn past_post(h: &mut Html, post: &PostView, reader: Lang) {
                 h.leaf("span", &[("class", "headline"), ("lang", lang_of(headline))], headline);
                 h.leaf("span", &[("class", "dim")], &words::moment(reader, post.at, post.zone));
             });
-            post_body(h, post, reader);
+            post_body(h, post, base, reader);
         },
     );
 }
@@ -527,22 +531,67 @@ fn post_time(h: &mut Html, post: &PostView, reader: Lang) {
     });
 }
 
-fn post_body(h: &mut Html, post: &PostView, reader: Lang) {
+fn post_body(h: &mut Html, post: &PostView, base: &str, reader: Lang) {
+    let action = pressed_at(base);
+    let ballot = markup::Ballot {
+        action: &action,
+        message: &post.key,
+    };
     match &post.message {
         Some(message) => h.el("div", &[("class", "message"), ("lang", code(post.lang))], |h| {
-            markup::write(h, markup::split(message).1, post.lang);
+            markup::write(h, markup::split(message).1, post.lang, Some(ballot));
         }),
         None => h.leaf("p", &[("class", "complaint")], words::post_damaged(reader)),
     }
 }
 
+/// Where a channel's buttons are pressed.
+fn pressed_at(base: &str) -> String {
+    format!("{base}/press#answers")
+}
+
 fn answer(h: &mut Html, asked: &Asked<'_>) {
-    let message: &Message = &asked.answer.message;
-    h.el("article", &[("class", "answer")], |h| {
-        h.el("p", &[("class", "question")], |h| h.leaf("code", &[], asked.question));
-        h.el("div", &[("class", "message"), ("lang", code(asked.answer.lang))], |h| {
-            markup::write(h, &message.blocks, asked.answer.lang);
+    let answer = asked.answer;
+    let message: &Message = &answer.message;
+    let manner = match answer.manner {
+        Manner::Reply => "reply",
+        Manner::Replace => "replace",
+        Manner::Notice => "notice",
+        Manner::Silent => "silent",
+    };
+    h.el("article", &[("class", "answer"), ("data-manner", manner)], |h| {
+        if let Some(question) = asked.question {
+            h.el("p", &[("class", "question")], |h| h.leaf("code", &[], question));
+        }
+        h.el("div", &[("class", "message"), ("lang", code(answer.lang))], |h| {
+            markup::write(h, &message.blocks, answer.lang, None);
         });
+        if let Some(file) = &answer.file {
+            // A file is a small thing of one answer: it is kept nowhere but in the page that has asked for it.
+            let href = format!("data:{};base64,{}", file.mime, BASE64_STANDARD.encode(&file.bytes));
+            h.el("p", &[("class", "actions file")], |h| {
+                h.leaf(
+                    "a",
+                    &[("href", &href), ("download", &file.name)],
+                    &format!("⬇ {}", file.name),
+                );
+                h.leaf("span", &[("class", "dim")], &words::size(file.bytes.len()));
+            });
+        }
+        let action = pressed_at(asked.base);
+        for row in answer.buttons.iter().filter(|row| !row.is_empty()) {
+            let attrs = [
+                ("class", "press"),
+                ("method", "post"),
+                ("action", action.as_str()),
+                ("lang", code(answer.lang)),
+            ];
+            h.el("form", &attrs, |h| {
+                for button in row {
+                    h.leaf("button", &[("name", "data"), ("value", &button.data)], &button.label);
+                }
+            });
+        }
     });
 }
 

@@ -10,8 +10,7 @@ use paperwire_core::channel::{Activity, Channel, Missed, Platform, Seq, Settings
 use paperwire_core::delivery::{Delivery, DeliveryId, Tag};
 use paperwire_core::digest::{Digest, DigestId, Entry, EntryBrief, RenderingId};
 use paperwire_core::erratum::{Detail, Errata, Erratum, Kind};
-use paperwire_core::message::Message;
-use paperwire_core::message::{self, Block, Part, Span, plain};
+use paperwire_core::message::{self, Block, Message, Part, Span, plain};
 use paperwire_core::paper::{Field, Paper};
 use paperwire_core::source::{SourceKind, Window};
 use paperwire_core::store::{ContentRecord, DigestSummary, IntakeRecord, MatchRecord, StoreError, WindowRecord, Write};
@@ -163,13 +162,35 @@ impl Store for Shelf {
     }
 }
 
-/// Repeats what it understood.
-struct Echo;
+/// Repeats what it understood; pages of a search are turned, `w:` is silent, and a saved list is a file.
+#[derive(Default)]
+struct Echo {
+    asked: Mutex<Vec<Question>>,
+}
 
 impl Desk for Echo {
     fn answer(&self, question: Question) -> BoxFuture<'_, Answer> {
+        self.asked.lock().unwrap().push(question.clone());
         let message = Message::sentence(format!("{} {:?}", question.place, question.command));
-        Box::pin(std::future::ready(Answer::new(message, question.fallback_lang)))
+        let mut answer = Answer::new(message, question.fallback_lang);
+        match &question.command {
+            Ok(Command::Press(data)) if data.starts_with("u:") => answer.manner = Manner::Notice,
+            Ok(Command::Press(data)) if data.starts_with("w:") => answer.manner = Manner::Silent,
+            Ok(Command::Press(_)) => {
+                answer.manner = Manner::Replace;
+                answer.buttons = pages(1);
+            }
+            Ok(Command::Search(_)) => answer.buttons = pages(0),
+            Ok(Command::Saved(_)) => {
+                answer.file = Some(command::Attachment {
+                    name: "saved.bib".into(),
+                    mime: "application/x-bibtex",
+                    bytes: "@misc{阅读}".into(),
+                });
+            }
+            _ => {}
+        }
+        Box::pin(std::future::ready(answer))
     }
 
     fn suggest(&self, _: crate::desk::Typing) -> BoxFuture<'_, Vec<crate::desk::Choice>> {
@@ -187,6 +208,21 @@ impl Desk for Echo {
     fn moved(&self, _: Place, _: Place) -> BoxFuture<'_, ()> {
         Box::pin(std::future::ready(()))
     }
+}
+
+/// Buttons to the neighbours of a page, and one that is called after a paper.
+fn pages(page: u32) -> Vec<Vec<command::press::Button>> {
+    let button = |label: &str, data: String| command::press::Button {
+        label: label.to_owned(),
+        data,
+    };
+    vec![
+        vec![
+            button("‹", format!("q:0:{}", page.saturating_sub(1))),
+            button("›", format!("q:0:{}", page + 1)),
+        ],
+        vec![button(NASTY, "o:1".into())],
+    ]
 }
 
 const NASTY: &str = "</h3><script>alert('x')</script> & \"quotes\"";
@@ -378,15 +414,17 @@ struct Page {
     app: Router,
     live: Live,
     stop: CancellationToken,
+    desk: Arc<Echo>,
 }
 
 fn page_over(shelf: Shelf) -> Page {
     let (storage, _) = Storage::start(Arc::new(shelf)).unwrap();
     let live = Live::default();
     let stop = CancellationToken::new();
+    let desk = Arc::new(Echo::default());
     let state = WebState {
         storage,
-        desk: Arc::new(Echo),
+        desk: desk.clone(),
         live: live.clone(),
         title: "Paperwire".into(),
         lang: Lang::Zh,
@@ -404,6 +442,7 @@ fn page_over(shelf: Shelf) -> Page {
         app: router(state, stop.clone()),
         live,
         stop,
+        desk,
     }
 }
 
@@ -426,7 +465,15 @@ impl Page {
     }
 
     async fn ask(&self, headers: &[(&str, &str)], body: &str) -> (StatusCode, HeaderMap, String) {
-        let mut request = Request::post("/c/lobby/ask")
+        self.post("/c/lobby/ask", headers, body).await
+    }
+
+    async fn press(&self, headers: &[(&str, &str)], body: &str) -> (StatusCode, HeaderMap, String) {
+        self.post("/c/lobby/press", headers, body).await
+    }
+
+    async fn post(&self, path: &str, headers: &[(&str, &str)], body: &str) -> (StatusCode, HeaderMap, String) {
+        let mut request = Request::post(path)
             .header(header::HOST, "localhost:8787")
             .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded");
         for (name, value) in headers {
@@ -636,8 +683,96 @@ async fn a_command_is_answered_on_a_whole_page_or_alone() {
         "{html}"
     );
     let (_, _, fragment) = page.ask(&[(FRAGMENT, "1")], "text=%2Fpaper+4").await;
-    assert!(fragment.starts_with("<article class=\"answer\">"), "{fragment}");
+    assert!(
+        fragment.starts_with("<article class=\"answer\" data-manner=\"reply\">"),
+        "{fragment}"
+    );
     assert!(fragment.contains("web:lobby Ok(Paper(Number(4)))"));
+}
+
+#[tokio::test]
+async fn the_papers_of_a_post_can_be_voted_for_and_the_desk_hears_of_which_post_and_by_whom() {
+    let page = page();
+    let (_, _, html) = page.get("/c/lobby").await;
+    let form = "<form class=\"press votes\" method=\"post\" action=\"/c/lobby/press#answers\"><input type=\"hidden\" \
+                name=\"message\" value=\"key10\"><button name=\"data\" value=\"u:1\"";
+    assert!(html.contains(form), "{html}");
+    assert_eq!(html.matches("value=\"s:3\"").count(), 2, "in both posts");
+    let (_, headers, fragment) = page.press(&[(FRAGMENT, "1")], "message=key10&data=u%3A1").await;
+    assert!(
+        fragment.starts_with("<article class=\"answer\" data-manner=\"notice\">"),
+        "{fragment}"
+    );
+    let cookie = headers[header::SET_COOKIE].to_str().unwrap().to_owned();
+    assert!(
+        cookie.contains("HttpOnly") && cookie.contains("SameSite=Lax"),
+        "{cookie}"
+    );
+    let cookie = cookie.split(';').next().unwrap();
+    let (_, headers, _) = page.press(&[("cookie", cookie)], "message=key10&data=d%3A1").await;
+    assert!(!headers.contains_key(header::SET_COOKIE), "it is known by now");
+    page.ask(&[], "text=%2Fhelp").await;
+    let asked = page.desk.asked.lock().unwrap();
+    let (first, second, other) = (&asked[0], &asked[1], &asked[2]);
+    assert_eq!(
+        (&first.command, &first.reply_to),
+        (&Ok(Command::Press("u:1".into())), &Some("key10".to_owned()))
+    );
+    assert_eq!(first.standing, Standing::Manager);
+    assert!(first.asker.is_some() && first.asker == second.asker && first.asker != other.asker);
+}
+
+#[tokio::test]
+async fn the_buttons_of_an_answer_are_forms_and_what_they_bring_takes_its_place() {
+    let page = page();
+    let (_, _, html) = page.ask(&[], "text=search+cache").await;
+    assert!(
+        html.contains("<button name=\"data\" value=\"q:0:1\">›</button>"),
+        "{html}"
+    );
+    assert!(
+        markup::tests::texts(&html).contains(&NASTY.to_owned()),
+        "a label is text"
+    );
+    let (_, _, next) = page.press(&[(FRAGMENT, "1")], "data=q%3A0%3A1").await;
+    assert!(
+        next.contains("data-manner=\"replace\"") && next.contains("value=\"q:0:2\"") && !next.contains("question"),
+        "{next}"
+    );
+    // Without JavaScript the answer stands on the whole page.
+    let (_, _, whole) = page.press(&[], "data=q%3A0%3A1").await;
+    assert!(
+        whole.contains("value=\"q:0:2\"") && whole.contains("id=\"p-key10\""),
+        "{whole}"
+    );
+    markup::tests::texts(&whole);
+}
+
+#[tokio::test]
+async fn silence_shows_nothing_and_a_file_is_kept_in_the_page_alone() {
+    let page = page();
+    let (status, _, body) = page.press(&[(FRAGMENT, "1")], "data=w%3A1").await;
+    assert_eq!((status, body.as_str()), (StatusCode::NO_CONTENT, ""));
+    let (_, _, whole) = page.press(&[], "data=w%3A1").await;
+    assert!(!whole.contains("class=\"answer\""), "{whole}");
+    let (_, _, answer) = page.ask(&[(FRAGMENT, "1")], "text=saved+bibtex").await;
+    let link = "<a href=\"data:application/x-bibtex;base64,QG1pc2N76ZiF6K+7fQ==\" download=\"saved.bib\">";
+    assert!(answer.contains(link) && answer.contains("13 B"), "{answer}");
+}
+
+#[tokio::test]
+async fn what_is_no_press_is_told_apart_and_a_forged_one_is_refused() {
+    let page = page();
+    let (status, _, html) = page.press(&[("accept-language", "en")], "message=key10").await;
+    assert_eq!(status, StatusCode::UNPROCESSABLE_ENTITY);
+    let texts = markup::tests::texts(&html);
+    assert!(
+        texts.iter().any(|text| text == words::ask_unreadable(Lang::En)),
+        "{html}"
+    );
+    let (status, headers, _) = page.press(&[("sec-fetch-site", "cross-site")], "data=u%3A1").await;
+    assert_eq!(status, StatusCode::FORBIDDEN);
+    assert!(!headers.contains_key(header::SET_COOKIE) && page.desk.asked.lock().unwrap().is_empty());
 }
 
 #[test]
@@ -823,7 +958,7 @@ async fn the_server_ends_at_the_stop_while_a_page_is_still_listening() {
     let (storage, _) = Storage::start(Arc::new(shelf())).unwrap();
     let state = WebState {
         storage,
-        desk: Arc::new(Echo),
+        desk: Arc::new(Echo::default()),
         live: Live::default(),
         title: "Paperwire".into(),
         lang: Lang::En,

@@ -133,6 +133,19 @@ pub(super) fn number_in(lang: Lang, number: u32) -> String {
     lang.pick(format!("第 {number} 篇"), format!("no. {number}"))
 }
 
+/// What a vote's button does, for whoever does not see below which paper it stands.
+pub(super) fn vote_for(lang: Lang, name: &str, number: u32) -> String {
+    lang.pick(format!("{name}：第 {number} 篇"), format!("{name}: no. {number}"))
+}
+
+/// How large a file is.
+pub(super) fn size(bytes: usize) -> String {
+    match bytes {
+        0..1_024 => format!("{bytes} B"),
+        1_024.. => format!("{} KiB", bytes.div_ceil(1_024)),
+    }
+}
+
 /// Version of a paper.
 pub(super) fn version(lang: Lang, n: u16) -> String {
     lang.pick(format!("第 {n} 版"), format!("version {n}"))

@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use axum::body::Bytes;
 use axum::extract::connect_info::Connected;
 use axum::extract::ws::{CloseFrame, Message, WebSocket, WebSocketUpgrade};
 use axum::extract::{ConnectInfo, Path, Query, Request, State};
@@ -29,6 +30,8 @@ use tokio::time::Instant;
 pub(crate) const TOKEN: &str = "MTIz.sesame.open";
 /// The bot's application.
 const APPLICATION: u64 = 900_000_000_000_000_001;
+/// The server.
+const GUILD: u64 = 800_000_000_000_000_001;
 /// Who asks and presses.
 pub(crate) const ASKER: u64 = 600_000_000_000_000_001;
 /// The longest that any expectation may take.
@@ -111,6 +114,8 @@ struct World {
     posts: usize,
     registrations: Vec<Value>,
     replies: HashMap<String, Vec<Reply>>,
+    /// Below which message an interaction was pressed.
+    pressed: HashMap<String, String>,
     /// What the gateway dispatched, in order; the sequence number is the index from 1.
     events: Vec<(&'static str, Value)>,
     identified: usize,
@@ -138,6 +143,7 @@ impl Default for World {
             posts: 0,
             registrations: Vec::new(),
             replies: HashMap::new(),
+            pressed: HashMap::new(),
             events: Vec::new(),
             identified: 0,
             resumed: 0,
@@ -170,6 +176,18 @@ impl World {
         message["author"] = user(author);
         self.messages.push((channel, message.clone()));
         message
+    }
+
+    /// What was pressed says something else from now on.
+    fn update(&mut self, token: &str, body: &Value) {
+        let Some(pressed) = self.pressed.get(token) else { return };
+        let found = self.messages.iter_mut().find(|(_, message)| message["id"] == **pressed);
+        let (_, message) = found.expect("what was pressed is there");
+        for name in ["content", "embeds", "flags", "components"] {
+            if let Some(value) = body.get(name) {
+                message[name] = value.clone();
+            }
+        }
     }
 
     fn may(&self, channel: u64, right: Right) -> Result<(), Response> {
@@ -247,6 +265,21 @@ impl Drop for FakeDiscord {
     fn drop(&mut self) {
         self.server.abort();
     }
+}
+
+/// Who asks or presses, and where.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Who {
+    /// In direct messages.
+    Private,
+    /// In a server, without any say.
+    Member,
+    /// With these permissions in the channel.
+    Permitted(u64),
+    /// With this role.
+    WithRole(u64),
+    /// In a server, but Discord does not say who that is there.
+    Nondescript,
 }
 
 /// A question that was asked.
@@ -397,59 +430,106 @@ impl FakeDiscord {
         self.shared.change(|world| world.generation += 1);
     }
 
-    /// Somebody uses a slash command. What is asked while no socket stands is delivered after a resume.
+    /// Somebody without any say uses a slash command. What is asked while no socket stands is delivered after a resume.
     pub(crate) fn interact(&self, channel: u64, name: &str, options: &[(&str, &str)]) -> Asked {
-        self.dispatch_interaction(channel, name, options, true)
+        self.interact_as(channel, name, options, Who::Member)
+    }
+
+    /// The same by somebody in particular.
+    pub(crate) fn interact_as(&self, channel: u64, name: &str, options: &[(&str, &str)], who: Who) -> Asked {
+        self.dispatch(command(channel, name, options), who)
+    }
+
+    /// The same inside of a thread of a channel.
+    pub(crate) fn interact_in_thread(&self, thread: u64, parent: u64, name: &str) -> Asked {
+        let mut event = command(thread, name, &[]);
+        event["channel"] = json!({ "id": thread.to_string(), "name": "a thread", "type": 11, "permissions": "0",
+            "parent_id": parent.to_string(), "thread_metadata": { "archived": false, "auto_archive_duration": 1440,
+            "archive_timestamp": null, "locked": false, "invitable": false, "create_timestamp": null } });
+        self.dispatch(event, Who::Member)
     }
 
     /// The same in a form that serenity 0.12.5 cannot read.
     pub(crate) fn interact_unreadably(&self, channel: u64, name: &str) -> Asked {
-        self.dispatch_interaction(channel, name, &[], false)
+        let mut event = command(channel, name, &[]);
+        event.as_object_mut().unwrap().remove("attachment_size_limit");
+        self.dispatch(event, Who::Member)
     }
 
-    fn dispatch_interaction(&self, channel: u64, name: &str, options: &[(&str, &str)], whole: bool) -> Asked {
-        let options: Vec<Value> = options
-            .iter()
-            .map(|(name, value)| json!({ "name": name, "type": 3, "value": value }))
-            .collect();
-        let mut event = json!({
-            "type": 2,
-            "data": { "id": "700000000000000001", "name": name, "type": 1, "options": options },
-            "channel_id": channel.to_string(),
-        });
-        if whole {
-            event["attachment_size_limit"] = json!(10_485_760);
-        }
-        self.dispatch(event)
+    /// Somebody is typing an argument.
+    pub(crate) fn typing(&self, channel: u64, name: &str, argument: &str, typed: &str) -> Asked {
+        let mut event = command(channel, name, &[(argument, typed)]);
+        event["type"] = json!(4);
+        event["data"]["options"][0]["focused"] = json!(true);
+        self.dispatch(event, Who::Member)
     }
 
-    /// Somebody presses the button of a message.
+    /// Somebody presses the first button of a message.
     pub(crate) fn press(&self, channel: u64, message: &Value) -> Asked {
-        self.dispatch(json!({
+        let name = &message["components"][0]["components"][0]["custom_id"];
+        self.press_as(channel, message, name.as_str().unwrap(), Who::Member)
+    }
+
+    /// Somebody in particular presses a button that stands below a message.
+    pub(crate) fn press_as(&self, channel: u64, message: &Value, name: &str, who: Who) -> Asked {
+        let button = components(message).find(|component| component["custom_id"] == name);
+        assert_eq!(button.expect("what is pressed is there")["type"], 2);
+        self.component(channel, message, json!({ "custom_id": name, "component_type": 2 }), who)
+    }
+
+    /// Somebody chooses from a menu below a message.
+    pub(crate) fn choose(&self, channel: u64, message: &Value, name: &str, value: &str) -> Asked {
+        let menu = components(message).find(|component| component["custom_id"] == name);
+        let options = menu.expect("the menu is there")["options"].as_array().unwrap();
+        assert!(options.iter().any(|option| option["value"] == value), "{options:?}");
+        let data = json!({ "custom_id": name, "component_type": 3, "values": [value] });
+        self.component(channel, message, data, Who::Member)
+    }
+
+    fn component(&self, channel: u64, message: &Value, data: Value, who: Who) -> Asked {
+        let event = json!({
             "type": 3,
-            "data": { "custom_id": message["components"][0]["components"][0]["custom_id"], "component_type": 2 },
+            "data": data,
             "message": message,
             "channel_id": channel.to_string(),
             "attachment_size_limit": 10_485_760,
-        }))
+        });
+        self.dispatch(event, who)
     }
 
-    fn dispatch(&self, mut event: Value) -> Asked {
+    /// The message that an answer has become.
+    pub(crate) fn posted(&self, channel: u64, reply: &Reply) -> Value {
+        let (Reply::Callback(_, body) | Reply::Edit(body) | Reply::Followup(body)) = reply;
+        self.shared.change(|world| world.message(channel, APPLICATION, body))
+    }
+
+    fn dispatch(&self, mut event: Value, who: Who) -> Asked {
         self.shared.change(|world| {
             let id = world.id();
             let token = format!("interaction-secret-{id}");
             let common = json!({
                 "id": id.to_string(),
                 "application_id": APPLICATION.to_string(),
-                "user": user(ASKER),
                 "token": token,
                 "version": 1,
                 "app_permissions": "2048",
                 "locale": "zh-CN",
                 "entitlements": [],
                 "authorizing_integration_owners": {},
-                "context": 0,
             });
+            let from = match who {
+                Who::Private => json!({ "user": user(ASKER), "context": 1 }),
+                Who::Member => member("2048", &[]),
+                Who::Permitted(permissions) => member(&permissions.to_string(), &[]),
+                Who::WithRole(role) => member("2048", &[role.to_string()]),
+                Who::Nondescript => json!({ "user": user(ASKER), "context": 0 }),
+            };
+            for (name, value) in from.as_object().unwrap() {
+                event[name] = value.clone();
+            }
+            if let Some(message) = event["message"]["id"].as_str() {
+                world.pressed.insert(token.clone(), message.to_owned());
+            }
             for (name, value) in common.as_object().unwrap() {
                 event[name] = value.clone();
             }
@@ -490,6 +570,32 @@ impl FakeDiscord {
     }
 }
 
+fn command(channel: u64, name: &str, options: &[(&str, &str)]) -> Value {
+    let options: Vec<Value> = options
+        .iter()
+        .map(|(name, value)| json!({ "name": name, "type": 3, "value": value }))
+        .collect();
+    json!({
+        "type": 2,
+        "data": { "id": "700000000000000001", "name": name, "type": 1, "options": options },
+        "channel_id": channel.to_string(),
+        "attachment_size_limit": 10_485_760,
+    })
+}
+
+/// What tells of a server that an interaction comes from there.
+fn member(permissions: &str, roles: &[String]) -> Value {
+    json!({ "guild_id": GUILD.to_string(), "context": 0, "member": { "user": user(ASKER), "roles": roles,
+        "permissions": permissions, "joined_at": "2025-10-10T08:00:00.000000+00:00", "deaf": false, "mute": false,
+        "flags": 0, "nick": null, "avatar": null, "premium_since": null, "pending": false } })
+}
+
+/// All that can be pressed below a message.
+fn components(message: &Value) -> impl Iterator<Item = &Value> {
+    let rows = message["components"].as_array().into_iter().flatten();
+    rows.flat_map(|row| row["components"].as_array().unwrap())
+}
+
 fn user(id: u64) -> Value {
     json!({ "id": id.to_string(), "username": "ada", "discriminator": "0", "global_name": null, "avatar": null,
         "bot": id == APPLICATION, "mfa_enabled": false, "verified": true })
@@ -528,6 +634,7 @@ async fn gateway_bot(State(fake): Fake, headers: HeaderMap) -> Result<Json<Value
 
 async fn register(State(fake): Fake, headers: HeaderMap, Json(commands): Json<Value>) -> Result<Json<Value>, Response> {
     authorized(&headers)?;
+    check_commands(&commands)?;
     fake.change(|world| world.registrations.push(commands.clone()));
     Ok(Json(commands))
 }
@@ -767,21 +874,127 @@ fn check(body: &Value) -> Result<(), Response> {
     if total > 6_000 {
         return bad("embeds together");
     }
-    for button in body["components"]
-        .as_array()
-        .into_iter()
-        .flatten()
-        .flat_map(|row| row["components"].as_array().unwrap())
-    {
-        let (id, label) = (units(&button["custom_id"]), units(&button["label"]));
-        if !(1..=100).contains(&id) || !(1..=80).contains(&label) {
-            return bad("a button");
-        }
-    }
+    check_components(&body["components"])?;
     if embeds.is_empty() && body["content"].as_str().unwrap_or_default().trim().is_empty() {
         return Err(error(400, 50_006, "Cannot send an empty message"));
     }
     Ok(())
+}
+
+/// The rules for what can be pressed below a message.
+fn check_components(rows: &Value) -> Result<(), Response> {
+    let none = Vec::new();
+    let rows = rows.as_array().unwrap_or(&none);
+    let bad = |what: &str| Err(error(400, 50_035, &format!("Invalid Form Body: components: {what}")));
+    let length = |value: &Value| value.as_str().map_or(0, |text| text.encode_utf16().count());
+    if rows.len() > 5 {
+        return bad("rows");
+    }
+    let mut names = HashSet::new();
+    for row in rows {
+        let inside = row["components"].as_array().unwrap_or(&none);
+        let menus = inside.iter().filter(|component| component["type"] == 3).count();
+        if row["type"] != 1 || !(1..=5).contains(&inside.len()) || (menus > 0 && inside.len() > 1) {
+            return bad("a row");
+        }
+        for component in inside {
+            if !(1..=100).contains(&length(&component["custom_id"]))
+                || !names.insert(component["custom_id"].to_string())
+            {
+                return bad("a custom_id");
+            }
+            match component["type"].as_u64() {
+                Some(2) if (1..=80).contains(&length(&component["label"])) => {}
+                Some(3) if length(&component["placeholder"]) <= 150 => {
+                    let options = component["options"].as_array().unwrap_or(&none);
+                    let fits = |option: &Value| {
+                        ["label", "value"]
+                            .iter()
+                            .all(|name| (1..=100).contains(&length(&option[name])))
+                    };
+                    let values: HashSet<String> = options.iter().map(|option| option["value"].to_string()).collect();
+                    if !(1..=25).contains(&options.len()) || !options.iter().all(fits) || values.len() < options.len() {
+                        return bad("options");
+                    }
+                }
+                _ => return bad("a component"),
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The rules for a command, its options and what can be chosen for them.
+fn check_commands(commands: &Value) -> Result<(), Response> {
+    let none = Vec::new();
+    let list = |value: &Value| value.as_array().cloned().unwrap_or_default();
+    let bad = |what: &Value| Err(error(400, 50_035, &format!("Invalid Form Body: {what}")));
+    let length = |value: &Value| value.as_str().map_or(0, |text| text.encode_utf16().count());
+    let named = |value: &Value| {
+        let name = value["name"].as_str().unwrap_or_default();
+        let locales = value["description_localizations"].as_object();
+        (1..=32).contains(&name.len())
+            && name.bytes().all(|b| b.is_ascii_lowercase() || b == b'-')
+            && (1..=100).contains(&length(&value["description"]))
+            && locales.is_none_or(|texts| texts.values().all(|text| (1..=100).contains(&length(text))))
+    };
+    for command in commands.as_array().unwrap_or(&none) {
+        let options = list(&command["options"]);
+        let required: Vec<bool> = options.iter().map(|option| option["required"] == true).collect();
+        if !named(command) || options.len() > 25 || !required.is_sorted_by(|a, b| a >= b) {
+            return bad(command);
+        }
+        for option in &options {
+            let choices = list(&option["choices"]);
+            let fits = |choice: &Value| {
+                ["name", "value"]
+                    .iter()
+                    .all(|name| (1..=100).contains(&length(&choice[name])))
+            };
+            let both = option["autocomplete"] == true && !choices.is_empty();
+            if !named(option) || both || choices.len() > 25 || !choices.iter().all(fits) {
+                return bad(option);
+            }
+        }
+    }
+    Ok(())
+}
+
+/// A body as JSON, or as a form whose files are put beside the rest as `files`: name, type and text. The attachments that
+/// the body names must be the files.
+fn read_body(headers: &HeaderMap, bytes: &Bytes) -> Result<Value, Response> {
+    let kind = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    let Some(boundary) = kind.and_then(|kind| kind.strip_prefix("multipart/form-data; boundary=")) else {
+        return serde_json::from_slice(bytes)
+            .map_err(|_| error(400, 50_109, "The request body contains invalid JSON."));
+    };
+    let text = String::from_utf8(bytes.to_vec()).unwrap();
+    let mut body = Value::Null;
+    let mut files = Vec::new();
+    for piece in text.split(&format!("--{boundary}")) {
+        let Some((head, content)) = piece.trim_start_matches("\r\n").split_once("\r\n\r\n") else {
+            continue;
+        };
+        let content = content.strip_suffix("\r\n").unwrap();
+        if head.contains("name=\"payload_json\"") {
+            body = serde_json::from_str(content).unwrap();
+        } else {
+            let named = head.split("filename=\"").nth(1).unwrap().split('"').next().unwrap();
+            let kind = head.split("Content-Type: ").nth(1).unwrap().lines().next().unwrap();
+            assert!(head.contains(&format!("name=\"files[{}]\"", files.len())), "{head}");
+            files.push(json!({ "name": named, "type": kind, "text": content }));
+        }
+    }
+    let message = if body["data"].is_object() {
+        &mut body["data"]
+    } else {
+        &mut body
+    };
+    assert_eq!(message["attachments"].as_array().unwrap().len(), files.len());
+    message["files"] = json!(files);
+    // As it stands in a message that is read back.
+    message["attachments"] = json!([]);
+    Ok(body)
 }
 
 /// What follows is the interaction's own permission, hence no token in a header; there is one in the path.
@@ -805,13 +1018,21 @@ async fn callback(
     State(fake): Fake,
     ConnectInfo(line): ConnectInfo<Line>,
     Path((_, token)): Path<(u64, String)>,
-    Json(body): Json<Value>,
+    headers: HeaderMap,
+    bytes: Bytes,
 ) -> Result<Response, Response> {
+    let body = read_body(&headers, &bytes)?;
     let kind = body["type"].as_u64().unwrap_or_default();
-    if kind == 4 {
-        check(&body["data"])?;
+    let pressed = fake.world().pressed.contains_key(&token);
+    match kind {
+        4 => check(&body["data"])?,
+        5 => {}
+        6 if pressed => {}
+        7 if pressed => check(&body["data"])?,
+        8 => check_choices(&body["data"]["choices"])?,
+        _ => return Err(error(400, 50_035, "Invalid Form Body: type")),
     }
-    on_interaction(&fake, &line, token, |replies| {
+    on_interaction(&fake, &line, token.clone(), |replies| {
         if !replies.is_empty() {
             return Err(error(400, 40_060, "Interaction has already been acknowledged."));
         }
@@ -819,31 +1040,56 @@ async fn callback(
         Ok(StatusCode::NO_CONTENT.into_response())
     })
     .await
+    .inspect(|_| {
+        if kind == 7 {
+            fake.change(|world| world.update(&token, &body["data"]));
+        }
+    })
+}
+
+fn check_choices(choices: &Value) -> Result<(), Response> {
+    let length = |value: &Value| value.as_str().map_or(0, |text| text.encode_utf16().count());
+    let fits = |choice: &Value| {
+        ["name", "value"]
+            .iter()
+            .all(|name| (1..=100).contains(&length(&choice[name])))
+    };
+    let choices = choices.as_array().unwrap();
+    match choices.len() <= 25 && choices.iter().all(fits) {
+        true => Ok(()),
+        false => Err(error(400, 50_035, "Invalid Form Body: choices")),
+    }
 }
 
 async fn edit_original(
     State(fake): Fake,
     ConnectInfo(line): ConnectInfo<Line>,
     Path((_, token)): Path<(u64, String)>,
-    Json(body): Json<Value>,
+    headers: HeaderMap,
+    bytes: Bytes,
 ) -> Result<Response, Response> {
+    let body = read_body(&headers, &bytes)?;
     check(&body)?;
-    on_interaction(&fake, &line, token, |replies| {
+    let said = body.clone();
+    on_interaction(&fake, &line, token.clone(), |replies| {
         if replies.is_empty() {
             return Err(error(404, 10_015, "Unknown Webhook"));
         }
-        replies.push(Reply::Edit(body.clone()));
-        Ok(Json(body).into_response())
+        replies.push(Reply::Edit(said.clone()));
+        Ok(Json(said).into_response())
     })
     .await
+    .inspect(|_| fake.change(|world| world.update(&token, &body)))
 }
 
 async fn follow_up(
     State(fake): Fake,
     ConnectInfo(line): ConnectInfo<Line>,
     Path((_, token)): Path<(u64, String)>,
-    Json(body): Json<Value>,
+    headers: HeaderMap,
+    bytes: Bytes,
 ) -> Result<Response, Response> {
+    let body = read_body(&headers, &bytes)?;
     check(&body)?;
     on_interaction(&fake, &line, token, |replies| {
         if replies.is_empty() {

@@ -66,8 +66,68 @@
     const p = document.createElement("p");
     p.className = "complaint";
     p.textContent = form.dataset.failed;
-    answers.append(p);
+    return p;
   };
+
+  // The answer to what was typed or pressed, as an element; nothing when there is nothing to say.
+  const send = async (action, body) => {
+    const headers = { "paperwire-fragment": "1" };
+    const response = await fetch(action, { method: "POST", headers, body: new URLSearchParams(body) });
+    if (response.status === 204) return null;
+    const html = await response.text();
+    // Anything but an answer (the channel is gone, the program stops) is a whole page.
+    if (!html.startsWith("<article")) throw new Error(response.statusText);
+    const fresh = document.createElement("template");
+    fresh.innerHTML = html;
+    return fresh.content.firstElementChild;
+  };
+
+  // One line beside what was pressed, in the place of the one before.
+  const note = (pressed, ...content) => {
+    let line = pressed.nextElementSibling;
+    if (!line?.matches(".note")) {
+      line = document.createElement("div");
+      line.className = "note";
+      pressed.after(line);
+    }
+    line.replaceChildren(...content);
+    status.textContent = line.textContent;
+  };
+
+  const place = (answer, pressed) => {
+    const before = pressed.closest(".answer");
+    if (answer.dataset.manner === "notice") {
+      note(pressed, ...answer.querySelector(".message").childNodes);
+    } else if (answer.dataset.manner === "replace" && before) {
+      const question = before.querySelector(".question");
+      if (question) answer.prepend(question);
+      before.replaceWith(answer);
+      answer.scrollIntoView({ block: "nearest" });
+      // Whoever presses by keyboard goes on from here.
+      answer.querySelector(".press button")?.focus({ preventScroll: true });
+    } else {
+      answers.append(answer);
+      answer.scrollIntoView({ block: "start" });
+    }
+  };
+
+  document.addEventListener("submit", async (event) => {
+    const pressed = event.target.closest("form.press");
+    if (!pressed) return;
+    event.preventDefault();
+    if (pressed.hasAttribute("aria-busy")) return;
+    pressed.setAttribute("aria-busy", "true");
+    try {
+      const body = new FormData(pressed);
+      body.set("data", event.submitter.value);
+      const answer = await send(pressed.action, body);
+      if (answer) place(answer, pressed);
+    } catch {
+      note(pressed, complain());
+    } finally {
+      pressed.removeAttribute("aria-busy");
+    }
+  });
 
   form.addEventListener("submit", async (event) => {
     event.preventDefault();
@@ -75,18 +135,10 @@
     if (!text || form.hasAttribute("aria-busy")) return;
     form.setAttribute("aria-busy", "true");
     try {
-      const response = await fetch(form.action, {
-        method: "POST",
-        headers: { "paperwire-fragment": "1" },
-        body: new URLSearchParams({ text }),
-      });
-      const html = await response.text();
-      // Anything but an answer (the channel is gone, the program stops) is a whole page.
-      if (!html.startsWith("<article")) throw new Error(response.statusText);
-      answers.insertAdjacentHTML("beforeend", html);
+      answers.append(await send(form.action, { text }));
       input.value = "";
     } catch {
-      complain();
+      answers.append(complain());
     } finally {
       form.removeAttribute("aria-busy");
     }
