@@ -110,6 +110,7 @@ impl Store for Mortal {
         leased(platform: Platform) -> Vec<Delivery>;
         sends(platform: Platform, since: DateTime<Utc>) -> Vec<(String, DateTime<Utc>)>;
         limiter_memory(platform: Platform) -> Option<String>;
+        digests_of_place(place: &Place, limit: usize) -> Vec<DigestId>;
         messages_in_chat(place: &Place, limit: usize) -> Vec<String>;
         finished_before(before: DateTime<Utc>, limit: usize) -> Vec<DeliveryId>;
         digest_summary(id: &DigestId) -> Option<DigestSummary>;
