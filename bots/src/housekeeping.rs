@@ -109,6 +109,7 @@ pub fn report(compaction: Option<&Compaction>) {
 
 #[cfg(test)]
 mod tests {
+    use std::slice;
     use std::sync::Arc;
 
     use chrono::TimeDelta;
@@ -141,7 +142,7 @@ mod tests {
                 settings: settings.clone(),
             })
             .map(|wanted| {
-                pipeline::configure_channels(store, &[wanted.clone()], pipeline::Extent::Additions, at(0)).unwrap();
+                pipeline::configure_channels(store, slice::from_ref(&wanted), pipeline::Extent::Additions, at(0)).unwrap();
                 store.channel(&wanted.place).unwrap().unwrap()
             })
             .collect();
