@@ -142,7 +142,8 @@ mod tests {
                 settings: settings.clone(),
             })
             .map(|wanted| {
-                pipeline::configure_channels(store, slice::from_ref(&wanted), pipeline::Extent::Additions, at(0)).unwrap();
+                pipeline::configure_channels(store, slice::from_ref(&wanted), pipeline::Extent::Additions, at(0))
+                    .unwrap();
                 store.channel(&wanted.place).unwrap().unwrap()
             })
             .collect();
