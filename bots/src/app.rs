@@ -1,7 +1,7 @@
 //! The running program: every loop is started here, and ends here in the right order.
 
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use anyhow::{Context as _, anyhow};
@@ -10,6 +10,7 @@ use paperwire_core::channel::{Place, Platform};
 use paperwire_core::command::press::Seal;
 use paperwire_core::delivery::{DeliveryId, UncertainPolicy};
 use paperwire_core::pipeline::{self, Extent, Wanted};
+use paperwire_core::store::SledStore;
 use paperwire_core::subscription::Subjects;
 use paperwire_core::topic::Topic;
 use tokio::net::{TcpListener, UnixListener};
@@ -31,7 +32,7 @@ use crate::service::Service;
 use crate::storage::{Storage, StorageError};
 use crate::talk::{Rules, Talk};
 use crate::worker::{self, Outlet, Worker};
-use crate::{control, discord, http, scheduler, telegram, web};
+use crate::{control, discord, housekeeping, http, scheduler, telegram, web};
 
 /// How long everything may take to end after a stop: what is on the wire gets its own time first.
 const GRACE: Duration = Duration::from_secs(worker::DRAIN.as_secs() + 1);
@@ -41,6 +42,8 @@ pub struct Base {
     folder: Folder,
     storage: Storage,
     thread: std::thread::JoinHandle<()>,
+    /// For whoever measures it.
+    store: Weak<SledStore>,
     service: Service,
     talk: Talk,
     topics: Arc<[Topic]>,
@@ -58,7 +61,10 @@ impl Base {
     pub async fn open(folder: Folder, config: &Config, extent: Extent) -> anyhow::Result<Self> {
         let path = folder.path().to_owned();
         let store = tokio::task::spawn_blocking(move || ballast::open_store(&path)).await??;
-        let (storage, thread) = Storage::start(Arc::new(store)).context("no thread for the store")?;
+        housekeeping::report(store.compaction());
+        let store = Arc::new(store);
+        let measured = Arc::downgrade(&store);
+        let (storage, thread) = Storage::start(store).context("no thread for the store")?;
         let topics: Arc<[Topic]> = config.topics.clone().into();
         let wanted = wanted(config)?;
         let known = Arc::clone(&topics);
@@ -114,6 +120,7 @@ impl Base {
             folder,
             storage,
             thread,
+            store: measured,
             service,
             talk,
             topics,
@@ -346,6 +353,10 @@ impl App {
             let check = checked.run_until_cancelled(check).await;
             check.unwrap_or(Ok(())).context("the queue cannot be read")
         });
+        let archive = housekeeping::archive(base.storage.clone(), stop.clone());
+        tasks.spawn(async move { archive.await.context("nothing can be archived") });
+        let measure = housekeeping::measure(base.store.clone(), base.ops.clone(), stop.clone());
+        tasks.spawn(async move { measure.await.context("the store cannot be measured") });
         for outlet in outlets {
             let worker = Worker::new(base.storage.clone(), outlet, base.queued.clone()).run(stop.clone());
             tasks.spawn(async move { worker.await.context("sending stopped") });

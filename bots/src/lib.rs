@@ -13,6 +13,7 @@ pub mod desk;
 pub mod discord;
 pub mod folder;
 pub mod gate;
+pub mod housekeeping;
 pub mod http;
 pub mod inbox;
 pub mod limits;

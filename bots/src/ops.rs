@@ -16,7 +16,7 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use paperwire_core::channel::Platform;
 use paperwire_core::delivery::{Discard, SendError, State, Verdict};
-use paperwire_core::store::{Counts, Store};
+use paperwire_core::store::{Counts, Space, Store};
 use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
@@ -217,6 +217,8 @@ struct Figures {
     dead_letters: Gauge,
     channels: Family<[Label; 1], Gauge>,
     last_digest: Gauge,
+    store_folder: Gauge,
+    store_live: Gauge,
     /// Before when the store is not counted again.
     rests_until: Mutex<Option<Instant>>,
 }
@@ -268,6 +270,14 @@ impl Ops {
             last_digest: figure!(
                 "last_digest_timestamp_seconds",
                 "The occurrence of the latest digest since unix epoch in seconds; 0 without any"
+            ),
+            store_folder: figure!(
+                "store_folder_bytes",
+                "Bytes of the store's files; 0 before they were first measured"
+            ),
+            store_live: figure!(
+                "store_live_bytes",
+                "Bytes of what is stored in them; 0 before they were first measured"
             ),
             rests_until: Mutex::default(),
             registry,
@@ -335,9 +345,14 @@ impl Ops {
 
     /// So many papers can be found, and so many that were taken in cannot yet.
     pub fn searchable(&self, documents: u64, behind: u64) {
-        let number = |n: u64| i64::try_from(n).unwrap_or(i64::MAX);
         self.0.search_documents.set(number(documents));
         self.0.search_behind.set(number(behind));
+    }
+
+    /// The store was measured.
+    pub fn store_measured(&self, space: Space) {
+        self.0.store_folder.set(number(space.folder));
+        self.0.store_live.set(number(space.live));
     }
 
     /// All figures as text of [`CONTENT_TYPE`].
@@ -372,7 +387,6 @@ impl Ops {
     }
 
     fn show(&self, counts: &Counts) {
-        let number = |n: u64| i64::try_from(n).unwrap_or(i64::MAX);
         for platform in Platform::ALL {
             let waiting = counts.waiting.get(&platform).copied().unwrap_or(0);
             self.0.waiting.get_or_create(&of(platform)).set(number(waiting));
@@ -387,6 +401,10 @@ impl Ops {
             self.0.channels.get_or_create(&[("state", state)]).set(number(n));
         }
     }
+}
+
+fn number(n: u64) -> i64 {
+    i64::try_from(n).unwrap_or(i64::MAX)
 }
 
 fn rest(took: Duration) -> Duration {
@@ -408,7 +426,7 @@ mod tests {
         let ops = Ops::new(DateTime::UNIX_EPOCH);
         let mut before = ops.scrape(&storage).await.unwrap();
         let discord = Platform::Discord;
-        let events: [(&dyn Fn(), &str); 10] = [
+        let events: [(&dyn Fn(), &str); 12] = [
             (&|| ops.part_sent(discord), r#"parts_sent_total{platform="discord"} 1"#),
             (
                 &|| ops.outcome(discord, Outcome::Unauthorized),
@@ -430,6 +448,14 @@ mod tests {
             (&|| ops.papers_taken_in(25), "papers_taken_in_total 25"),
             (&|| ops.digests_published(2), "digests_published_total 2"),
             (&|| ops.searchable(0, 7), "search_behind 7"),
+            (
+                &|| ops.store_measured(Space { folder: 9, live: 0 }),
+                "store_folder_bytes 9",
+            ),
+            (
+                &|| ops.store_measured(Space { folder: 9, live: 4 }),
+                "store_live_bytes 4",
+            ),
             (
                 &|| {
                     ops.show(&Counts {

@@ -176,9 +176,12 @@ impl DigestSummary {
     }
 }
 
-/// When a delivery ended that may be archived: sent, or given up for good. `None` for one that goes on, and for a dead
-/// letter, which waits for its operator.
+/// When a delivery ended that may be archived: sent, or given up for good. `None` for one that goes on, for a dead letter,
+/// which waits for its operator, and on the web page, which shows its deliveries themselves: no platform keeps them for it.
 fn ended(delivery: &Delivery) -> Option<DateTime<Utc>> {
+    if delivery.id.place.platform() == Platform::Web {
+        return None;
+    }
     match &delivery.state {
         State::Sent { at }
         | State::Discarded {
@@ -425,6 +428,9 @@ pub trait Store: Send + Sync {
     /// Which digest the message with this platform id in this place belongs to; the latest if there are several. The
     /// empty id, of a part whose arrival nobody confirmed, belongs to none.
     fn digest_of_message(&self, place: &Place, message_id: &str) -> Result<Option<DigestId>>;
+    /// The digests of which messages are known to stand in this place, also where their deliveries were archived: the latest
+    /// first, each once, at most `limit`.
+    fn digests_of_place(&self, place: &Place, limit: usize) -> Result<Vec<DigestId>>;
     /// The platform's ids of messages that are known to stand in this chat, in whichever thread of it: the numerically
     /// largest, descending, each once, at most `limit`. Ids that are no numbers are left out.
     fn messages_in_chat(&self, place: &Place, limit: usize) -> Result<Vec<String>>;

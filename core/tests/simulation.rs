@@ -28,7 +28,7 @@ use paperwire_core::digest::{Digest, DigestId, RenderingId};
 use paperwire_core::erratum::Errata;
 use paperwire_core::limiter::{Heard, Lane, Limiter, Limits, Signal, Window as Pace};
 use paperwire_core::locale::Lang;
-use paperwire_core::message::{Block, Message, Part, Render};
+use paperwire_core::message::{Amendment, Block, Message, Part, Render};
 use paperwire_core::paper::{Field, Paper, PaperId};
 use paperwire_core::pipeline::{self, Extent, Input, Job, Task, Turn, Wanted};
 use paperwire_core::source::{Announcement, Item, Parsed, SourceKind, Window};
@@ -110,6 +110,7 @@ impl Store for Mortal {
         leased(platform: Platform) -> Vec<Delivery>;
         sends(platform: Platform, since: DateTime<Utc>) -> Vec<(String, DateTime<Utc>)>;
         limiter_memory(platform: Platform) -> Option<String>;
+        digests_of_place(place: &Place, limit: usize) -> Vec<DigestId>;
         messages_in_chat(place: &Place, limit: usize) -> Vec<String>;
         finished_before(before: DateTime<Utc>, limit: usize) -> Vec<DeliveryId>;
         digest_summary(id: &DigestId) -> Option<DigestSummary>;
@@ -139,11 +140,11 @@ struct TwoToAPart;
 
 impl Render for TwoToAPart {
     fn render(&self, _: Platform, message: &Message) -> Vec<Part> {
-        let titles: Vec<&str> = message
+        let titles: Vec<String> = message
             .blocks
             .iter()
             .filter_map(|block| match block {
-                Block::Entry(entry) => Some(entry.title.as_str()),
+                Block::Entry(entry) => Some(format!("{}{NUMBER}{}", entry.title, entry.number.unwrap_or_default())),
                 Block::Heading(_) | Block::Paragraph(_) => None,
             })
             .collect();
@@ -154,6 +155,31 @@ impl Render for TwoToAPart {
         let parts = titles.chunks(2).map(|two| two.join("\n"));
         parts.map(|payload| Part { payload }).collect()
     }
+
+    fn numbers(&self, _: Platform, part: &Part) -> Vec<u32> {
+        part.payload.lines().filter_map(number_of).collect()
+    }
+
+    fn amend(&self, _: Platform, part: &Part, amendments: &[Amendment]) -> Option<Part> {
+        let lines = part.payload.lines().map(|line| {
+            let amendment = amendments.iter().find(|a| Some(a.number) == number_of(line));
+            amendment.map_or_else(|| line.to_owned(), |a| format!("{line} {}{:?}", a.mark, a.line))
+        });
+        let payload = lines.collect::<Vec<_>>().join("\n");
+        Some(Part { payload })
+    }
+}
+
+/// Between the title of a paper and its number; behind that follows what became of it.
+const NUMBER: &str = " #";
+
+fn title_of(line: &str) -> &str {
+    line.split_once(NUMBER).map_or(line, |(title, _)| title)
+}
+
+fn number_of(line: &str) -> Option<u32> {
+    let (_, behind) = line.split_once(NUMBER)?;
+    behind.split(' ').next()?.parse().ok()
 }
 
 fn topic() -> Topic {
@@ -223,6 +249,8 @@ struct Request {
     key: String,
     payload: String,
     missing: Option<Missing>,
+    /// The message that it edits.
+    edit: Option<String>,
 }
 
 enum Event {
@@ -279,6 +307,10 @@ struct Simulation {
     tasks: BTreeMap<u64, InHand>,
     chats: Vec<Chat>,
     messages: HashMap<String, Piece>,
+    /// What each message says.
+    shown: HashMap<String, String>,
+    /// Edits of these may still come, since they were on the wire without an answer.
+    stray: HashSet<Piece>,
     nonces: HashMap<String, (i64, String, Piece)>,
     first: HashMap<Piece, i64>,
     /// A send of it was not answered: its fate was unknown at some time.
@@ -363,6 +395,8 @@ impl Simulation {
             tasks: BTreeMap::new(),
             chats,
             messages: HashMap::new(),
+            shown: HashMap::new(),
+            stray: HashSet::new(),
             nonces: HashMap::new(),
             first: HashMap::new(),
             doubtful: HashSet::new(),
@@ -496,7 +530,12 @@ impl Simulation {
     fn doubt(&mut self, held: &Delivery, why: &'static str) {
         let piece = (self.chat_of(&held.id.place), held.id.digest, held.next_part());
         self.tell(|| format!("in doubt: {} part {} ({why})", held.id, held.next_part()));
-        self.doubtful.insert(piece);
+        // An edit is made again, whatever became of it.
+        if held.id.is_correction() {
+            self.stray.insert(piece);
+        } else {
+            self.doubtful.insert(piece);
+        }
         self.count(why);
     }
 
@@ -734,7 +773,14 @@ impl Simulation {
                 Task::Send | Task::Edit { .. } => None,
                 Task::Look(missing) => Some(missing.clone()),
             },
+            edit: match &task.task {
+                Task::Send | Task::Look(_) => None,
+                Task::Edit { message } => Some(message.clone()),
+            },
         };
+        if request.edit.is_some() != held.id.is_correction() {
+            return broken(format!("{} posts although it is a correction", held.id));
+        }
         let delay = self.random.between(1, 400);
         self.plan(delay, Event::Arrival(Box::new(request)));
         Ok(())
@@ -865,20 +911,27 @@ impl Simulation {
     }
 
     fn take_papers(&mut self, now: DateTime<Utc>) -> Step {
-        let items: Vec<Item> = (0..self.random.below(8))
-            .map(|_| {
-                self.papers += 1;
-                let id = PaperId::Arxiv(format!("2510.{:05}", self.papers));
-                let title = Field::new(format!("On pruning, {}", self.papers), SourceKind::ArxivMail);
-                Item {
-                    paper: Paper {
-                        title: Some(title),
-                        ..Paper::new(id)
-                    },
-                    announcement: Announcement::New,
-                }
-            })
-            .collect();
+        let known = self.papers;
+        let item = |number: u64, version: u64, announcement| Item {
+            paper: Paper {
+                version: u16::try_from(version).unwrap_or(u16::MAX),
+                title: Some(Field::new(format!("On pruning, {number}"), SourceKind::ArxivMail)),
+                ..Paper::new(PaperId::Arxiv(format!("2510.{number:05}")))
+            },
+            announcement,
+        };
+        let mut items = Vec::new();
+        for _ in 0..self.random.below(8) {
+            self.papers += 1;
+            items.push(item(self.papers, 1, Announcement::New));
+        }
+        if known > 0 && self.random.permille(700) {
+            let announcement = match self.random.below(3) {
+                0 => Announcement::Withdrawal,
+                _ => Announcement::Replacement,
+            };
+            items.push(item(1 + self.random.below(known), self.planned, announcement));
+        }
         let parsed = Parsed {
             source: SourceKind::ArxivMail,
             window: None,
@@ -886,7 +939,7 @@ impl Simulation {
             rejected: Vec::new(),
         };
         let bytes = self.planned.to_string();
-        pipeline::accept(
+        let accepted = pipeline::accept(
             &self.store,
             &self.topics,
             &TwoToAPart,
@@ -895,6 +948,9 @@ impl Simulation {
             parsed,
             now,
         )?;
+        for _ in 0..accepted.corrections {
+            self.count("corrections");
+        }
         Ok(())
     }
 
@@ -1003,7 +1059,10 @@ impl Simulation {
             let open = self.chats[request.piece.0].blocked_until <= self.at;
             let there = request.missing.is_none() && request.place == self.chats[request.piece.0].place;
             if open && there && self.random.permille(500) {
-                self.accept(&request)?;
+                match &request.edit {
+                    Some(message) => self.show(message, &request)?,
+                    None => drop(self.accept(&request)?),
+                }
             }
             return Ok(());
         }
@@ -1075,6 +1134,9 @@ impl Simulation {
             let to = self.chats[chat].place.clone();
             return Ok(Err(SendError::Moved { to }));
         }
+        if let Some(message) = &request.edit {
+            return self.edit(message, request);
+        }
         if self.refused.contains_key(&request.piece) && self.random.permille(500) {
             self.count("Rejected again");
             *self.refused.entry(request.piece).or_default() += 1;
@@ -1128,6 +1190,51 @@ impl Simulation {
         }))
     }
 
+    /// What the platform does with an edit in an open chat.
+    fn edit(
+        &mut self,
+        message: &str,
+        request: &Request,
+    ) -> std::result::Result<std::result::Result<String, SendError>, End> {
+        let reason = "as the seed wills".to_owned();
+        let fault = match self.calm || !self.random.permille(self.faults) {
+            true => 9,
+            false => self.random.below(5),
+        };
+        Ok(Err(match fault {
+            0 => SendError::RateLimited {
+                retry_after: Duration::from_secs(3),
+                scope: LimitScope::Chat,
+            },
+            1 => {
+                self.count("edits refused");
+                SendError::Rejected { reason }
+            }
+            2 => SendError::Unreachable { reason },
+            3 => SendError::Uncertain { reason },
+            4 => {
+                self.show(message, request)?;
+                SendError::Uncertain { reason }
+            }
+            _ => {
+                self.show(message, request)?;
+                return Ok(Ok(message.to_owned()));
+            }
+        }))
+    }
+
+    /// A message says something else from now on.
+    fn show(&mut self, message: &str, request: &Request) -> Step {
+        self.tell(|| format!("edited: {} {message}", request.place));
+        if self.messages.get(message) != Some(&request.piece) {
+            return broken(format!("{:?} is put in the place of message {message}", request.piece));
+        }
+        let payload = request.payload.clone();
+        self.shown.insert(message.to_owned(), payload);
+        self.count("edits");
+        Ok(())
+    }
+
     /// The message stands in the chat. What a reader would not accept is an error.
     fn accept(&mut self, request: &Request) -> std::result::Result<String, End> {
         let (chat, digest, part) = request.piece;
@@ -1146,6 +1253,7 @@ impl Simulation {
         let id = (self.messages.len() + 1).to_string();
         self.tell(|| format!("arrived: {} {digest} part {part}", request.place));
         self.messages.insert(id.clone(), request.piece);
+        self.shown.insert(id.clone(), request.payload.clone());
         self.nonces
             .insert(request.key.clone(), (self.at, id.clone(), request.piece));
         let doubtful = |piece: &Piece| self.doubtful.contains(piece);
@@ -1175,7 +1283,10 @@ impl Simulation {
         if let Some((_, _, earlier)) = missing {
             return broken(format!("{} {digest} part {part} comes before {earlier}", request.place));
         }
-        let papers = || request.payload.lines().filter(|line| line.starts_with("On pruning"));
+        let papers = || {
+            let lines = request.payload.lines().filter(|line| line.starts_with("On pruning"));
+            lines.map(title_of)
+        };
         for paper in papers() {
             let before = self.chats[chat].papers.get(paper).into_iter().flatten();
             // Only where it was unknown whether the first digest's part had arrived when the channel was lost.
@@ -1211,6 +1322,10 @@ impl Simulation {
                     return broken(format!("{id} part {part} has another part's message id"));
                 }
             }
+            if id.is_correction() {
+                self.examine_correction(chat, &delivery)?;
+                continue;
+            }
             let gone = match &delivery.state {
                 State::Discarded { reason, .. } => matches!(reason, Discard::Gone(_)),
                 State::Available { .. } | State::Leased { .. } | State::Sent { .. } => false,
@@ -1230,7 +1345,7 @@ impl Simulation {
                     return broken(format!("{id} part {part} is lost: {delivery:#?}"));
                 }
                 if excused && let Some(lost) = self.store.part(&delivery.rendering, part)? {
-                    missing.extend(lost.payload.lines().map(|line| (chat, line.to_owned())));
+                    missing.extend(lost.payload.lines().map(|line| (chat, title_of(line).to_owned())));
                 }
             }
         }
@@ -1247,6 +1362,26 @@ impl Simulation {
                 if !chat.papers.contains_key(title) && !missing.contains(&(n, title.to_owned())) {
                     return broken(format!("“{title}” never came to {}", chat.place));
                 }
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Simulation {
+    /// What the latest correction of a digest has edited says what it says, unless an older edit may have come after it.
+    fn examine_correction(&self, chat: usize, correction: &Delivery) -> Step {
+        let errata = self.store.errata(&correction.id.digest)?;
+        if errata.is_none_or(|errata| errata.revision != correction.id.revision) {
+            return Ok(());
+        }
+        for (part, message) in (0..).zip(&correction.message_ids) {
+            if message.is_empty() || self.stray.contains(&(chat, correction.id.digest, part)) {
+                continue;
+            }
+            let says = self.store.part(&correction.rendering, part)?.map(|part| part.payload);
+            if self.shown.get(message) != says.as_ref() {
+                return broken(format!("{} part {part} is not what stands there", correction.id));
             }
         }
         Ok(())
@@ -1325,6 +1460,10 @@ fn whatever_happens_nothing_is_lost_or_out_of_order_and_only_what_was_in_doubt_c
         "Uncertain, not arrived",
         "Unreachable",
         "channels resumed",
+        "corrections",
+        "deaths while editing",
+        "edits",
+        "edits refused",
         "clocks put back",
         "answers",
         "deaths while looking",

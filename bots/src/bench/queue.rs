@@ -2,7 +2,7 @@
 //! begins. Beside it, in the same run and on the same disk, the least that any queue must do: append to a file and sync it,
 //! in groups.
 //!
-//! Queueing writes what the raw log does, about [`RECORD`] bytes: the part to be sent, which is written once, and the
+//! Queueing writes what the raw log does, about `RECORD` bytes: the part to be sent, which is written once, and the
 //! delivery, which is small and changes. Settling rewrites the delivery alone, as the program does.
 
 use std::fs::File;

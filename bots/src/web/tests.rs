@@ -154,6 +154,9 @@ impl Store for Shelf {
     fn digest_of_message(&self, _: &Place, _: &str) -> StoreResult<Option<DigestId>> {
         nothing()
     }
+    fn digests_of_place(&self, _: &Place, _: usize) -> StoreResult<Vec<DigestId>> {
+        nothing()
+    }
     fn commit(&self, _: Vec<Write>) -> StoreResult<()> {
         nothing()
     }

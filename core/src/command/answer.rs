@@ -1,5 +1,7 @@
 //! The answer to a question: a pure read of the store, in the language of the place where it was asked.
 
+use std::collections::BTreeSet;
+
 use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 use chrono_tz::Tz;
 
@@ -24,9 +26,10 @@ use crate::vote::{Person, saved_page, top_page};
 const TOP: usize = 10;
 /// How many authors are named before "and 12 more".
 const NAMED_AUTHORS: usize = 8;
-/// How many past deliveries of a place are looked through for a day's digest: more than ten years of daily ones.
+/// How many past digests of a place are looked through for a day's: more than ten years of daily ones.
 const LOOK_BACK: usize = 4_000;
-const PAGE: usize = 50;
+/// How many of a place's deliveries are looked through for those that arrived without a message's id.
+const RECENT: usize = 50;
 /// How much of a digest's title is said about it, in characters: with the sentence behind it it must fit into the 200 that
 /// Telegram shows.
 const ABOUT_TITLE: usize = 90;
@@ -438,25 +441,15 @@ impl Asked<'_> {
 
     /// The latest digest of which at least one part has arrived here and that `wanted` accepts.
     pub(super) fn find(&self, wanted: impl Fn(&Digest) -> bool) -> Result<Option<Digest>> {
-        let mut before = None;
-        for _ in 0..LOOK_BACK / PAGE {
-            let page = self.context.store.deliveries(&self.place, before, PAGE)?;
-            for delivery in &page {
-                // A page may end between a correction and its post.
-                let post = match delivery.id.is_correction() {
-                    true => self.context.store.delivery(&delivery.id.of_post())?,
-                    false => Some(delivery.clone()),
-                };
-                if post.is_none_or(|post| post.arrived() == 0) {
-                    continue;
-                }
-                if let Some(digest) = self.context.store.digest(&delivery.id.digest)?.filter(&wanted) {
-                    return Ok(Some(digest));
-                }
-            }
-            match page.last() {
-                Some(last) if page.len() == PAGE => before = Some(last.id.digest),
-                _ => return Ok(None),
+        let store = self.context.store;
+        let mut arrived = BTreeSet::from_iter(store.digests_of_place(&self.place, LOOK_BACK)?);
+        // A part that was taken as arrived without an answer has no message.
+        let recent = store.deliveries(&self.place, None, RECENT)?;
+        let posts = recent.iter().filter(|delivery| !delivery.id.is_correction());
+        arrived.extend(posts.filter(|post| post.arrived() > 0).map(|post| post.id.digest));
+        for id in arrived.iter().rev() {
+            if let Some(digest) = store.digest(id)?.filter(&wanted) {
+                return Ok(Some(digest));
             }
         }
         Ok(None)
@@ -996,7 +989,7 @@ mod tests {
         Seal::new([7; 32])
     }
 
-    fn asking(place: &str, command: Result<Command, CommandError>, reply_to: Option<&str>) -> Question {
+    fn asking(place: &str, command: std::result::Result<Command, CommandError>, reply_to: Option<&str>) -> Question {
         Question {
             command,
             place: place.parse().unwrap(),
@@ -1327,6 +1320,23 @@ mod tests {
         assert_eq!(store.deliveries(&latest.id.place, None, 999).unwrap().len(), old + 120);
         assert!(ask(&store, HERE, "/paper 2025-10-09 3", None).contains("Pruning Without Tears"));
         assert!(ask(&store, HERE, "/paper 1", None).contains("Later Pruning"));
+    }
+
+    #[test]
+    fn what_was_archived_is_found_by_its_day_by_its_message_and_as_the_latest() {
+        let store = newsroom(Lang::En);
+        let asked = [
+            ("/paper 3", Some("09-0")),
+            ("/paper 2025-10-09 3", None),
+            ("/paper 1", None),
+            ("/digest", None),
+        ];
+        let answers = || asked.map(|(text, reply_to)| ask(&store, HERE, text, reply_to));
+        let before = answers();
+        let later = october(12, 0) + crate::pipeline::EDIT_WINDOW;
+        assert!(crate::pipeline::compact(&store, later, 99).unwrap() >= 3);
+        assert_eq!(store.deliveries(&HERE.parse().unwrap(), None, 9), Ok(vec![]));
+        assert_eq!(answers(), before);
     }
 
     #[test]

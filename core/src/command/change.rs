@@ -260,7 +260,7 @@ impl Doing<'_> {
             Ok(ScheduleChange::Weekly { .. } | ScheduleChange::WeeklyOff) => {
                 todo!()
             }
-            Err(error) => Ok(Message::sentence(error.says(lang))),
+            Err(error) => Ok(Message::sentence(error.of_schedule(lang))),
         }
     }
 
@@ -271,7 +271,7 @@ impl Doing<'_> {
                 let by = self.question.asker.clone().unwrap_or_default();
                 self.set(place, Setting::Pause { until, by })
             }
-            Err(error) => Ok(Message::sentence(error.says(lang))),
+            Err(error) => Ok(Message::sentence(error.of_pause(lang))),
         }
     }
 

@@ -2,14 +2,15 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use crate::store::{Result, Store, Write};
+use crate::store::{Result, Store, StoreError, Write};
 
 /// How long posted parts are kept as they are, so that they can be edited (a correction, a withdrawal). Afterwards a digest
 /// keeps its record and a summary.
 pub const EDIT_WINDOW: TimeDelta = TimeDelta::days(30);
 
 /// Archives up to `limit` deliveries that ended before [`EDIT_WINDOW`] began, the earliest first. Returns how many there
-/// were: fewer than `limit` means that nothing more is to be done now.
+/// were: fewer than `limit` means that nothing more is to be done now. One that cannot be read is set aside, or it would
+/// stand in the way of all that ended after it.
 ///
 /// # Errors
 /// Only when the store fails.
@@ -20,7 +21,17 @@ pub fn compact(store: &dyn Store, now: DateTime<Utc>, limit: usize) -> Result<us
     let ended = store.finished_before(before, limit)?;
     let count = ended.len();
     if count > 0 {
-        store.commit(ended.into_iter().map(Write::Archive).collect())?;
+        let mut writes = Vec::with_capacity(count);
+        for id in ended {
+            writes.push(match store.delivery(&id) {
+                Err(StoreError::Damaged { .. }) => Write::SetAside(id),
+                read => {
+                    read?;
+                    Write::Archive(id)
+                }
+            });
+        }
+        store.commit(writes)?;
     }
     Ok(count)
 }

@@ -384,6 +384,10 @@ impl Store for Spoiled<'_> {
         self.whole.digest_of_message(place, message_id)
     }
 
+    fn digests_of_place(&self, place: &Place, limit: usize) -> Result<Vec<DigestId>> {
+        self.whole.digests_of_place(place, limit)
+    }
+
     fn messages_in_chat(&self, place: &Place, limit: usize) -> Result<Vec<String>> {
         self.whole.messages_in_chat(place, limit)
     }

@@ -270,6 +270,7 @@ fn an_empty_store_answers_everything_with_nothing(store: &dyn Store) {
     }
     assert_eq!(store.digest_of_message(&telegram, "1"), Ok(None));
     assert_eq!(store.messages_in_chat(&telegram, 9), Ok(vec![]));
+    assert_eq!(store.digests_of_place(&telegram, 9), Ok(vec![]));
     assert_eq!(store.finished_before(at(9), 9), Ok(vec![]));
     assert_eq!(store.digest_summary(&digest_id(1)), Ok(None));
     assert_eq!(
@@ -776,6 +777,10 @@ fn the_largest_message_ids_of_a_chat_come_from_all_its_threads(store: &dyn Store
     assert_eq!(ids(9), ["100", "11", "10", "9"]);
     assert_eq!(ids(2), ["100", "11"]);
     assert_eq!(ids(0), [""; 0]);
+    let digests = |at: &str, limit| store.digests_of_place(&place(at), limit).unwrap();
+    assert_eq!(digests("telegram:-1/42", 9), [digest_id(3), digest_id(2)]);
+    assert_eq!(digests("telegram:-1/42", 1), [digest_id(3)]);
+    assert_eq!(digests("telegram:-1/4", 9), [digest_id(1)]);
 }
 
 fn every_send_is_remembered_until_it_is_forgotten(store: &dyn Store) {
@@ -822,14 +827,15 @@ fn a_limiters_memory_is_its_platforms_own(store: &dyn Store) {
 fn what_ended_comes_earliest_first_and_dead_letters_never(store: &dyn Store) {
     let ended = |reason, minute| State::Discarded { reason, at: at(minute) };
     let all = [
-        delivery("web:b", digest_id(1), State::Sent { at: at(1) }),
+        delivery("telegram:-2", digest_id(1), State::Sent { at: at(1) }),
         delivery(
             "telegram:-1/4",
             digest_id(1),
             ended(Discard::Gone("kicked".to_owned()), 2),
         ),
         delivery("telegram:-1/4", digest_id(2), State::Sent { at: at(2) }),
-        delivery("web:a", digest_id(1), ended(Discard::Dropped, 3)),
+        delivery("telegram:-3", digest_id(1), ended(Discard::Dropped, 3)),
+        delivery("web:a", digest_id(1), State::Sent { at: at(1) }),
         delivery("web:c", digest_id(1), ended(Discard::Rejected("bad".to_owned()), 1)),
         delivery("web:d", digest_id(1), available(1)),
         delivery("web:e", digest_id(1), State::Leased { until: at(1) }),
@@ -890,6 +896,7 @@ fn an_archived_delivery_leaves_its_messages_and_a_sum(store: &dyn Store) {
     }
     assert_eq!(store.digest_of_message(&all[1].id.place, "3"), Ok(Some(digest_id(1))));
     assert_eq!(store.messages_in_chat(&all[3].id.place, 9), Ok(vec!["6".to_owned()]));
+    assert_eq!(store.digests_of_place(&all[3].id.place, 9), Ok(vec![digest_id(1)]));
 }
 
 fn only_what_ended_is_archived(store: &dyn Store) {
@@ -918,7 +925,7 @@ fn renderings_go_with_the_last_delivery_of_their_digest(store: &dyn Store) {
         parts: parts(&["a", "b"]),
     };
     let sent = |place: &str, day| delivery(place, digest_id(day), State::Sent { at: at(1) });
-    let [first, last, other] = [sent("web:a", 1), sent("web:b", 1), sent("web:a", 2)];
+    let [first, last, other] = [sent("telegram:-1", 1), sent("telegram:-2", 1), sent("telegram:-1", 2)];
     let mut writes = vec![
         rendered(1),
         rendered(2),
@@ -1030,7 +1037,7 @@ fn a_correction_stands_behind_its_post_and_before_the_next_digest(store: &dyn St
 }
 
 fn a_correction_leaves_the_posts_messages_rendering_and_sum_alone(store: &dyn Store) {
-    let mut post = delivery("web:a", digest_id(1), State::Sent { at: at(1) });
+    let mut post = delivery("telegram:-1", digest_id(1), State::Sent { at: at(1) });
     post.message_ids = vec!["10".to_owned(), "11".to_owned()];
     let mut edited = correction(&post, 1, State::Sent { at: at(2) });
     edited.message_ids = vec![String::new(), "11".to_owned()];
@@ -1362,6 +1369,7 @@ pub(super) fn reads(store: &dyn Store) -> Vec<(String, String)> {
         note(format!("channel {at}"), &store.channel(&at));
         for limit in [0, 1, 9] {
             note(format!("messages {at} {limit}"), &store.messages_in_chat(&at, limit));
+            note(format!("digests of {at} {limit}"), &store.digests_of_place(&at, limit));
         }
         note(format!("deliveries {at}"), &store.deliveries(&at, None, 9));
         for message in tests::MESSAGES {

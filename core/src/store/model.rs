@@ -453,6 +453,13 @@ impl Store for ModelStore {
         Ok(found.map(|(_, _, digest)| *digest))
     }
 
+    fn digests_of_place(&self, place: &Place, limit: usize) -> Result<Vec<DigestId>> {
+        let state = self.state();
+        let here = state.messages.iter().filter(|(at, _, _)| at == place);
+        let digests: BTreeSet<DigestId> = here.map(|(_, _, digest)| *digest).collect();
+        Ok(digests.into_iter().rev().take(limit).collect())
+    }
+
     fn messages_in_chat(&self, place: &Place, limit: usize) -> Result<Vec<String>> {
         let state = self.state();
         let same_chat = |at: &Place| (at.platform(), at.chat()) == (place.platform(), place.chat());

@@ -17,7 +17,7 @@
 //! | `h` hash | **content** | |
 //! | `i` seq | **intake** | |
 //! | `j` paper, seq | | `intake_of` |
-//! | `k` place, message id, digest | | `digest_of_message`, `messages_in_chat` |
+//! | `k` place, message id, digest | | `digest_of_message`, `digests_of_place`, `messages_in_chat` |
 //! | `l` platform, at, chat, number | | `sends` |
 //! | `m` topic, seq | **match** | |
 //! | `n` due, place | | `channels_due`: active channels |
@@ -261,16 +261,28 @@ impl SledStore {
     /// # Errors
     /// When the storage fails.
     pub fn measure(&self) -> Result<(Space, bool)> {
+        // It goes on to the end.
+        self.measure_while(&|| true).map(Option::unwrap_or_default)
+    }
+
+    /// As [`Self::measure`], as long as `go_on` says so; else `None`, and nothing is remembered.
+    ///
+    /// # Errors
+    /// When the storage fails.
+    pub fn measure_while(&self, go_on: &dyn Fn() -> bool) -> Result<Option<(Space, bool)>> {
         self.usable()?;
+        let Some(live) = space::live_bytes(&self.db, go_on).map_err(broken)? else {
+            return Ok(None);
+        };
         let space = Space {
-            live: space::live_bytes(&self.db).map_err(broken)?,
+            live,
             // A folder that cannot be listed is none that this could help.
             folder: space::folder_bytes(&self.dir).unwrap_or(0),
         };
         let fresh = self.db.get(FRESH_KEY).map_err(broken)?;
         let wasted = space.is_wasted(fresh.and_then(|bytes| Space::from_bytes(&bytes)));
         self.mark_wasted(wasted)?;
-        Ok((space, wasted))
+        Ok(Some((space, wasted)))
     }
 
     fn mark_wasted(&self, wasted: bool) -> Result<()> {
@@ -755,6 +767,18 @@ impl Store for SledStore {
                 last_digest(&key)
             })
             .transpose()
+    }
+
+    fn digests_of_place(&self, place: &Place, limit: usize) -> Result<Vec<DigestId>> {
+        let _gate = self.reading()?;
+        let mut latest = BTreeSet::new();
+        for key in self.db.scan_prefix(Key::new(b'k').place(place).bytes()).keys() {
+            latest.insert(last_digest(&key.map_err(broken)?)?);
+            if latest.len() > limit {
+                latest.pop_first();
+            }
+        }
+        Ok(latest.into_iter().rev().collect())
     }
 
     fn messages_in_chat(&self, place: &Place, limit: usize) -> Result<Vec<String>> {

@@ -31,7 +31,7 @@ const BATCH: usize = 1024 * 1024;
 const FLUSH_EVERY: usize = 64;
 
 /// How large a store is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Space {
     /// Bytes of all files in its folder.
     pub folder: u64,
@@ -99,12 +99,16 @@ pub(super) fn folder_bytes(dir: &Path) -> io::Result<u64> {
 }
 
 /// The bytes of all keys and values: one pass over the tree, which neither stops anybody's writes nor is stopped by them.
-pub(super) fn live_bytes(db: &Db) -> ::sled::Result<u64> {
+/// Nothing once `go_on` says no.
+pub(super) fn live_bytes(db: &Db, go_on: &dyn Fn() -> bool) -> ::sled::Result<Option<u64>> {
     let mut bytes = 0;
     for entry in &**db {
+        if !go_on() {
+            return Ok(None);
+        }
         bytes += entry_bytes(&entry?);
     }
-    Ok(bytes)
+    Ok(Some(bytes))
 }
 
 fn entry_bytes((key, value): &(IVec, IVec)) -> u64 {
