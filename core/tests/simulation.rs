@@ -163,7 +163,7 @@ impl Render for TwoToAPart {
     fn amend(&self, _: Platform, part: &Part, amendments: &[Amendment]) -> Option<Part> {
         let lines = part.payload.lines().map(|line| {
             let amendment = amendments.iter().find(|a| Some(a.number) == number_of(line));
-            amendment.map_or_else(|| line.to_owned(), |a| format!("{line} {}{:?}", a.mark, a.line))
+            amendment.map_or_else(|| line.to_owned(), |a| format!("{line} {:?}{:?}", a.mark, a.line))
         });
         let payload = lines.collect::<Vec<_>>().join("\n");
         Some(Part { payload })

@@ -1098,7 +1098,11 @@ mod tests {
             "/unsubscribe 9",
             "/unsubscribe 1",
             "/schedule",
-            if zh { "/schedule 工作日 9点" } else { "/schedule weekdays 9am" },
+            if zh {
+                "/schedule 工作日 9点"
+            } else {
+                "/schedule weekdays 9am"
+            },
             "/schedule mon,thu 18:30",
             "/schedule cron 0 9 * * 1-5",
             "/schedule whenever",
@@ -1143,6 +1147,127 @@ mod tests {
     #[test]
     fn a_conversation_in_chinese() {
         insta::assert_snapshot!(conversation(Lang::Zh));
+    }
+
+    fn button<'a>(answer: &'a Answer, label: &str) -> &'a str {
+        let buttons = answer.buttons.iter().flatten();
+        let found = buttons.into_iter().find(|button| button.label.contains(label));
+        &found.unwrap_or_else(|| panic!("{label} in {:?}", answer.buttons)).data
+    }
+
+    #[test]
+    fn what_is_followed_is_paused_resumed_and_removed_by_its_buttons() {
+        let store = newsroom(Lang::En);
+        talk(&store, HERE, "/subscribe pruning -survey");
+        let list = talk(&store, HERE, "/subscriptions");
+        let rule = "4. pruning -survey rule";
+        assert!(list.message.to_plain().contains(rule), "{}", list.message.to_plain());
+        let rested = press(&store, HERE, button(&list, "4 Pause"), None);
+        let said = rested.message.to_plain();
+        assert!(
+            rested.manner == Manner::Replace && said.contains("4. pruning -survey rule · paused"),
+            "{said}"
+        );
+        let channel = channel(&store, HERE);
+        assert_eq!(
+            (channel.settings.subjects.rules.len(), channel.resting.rules.len()),
+            (0, 1)
+        );
+        let again = press(&store, HERE, button(&rested, "4 Resume"), None);
+        assert!(!again.message.to_plain().contains("paused"));
+        let how = press(&store, HERE, button(&again, "4 Edit"), None);
+        assert!(how.manner == Manner::Notice && how.message.to_plain().contains("/subscribe edit 4"));
+        let gone = button(&again, "4 Remove").to_owned();
+        assert!(!press(&store, HERE, &gone, None).message.to_plain().contains("survey"));
+        // Pressed once more, on a message that nobody has changed since.
+        let stale = press(&store, HERE, &gone, None);
+        assert!(stale.manner == Manner::Notice && stale.message.to_plain().contains("too old"));
+        // The same bytes in another place.
+        let elsewhere = press(&store, "telegram:-7", button(&again, "1 Remove"), None);
+        assert!(elsewhere.message.to_plain().contains("too old"));
+    }
+
+    #[test]
+    fn only_managers_change_a_place_and_everyone_may_ask() {
+        let store = newsroom(Lang::En);
+        let list = talk(&store, HERE, "/subscriptions");
+        let pause = button(&list, "1 Pause").to_owned();
+        let before = channel(&store, HERE);
+        for (standing, why) in [
+            (Standing::Member, Lang::En.managers_only()),
+            (Standing::Unknown, Lang::En.standing_unknown()),
+        ] {
+            let commands = [
+                "/subscribe x",
+                "/unsubscribe 1",
+                "/schedule off",
+                "/pause",
+                "/style full",
+                "/language zh",
+            ];
+            let typed = commands.iter().map(|text| command::parse(text, None).unwrap());
+            for command in typed.chain([Ok(Command::Press(pause.clone()))]) {
+                let question = Question {
+                    standing,
+                    ..asking(HERE, command, None)
+                };
+                let answer = answered(&store, &question);
+                assert_eq!((answer.message.to_plain().trim(), answer.manner), (why, Manner::Notice));
+            }
+            for text in [
+                "/subscriptions",
+                "/schedule",
+                "/subscribe test x",
+                "/why 1",
+                "/save 1",
+                "/top",
+                "/style",
+            ] {
+                let question = Question {
+                    standing,
+                    ..asking(HERE, command::parse(text, None).unwrap(), None)
+                };
+                assert!(!answered(&store, &question).message.to_plain().contains(why), "{text}");
+            }
+        }
+        assert_eq!(channel(&store, HERE), before);
+    }
+
+    #[test]
+    fn votes_below_a_digest_and_below_a_paper_are_the_same_persons() {
+        let store = newsroom(Lang::En);
+        let up = press(&store, HERE, "u:1", Some("09-0"));
+        assert!(up.manner == Manner::Notice && up.message.to_plain().contains("You voted 👍 (👍 1)"));
+        let paper = talk(&store, HERE, "/paper 2025-10-09 1");
+        assert_eq!(paper.buttons[0][0].label, "👍 1");
+        let withdrawn = press(&store, HERE, button(&paper, "👍"), None);
+        assert!(withdrawn.message.to_plain().contains("Vote withdrawn"), "{withdrawn:?}");
+        let saved = press(&store, HERE, button(&paper, "🔖"), None);
+        assert!(saved.message.to_plain().contains("Saved"));
+        assert!(talk(&store, "telegram:55", "/saved").message.to_plain().contains("1. "));
+        for data in ["u:9", "d:1", "s:x", "u:", "nonsense", ""] {
+            let stale = press(&store, HERE, data, Some("somebody else's"));
+            assert!(stale.message.to_plain().contains("too old"), "{data}");
+        }
+    }
+
+    #[test]
+    fn what_stands_in_a_paper_or_is_typed_calls_nobody() {
+        let store = newsroom(Lang::En);
+        for text in [
+            "/subscribe @everyone",
+            "/subscribe \u{202e}gnp.exe",
+            "/search \u{200b}\u{200b}",
+            "/unsubscribe @here",
+            "/schedule @everyone",
+            "/timezone <@&1>",
+            "/why @all",
+        ] {
+            let said = talk(&store, HERE, text).message.to_plain();
+            assert!(said.chars().count() < 600 && !said.contains('\u{202e}'), "{said:?}");
+        }
+        let long = format!("/subscribe {}", "kv cache ".repeat(1_000_000));
+        assert!(talk(&store, HERE, &long).message.to_plain().chars().count() < 600);
     }
 
     /// Questions and answers, one below the other.

@@ -21,8 +21,6 @@ const TITLE: usize = 120;
 /// What became of a paper in a channel.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Fate {
-    /// It is unknown.
-    NeverCame,
     /// It is known, but never was a candidate: only its replacement came, say.
     NoCandidate,
     /// It stands in a digest that arrived.
@@ -235,7 +233,6 @@ impl Asked<'_> {
         let day = |digest: DigestId| lang.date(digest.occurrence.with_timezone(&self.zone()).date_naive());
         let mut lines = Vec::new();
         match &fate {
-            Fate::NeverCame => lines.push(plain(self.unknown(id))),
             Fate::NoCandidate => lines.push(plain(lang.fate_no_candidate())),
             Fate::NoChannel => lines.push(plain(lang.fate_no_channel())),
             Fate::Posted { digest, number } => {

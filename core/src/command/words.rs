@@ -464,14 +464,6 @@ impl Lang {
         }
     }
 
-    /// The bot does not serve the place.
-    pub fn not_served(self) -> &'static str {
-        self.pick(
-            "运行者没有允许我在这里回答。",
-            "Whoever runs this bot has not allowed it to answer here.",
-        )
-    }
-
     /// A file comes with the answer.
     pub fn exported(self, papers: usize) -> String {
         let s = if papers == 1 { "" } else { "s" };

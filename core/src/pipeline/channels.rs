@@ -150,7 +150,13 @@ fn merged(known: &Channel, file: &Settings) -> Settings {
                 subjects: now.subjects.clone(),
                 ..file.clone()
             };
-            (Settings { subjects, ..file.clone() }, mine)
+            (
+                Settings {
+                    subjects,
+                    ..file.clone()
+                },
+                mine,
+            )
         }
     };
     fn later<T: Clone + PartialEq>(mine: &T, last: &T, file: &T) -> T {

@@ -193,9 +193,7 @@ pub fn revise(store: &dyn Store, place: &Place, mark: u64, revision: Revision) -
     let Some(mut channel) = store.channel(place)? else {
         return Ok(None);
     };
-    let found = listed(&channel)
-        .into_iter()
-        .find(|listed| listed.item.mark() == mark);
+    let found = listed(&channel).into_iter().find(|listed| listed.item.mark() == mark);
     let Some(Listed { item, resting }) = found else {
         return Ok(None);
     };

@@ -11,10 +11,10 @@ use crate::delivery::{Delivery, DeliveryId};
 use crate::digest::{Candidate, Digest, DigestId, Draft, RenderingId, View, compose};
 use crate::message::Render;
 use crate::paper::PaperId;
+use crate::rule::{Facts, Matched, Rule, RuleSet};
 use crate::source::Window;
 use crate::store::{IntakeRecord, Result, Store, StoreError, Write};
 use crate::subscription::{KeywordMatcher, Subjects};
-use crate::rule::{Facts, Matched, Rule, RuleSet};
 use crate::topic::{Hit, Matcher, Score, Topic, Verdict};
 
 /// How many due channels one commit takes at most.
@@ -218,7 +218,17 @@ fn publish(
     }
     let ruled = Ruled::new(store, topics, groups.values().flatten(), &mut published.damaged)?;
     for ((id, replayed), channels) in groups {
-        publish_group(store, topics, render, &ruled, id, replayed, channels, now, &mut published)?;
+        publish_group(
+            store,
+            topics,
+            render,
+            &ruled,
+            id,
+            replayed,
+            channels,
+            now,
+            &mut published,
+        )?;
     }
     Ok(published)
 }
@@ -252,7 +262,8 @@ fn publish_group(
         let settings = &channel.settings;
         // A late word that there was nothing helps nobody.
         let nothing_wanted = settings.subjects.is_empty();
-        let silent = digest.entries.is_empty() && (nothing_wanted || settings.when_empty == WhenEmpty::Silent || replayed.is_some());
+        let silent = digest.entries.is_empty()
+            && (nothing_wanted || settings.when_empty == WhenEmpty::Silent || replayed.is_some());
         let delivery = DeliveryId::post(channel.place.clone(), id);
         if silent {
             published.silent.push(channel.place.clone());
@@ -369,9 +380,17 @@ impl Ruled {
         let Some(found) = self.found.get(&seq) else {
             return Vec::new();
         };
-        let keys: Vec<u64> = subjects.rules.iter().filter_map(|rule| self.keys.get(rule).copied()).collect();
+        let keys: Vec<u64> = subjects
+            .rules
+            .iter()
+            .filter_map(|rule| self.keys.get(rule).copied())
+            .collect();
         let mut hits: Vec<Hit> = Vec::new();
-        for hit in found.iter().filter(|matched| keys.contains(&matched.key)).flat_map(|m| &m.hits) {
+        for hit in found
+            .iter()
+            .filter(|matched| keys.contains(&matched.key))
+            .flat_map(|m| &m.hits)
+        {
             if !hits.iter().any(|other| other.term == hit.term) {
                 hits.push(hit.clone());
             }

@@ -198,7 +198,9 @@ mod tests {
     use super::super::{Extent, configure_channels, fixture, resume_channel};
     use super::*;
     use crate::channel::Settings;
+    use crate::pipeline;
     use crate::store::ModelStore;
+    use crate::subscription::Subjects;
 
     const HERE: &str = "telegram:-5";
 
@@ -270,27 +272,66 @@ mod tests {
     }
 
     #[test]
-    fn a_channel_of_the_file_refuses_settings_naming_the_key_and_can_be_paused() {
+    fn what_was_changed_in_a_channel_of_the_file_stays_until_the_file_says_something_else() {
+        let store = ModelStore::new();
+        let file = |settings: Settings| [fixture::wanted(HERE, settings)];
+        let start = |settings: Settings, day| {
+            configure_channels(&store, &file(settings), Extent::Whole, october(day, 0)).unwrap();
+            channel(&store, HERE).settings
+        };
+        start(settings(), 9);
+        let changed = done(&store, Setting::Language(Lang::Zh), october(9, 1));
+        assert_eq!(changed.was, Setting::Language(Lang::En));
+        done(&store, schedule("0 18 * * *"), october(9, 1));
+        let again = start(settings(), 10);
+        assert_eq!(Setting::Schedule(again.schedule.clone()), schedule("0 18 * * *"));
+        assert_eq!(again.language, Lang::Zh);
+        // The file is edited later than the channel was: that line counts, the others do not.
+        let noon = Schedule::parse("0 12 * * *").ok();
+        let edited = Settings {
+            schedule: noon.clone(),
+            ..settings()
+        };
+        let now = start(edited, 11);
+        assert_eq!((now.schedule, now.language), (noon, Lang::Zh));
+    }
+
+    #[test]
+    fn what_people_follow_and_what_the_file_wants_are_both_followed() {
+        let store = ModelStore::new();
+        let start = |keywords: &[&str], day| {
+            let settings = Settings {
+                subjects: Subjects::new([], keywords.iter().map(|word| (*word).to_owned())),
+                ..settings()
+            };
+            configure_channels(
+                &store,
+                &[fixture::wanted(HERE, settings)],
+                Extent::Whole,
+                october(day, 0),
+            )
+            .unwrap();
+            channel(&store, HERE).settings.subjects
+        };
+        start(&["rust", "gpu"], 9);
+        let rule: crate::rule::Rule = "kv cache".parse().unwrap();
+        let follow = |item| pipeline::follow(&store, &place(), item, &settings(), None, october(9, 1));
+        follow(pipeline::Item::Rule(rule.clone())).unwrap().unwrap();
+        let gpu = pipeline::Item::Keyword("gpu".to_owned()).mark();
+        pipeline::revise(&store, &place(), gpu, pipeline::Revision::Drop).unwrap();
+        let followed = |keywords: &[&str]| {
+            Subjects::new([], keywords.iter().map(|word| (*word).to_owned())).with_rules([rule.clone()])
+        };
+        // What people dropped stays dropped, though the file still has it.
+        assert_eq!(start(&["rust", "gpu"], 10), followed(&["rust"]));
+        assert_eq!(start(&["gpu", "tpu"], 11), followed(&["tpu"]));
+    }
+
+    #[test]
+    fn a_channel_of_the_file_can_be_paused_and_stays_so() {
         let store = ModelStore::new();
         let file = [fixture::wanted(HERE, settings())];
         configure_channels(&store, &file, Extent::Whole, october(9, 0)).unwrap();
-        let refused = change(&store, &place(), Setting::Language(Lang::Zh), october(9, 1))
-            .unwrap()
-            .unwrap_err();
-        assert_eq!(
-            refused,
-            Refused::InFile {
-                place: place(),
-                key: "language"
-            }
-        );
-        for lang in Lang::ALL {
-            let said = refused.says(lang);
-            assert!(
-                said.contains("language") && said.contains("[[channel]]") && said.contains(HERE),
-                "{said}"
-            );
-        }
         let paused = done(&store, pause(None), october(9, 1)).channel;
         assert_eq!(paused.next_due, None);
         // A start of the program and a `/start` leave it as it is.

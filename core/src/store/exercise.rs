@@ -177,10 +177,7 @@ fn channel(at_place: &str, next_due: Option<i64>) -> Channel {
 }
 
 fn subjects() -> Subjects {
-    Subjects {
-        topics: vec![TopicId("inference".to_owned())],
-        keywords: vec!["kv cache".to_owned()],
-    }
+    Subjects::new([TopicId("inference".to_owned())], ["kv cache".to_owned()])
 }
 
 fn digest_id(day: i64) -> DigestId {

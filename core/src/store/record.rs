@@ -929,10 +929,7 @@ mod tests {
     }
 
     fn subjects() -> Subjects {
-        Subjects {
-            topics: vec![topic()],
-            keywords: vec!["kv cache".to_owned()],
-        }
+        Subjects::new([topic()], ["kv cache".to_owned()])
     }
 
     fn digest_id() -> DigestId {

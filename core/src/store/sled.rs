@@ -2225,7 +2225,7 @@ mod tests {
     use super::super::exercise::tests::any_commits;
     use super::super::exercise::{exercise, names_it};
     use super::*;
-    use crate::channel::{Activity, Missed, Platform, Settings, WhenEmpty};
+    use crate::channel::{Activity, Platform, Settings, WhenEmpty};
     use crate::delivery::State;
     use crate::locale::Lang;
     use crate::paper::Field;
