@@ -115,12 +115,14 @@ mod tests {
     use chrono::TimeDelta;
     use paperwire_config::Config;
     use paperwire_core::channel::{Channel, Place};
-    use paperwire_core::command::{self, Context, Question};
+    use paperwire_core::command::press::Seal;
+    use paperwire_core::command::{self, Context, Question, Reply};
     use paperwire_core::delivery::{Delivery, State};
     use paperwire_core::locale::Lang;
     use paperwire_core::paper::{Paper, PaperId};
     use paperwire_core::source;
     use paperwire_core::store::{ModelStore, Store, Write};
+    use paperwire_core::subscription::Subjects;
 
     use super::*;
     use crate::render::Renderers;
@@ -177,14 +179,20 @@ mod tests {
                 place: deliveries[0].id.place.clone(),
                 parent: None,
                 reply_to: Some("1".to_owned()),
+                standing: command::Standing::Member,
                 fallback_lang: Lang::En,
             };
             let context = Context {
                 store: &*store,
                 topics: &config.topics,
+                fresh: &config.defaults.clone().settings(Subjects::default()),
+                seal: &Seal::new([7; 32]),
                 now: at(31),
             };
-            command::answer(&question, &context).unwrap().message.to_plain()
+            match command::reply(&question, &context).unwrap() {
+                Reply::Answer(answer) => answer.message.to_plain(),
+                Reply::Needs(need) => panic!("{need:?}"),
+            }
         };
         let before = answer();
         assert!(before.starts_with("4. "), "{before}");

@@ -159,7 +159,9 @@ mod tests {
             activity: Activity::Active,
             added_at: clock::now(),
             configured_as: None,
+            configured_with: None,
             owner: owner.map(str::to_owned),
+            resting: Subjects::default(),
         };
         store.commit(vec![Write::Channel(Box::new(channel))]).unwrap();
         let (storage, _) = Storage::start(Arc::new(store)).unwrap();

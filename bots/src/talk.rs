@@ -284,7 +284,7 @@ impl Talk {
         let typed = text::fold(&typing.typed);
         let job = self.with(&question, move |question, context| {
             let channel = command::channel_of(question, context.store)?;
-            let all = channel.map(|channel| pipeline::listed(channel)).unwrap_or_default();
+            let all = channel.map(|channel| pipeline::listed(&channel)).unwrap_or_default();
             let numbered = (1..).zip(all).map(|(number, listed)| {
                 let text = listed.item.text();
                 (number.to_string(), format!("{number}. {text}"))

@@ -1276,7 +1276,7 @@ async fn a_long_message_is_sent_looked_for_and_edited_as_one() {
     assert_eq!(posted().keyboard, keyboard);
     let correction = paperwire_core::message::Amendment {
         number: 2,
-        mark: '✎',
+        mark: Some('✎'),
         line: Some("New version".to_owned()),
     };
     let amended = paperwire::telegram::amend::amend(&long(), &[correction]).unwrap();

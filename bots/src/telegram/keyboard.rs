@@ -143,7 +143,7 @@ mod tests {
         let part = papers(1..=2);
         let correction = Amendment {
             number: 2,
-            mark: '✎',
+            mark: Some('✎'),
             line: Some("New version".to_owned()),
         };
         let corrected = amend::amend(&part, &[correction]).unwrap();

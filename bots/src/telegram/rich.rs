@@ -297,7 +297,9 @@ pub(super) fn amend(html: &str, amendments: &[Amendment]) -> Option<String> {
         if let Some(line) = line {
             html.insert_str(end, &tagged("p", &tagged("i", &escaped(line))));
         }
-        html.insert_str(title, &format!("{mark} "));
+        if let Some(mark) = mark {
+            html.insert_str(title, &format!("{mark} "));
+        }
     }
     (length(&html) <= CHARS).then_some(html)
 }
@@ -480,7 +482,7 @@ mod tests {
         let [part] = render(&message).try_into().unwrap();
         let correction = Amendment {
             number: 2,
-            mark: '✎',
+            mark: Some('✎'),
             line: Some("New <version>".to_owned()),
         };
         let amended = parts::amend(&part, std::slice::from_ref(&correction)).unwrap();

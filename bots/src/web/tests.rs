@@ -263,10 +263,7 @@ fn web_channel(name: &str) -> Channel {
 }
 
 fn subjects() -> Subjects {
-    Subjects {
-        topics: vec![TopicId("inference".into())],
-        keywords: vec![],
-    }
+    Subjects::new([TopicId("inference".into())], [])
 }
 
 const PAPERS: [(&str, &str, &str); 3] = [
