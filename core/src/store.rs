@@ -25,6 +25,8 @@ use crate::paper::{Paper, PaperId};
 use crate::source::{Announcement, SourceKind, Window};
 use crate::topic::{Score, TopicId};
 
+mod journal;
+mod layered;
 mod model;
 mod record;
 mod sled;
