@@ -341,13 +341,11 @@ impl Shared {
         // There is room now.
         self.tell();
         for (key, value) in &*frozen {
-            // A key that came and went meanwhile, or is again what it was, costs no write.
-            if self.db.get(key)? != *value {
-                match value {
-                    Some(value) => self.db.insert(key.as_slice(), value)?,
-                    None => self.db.remove(key.as_slice())?,
-                };
-            }
+            // sled writes nothing where a key is again what it was.
+            match value {
+                Some(value) => self.db.insert(key.as_slice(), value)?,
+                None => self.db.remove(key.as_slice())?,
+            };
         }
         self.db.flush()?;
         self.log.sync_data()?;

@@ -8,6 +8,7 @@
 //! | `!wasted` | | the folder is to be compacted when it is opened next |
 //! | `a` name | real name | aliases |
 //! | `b` real name, name | name | aliases backwards |
+//! | `C` place in the configuration, place | | `configured` |
 //! | `c` place | **channel** | |
 //! | `d` place, digest, revision | **delivery** | |
 //! | `E` digest | **errata** | |
@@ -95,7 +96,7 @@ use crate::topic::TopicId;
 ///
 /// 2: the queue is ordered by part, `u` has no value any more, and there are `e` and `v`.
 /// 3: there are corrections, `o` and `E`; what is in doubt is a class of the queue.
-/// 4: there is a journal.
+/// 4: there are a journal and `C`.
 const FORMAT: u64 = 4;
 const FORMAT_KEY: &[u8] = b"!format";
 const FRESH_KEY: &[u8] = b"!fresh";
@@ -564,6 +565,22 @@ impl Store for SledStore {
     fn channels(&self) -> Result<Vec<Channel>> {
         let _gate = self.reading()?;
         self.list(self.db.scan_prefix(Key::new(b'c').bytes()), usize::MAX)
+    }
+
+    fn configured(&self) -> Result<Vec<(Place, Place)>> {
+        let _gate = self.reading()?;
+        let keys = self.db.scan_prefix(Key::new(b'C').bytes()).keys();
+        let read = |key: IVec| {
+            let mut reader = Reader(key.get(1..).unwrap_or_default());
+            let mut place = || reader.place()?.parse().ok();
+            let read = place().and_then(|named| Some((named, place()?)));
+            read.ok_or_else(|| bad_key(&key))
+        };
+        let mut all: Vec<_> = keys
+            .map(|key| key.map_err(broken).and_then(read))
+            .collect::<Result<_>>()?;
+        all.sort();
+        Ok(all)
     }
 
     fn channels_due(&self, now: DateTime<Utc>, limit: usize) -> Result<Vec<Channel>> {
@@ -1067,11 +1084,16 @@ impl<'a> Draft<'a> {
 
     /// The first key that begins so.
     fn first(&self, prefix: &Key) -> Result<Option<Vec<u8>>> {
+        self.first_of(prefix, self.db.scan_prefix(prefix.bytes()).keys())
+    }
+
+    /// The same, where the keys that are stored are being read already.
+    fn first_of(&self, prefix: &Key, stored: impl Iterator<Item = ::sled::Result<IVec>>) -> Result<Option<Vec<u8>>> {
         let new = self
             .changed(prefix)
             .find(|(_, value)| value.is_some())
             .map(|(key, _)| key);
-        for key in self.db.scan_prefix(prefix.bytes()).keys() {
+        for key in stored {
             let key = key.map_err(broken)?;
             if new.is_some_and(|new| new.as_slice() <= &*key) {
                 break;
@@ -1276,6 +1298,9 @@ impl<'a> Draft<'a> {
         if let (Activity::Active, Some(due)) = (&channel.activity, channel.next_due) {
             self.put(Key::new(b'n').time(due).place(&channel.place), &[]);
         }
+        if let Some(named) = &channel.configured_as {
+            self.put(Key::configured(named, &channel.place), &[]);
+        }
         self.put_record(Key::new(b'c').place(&channel.place), channel)
     }
 
@@ -1285,9 +1310,17 @@ impl<'a> Draft<'a> {
                 if let Some(due) = old.next_due {
                     self.remove(Key::new(b'n').time(due).place(place).0);
                 }
+                if let Some(named) = &old.configured_as {
+                    self.remove(Key::configured(named, place).0);
+                }
                 Ok(())
             }
-            Some(Err(())) => self.purge(&Key::new(b'n'), Key(Vec::new()).place(place).bytes()),
+            Some(Err(())) => {
+                let written = Key(Vec::new()).place(place);
+                [b'n', b'C']
+                    .into_iter()
+                    .try_for_each(|table| self.purge(&Key::new(table), written.bytes()))
+            }
             None => Ok(()),
         }
     }
@@ -1456,12 +1489,14 @@ impl<'a> Draft<'a> {
     fn queue_place(&mut self, place: &[u8], mut touched: Vec<(Vec<u8>, Touched)>) -> Result<()> {
         let unfinished = Key::new(b'u').raw(place);
         let id_of = |key: &[u8]| key.get(1..).unwrap_or_default().to_vec();
-        let first = self.db.scan_prefix(unfinished.bytes()).keys().next();
-        let head_before = first.transpose().map_err(broken)?.map(|key| id_of(&key));
+        let mut stored = self.db.scan_prefix(unfinished.bytes()).keys();
+        let first = stored.next().transpose().map_err(broken)?;
+        let head_before = first.as_ref().map(|key| id_of(key));
         let head_after = if self.changed(&unfinished).next().is_none() {
             head_before.clone()
         } else {
-            self.first(&unfinished)?.map(|key| id_of(&key))
+            let stored = first.map(Ok).into_iter().chain(stored);
+            self.first_of(&unfinished, stored)?.map(|key| id_of(&key))
         };
         if head_before != head_after {
             for head in [&head_before, &head_after].into_iter().flatten() {
@@ -1578,6 +1613,10 @@ impl Key {
 
     fn aliases_to(real: &PaperId) -> Self {
         Self::new(b'b').text(&real.to_string())
+    }
+
+    fn configured(named: &Place, place: &Place) -> Self {
+        Self::new(b'C').place(named).place(place)
     }
 
     fn intake(seq: Seq) -> Self {
@@ -2042,7 +2081,7 @@ fn check_format(dir: &Path, db: &Db) -> std::result::Result<(), OpenError> {
     };
     match db.get(FORMAT_KEY).map_err(|e| open_error(dir, e))? {
         Some(found) => match number(&found) {
-            Some(1 | 2) => migrate(db).map_err(|e| match e {
+            Some(found @ 1..FORMAT) => migrate(found, db).map_err(|e| match e {
                 StoreError::Damaged { key, reason } => OpenError::Damaged {
                     dir: dir.display().to_string(),
                     reason: format!("{key}: {reason}"),
@@ -2053,10 +2092,6 @@ fn check_format(dir: &Path, db: &Db) -> std::result::Result<(), OpenError> {
                     source: io::Error::other(reason),
                 },
             }),
-            Some(3) => {
-                let written = db.insert(FORMAT_KEY, &FORMAT.to_be_bytes());
-                written.map(drop).map_err(|e| open_error(dir, e))
-            }
             Some(FORMAT) => Ok(()),
             Some(0) => refuse("its format is 0".to_owned(), RESTORE),
             Some(newer) => refuse(
@@ -2079,9 +2114,19 @@ fn check_format(dir: &Path, db: &Db) -> std::result::Result<(), OpenError> {
 /// How many deliveries are migrated in one batch.
 const MIGRATED: usize = 1_000;
 
-/// From format 1 or 2 to that of today: every index that is made from deliveries anew, and that of digests by paper. Until the last step
-/// the data say that they are of the old format, so that a crash begins it again.
-fn migrate(db: &Db) -> Result<()> {
+/// From an older format to that of today. Until the last step the data say that they are of the old format, so that a
+/// crash begins it again.
+fn migrate(found: u64, db: &Db) -> Result<()> {
+    if found < 3 {
+        migrate_deliveries(db)?;
+        migrate_digests(db)?;
+    }
+    migrate_channels(db)?;
+    db.insert(FORMAT_KEY, &FORMAT.to_be_bytes()).map(drop).map_err(broken)
+}
+
+/// Every index that is made from deliveries anew.
+fn migrate_deliveries(db: &Db) -> Result<()> {
     let apply = |batch: &mut Batch| db.apply_batch(std::mem::take(batch)).map_err(broken);
     let mut batch = Batch::default();
     let old: Vec<IVec> = db
@@ -2120,11 +2165,10 @@ fn migrate(db: &Db) -> Result<()> {
             apply(&mut batch)?;
         }
     }
-    apply(&mut batch)?;
-    migrate_digests(db)
+    apply(&mut batch)
 }
 
-/// The index of digests by paper, and the new format's number.
+/// The index of digests by paper.
 fn migrate_digests(db: &Db) -> Result<()> {
     let mut batch = Batch::default();
     for entry in db.scan_prefix(b"g") {
@@ -2137,8 +2181,25 @@ fn migrate_digests(db: &Db) -> Result<()> {
             db.apply_batch(std::mem::take(&mut batch)).map_err(broken)?;
         }
     }
-    batch.insert(FORMAT_KEY, &FORMAT.to_be_bytes());
-    db.apply_batch(batch).map_err(broken)
+    Ok(())
+}
+
+/// The index of channels by their places in the configuration.
+fn migrate_channels(db: &Db) -> Result<()> {
+    for entry in db.scan_prefix(b"c") {
+        let (key, first) = entry.map_err(broken)?;
+        let bytes = joined(&key, &first, |piece| db.get(piece).map_err(broken))?;
+        if let Ok(Channel {
+            place,
+            configured_as: Some(named),
+            ..
+        }) = record::decode(&bytes)
+        {
+            db.insert(Key::configured(&named, &place).bytes(), &[])
+                .map_err(broken)?;
+        }
+    }
+    Ok(())
 }
 
 const RESTORE: &str = "put a backup in its place, or move it away to begin anew; do not delete it before";
@@ -2288,7 +2349,7 @@ mod tests {
 
     /// Turns the indices into what format 1 had of them.
     fn make_format_1(store: &SledStore) {
-        for table in [&b"q"[..], b"e", b"o", b"v"] {
+        for table in [&b"q"[..], b"e", b"o", b"v", b"C"] {
             for (key, _) in everything(store) {
                 if key.starts_with(table) {
                     store.db.remove(key).unwrap();
@@ -2324,7 +2385,7 @@ mod tests {
             let now = everything(&store);
             make_format_1(&store);
             // What a migration that was broken off may have written already.
-            for (key, value) in now.iter().filter(|(key, _)| b"qeov".contains(&key[0])).skip(half) {
+            for (key, value) in now.iter().filter(|(key, _)| b"qeovC".contains(&key[0])).skip(half) {
                 store.db.insert(key, value).unwrap();
             }
             drop(store);
@@ -2335,7 +2396,7 @@ mod tests {
     /// Turns the indices into what format 2 had of them: two classes in the queue, and nothing of digests by paper.
     fn make_format_2(store: &SledStore) {
         for (key, value) in everything(store) {
-            if key.starts_with(b"o") {
+            if key.starts_with(b"o") || key.starts_with(b"C") {
                 store.db.remove(key).unwrap();
             } else if key.starts_with(b"q") {
                 store.db.remove(&key).unwrap();
