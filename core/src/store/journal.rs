@@ -186,8 +186,8 @@ fn read(file: &File) -> io::Result<(u64, Changes)> {
     Ok((of_file.unwrap_or_default(), changes))
 }
 
-/// The record at the beginning of these bytes, if there is a whole one.
-fn record(bytes: &mut &[u8]) -> Option<(u64, Vec<(Vec<u8>, Option<IVec>)>)> {
+/// The record at the beginning of these bytes, if there is a whole one: its generation and what it changes.
+fn record(bytes: &mut &[u8]) -> Option<(u64, Changes)> {
     let (length, rest) = bytes.split_first_chunk::<4>()?;
     let (sum, rest) = rest.split_first_chunk::<4>()?;
     let (generation, rest) = rest.split_first_chunk::<8>()?;
@@ -195,7 +195,7 @@ fn record(bytes: &mut &[u8]) -> Option<(u64, Vec<(Vec<u8>, Option<IVec>)>)> {
     if body.is_empty() || checksum(*length, *generation, body) != *sum {
         return None;
     }
-    let mut changes = Vec::new();
+    let mut changes = Changes::new();
     while !body.is_empty() {
         let (key, after) = body.split_first_chunk::<4>()?;
         let (value, after) = after.split_first_chunk::<4>()?;
@@ -207,7 +207,7 @@ fn record(bytes: &mut &[u8]) -> Option<(u64, Vec<(Vec<u8>, Option<IVec>)>)> {
                 (Some(IVec::from(value)), after)
             }
         };
-        changes.push((key.to_vec(), value));
+        changes.insert(key.to_vec(), value);
         body = after;
     }
     *bytes = rest;

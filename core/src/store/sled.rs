@@ -106,7 +106,7 @@ const WASTED_KEY: &[u8] = b"!wasted";
 const PIECE: usize = 6 * 1024;
 
 /// sled counts bytes on disk; in memory it is several times as much (sled #986).
-const CACHE_BYTES: u64 = 64 * 1024 * 1024;
+const CACHE_BYTES: u64 = 16 * 1024 * 1024;
 
 /// The bytes of an instant in a key.
 const INSTANT: usize = 12;
@@ -245,9 +245,14 @@ impl SledStore {
 
         let log = make_durable(dir, &db)?;
         let of_dir = dir.display().to_string();
-        let explain = move |error: &::sled::Error| match error {
-            ::sled::Error::Io(error) if is_full(error) => format!("{} ({error})", full(&of_dir)),
-            other => other.to_string(),
+        let explain = move |error: &::sled::Error| {
+            let mut why = error.to_string();
+            if let ::sled::Error::Io(error) = error
+                && is_full(error)
+            {
+                why = format!("{} ({error})", full(&of_dir));
+            }
+            why
         };
         Ok(Self {
             db: Layered::start(db, log, journal, carry, explain).map_err(failed)?,
