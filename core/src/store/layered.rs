@@ -29,7 +29,8 @@ const FULL: u64 = 6 * 1024 * 1024;
 
 /// One sled tree and what is not in it yet.
 ///
-/// Iterators and commits presuppose that the caller holds [`Layered::gate`], for reading or for writing.
+/// Iterators presuppose that the caller holds the gate ([`Layered::read`]), commits that it holds it for writing
+/// ([`Layered::write`]).
 pub(super) struct Layered {
     shared: Arc<Shared>,
     carrier: Option<JoinHandle<()>>,
