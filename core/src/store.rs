@@ -26,6 +26,8 @@ use crate::source::{Announcement, SourceKind, Window};
 use crate::topic::{Score, TopicId};
 use crate::vote::{Person, Saved, Tally, Vote};
 
+mod journal;
+mod layered;
 mod model;
 mod record;
 mod sled;
@@ -270,8 +272,8 @@ pub enum Write {
         /// [`crate::topic::Topic::fingerprint`].
         fingerprint: u64,
     },
-    /// Puts a channel under its place; the index by `next_due` follows (channels that are active, or will be by
-    /// themselves: [`Channel::due_after`]).
+    /// Puts a channel under its place; the indices by `next_due` (channels that are active, or will be by themselves:
+    /// [`Channel::due_after`]) and by `configured_as` follow.
     Channel(Box<Channel>),
     /// Removes a channel. Its deliveries stay.
     RemoveChannel(Place),
@@ -378,6 +380,13 @@ pub trait Store: Send + Sync {
     fn channel(&self, place: &Place) -> Result<Option<Channel>>;
     /// All channels, by place.
     fn channels(&self) -> Result<Vec<Channel>>;
+    /// The channels that stand in the configuration: by the place that it names, where they are, in this order.
+    fn configured(&self) -> Result<Vec<(Place, Place)>> {
+        let channels = self.channels()?.into_iter();
+        let mut all: Vec<_> = channels.filter_map(|c| Some((c.configured_as?, c.place))).collect();
+        all.sort();
+        Ok(all)
+    }
     /// Channels, active or snoozed, whose `next_due` is not after `now`, most overdue first, then by place; at most `limit`.
     fn channels_due(&self, now: DateTime<Utc>, limit: usize) -> Result<Vec<Channel>>;
     /// When the next of them is due.

@@ -133,7 +133,10 @@ fn chat(n: u32) -> i64 {
 /// One run of the program to the end of its queue.
 struct Run {
     seen: Seen,
+    /// From the first message on.
     cpu: Duration,
+    /// How many messages had arrived by then.
+    first: u64,
 }
 
 /// Measures.
@@ -206,7 +209,8 @@ async fn loopback(options: &Options, at_most: Duration) -> anyhow::Result<Vec<Ro
     if let Some(lane) = lanes.iter().find(|lane| lane.platform == Platform::Telegram) {
         let peer = throttle(lane, self::rules(options, 2.0), at_most).await?;
         let per_thousand = |run: &Run| {
-            let thousands = run.seen.total().arrivals.len() as f64 / 1_000.0;
+            let arrivals = u64::try_from(run.seen.total().arrivals.len()).unwrap_or(u64::MAX);
+            let thousands = arrivals.saturating_sub(run.first) as f64 / 1_000.0;
             let seconds = run.cpu.as_secs_f64() / thousands.max(1e-9);
             (seconds, format!("{seconds:.3} s"))
         };
@@ -390,8 +394,10 @@ async fn through(lanes: &[Lane], rules: Rules, at_most: Duration, restart: bool)
 
     let wanted: u64 = lanes.iter().map(Lane::messages).sum();
     let until = Instant::now() + at_most;
-    let before = cpu_time();
     let mut running = Running::start(&config, scratch.path()).await?;
+    // A start costs the same for one message and for a million.
+    let first = fake.wait(1, at_most).await?;
+    let before = cpu_time();
     if restart {
         fake.wait(wanted / 2, at_most).await?;
         running.stop().await?;
@@ -421,7 +427,7 @@ async fn through(lanes: &[Lane], rules: Rules, at_most: Duration, restart: bool)
     let cpu = cpu_time() - before;
     running.stop().await?;
     let seen = fake.seen().await?;
-    Ok(Run { seen, cpu })
+    Ok(Run { seen, cpu, first })
 }
 
 /// The program while it runs.
@@ -492,7 +498,6 @@ async fn throttle(lane: &Lane, rules: Rules, at_most: Duration) -> anyhow::Resul
         .collect::<Result<_, _>>()?;
     let bodies: std::sync::Arc<[Body]> = bodies.into();
     let fake = FakeProcess::start(rules)?;
-    let before = cpu_time();
     let bot = Bot::with_client("1:bench", http::client()?).set_api_url(fake.url().parse()?);
     let limits = Limits {
         messages_per_sec_overall: lane.rate,
@@ -514,6 +519,8 @@ async fn throttle(lane: &Lane, rules: Rules, at_most: Duration) -> anyhow::Resul
             Ok::<(), String>(())
         });
     }
+    let first = fake.wait(1, at_most).await?;
+    let before = cpu_time();
     let all = async {
         while let Some(ended) = chats.join_next().await {
             if let Err(error) = ended? {
@@ -529,7 +536,7 @@ async fn throttle(lane: &Lane, rules: Rules, at_most: Duration) -> anyhow::Resul
     let cpu = cpu_time() - before;
     worker.abort();
     let seen = fake.seen().await?;
-    Ok(Run { seen, cpu })
+    Ok(Run { seen, cpu, first })
 }
 
 /// One part to each of many chats at the rate that Telegram sells.

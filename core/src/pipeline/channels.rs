@@ -1,6 +1,6 @@
 //! Channels come, change, move and go; what they follow and how far they have read stays with them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
 
@@ -44,23 +44,19 @@ pub fn configure_channels(
     now: DateTime<Utc>,
 ) -> Result<Vec<(Place, Place)>> {
     let begin = latest_window_start(store)?;
-    let mut left: BTreeMap<Place, Channel> = store.channels()?.into_iter().map(|c| (c.place.clone(), c)).collect();
+    // Only what the file has or had is read: most channels were added by their people.
+    let (mut left, mut taken) = (BTreeSet::new(), BTreeSet::new());
     // Where the channels are now that the file knows under another name.
     let mut moved_to: BTreeMap<Place, Vec<Place>> = BTreeMap::new();
-    for channel in left.values() {
-        if let Some(named) = channel.configured_as.as_ref().filter(|named| **named != channel.place) {
-            moved_to.entry(named.clone()).or_default().push(channel.place.clone());
+    for (named, place) in store.configured()? {
+        if named != place {
+            moved_to.entry(named).or_default().push(place.clone());
         }
+        left.insert(place);
     }
     let mut writes = Vec::new();
     let mut moved = Vec::new();
-    // A place in its own name goes before a place that its chat has left.
-    let (first, then): (Vec<&Wanted>, Vec<&Wanted>) = wanted.iter().partition(|w| left.contains_key(&w.place));
-    for wanted in first.into_iter().chain(then) {
-        let found = left.remove(&wanted.place).or_else(|| {
-            let places = moved_to.get(&wanted.place)?;
-            places.iter().find_map(|place| left.remove(place))
-        });
+    let mut configure = |wanted: &Wanted, found: Option<Channel>| {
         let channel = match found {
             Some(known) => {
                 if known.place != wanted.place {
@@ -73,7 +69,7 @@ pub fn configure_channels(
                     configured = woken(store, configured, *since, now)?;
                 }
                 if configured == known {
-                    continue;
+                    return;
                 }
                 configured
             }
@@ -93,17 +89,43 @@ pub fn configure_channels(
             .due_again(now),
         };
         writes.push(Write::Channel(Box::new(channel)));
+    };
+    // A place in its own name goes before a place that its chat has left.
+    let mut then = Vec::new();
+    for wanted in wanted {
+        match readable(store.channel(&wanted.place))? {
+            Some(known) => {
+                left.remove(&known.place);
+                taken.insert(known.place.clone());
+                configure(wanted, Some(known));
+            }
+            None => then.push(wanted),
+        }
+    }
+    for wanted in then {
+        let mut found = None;
+        for place in moved_to.get(&wanted.place).into_iter().flatten() {
+            if found.is_none() && !taken.contains(place) {
+                found = readable(store.channel(place))?;
+            }
+        }
+        if let Some(found) = &found {
+            left.remove(&found.place);
+            taken.insert(found.place.clone());
+        }
+        configure(wanted, found);
     }
     match extent {
         Extent::Additions => {}
         Extent::Whole => {
-            let gone = left
-                .into_values()
-                .filter(|c| c.configured_as.is_some() && !matches!(c.activity, Activity::Absent { .. }));
-            writes.extend(gone.map(|channel| {
-                let activity = Activity::Absent { since: now };
-                Write::Channel(Box::new(Channel { activity, ..channel }))
-            }));
+            for place in left {
+                if let Some(channel) = readable(store.channel(&place))?
+                    && !matches!(channel.activity, Activity::Absent { .. })
+                {
+                    let activity = Activity::Absent { since: now };
+                    writes.push(Write::Channel(Box::new(Channel { activity, ..channel })));
+                }
+            }
         }
     }
     if !writes.is_empty() {

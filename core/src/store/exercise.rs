@@ -1305,6 +1305,7 @@ pub(super) fn reads(store: &dyn Store) -> Vec<(String, String)> {
     note("head".to_owned(), &store.head());
     note("windows".to_owned(), &store.windows());
     note("channels".to_owned(), &store.channels());
+    note("configured".to_owned(), &store.configured());
     note("counts".to_owned(), &store.counts());
     note("next_channel_due".to_owned(), &store.next_channel_due());
     for platform in [Platform::Telegram, Platform::Web] {
@@ -1486,13 +1487,15 @@ pub(super) mod tests {
     }
 
     fn any_channel() -> impl Strategy<Value = Channel> {
-        (any_place(), proptest::option::of(0..5_i64), any::<bool>()).prop_map(|(place, due, active)| {
+        let named = proptest::option::of(any_place());
+        (any_place(), proptest::option::of(0..5_i64), any::<bool>(), named).prop_map(|(place, due, active, named)| {
             let paused = Activity::Paused {
                 reason: "kicked".to_owned(),
                 since: at(1),
             };
             Channel {
                 activity: if active { Activity::Active } else { paused },
+                configured_as: named.map(self::place),
                 ..channel(place, due)
             }
         })

@@ -1,5 +1,5 @@
-//! The store over sled 0.34: one tree, whose keys' byte order is the order that is wanted, and one atomic batch for each
-//! commit, which carries the index entries along with the records.
+//! The store over sled 0.34: one tree, whose keys' byte order is the order that is wanted; a commit carries the index
+//! entries along with the records, all or nothing.
 //!
 //! | key | value | for |
 //! |---|---|---|
@@ -8,6 +8,7 @@
 //! | `!wasted` | | the folder is to be compacted when it is opened next |
 //! | `a` name | real name | aliases |
 //! | `b` real name, name | name | aliases backwards |
+//! | `C` place in the configuration, place | | `configured` |
 //! | `c` place | **channel** | |
 //! | `d` place, digest, revision | **delivery** | |
 //! | `E` digest | **errata** | |
@@ -51,9 +52,12 @@
 //! unfinished delivery alone and only if it is available, and all that are leased. Behind the class comes the index of the next part, so that what is due is found by
 //! one range for each part index; what is not yet due costs nothing.
 //!
+//! Before sled stands a journal ([`Layered`]): a commit is durable there, and what several of them changed is carried
+//! over into sled together.
+//!
 //! What sled 0.34 needs so that the promises hold:
-//! - `flush` starts the writing but asks neither for metadata nor for the disk's own cache (sled #1351): [`Store::sync`]
-//!   ends with an fdatasync of the log on a descriptor of its own. `flush_async` hangs (sled #1241) and is not used.
+//! - `flush` starts the writing but asks neither for metadata nor for the disk's own cache (sled #1351): it is followed by
+//!   an fdatasync of the log on a descriptor of its own. `flush_async` hangs (sled #1241) and is not used.
 //! - a node beyond 128 KiB goes to a file of its own that nobody ever syncs, and a node has up to some 20 values. Hence
 //!   no value is longer than [`PIECE`].
 //! - a snapshot that was being written when the power went makes every later open fail (sled #1527): such remains are
@@ -70,12 +74,14 @@ use std::ops::Bound::{Excluded, Included};
 use std::ops::{ControlFlow, RangeBounds};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, OnceLock, PoisonError, RwLock, RwLockReadGuard};
+use std::sync::{Mutex, PoisonError, RwLockReadGuard};
 use std::time::Duration;
 
 use ::sled::{Batch, Db, IVec};
 use chrono::{DateTime, Utc};
 
+use super::journal::{Changes, Journal};
+use super::layered::Layered;
 use super::record::{self, PaperRecord, Record};
 use super::space::{self, Compaction, Space, Step};
 use super::{
@@ -99,7 +105,8 @@ mod votes;
 ///
 /// 2: the queue is ordered by part, `u` has no value any more, and there are `e` and `v`.
 /// 3: there are corrections, `o` and `E`; what is in doubt is a class of the queue.
-const FORMAT: u64 = 3;
+/// 4: there are a journal and `C`.
+const FORMAT: u64 = 4;
 const FORMAT_KEY: &[u8] = b"!format";
 const FRESH_KEY: &[u8] = b"!fresh";
 const WASTED_KEY: &[u8] = b"!wasted";
@@ -108,7 +115,7 @@ const WASTED_KEY: &[u8] = b"!wasted";
 const PIECE: usize = 6 * 1024;
 
 /// sled counts bytes on disk; in memory it is several times as much (sled #986).
-const CACHE_BYTES: u64 = 64 * 1024 * 1024;
+const CACHE_BYTES: u64 = 16 * 1024 * 1024;
 
 /// The bytes of an instant in a key.
 const INSTANT: usize = 12;
@@ -118,6 +125,9 @@ const DIGEST: usize = INSTANT + 8;
 
 /// sled's own thread flushes so often, and gathers garbage on the way, which nothing else does. No promise rests on it.
 const FLUSH_MS: u64 = 500;
+
+/// What is committed is carried over into sled so much later: what changes several times meanwhile is written once.
+const CARRY: Duration = Duration::from_secs(1);
 
 /// sled's threads may hold the lock for a moment after a store was closed, also that of a process that just ended.
 const LOCK_TRIES: u32 = 25;
@@ -181,13 +191,9 @@ fn refused(dir: String, source: io::Error) -> OpenError {
 
 /// On disk.
 pub struct SledStore {
-    db: Db,
+    db: Layered,
     dir: PathBuf,
     compaction: Option<Compaction>,
-    log: File,
-    /// Readers never see half a commit, although sled applies a batch key by key.
-    gate: RwLock<()>,
-    broken: OnceLock<String>,
     commits: AtomicU64,
     synced: Mutex<u64>,
 }
@@ -196,7 +202,7 @@ impl fmt::Debug for SledStore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // sled's own form prints everything that is stored.
         f.debug_struct("SledStore")
-            .field("broken", &self.broken.get())
+            .field("broken", &self.db.broken())
             .finish_non_exhaustive()
     }
 }
@@ -207,20 +213,36 @@ impl SledStore {
     /// # Errors
     /// [`OpenError`]: it is in use, beyond repair, written by a newer program, or the system refuses.
     pub fn open(dir: &Path) -> std::result::Result<Self, OpenError> {
-        Self::open_flushing(dir, Some(FLUSH_MS))
+        Self::open_carrying(dir, Some(FLUSH_MS), Some(CARRY))
     }
 
-    fn open_flushing(dir: &Path, every_ms: Option<u64>) -> std::result::Result<Self, OpenError> {
+    fn open_carrying(
+        dir: &Path,
+        every_ms: Option<u64>,
+        carry: Option<Duration>,
+    ) -> std::result::Result<Self, OpenError> {
         let failed = |source| refused(dir.display().to_string(), source);
         lock(dir)?;
         space::recover(dir).map_err(failed)?;
         fs::create_dir_all(dir).map_err(failed)?;
         let mut db = open_repaired(dir, every_ms)?;
         check_format(dir, &db)?;
+        let (mut journal, changes) = Journal::open(dir).map_err(failed)?;
+        for (key, value) in changes {
+            let applied = match value {
+                Some(value) => db.insert(key, value),
+                None => db.remove(key),
+            };
+            applied.map_err(|e| open_error(dir, e))?;
+        }
+        make_durable(dir, &db)?;
+        journal.clear().map_err(failed)?;
         let mut compaction = None;
         if db.contains_key(WASTED_KEY).map_err(|e| open_error(dir, e))? {
             let done = compact(dir, db)?;
             db = open_repaired(dir, every_ms)?;
+            journal = Journal::open(dir).map_err(failed)?.0;
+            journal.clear().map_err(failed)?;
             match &done {
                 Compaction::Done { now, .. } => {
                     db.insert(FRESH_KEY, now.to_bytes()).map_err(|e| open_error(dir, e))?;
@@ -230,18 +252,21 @@ impl SledStore {
             compaction = Some(done);
         }
 
-        // Whoever wrote what is there now may not have lived to sync it, and the files' names have to last as well.
-        let log = File::open(dir.join("db")).map_err(failed)?;
-        db.flush().map_err(|e| open_error(dir, e))?;
-        log.sync_all().map_err(failed)?;
-        File::open(dir).and_then(|d| d.sync_all()).map_err(failed)?;
+        let log = make_durable(dir, &db)?;
+        let of_dir = dir.display().to_string();
+        let explain = move |error: &::sled::Error| {
+            let mut why = error.to_string();
+            if let ::sled::Error::Io(error) = error
+                && is_full(error)
+            {
+                why = format!("{} ({error})", full(&of_dir));
+            }
+            why
+        };
         Ok(Self {
-            db,
+            db: Layered::start(db, log, journal, carry, explain).map_err(failed)?,
             dir: dir.to_owned(),
             compaction,
-            log,
-            gate: RwLock::new(()),
-            broken: OnceLock::new(),
             commits: AtomicU64::new(0),
             synced: Mutex::new(0),
         })
@@ -271,7 +296,7 @@ impl SledStore {
     /// When the storage fails.
     pub fn measure_while(&self, go_on: &dyn Fn() -> bool) -> Result<Option<(Space, bool)>> {
         self.usable()?;
-        let Some(live) = space::live_bytes(&self.db, go_on).map_err(broken)? else {
+        let Some(live) = space::live_bytes(self.db.beneath(), go_on).map_err(broken)? else {
             return Ok(None);
         };
         let space = Space {
@@ -286,7 +311,7 @@ impl SledStore {
     }
 
     fn mark_wasted(&self, wasted: bool) -> Result<()> {
-        let _gate = self.gate.write().unwrap_or_else(PoisonError::into_inner);
+        let _gate = self.db.write();
         self.usable()?;
         if self.db.contains_key(WASTED_KEY).map_err(broken)? != wasted {
             let marked = if wasted {
@@ -301,34 +326,35 @@ impl SledStore {
     }
 
     fn usable(&self) -> Result<()> {
-        self.broken
-            .get()
+        self.db
+            .broken()
             .map_or(Ok(()), |why| Err(StoreError::Broken(why.clone())))
     }
 
     fn reading(&self) -> Result<RwLockReadGuard<'_, ()>> {
-        let guard = self.gate.read().unwrap_or_else(PoisonError::into_inner);
+        let guard = self.db.read();
         self.usable().map(|()| guard)
     }
 
     fn broke(&self, error: &::sled::Error) -> StoreError {
-        let mut why = error.to_string();
-        if let ::sled::Error::Io(error) = error
-            && is_full(error)
-        {
-            why = format!("{} ({error})", full(&self.dir.display().to_string()));
-        }
-        let _ = self.broken.set(why.clone());
-        StoreError::Broken(why)
+        StoreError::Broken(self.db.broke(error))
     }
 
     fn get<R: Record>(&self, key: &Key) -> Result<Option<R>> {
-        let Some(bytes) = whole(&self.db, key.bytes())? else {
+        let Some(bytes) = self.whole(key.bytes())? else {
             return Ok(None);
         };
         record::decode(&bytes)
             .map(Some)
             .map_err(|why| damaged(key.bytes(), why))
+    }
+
+    fn whole(&self, key: &[u8]) -> Result<Option<Vec<u8>>> {
+        let get = |key: &[u8]| self.db.get(key).map_err(broken);
+        let first = get(key)?;
+        first
+            .map(|first| Ok(joined(key, &first, get)?.into_owned()))
+            .transpose()
     }
 
     /// As [`Self::get`], for lists: one record that cannot be read does not keep the others away.
@@ -565,6 +591,22 @@ impl Store for SledStore {
     fn channels(&self) -> Result<Vec<Channel>> {
         let _gate = self.reading()?;
         self.list(self.db.scan_prefix(Key::new(b'c').bytes()), usize::MAX)
+    }
+
+    fn configured(&self) -> Result<Vec<(Place, Place)>> {
+        let _gate = self.reading()?;
+        let keys = self.db.scan_prefix(Key::new(b'C').bytes()).keys();
+        let read = |key: IVec| {
+            let mut reader = Reader(key.get(1..).unwrap_or_default());
+            let mut place = || reader.place()?.parse().ok();
+            let read = place().and_then(|named| Some((named, place()?)));
+            read.ok_or_else(|| bad_key(&key))
+        };
+        let mut all: Vec<_> = keys
+            .map(|key| key.map_err(broken).and_then(read))
+            .collect::<Result<_>>()?;
+        all.sort();
+        Ok(all)
     }
 
     fn channels_due(&self, now: DateTime<Utc>, limit: usize) -> Result<Vec<Channel>> {
@@ -820,7 +862,7 @@ impl Store for SledStore {
     fn limiter_memory(&self, platform: Platform) -> Result<Option<String>> {
         let _gate = self.reading()?;
         let key = Key::new(b'y').text(platform.name());
-        let found = whole(&self.db, key.bytes())?;
+        let found = self.whole(key.bytes())?;
         found
             .map(|bytes| String::from_utf8(bytes).map_err(|_| damaged(key.bytes(), NO_TEXT.to_owned())))
             .transpose()
@@ -866,7 +908,7 @@ impl Store for SledStore {
     fn damaged(&self) -> Result<Vec<StoreError>> {
         let _gate = self.reading()?;
         let mut found = Vec::new();
-        for entry in &*self.db {
+        for entry in self.db.iter() {
             let (key, first) = entry.map_err(broken)?;
             let bytes = |()| joined(&key, &first, |piece| self.db.get(piece).map_err(broken));
             let outcome = match key.first().copied() {
@@ -919,7 +961,8 @@ impl Store for SledStore {
     }
 
     fn commit(&self, writes: Vec<Write>) -> Result<()> {
-        let _gate = self.gate.write().unwrap_or_else(PoisonError::into_inner);
+        self.db.wait_for_room();
+        let _gate = self.db.write();
         self.usable()?;
         let mut draft = Draft::new(&self.db);
         for write in writes {
@@ -927,8 +970,8 @@ impl Store for SledStore {
         }
         draft.queue()?;
         draft.forget_renderings()?;
-        if let Some(batch) = draft.finish() {
-            self.db.apply_batch(batch).map_err(|e| self.broke(&e))?;
+        if !draft.changes.is_empty() {
+            self.db.apply(draft.changes).map_err(|e| self.broke(&e))?;
             self.commits.fetch_add(1, Ordering::SeqCst);
         }
         Ok(())
@@ -941,9 +984,8 @@ impl Store for SledStore {
         if *synced == commits {
             return Ok(());
         }
-        self.db.flush().map_err(|e| self.broke(&e))?;
         // A later attempt could succeed without having written what this one lost (fsync(2), EIO).
-        self.log.sync_data().map_err(|e| self.broke(&e.into()))?;
+        self.db.sync().map_err(|e| self.broke(&e))?;
         *synced = commits;
         Ok(())
     }
@@ -951,8 +993,8 @@ impl Store for SledStore {
 
 /// A commit while it is put together: what the tree will say when it has been applied.
 struct Draft<'a> {
-    db: &'a Db,
-    changes: BTreeMap<Vec<u8>, Option<Vec<u8>>>,
+    db: &'a Layered,
+    changes: Changes,
     /// The deliveries that changed, by place, digest and revision as they are written.
     touched: BTreeMap<Vec<u8>, Touched>,
     /// Digests of which deliveries were archived.
@@ -1048,38 +1090,24 @@ enum Next {
 }
 
 impl<'a> Draft<'a> {
-    fn new(db: &'a Db) -> Self {
+    fn new(db: &'a Layered) -> Self {
         Self {
             db,
-            changes: BTreeMap::new(),
+            changes: Changes::new(),
             touched: BTreeMap::new(),
             archived: BTreeSet::new(),
         }
     }
 
-    fn finish(self) -> Option<Batch> {
-        if self.changes.is_empty() {
-            return None;
-        }
-        let mut batch = Batch::default();
-        for (key, value) in self.changes {
-            match value {
-                Some(value) => batch.insert(key, value),
-                None => batch.remove(key),
-            }
-        }
-        Some(batch)
-    }
-
     fn get(&self, key: &[u8]) -> Result<Option<IVec>> {
         match self.changes.get(key) {
-            Some(value) => Ok(value.as_deref().map(IVec::from)),
+            Some(value) => Ok(value.clone()),
             None => self.db.get(key).map_err(broken),
         }
     }
 
     fn put(&mut self, key: Key, value: &[u8]) {
-        self.changes.insert(key.0, Some(value.to_vec()));
+        self.changes.insert(key.0, Some(value.into()));
     }
 
     fn remove(&mut self, key: Vec<u8>) {
@@ -1122,11 +1150,16 @@ impl<'a> Draft<'a> {
 
     /// The first key that begins so.
     fn first(&self, prefix: &Key) -> Result<Option<Vec<u8>>> {
+        self.first_of(prefix, self.db.scan_prefix(prefix.bytes()).keys())
+    }
+
+    /// The same, where the keys that are stored are being read already.
+    fn first_of(&self, prefix: &Key, stored: impl Iterator<Item = ::sled::Result<IVec>>) -> Result<Option<Vec<u8>>> {
         let new = self
             .changed(prefix)
             .find(|(_, value)| value.is_some())
             .map(|(key, _)| key);
-        for key in self.db.scan_prefix(prefix.bytes()).keys() {
+        for key in stored {
             let key = key.map_err(broken)?;
             if new.is_some_and(|new| new.as_slice() <= &*key) {
                 break;
@@ -1138,7 +1171,7 @@ impl<'a> Draft<'a> {
         Ok(new.cloned())
     }
 
-    fn changed(&self, prefix: &Key) -> impl Iterator<Item = (&Vec<u8>, &Option<Vec<u8>>)> {
+    fn changed(&self, prefix: &Key) -> impl Iterator<Item = (&Vec<u8>, &Option<IVec>)> {
         let changes = self.changes.range(prefix.0.clone()..);
         let prefix = prefix.0.clone();
         changes.take_while(move |(key, _)| key.starts_with(&prefix))
@@ -1191,13 +1224,12 @@ impl<'a> Draft<'a> {
         let count = u16::try_from(pieces.len())
             .map_err(|_| damaged(key.bytes(), format!("it is too long ({} bytes)", bytes.len())))?;
         for (number, piece) in (1..=count).zip(pieces) {
-            self.changes
-                .insert(piece_key(key.bytes(), number), Some(piece.to_vec()));
+            self.changes.insert(piece_key(key.bytes(), number), Some(piece.into()));
         }
         let mut value = Vec::with_capacity(2 + first.len());
         value.extend_from_slice(&count.to_be_bytes());
         value.extend_from_slice(first);
-        self.changes.insert(key.0, Some(value));
+        self.changes.insert(key.0, Some(value.into()));
         Ok(())
     }
 
@@ -1341,6 +1373,9 @@ impl<'a> Draft<'a> {
         if let (true, Some(due)) = (channel.activity.is_reachable(), channel.next_due) {
             self.put(Key::new(b'n').time(due).place(&channel.place), &[]);
         }
+        if let Some(named) = &channel.configured_as {
+            self.put(Key::configured(named, &channel.place), &[]);
+        }
         self.put_record(Key::new(b'c').place(&channel.place), channel)
     }
 
@@ -1350,9 +1385,17 @@ impl<'a> Draft<'a> {
                 if let Some(due) = old.next_due {
                     self.remove(Key::new(b'n').time(due).place(place).0);
                 }
+                if let Some(named) = &old.configured_as {
+                    self.remove(Key::configured(named, place).0);
+                }
                 Ok(())
             }
-            Some(Err(())) => self.purge(&Key::new(b'n'), Key(Vec::new()).place(place).bytes()),
+            Some(Err(())) => {
+                let written = Key(Vec::new()).place(place);
+                [b'n', b'C']
+                    .into_iter()
+                    .try_for_each(|table| self.purge(&Key::new(table), written.bytes()))
+            }
             None => Ok(()),
         }
     }
@@ -1521,12 +1564,14 @@ impl<'a> Draft<'a> {
     fn queue_place(&mut self, place: &[u8], mut touched: Vec<(Vec<u8>, Touched)>) -> Result<()> {
         let unfinished = Key::new(b'u').raw(place);
         let id_of = |key: &[u8]| key.get(1..).unwrap_or_default().to_vec();
-        let first = self.db.scan_prefix(unfinished.bytes()).keys().next();
-        let head_before = first.transpose().map_err(broken)?.map(|key| id_of(&key));
+        let mut stored = self.db.scan_prefix(unfinished.bytes()).keys();
+        let first = stored.next().transpose().map_err(broken)?;
+        let head_before = first.as_ref().map(|key| id_of(key));
         let head_after = if self.changed(&unfinished).next().is_none() {
             head_before.clone()
         } else {
-            self.first(&unfinished)?.map(|key| id_of(&key))
+            let stored = first.map(Ok).into_iter().chain(stored);
+            self.first_of(&unfinished, stored)?.map(|key| id_of(&key))
         };
         if head_before != head_after {
             for head in [&head_before, &head_after].into_iter().flatten() {
@@ -1643,6 +1688,10 @@ impl Key {
 
     fn aliases_to(real: &PaperId) -> Self {
         Self::new(b'b').text(&real.to_string())
+    }
+
+    fn configured(named: &Place, place: &Place) -> Self {
+        Self::new(b'C').place(named).place(place)
     }
 
     fn intake(seq: Seq) -> Self {
@@ -1974,12 +2023,15 @@ fn joined<'a>(key: &[u8], first: &'a [u8], get: impl Fn(&[u8]) -> Result<Option<
     Ok(Cow::Owned(bytes))
 }
 
-fn whole(db: &Db, key: &[u8]) -> Result<Option<Vec<u8>>> {
-    let get = |key: &[u8]| db.get(key).map_err(broken);
-    let first = get(key)?;
-    first
-        .map(|first| Ok(joined(key, &first, get)?.into_owned()))
-        .transpose()
+/// Whoever wrote what is there now may not have lived to sync it, and the files' names have to last as well. Returns sled's
+/// log.
+fn make_durable(dir: &Path, db: &Db) -> std::result::Result<File, OpenError> {
+    let failed = |source| refused(dir.display().to_string(), source);
+    db.flush().map_err(|e| open_error(dir, e))?;
+    let log = File::open(dir.join("db")).map_err(failed)?;
+    log.sync_all().map_err(failed)?;
+    File::open(dir).and_then(|d| d.sync_all()).map_err(failed)?;
+    Ok(log)
 }
 
 /// Opens the tree, whatever a crash has left of its snapshots.
@@ -2104,7 +2156,7 @@ fn check_format(dir: &Path, db: &Db) -> std::result::Result<(), OpenError> {
     };
     match db.get(FORMAT_KEY).map_err(|e| open_error(dir, e))? {
         Some(found) => match number(&found) {
-            Some(1 | 2) => migrate(db).map_err(|e| match e {
+            Some(found @ 1..FORMAT) => migrate(found, db).map_err(|e| match e {
                 StoreError::Damaged { key, reason } => OpenError::Damaged {
                     dir: dir.display().to_string(),
                     reason: format!("{key}: {reason}"),
@@ -2137,9 +2189,19 @@ fn check_format(dir: &Path, db: &Db) -> std::result::Result<(), OpenError> {
 /// How many deliveries are migrated in one batch.
 const MIGRATED: usize = 1_000;
 
-/// From format 1 or 2 to 3: every index that is made from deliveries anew, and that of digests by paper. Until the last step
-/// the data say that they are of the old format, so that a crash begins it again.
-fn migrate(db: &Db) -> Result<()> {
+/// From an older format to that of today. Until the last step the data say that they are of the old format, so that a
+/// crash begins it again.
+fn migrate(found: u64, db: &Db) -> Result<()> {
+    if found < 3 {
+        migrate_deliveries(db)?;
+        migrate_digests(db)?;
+    }
+    migrate_channels(db)?;
+    db.insert(FORMAT_KEY, &FORMAT.to_be_bytes()).map(drop).map_err(broken)
+}
+
+/// Every index that is made from deliveries anew.
+fn migrate_deliveries(db: &Db) -> Result<()> {
     let apply = |batch: &mut Batch| db.apply_batch(std::mem::take(batch)).map_err(broken);
     let mut batch = Batch::default();
     let old: Vec<IVec> = db
@@ -2178,11 +2240,10 @@ fn migrate(db: &Db) -> Result<()> {
             apply(&mut batch)?;
         }
     }
-    apply(&mut batch)?;
-    migrate_digests(db)
+    apply(&mut batch)
 }
 
-/// The index of digests by paper, and the new format's number.
+/// The index of digests by paper.
 fn migrate_digests(db: &Db) -> Result<()> {
     let mut batch = Batch::default();
     for entry in db.scan_prefix(b"g") {
@@ -2195,8 +2256,25 @@ fn migrate_digests(db: &Db) -> Result<()> {
             db.apply_batch(std::mem::take(&mut batch)).map_err(broken)?;
         }
     }
-    batch.insert(FORMAT_KEY, &FORMAT.to_be_bytes());
-    db.apply_batch(batch).map_err(broken)
+    Ok(())
+}
+
+/// The index of channels by their places in the configuration.
+fn migrate_channels(db: &Db) -> Result<()> {
+    for entry in db.scan_prefix(b"c") {
+        let (key, first) = entry.map_err(broken)?;
+        let bytes = joined(&key, &first, |piece| db.get(piece).map_err(broken))?;
+        if let Ok(Channel {
+            place,
+            configured_as: Some(named),
+            ..
+        }) = record::decode(&bytes)
+        {
+            db.insert(Key::configured(&named, &place).bytes(), &[])
+                .map_err(broken)?;
+        }
+    }
+    Ok(())
 }
 
 const RESTORE: &str = "put a backup in its place, or move it away to begin anew; do not delete it before";
@@ -2349,7 +2427,7 @@ mod tests {
 
     /// Turns the indices into what format 1 had of them.
     fn make_format_1(store: &SledStore) {
-        for table in [&b"q"[..], b"e", b"o", b"v"] {
+        for table in [&b"q"[..], b"e", b"o", b"v", b"C"] {
             for (key, _) in everything(store) {
                 if key.starts_with(table) {
                     store.db.remove(key).unwrap();
@@ -2385,7 +2463,7 @@ mod tests {
             let now = everything(&store);
             make_format_1(&store);
             // What a migration that was broken off may have written already.
-            for (key, value) in now.iter().filter(|(key, _)| b"qeov".contains(&key[0])).skip(half) {
+            for (key, value) in now.iter().filter(|(key, _)| b"qeovC".contains(&key[0])).skip(half) {
                 store.db.insert(key, value).unwrap();
             }
             drop(store);
@@ -2396,7 +2474,7 @@ mod tests {
     /// Turns the indices into what format 2 had of them: two classes in the queue, and nothing of digests by paper.
     fn make_format_2(store: &SledStore) {
         for (key, value) in everything(store) {
-            if key.starts_with(b"o") {
+            if key.starts_with(b"o") || key.starts_with(b"C") {
                 store.db.remove(key).unwrap();
             } else if key.starts_with(b"q") {
                 store.db.remove(&key).unwrap();
@@ -2618,6 +2696,8 @@ mod tests {
             store.sync().unwrap();
         }
         assert_eq!(store.part(&id, 59).unwrap().map(|p| p.payload.len()), Some(3 * 5_062));
+        // It carries over into sled what it has.
+        drop(store);
         assert_eq!(fs::read_dir(dir.path().join("blobs")).unwrap().count(), 0);
     }
 
@@ -2722,7 +2802,7 @@ mod tests {
     fn a_crash_keeps_what_was_synced_and_never_half_a_commit() {
         const CHATS: i64 = 30;
         let root = tempfile::tempdir().unwrap();
-        let store = SledStore::open_flushing(&root.path().join("live"), None).unwrap();
+        let store = SledStore::open_carrying(&root.path().join("live"), None, None).unwrap();
         let mut synced = 0;
         let mut lost_some = false;
         for day in 1..=24_i64 {
