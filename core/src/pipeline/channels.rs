@@ -56,7 +56,7 @@ pub fn configure_channels(
     }
     let mut writes = Vec::new();
     let mut moved = Vec::new();
-    let mut configure = |wanted: &Wanted, found: Option<Channel>| {
+    let mut configure = |wanted: &Wanted, found: Option<Channel>| -> Result<()> {
         let channel = match found {
             Some(known) => {
                 if known.place != wanted.place {
@@ -69,7 +69,7 @@ pub fn configure_channels(
                     configured = woken(store, configured, *since, now)?;
                 }
                 if configured == known {
-                    return;
+                    return Ok(());
                 }
                 configured
             }
@@ -89,6 +89,7 @@ pub fn configure_channels(
             .due_again(now),
         };
         writes.push(Write::Channel(Box::new(channel)));
+        Ok(())
     };
     // A place in its own name goes before a place that its chat has left.
     let mut then = Vec::new();
@@ -97,7 +98,7 @@ pub fn configure_channels(
             Some(known) => {
                 left.remove(&known.place);
                 taken.insert(known.place.clone());
-                configure(wanted, Some(known));
+                configure(wanted, Some(known))?;
             }
             None => then.push(wanted),
         }
@@ -113,7 +114,7 @@ pub fn configure_channels(
             left.remove(&found.place);
             taken.insert(found.place.clone());
         }
-        configure(wanted, found);
+        configure(wanted, found)?;
     }
     match extent {
         Extent::Additions => {}
