@@ -139,11 +139,6 @@ impl Layered {
         Ok(Self { shared, carrier })
     }
 
-    /// sled itself, without what is not in it yet.
-    pub(super) fn beneath(&self) -> &Db {
-        &self.shared.db
-    }
-
     /// For a reader: commits wait meanwhile.
     pub(super) fn read(&self) -> RwLockReadGuard<'_, ()> {
         self.shared.gate.read().unwrap_or_else(PoisonError::into_inner)

@@ -296,7 +296,7 @@ impl SledStore {
     /// When the storage fails.
     pub fn measure_while(&self, go_on: &dyn Fn() -> bool) -> Result<Option<(Space, bool)>> {
         self.usable()?;
-        let Some(live) = space::live_bytes(self.db.beneath(), go_on).map_err(broken)? else {
+        let Some(live) = space::live_bytes(self.db.iter(), go_on).map_err(broken)? else {
             return Ok(None);
         };
         let space = Space {

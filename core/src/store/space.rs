@@ -98,11 +98,14 @@ pub(super) fn folder_bytes(dir: &Path) -> io::Result<u64> {
     Ok(bytes)
 }
 
-/// The bytes of all keys and values: one pass over the tree, which neither stops anybody's writes nor is stopped by them.
-/// Nothing once `go_on` says no.
-pub(super) fn live_bytes(db: &Db, go_on: &dyn Fn() -> bool) -> ::sled::Result<Option<u64>> {
+/// The bytes of all keys and values: one pass over them, which neither stops anybody's writes nor is stopped by them. Nothing
+/// once `go_on` says no.
+pub(super) fn live_bytes(
+    entries: impl Iterator<Item = ::sled::Result<(IVec, IVec)>>,
+    go_on: &dyn Fn() -> bool,
+) -> ::sled::Result<Option<u64>> {
     let mut bytes = 0;
-    for entry in &**db {
+    for entry in entries {
         if !go_on() {
             return Ok(None);
         }
