@@ -3,6 +3,8 @@
 
 mod answer;
 mod change;
+#[cfg(test)]
+mod page;
 pub mod press;
 mod why;
 mod words;

@@ -662,9 +662,9 @@ mod tests {
             layered.insert([number], value.clone()).unwrap();
         }
         assert!(lock(&layered.shared.journal).bytes() <= FULL + 200_000);
-        assert!(!layered.beneath().is_empty());
+        assert!(!layered.shared.db.is_empty());
         drop(layered);
         let layered = open();
-        assert_eq!(layered.beneath().len(), 200);
+        assert_eq!(layered.shared.db.len(), 200);
     }
 }
