@@ -148,6 +148,7 @@ mod tests {
             language: Lang::Zh,
             when_empty: WhenEmpty::Say,
             missed: Missed::Merge,
+            weekly: None,
             style: Style::Compact,
         };
         let channel = Channel {
@@ -156,6 +157,8 @@ mod tests {
             cursor: 0,
             last_fired: None,
             next_due: None,
+            last_weekly: None,
+            weekly_due: None,
             activity: Activity::Active,
             added_at: clock::now(),
             configured_as: None,

@@ -270,8 +270,8 @@ pub enum Write {
         /// [`crate::topic::Topic::fingerprint`].
         fingerprint: u64,
     },
-    /// Puts a channel under its place; the index by `next_due` follows (channels that are active, or will be by
-    /// themselves: [`Channel::due_after`]).
+    /// Puts a channel under its place; the index by [`Channel::due`] follows (channels that are active, or will be
+    /// by themselves).
     Channel(Box<Channel>),
     /// Removes a channel. Its deliveries stay.
     RemoveChannel(Place),
@@ -378,7 +378,7 @@ pub trait Store: Send + Sync {
     fn channel(&self, place: &Place) -> Result<Option<Channel>>;
     /// All channels, by place.
     fn channels(&self) -> Result<Vec<Channel>>;
-    /// Channels, active or snoozed, whose `next_due` is not after `now`, most overdue first, then by place; at most `limit`.
+    /// Channels, active or snoozed, whose [`Channel::due`] is not after `now`, most overdue first, then by place; at most `limit`.
     fn channels_due(&self, now: DateTime<Utc>, limit: usize) -> Result<Vec<Channel>>;
     /// When the next of them is due.
     fn next_channel_due(&self) -> Result<Option<DateTime<Utc>>>;

@@ -424,11 +424,11 @@ impl Asked<'_> {
         ))
     }
 
-    /// The digest that was posted here on `day`, one with papers if there were several; else the one whose mailing ended on
-    /// it.
+    /// The digest that was posted here on `day`, one with papers if there were several, and a round-up only if there was
+    /// nothing else; else the one whose mailing ended on it.
     pub(super) fn of_day(&self, day: NaiveDate) -> Result<Option<Digest>> {
         let view = self.view();
-        let with_papers = self.find(|digest| view.day(digest) == day && !digest.entries.is_empty())?;
+        let with_papers = self.find(|d| view.day(d) == day && d.week.is_none() && !d.entries.is_empty())?;
         let of_day = match with_papers {
             Some(digest) => Some(digest),
             None => self.find(|digest| view.day(digest) == day)?,
@@ -498,7 +498,7 @@ impl Asked<'_> {
         if matches!(channel.activity, Activity::Paused { .. }) {
             return plain(lang.paused());
         }
-        match channel.next_due {
+        match channel.due() {
             Some(at) => {
                 let zone = channel.settings.timezone;
                 let local = at.with_timezone(&zone);
@@ -743,6 +743,11 @@ impl Asked<'_> {
         let how = lang.pick("/schedule 工作日 9点", "/schedule weekdays 9am");
         let now = lang.setting_now(lang.schedule_name(), &now, how);
         let mut blocks = vec![Block::Paragraph(plain(now))];
+        if let Some(weekly) = &channel.settings.weekly {
+            let how = lang.pick("/schedule weekly 周五 17:00", "/schedule weekly fri 17:00");
+            let weekly = lang.setting_now(lang.weekly_name(), &phrase::describe(weekly, lang), how);
+            blocks.push(Block::Paragraph(plain(weekly)));
+        }
         match &channel.activity {
             Activity::Active | Activity::Absent { .. } => {}
             Activity::Paused { .. } => blocks.push(Block::Paragraph(plain(lang.paused()))),
@@ -758,14 +763,25 @@ impl Asked<'_> {
         }
     }
 
-    /// The next three times, one below the other.
+    /// The next three times, and among them that of the round-up, one below the other.
     pub(super) fn next_times(&self, channel: &Channel, lang: Lang) -> Vec<Block> {
-        let times = pipeline::upcoming(channel, self.context.now, 3);
+        let digests = pipeline::upcoming(channel, self.context.now, 3);
+        let mut times: Vec<_> = digests.into_iter().map(|at| (at, false)).collect();
+        let weekly = channel.weekly_after(self.context.now);
+        times.extend(weekly.map(|at| (at.with_timezone(&channel.settings.timezone), true)));
+        times.sort();
         if times.is_empty() {
             return Vec::new();
         }
         let head = Block::Paragraph(plain(lang.next_times()));
-        let time = |at: &DateTime<Tz>| Block::Paragraph(plain(format!("· {}", self.time(at))));
+        let time = |(at, weekly): &(DateTime<Tz>, bool)| {
+            let mark = if *weekly {
+                format!(" · {}", lang.weekly_name())
+            } else {
+                String::new()
+            };
+            Block::Paragraph(plain(format!("· {}{mark}", self.time(at))))
+        };
         std::iter::once(head).chain(times.iter().map(time)).collect()
     }
 
@@ -1185,6 +1201,39 @@ mod tests {
         // The same bytes in another place.
         let elsewhere = press(&store, "telegram:-7", button(&again, "1 Remove"), None);
         assert!(elsewhere.message.to_plain().contains("too old"));
+    }
+
+    #[test]
+    fn a_round_up_is_set_shown_and_taken_off_and_its_numbers_open_its_papers() {
+        let store = newsroom(Lang::En);
+        let said = ask(&store, HERE, "/schedule weekly sun 17:00", None);
+        let next = "12 Oct 2025 17:00 (Asia/Shanghai) · Weekly round-up";
+        assert!(
+            said.starts_with("Weekly round-up: ") && said.contains("(was off)") && said.contains(next),
+            "{said}"
+        );
+        let shown = ask(&store, HERE, "/schedule", None);
+        assert!(
+            shown.contains("/schedule weekly fri 17:00") && shown.contains(next),
+            "{shown}"
+        );
+        let person = "telegram:1001".parse().unwrap();
+        pipeline::vote(&store, &person, &arxiv(201), crate::vote::Vote::Up, october(11, 12)).unwrap();
+        let now = october(12, 9);
+        for _ in 0..3 {
+            publish_due(&store, &[topic()], &Counting::default(), now).unwrap();
+            post(&store, now);
+        }
+        let first = ask(&store, HERE, "/paper 1", None);
+        assert!(first.contains("Later Pruning"), "{first}");
+        let second = ask(&store, HERE, "/paper 2", None);
+        assert!(second.contains("StrataKV"), "{second}");
+        // It is no second posting of its papers.
+        let why = ask(&store, HERE, "/why 2510.00101", None);
+        assert!(why.contains("Posted with the digest of 9 Oct 2025, number 1"), "{why}");
+        let off = ask(&store, HERE, "/schedule weekly off", None);
+        assert!(off.contains("Weekly round-up: off (was "), "{off}");
+        assert_eq!(channel(&store, HERE).weekly_due, None);
     }
 
     #[test]

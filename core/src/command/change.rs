@@ -257,8 +257,12 @@ impl Doing<'_> {
                 }
                 self.set(place, Setting::Schedule(Some(schedule)))
             }
-            Ok(ScheduleChange::Weekly { .. } | ScheduleChange::WeeklyOff) => {
-                todo!()
+            Ok(ScheduleChange::WeeklyOff) => self.set(place, Setting::Weekly(None)),
+            Ok(ScheduleChange::Weekly { schedule, zone }) => {
+                if let Some(zone) = zone {
+                    self.set(place, Setting::Timezone(zone))?;
+                }
+                self.set(place, Setting::Weekly(Some(schedule)))
             }
             Err(error) => Ok(Message::sentence(error.of_schedule(lang))),
         }
@@ -284,7 +288,10 @@ impl Doing<'_> {
         let lang = changed.channel.settings.language;
         let said = self.asked.says(lang, &changed.channel, &changed.was, &changed.is);
         let mut blocks = vec![Block::Paragraph(plain(said))];
-        if matches!(changed.is, Setting::Schedule(_) | Setting::Timezone(_)) {
+        if matches!(
+            changed.is,
+            Setting::Schedule(_) | Setting::Weekly(_) | Setting::Timezone(_)
+        ) {
             blocks.extend(self.asked.next_times(&changed.channel, lang));
         }
         Ok(Message {
@@ -397,6 +404,7 @@ impl Asked<'_> {
     fn says(&self, lang: Lang, channel: &Channel, was: &Setting, is: &Setting) -> String {
         let name = match is {
             Setting::Schedule(_) => lang.schedule_name(),
+            Setting::Weekly(_) => lang.weekly_name(),
             Setting::Timezone(_) => lang.timezone_name(),
             Setting::Missed(_) => lang.missed_name(),
             Setting::Language(_) => lang.language_name(),
@@ -419,8 +427,8 @@ impl Asked<'_> {
 /// A setting's value for people.
 fn value(setting: &Setting, lang: Lang) -> String {
     match setting {
-        Setting::Schedule(Some(schedule)) => phrase::describe(schedule, lang),
-        Setting::Schedule(None) => lang.schedule_off().to_owned(),
+        Setting::Schedule(Some(schedule)) | Setting::Weekly(Some(schedule)) => phrase::describe(schedule, lang),
+        Setting::Schedule(None) | Setting::Weekly(None) => lang.schedule_off().to_owned(),
         Setting::Timezone(zone) => zone.name().to_owned(),
         Setting::Missed(missed) => missed.name().to_owned(),
         Setting::Language(language) => lang.name_of_language(*language).to_owned(),

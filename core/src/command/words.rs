@@ -402,6 +402,11 @@ impl Lang {
     }
 
     /// A setting's name.
+    pub fn weekly_name(self) -> &'static str {
+        self.pick("一周精选", "Weekly round-up")
+    }
+
+    /// A setting's name.
     pub fn timezone_name(self) -> &'static str {
         self.pick("时区", "Time zone")
     }

@@ -183,6 +183,7 @@ pub(crate) fn settings() -> Settings {
         language: Lang::En,
         when_empty: WhenEmpty::Say,
         missed: Missed::Merge,
+        weekly: None,
         style: Style::Compact,
     }
 }

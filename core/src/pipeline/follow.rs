@@ -143,6 +143,8 @@ pub fn follow(
             },
             cursor: latest_window_start(store)?,
             last_fired: None,
+            last_weekly: None,
+            weekly_due: None,
             activity: Activity::Active,
             added_at: now,
             configured_as: None,
