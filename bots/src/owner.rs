@@ -165,6 +165,7 @@ mod tests {
             configured_with: None,
             owner: owner.map(str::to_owned),
             resting: Subjects::default(),
+            mentions: Vec::new(),
         };
         store.commit(vec![Write::Channel(Box::new(channel))]).unwrap();
         let (storage, _) = Storage::start(Arc::new(store)).unwrap();

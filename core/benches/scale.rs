@@ -98,6 +98,7 @@ fn channel(chat: i64) -> Channel {
         configured_with: None,
         owner: None,
         resting: Subjects::default(),
+        mentions: Vec::new(),
     }
 }
 

@@ -8,6 +8,7 @@ use chrono_tz::Tz;
 use serde::{Deserialize, Serialize};
 
 use crate::locale::Lang;
+use crate::mention::Mention;
 use crate::schedule::Schedule;
 use crate::subscription::Subjects;
 
@@ -354,6 +355,8 @@ pub struct Channel {
     pub owner: Option<String>,
     /// What it follows and wants nothing of for now.
     pub resting: Subjects,
+    /// Whom its digests call for papers of one subscription, by [`crate::pipeline::Item::mark`], in that order.
+    pub mentions: Vec<(u64, Mention)>,
 }
 
 impl Channel {

@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use crate::brief::{self, Brief, Origin};
 use crate::channel::{Place, Platform, Seq, Style};
 use crate::locale::Lang;
+use crate::mention::Mention;
 use crate::message::{self, Block, Line, Message, Span, ellipsis, plain};
 use crate::paper::{Paper, PaperId};
 use crate::source::{SourceKind, Window};
@@ -43,6 +44,18 @@ impl DigestId {
         };
         let whole = occurrence - chrono::TimeDelta::nanoseconds(i64::from(occurrence.timestamp_subsec_nanos()));
         Self { set, occurrence: whole }
+    }
+
+    /// The same where somebody may be called: such a digest is shared only with channels that call the same. Otherwise
+    /// unchanged.
+    #[must_use]
+    pub fn calling(self, mentions: &[(u64, Mention)]) -> Self {
+        if mentions.is_empty() {
+            return self;
+        }
+        let all: Vec<String> = mentions.iter().map(|(mark, who)| format!("{mark} {who}")).collect();
+        let set = text::hash64(&[&format!("{:016x}", self.set), &all.join("\n")]);
+        Self { set, ..self }
     }
 
     /// The id of a place's round-up of the week.

@@ -144,6 +144,17 @@ impl Lang {
         }
     }
 
+    /// Before somebody who is called: which papers are theirs, at most 20 of them by number.
+    pub fn numbers_named(self, numbers: &std::collections::BTreeSet<u32>) -> String {
+        let list: Vec<String> = numbers.iter().take(20).map(u32::to_string).collect();
+        let more = if numbers.len() > list.len() { "…" } else { "" };
+        let list = list.join(self.comma());
+        match numbers.len() {
+            1 => self.pick(format!("第 {list} 篇："), format!("Number {list}: ")),
+            _ => self.pick(format!("第 {list}{more} 篇："), format!("Numbers {list}{more}: ")),
+        }
+    }
+
     /// What a subscription of keywords alone is called.
     pub fn keywords_name(self, keywords: &[String]) -> String {
         let list = keywords.join(self.pick("、", ", "));
@@ -618,6 +629,7 @@ mod tests {
         ];
         all.extend([0, 1, 2].map(|papers| lang.about_digest("甲", papers)));
         all.extend([(1, 1), (5, 5), (5, 9)].map(|(shown, of)| lang.weekly_count(shown, of)));
+        all.extend([1, 2, 21].map(|n| lang.numbers_named(&(1..=n).collect())));
         all.extend([1, 2].map(|n| lang.author_count(n)));
         all.extend([1, 2].map(|n| lang.empty_no_match(n)));
         all.extend([0, 1, 2].map(|count| lang.no_such_number(9, "甲", count)));

@@ -262,6 +262,7 @@ fn web_channel(name: &str) -> Channel {
         configured_with: None,
         owner: None,
         resting: Subjects::default(),
+        mentions: Vec::new(),
     }
 }
 

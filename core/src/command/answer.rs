@@ -158,6 +158,7 @@ pub fn reply(question: &Question, context: &Context<'_>) -> Result<Reply> {
         Command::Press(data) => return asked.pressed(data),
         // They change something, and are answered there.
         Command::Subscribe(_) | Command::Edit { .. } | Command::Unsubscribe(_) => Message::sentence(lang.which_rule()),
+        Command::Mention { .. } => Message::sentence(lang.which_mention()),
         Command::Pause(_) | Command::Resume | Command::Save(_) => asked.schedule_message(),
     };
     Ok(Reply::Answer(Answer::new(message, lang)))
@@ -229,6 +230,7 @@ pub fn refusal(error: &CommandError, lang: Lang) -> String {
         CommandError::NoDay(text) => lang.no_day(text),
         CommandError::WhichWords => lang.which_words().to_owned(),
         CommandError::WhichRule => lang.which_rule().to_owned(),
+        CommandError::WhichMention => lang.which_mention().to_owned(),
         CommandError::NoChoice { typed, choices } => lang.no_choice(typed, choices),
     }
 }
@@ -666,7 +668,7 @@ impl Asked<'_> {
     /// What is followed here, a page of it with its buttons.
     pub(super) fn subscriptions(&self, page: u32) -> Answer {
         let lang = self.lang;
-        let all = self.channel.as_ref().map(|channel| pipeline::listed(channel));
+        let all = self.channel.as_ref().map(pipeline::listed);
         let all = all.unwrap_or_default();
         if all.is_empty() {
             return Answer::sentence(lang.follows_nothing(), lang);
@@ -686,6 +688,12 @@ impl Asked<'_> {
                 Span::Code(self.item_name(&listed.item)),
                 Span::Dim(format!(" {}{mark}", lang.kind_of_subscription(&listed.item))),
             ]));
+            let mentions = self.channel.iter().flat_map(|channel| &channel.mentions);
+            let who = mentions.filter(|(of, _)| *of == which).map(|(_, who)| who.to_string());
+            if let (Some(who), Some(Block::Paragraph(line))) = (who.last(), blocks.last_mut()) {
+                line.push(Span::Dim(" · ".to_owned()));
+                line.push(Span::Code(who));
+            }
             let (change, label) = match listed.resting {
                 true => (Change::Resume, lang.resume_button()),
                 false => (Change::Pause, lang.pause_button()),
@@ -1237,6 +1245,27 @@ mod tests {
     }
 
     #[test]
+    fn whom_a_subscription_calls_is_set_shown_and_taken_off() {
+        let store = newsroom(Lang::En);
+        let said = |text| ask(&store, HERE, text, None);
+        assert_eq!(
+            said("/mention 2 @kv_team"),
+            "Digests call @kv_team for papers of kv cache\n"
+        );
+        assert!(said("/subscriptions").contains("2. kv cache keyword · @kv_team\n"));
+        assert_eq!(
+            said("/mention mixture of experts @moe_team"),
+            "Digests call @moe_team for papers of mixture of experts\n"
+        );
+        for refused in ["/mention", "/mention 2", "/mention 2 @x", "/mention 2 kv_team"] {
+            assert!(said(refused).contains("/mention 2 @role"), "{refused}");
+        }
+        assert!(said("/mention 9 @kv_team").contains("“9” is not followed here"));
+        assert_eq!(said("/mention 2 off"), "Digests call nobody for papers of kv cache\n");
+        assert_eq!(channel(&store, HERE).mentions.len(), 1);
+    }
+
+    #[test]
     fn only_managers_change_a_place_and_everyone_may_ask() {
         let store = newsroom(Lang::En);
         let list = talk(&store, HERE, "/subscriptions");
@@ -1249,6 +1278,7 @@ mod tests {
             let commands = [
                 "/subscribe x",
                 "/unsubscribe 1",
+                "/mention 1 @kv_team",
                 "/schedule off",
                 "/pause",
                 "/style full",

@@ -91,6 +91,7 @@ pub fn configure_channels(
                 configured_with: Some(wanted.settings.clone()),
                 owner: None,
                 resting: Subjects::default(),
+                mentions: Vec::new(),
             }
             .due_again(now),
         };

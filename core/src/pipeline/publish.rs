@@ -1,15 +1,17 @@
 //! Publishing: digest, rendered parts, deliveries and the channels' new positions in one commit. Channels with the same
 //! subjects, the same position and the same occurrence share one digest, and those that show it alike share its parts.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 
+use super::follow::{Item, Listed, listed};
 use super::opinion::{GATHER, top};
 use super::readable;
 use crate::channel::{Activity, Channel, Missed, Place, Seq, Style, WhenEmpty};
 use crate::delivery::{Delivery, DeliveryId};
 use crate::digest::{Candidate, Digest, DigestId, Draft, Entry, RenderingId, View, compose};
+use crate::mention::Mention;
 use crate::message::Render;
 use crate::paper::PaperId;
 use crate::rule::{Facts, Matched, Rule, RuleSet};
@@ -164,6 +166,8 @@ fn round_up(
             topics,
             render,
             &digest,
+            // They were called when the papers came.
+            &Calls::new(),
             &channel,
             &mut HashMap::new(),
             &mut writes,
@@ -179,9 +183,9 @@ fn round_up(
         writes.push(Write::Digest(Box::new(digest)));
     }
     // A pause that is over is ended by the digest that makes up for it, where there is one.
-    let activity = match channel.activity {
-        Activity::Snoozed { .. } if channel.settings.schedule.is_none() => Activity::Active,
-        activity => activity,
+    let activity = match channel.settings.schedule {
+        Some(_) => channel.activity.clone(),
+        None => Activity::Active,
     };
     writes.push(again(Channel {
         activity,
@@ -329,7 +333,7 @@ fn publish(
     let mut published = Published::default();
     let mut groups: BTreeMap<(DigestId, Option<Seq>), Vec<Channel>> = BTreeMap::new();
     for Target { channel, at, replayed } in targets {
-        let id = DigestId::new(&channel.settings.subjects, channel.cursor, at);
+        let id = DigestId::new(&channel.settings.subjects, channel.cursor, at).calling(&channel.mentions);
         groups.entry((id, replayed)).or_default().push(channel);
     }
     let ruled = Ruled::new(store, topics, groups.values().flatten(), &mut published.damaged)?;
@@ -373,6 +377,7 @@ fn publish_group(
             digest
         }
     };
+    let calls = calls(store, ruled, &digest, first)?;
     let mut parts_of: HashMap<RenderingId, u32> = HashMap::new();
     for channel in channels {
         let settings = &channel.settings;
@@ -388,6 +393,7 @@ fn publish_group(
                 topics,
                 render,
                 &digest,
+                &calls,
                 &channel,
                 &mut parts_of,
                 &mut writes,
@@ -403,6 +409,30 @@ fn publish_group(
     store.commit(writes)
 }
 
+/// Who is called, for which numbers.
+type Calls = BTreeMap<Mention, BTreeSet<u32>>;
+
+fn calls(store: &dyn Store, ruled: &Ruled, digest: &Digest, channel: &Channel) -> Result<Calls> {
+    let mut calls = Calls::new();
+    for Listed { item, resting } in listed(channel) {
+        let mark = item.mark();
+        let Some((_, who)) = channel.mentions.iter().find(|(of, _)| *of == mark && !resting) else {
+            continue;
+        };
+        for entry in &digest.entries {
+            let brought = match &item {
+                Item::Topic(id) => entry.topics.contains(id),
+                Item::Keyword(word) => entry.hits.iter().any(|hit| hit.term == *word),
+                Item::Rule(rule) => ruled.brought(store, rule, &entry.paper)?,
+            };
+            if brought {
+                calls.entry(who.clone()).or_default().insert(entry.number);
+            }
+        }
+    }
+    Ok(calls)
+}
+
 /// Queues a digest for a channel, with its parts where they are new; nothing where it is queued already.
 #[allow(clippy::too_many_arguments, reason = "what a commit is made of")]
 fn post(
@@ -410,6 +440,7 @@ fn post(
     topics: &[Topic],
     render: &dyn Render,
     digest: &Digest,
+    calls: &Calls,
     channel: &Channel,
     parts_of: &mut HashMap<RenderingId, u32>,
     writes: &mut Vec<Write>,
@@ -443,10 +474,17 @@ fn post(
                 topics,
             };
             let message = view.message(digest, &|id| abstract_of(store, id));
-            let parts = match rendering.style {
+            let mut parts = match rendering.style {
                 Style::Titles | Style::Compact | Style::Full => render.render(rendering.platform, &message),
                 Style::Rich => render.render_rich(rendering.platform, &message),
             };
+            let calls: Vec<(String, Mention)> = calls
+                .iter()
+                .map(|(who, numbers)| (rendering.lang.numbers_named(numbers), who.clone()))
+                .collect();
+            if !calls.is_empty() {
+                parts.extend(render.call(rendering.platform, &calls));
+            }
             let count = u32::try_from(parts.len()).unwrap_or(u32::MAX);
             writes.push(Write::Rendering {
                 id: rendering.clone(),
@@ -520,6 +558,16 @@ impl Ruled {
             }
         }
         Ok(Self { keys, found })
+    }
+
+    /// Whether this rule found this paper.
+    fn brought(&self, store: &dyn Store, rule: &Rule, paper: &PaperId) -> Result<bool> {
+        let Some(key) = self.keys.get(rule) else {
+            return Ok(false);
+        };
+        let intake = readable(store.intake_of(paper))?;
+        let found = intake.and_then(|intake| self.found.get(&intake.seq));
+        Ok(found.is_some_and(|found| found.iter().any(|matched| matched.key == *key)))
     }
 
     /// What the rules of these subjects found in a paper, each condition once.
@@ -1097,6 +1145,72 @@ mod tests {
             assert_eq!(got, expected, "{missed}");
             assert_eq!(channel(&store, HERE).activity, Activity::Active);
         }
+    }
+
+    #[test]
+    fn a_digest_calls_for_papers_of_a_rule_in_a_part_of_its_own_and_others_share_theirs() {
+        let store = ModelStore::new();
+        let rule: Rule = "weather -rain".parse().unwrap();
+        let settings = Settings {
+            subjects: Subjects::new([topic().id], []).with_rules([rule.clone()]),
+            ..settings()
+        };
+        let places = ["telegram:-1", "telegram:-2", "telegram:-3", "telegram:-4"];
+        for place in places {
+            add_channel(&store, place, settings.clone(), october(9, 12));
+        }
+        let who = |name: &str| Some(Mention::Name(name.to_owned()));
+        let calls = |place: &str, item: Item, who| {
+            let called = super::super::call(&store, &place.parse().unwrap(), item.mark(), who);
+            assert_eq!(called, Ok(Some(Ok(item))));
+        };
+        for place in &places[2..] {
+            calls(place, Item::Rule(rule.clone()), who("kv_team"));
+            calls(place, Item::Topic(topic().id), who("lead"));
+        }
+        let papers = vec![
+            paper(1, "On weather, says @kv_team", ""),
+            paper(2, "On weather and rain", ""),
+            paper(3, "A KV cache", ""),
+            paper(4, "Weather and pruning", ""),
+        ];
+        take(&store, "a", news(9, papers), october(9, 20));
+        let render = Counting::default();
+        let published = publish_due(&store, &[topic()], &render, october(10, 9)).unwrap();
+        assert_eq!((published.digests.len(), render.calls.get()), (2, 2));
+        let parts = |at: usize| {
+            let place = places[at].parse().unwrap();
+            let [delivery] = store.deliveries(&place, None, 9).unwrap().try_into().unwrap();
+            let part = |index| store.part(&delivery.rendering, index).unwrap().unwrap().payload;
+            (0..delivery.parts).map(part).collect::<Vec<_>>()
+        };
+        assert!(parts(0) == parts(1) && parts(2) == parts(3));
+        let (without, with) = (parts(0), parts(2));
+        // In order of their points: 3, 4, 1.
+        assert_eq!(with.split_last().unwrap().1, without);
+        assert_eq!(with.last().unwrap(), "Numbers 2, 3: @kv_team\nNumbers 1, 2: @lead\n");
+        // On a day without such papers nobody is called, and who is not followed any more calls nobody.
+        take(&store, "b", news(10, vec![paper(5, "Pruning", "")]), october(10, 20));
+        let place: Place = places[2].parse().unwrap();
+        let dropped = super::super::Revision::Drop;
+        super::super::revise(&store, &place, Item::Topic(topic().id).mark(), dropped).unwrap();
+        let swapped = super::super::Revision::Swap("pruning".parse().unwrap());
+        super::super::revise(&store, &place, Item::Rule(rule.clone()).mark(), swapped).unwrap();
+        publish_due(&store, &[topic()], &render, october(11, 9)).unwrap();
+        let latest = |at: usize| {
+            let delivery = store
+                .deliveries(&places[at].parse().unwrap(), None, 1)
+                .unwrap()
+                .remove(0);
+            store
+                .part(&delivery.rendering, delivery.parts - 1)
+                .unwrap()
+                .unwrap()
+                .payload
+        };
+        assert_eq!(latest(2), "Number 1: @kv_team\n");
+        assert_eq!(latest(3), "Number 1: @lead\n");
+        assert!(!latest(0).contains('@'));
     }
 
     /// A channel with a round-up, and papers that were posted there on the mornings of the 7th to the 9th: one, five, one.

@@ -176,6 +176,7 @@ fn channel(at_place: &str, next_due: Option<i64>) -> Channel {
         configured_with: None,
         owner: None,
         resting: Subjects::default(),
+        mentions: Vec::new(),
     }
 }
 

@@ -19,6 +19,7 @@ use crate::delivery::{Decision, Delivery, DeliveryId, Discard, Doubt, Refusal, S
 use crate::digest::{Digest, DigestId, Entry, EntryBrief, RenderingId};
 use crate::erratum::Errata;
 use crate::locale::Lang;
+use crate::mention::Mention;
 use crate::message::Part;
 use crate::paper::{Field, Paper, PaperId};
 use crate::schedule::Schedule;
@@ -262,6 +263,8 @@ struct ChannelV1 {
     snoozed: Option<SnoozedV1>,
     #[serde(default, skip_serializing_if = "Subjects::is_empty")]
     resting: Subjects,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    mentions: Vec<(u64, Mention)>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     configured_with: Option<SettingsV1>,
 }
@@ -367,6 +370,7 @@ impl From<Channel> for ChannelV1 {
             configured_with,
             owner,
             resting,
+            mentions,
         } = channel;
         let Settings {
             subjects,
@@ -407,6 +411,7 @@ impl From<Channel> for ChannelV1 {
             weekly_due,
             snoozed,
             resting,
+            mentions,
             configured_with: configured_with.map(SettingsV1::from),
         }
     }
@@ -438,6 +443,7 @@ impl TryFrom<ChannelV1> for Channel {
             weekly_due,
             snoozed,
             resting,
+            mentions,
             configured_with,
         } = stored;
         Ok(Self {
@@ -468,6 +474,7 @@ impl TryFrom<ChannelV1> for Channel {
             configured_with: configured_with.map(Settings::try_from).transpose()?,
             owner,
             resting,
+            mentions,
         })
     }
 }
@@ -1019,6 +1026,7 @@ mod tests {
             configured_with: None,
             owner: None,
             resting: Subjects::default(),
+            mentions: Vec::new(),
         }
     }
 
@@ -1220,6 +1228,10 @@ mod tests {
                 since: at("2025-10-10T02:00:00Z"),
                 by: "1001".to_owned(),
             },
+            ..channel()
+        },
+        "channel_calling_v1": Channel {
+            mentions: vec![(7, Mention::Role(987_654_321_098_765_432)), (u64::MAX, Mention::Name("kv_team".to_owned()))],
             ..channel()
         },
         "channel_weekly_v1": Channel {

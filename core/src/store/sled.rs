@@ -2260,6 +2260,7 @@ mod tests {
             configured_with: None,
             owner: None,
             resting: Subjects::default(),
+            mentions: Vec::new(),
         }
     }
 
