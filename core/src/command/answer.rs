@@ -688,11 +688,12 @@ impl Asked<'_> {
                 Span::Code(self.item_name(&listed.item)),
                 Span::Dim(format!(" {}{mark}", lang.kind_of_subscription(&listed.item))),
             ]));
-            let mentions = self.channel.iter().flat_map(|channel| &channel.mentions);
-            let who = mentions.filter(|(of, _)| *of == which).map(|(_, who)| who.to_string());
-            if let (Some(who), Some(Block::Paragraph(line))) = (who.last(), blocks.last_mut()) {
+            let mut mentions = self.channel.iter().flat_map(|channel| &channel.mentions);
+            if let (Some((_, who)), Some(Block::Paragraph(line))) =
+                (mentions.find(|(of, _)| *of == which), blocks.last_mut())
+            {
                 line.push(Span::Dim(" · ".to_owned()));
-                line.push(Span::Code(who));
+                line.push(Span::Code(who.to_string()));
             }
             let (change, label) = match listed.resting {
                 true => (Change::Resume, lang.resume_button()),
