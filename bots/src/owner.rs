@@ -148,6 +148,7 @@ mod tests {
             language: Lang::Zh,
             when_empty: WhenEmpty::Say,
             missed: Missed::Merge,
+            weekly: None,
             style: Style::Compact,
         };
         let channel = Channel {
@@ -156,12 +157,15 @@ mod tests {
             cursor: 0,
             last_fired: None,
             next_due: None,
+            last_weekly: None,
+            weekly_due: None,
             activity: Activity::Active,
             added_at: clock::now(),
             configured_as: None,
             configured_with: None,
             owner: owner.map(str::to_owned),
             resting: Subjects::default(),
+            mentions: Vec::new(),
         };
         store.commit(vec![Write::Channel(Box::new(channel))]).unwrap();
         let (storage, _) = Storage::start(Arc::new(store)).unwrap();

@@ -1,6 +1,7 @@
 //! Every platform's renderer behind the one that the pipeline asks.
 
 use paperwire_core::channel::Platform;
+use paperwire_core::mention::Mention;
 use paperwire_core::message::{Amendment, Message, Part, Render};
 
 /// The renderers of all platforms.
@@ -20,6 +21,14 @@ impl Render for Renderers {
         match platform {
             Platform::Telegram => crate::telegram::rich::render(message),
             Platform::Discord | Platform::Web => self.render(platform, message),
+        }
+    }
+
+    fn call(&self, platform: Platform, calls: &[(String, Mention)]) -> Option<Part> {
+        match platform {
+            Platform::Discord => crate::discord::markup::call(calls),
+            Platform::Telegram => crate::telegram::markup::call(calls),
+            Platform::Web => None,
         }
     }
 

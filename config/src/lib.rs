@@ -140,6 +140,8 @@ pub struct Defaults {
     pub style: Style,
     /// What becomes of occurrences that were missed.
     pub missed: Missed,
+    /// When a round-up of the week is due; `None` for none.
+    pub weekly: Option<Schedule>,
 }
 
 impl Defaults {
@@ -153,6 +155,7 @@ impl Defaults {
             when_empty: self.when_empty,
             style: self.style,
             missed: self.missed,
+            weekly: self.weekly,
         }
     }
 }
@@ -405,7 +408,7 @@ mod tests {
         let given = strip("#", settings);
         assert_eq!(
             given.lines().zip(settings.lines()).filter(|(a, b)| a != b).count(),
-            30,
+            32,
             "{given}"
         );
         assert_eq!(effective(&parse(&given)), effective(&parse(LOBBY)));
@@ -721,10 +724,11 @@ PAPERWIRE_TELEGRAM_TOKEN: unknown variable; did you mean PAPERWIRE_TELEGRAM__TOK
     fn a_channel_has_what_it_chooses_and_the_defaults_for_the_rest() {
         let config = parse(&format!(
             "[defaults]\nschedule = \"0 8 * * mon\"\ntimezone = \"Asia/Shanghai\"\nlanguage = \"zh\"\n\
-             when_empty = \"silent\"\nmissed = \"replay\"\n{LOBBY}schedule = \"off\"\nwhen_empty = \"say\""
+             when_empty = \"silent\"\nmissed = \"replay\"\nweekly = \"0 17 * * fri\"\n{LOBBY}schedule = \"off\"\nwhen_empty = \"say\""
         ));
         let settings = &config.channels.first().unwrap().settings;
-        assert_eq!(settings.schedule, None);
+        let weekly = settings.weekly.as_ref().map(Schedule::to_string);
+        assert_eq!((&settings.schedule, weekly.as_deref()), (&None, Some("0 17 * * fri")));
         assert_eq!((settings.timezone, settings.language), (Tz::Asia__Shanghai, Lang::Zh));
         assert_eq!(
             (settings.when_empty, settings.style, settings.missed),
@@ -732,7 +736,7 @@ PAPERWIRE_TELEGRAM_TOKEN: unknown variable; did you mean PAPERWIRE_TELEGRAM__TOK
         );
         assert_eq!(
             config.origin("channel[0].schedule").unwrap().to_string(),
-            "paperwire.toml:10"
+            "paperwire.toml:11"
         );
         assert_eq!(config.origin("channel[0].style"), None);
     }

@@ -294,19 +294,22 @@ fn defaults(section: &Section<'_>, errors: &mut Vec<ConfigError>) -> Defaults {
         when_empty: WhenEmpty::Say,
         style: Style::Compact,
         missed: Missed::Merge,
+        weekly: None,
     };
     choices(section, &fallback, errors)
 }
 
 /// What a channel may choose, and `[defaults]` for those that do not.
 fn choices(section: &Section<'_>, fallback: &Defaults, errors: &mut Vec<ConfigError>) -> Defaults {
-    let schedule = match section.text("schedule") {
-        None => fallback.schedule.clone(),
+    let mut times = |key, fallback: &Option<Schedule>| match section.text(key) {
+        None => fallback.clone(),
         Some("off") => None,
         Some(text) => Schedule::parse(text)
-            .map_err(|error| errors.push(section.error("schedule", error.to_string(), "")))
+            .map_err(|error| errors.push(section.error(key, error.to_string(), "")))
             .ok(),
     };
+    let schedule = times("schedule", &fallback.schedule);
+    let weekly = times("weekly", &fallback.weekly);
     let timezone = match section.text("timezone") {
         None => fallback.timezone,
         Some(text) => Tz::from_str(text).unwrap_or_else(|_| {
@@ -342,6 +345,7 @@ fn choices(section: &Section<'_>, fallback: &Defaults, errors: &mut Vec<ConfigEr
             Some(_) => Missed::Merge,
             None => fallback.missed,
         },
+        weekly,
     }
 }
 

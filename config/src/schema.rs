@@ -81,9 +81,18 @@ const TIMEZONE: Key = key("timezone", Kind::Text);
 const WHEN_EMPTY: Key = key("when_empty", Kind::Choice(&["say", "silent"]));
 const STYLE: Key = key("style", Kind::Choice(&["titles", "compact", "full", "rich"]));
 
+const WEEKLY: Key = key("weekly", Kind::Text);
 const MISSED: Key = key("missed", Kind::Choice(&["merge", "skip", "replay"]));
 
-const DEFAULTS: &[Key] = &[SCHEDULE, TIMEZONE, key("language", LANGUAGE), WHEN_EMPTY, STYLE, MISSED];
+const DEFAULTS: &[Key] = &[
+    SCHEDULE,
+    TIMEZONE,
+    key("language", LANGUAGE),
+    WHEN_EMPTY,
+    STYLE,
+    MISSED,
+    WEEKLY,
+];
 
 const CHANNEL: &[Key] = &[
     key("place", Kind::Text),
@@ -95,6 +104,7 @@ const CHANNEL: &[Key] = &[
     WHEN_EMPTY,
     STYLE,
     MISSED,
+    WEEKLY,
 ];
 
 /// A `[[topic]]`; a shipped topic is a file with these keys at its top.

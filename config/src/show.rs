@@ -59,6 +59,8 @@ impl Page<'_> {
         );
         self.line("style", choices.style.name());
         self.line("missed", choices.missed.name());
+        let weekly = choices.weekly.as_ref().map_or("off".to_owned(), Schedule::to_string);
+        self.line("weekly", weekly);
     }
 }
 
@@ -132,6 +134,7 @@ pub(crate) fn show(config: &Config) -> String {
             when_empty: settings.when_empty,
             style: settings.style,
             missed: settings.missed,
+            weekly: settings.weekly.clone(),
         });
     }
 

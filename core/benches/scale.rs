@@ -84,17 +84,21 @@ fn channel(chat: i64) -> Channel {
             language: Lang::Zh,
             when_empty: WhenEmpty::Say,
             missed: Missed::Merge,
+            weekly: None,
             style: Style::Compact,
         },
         cursor: 0,
         last_fired: None,
         next_due: Some(at(chat)),
+        last_weekly: None,
+        weekly_due: None,
         activity: Activity::Active,
         added_at: at(0),
         configured_as: None,
         configured_with: None,
         owner: None,
         resting: Subjects::default(),
+        mentions: Vec::new(),
     }
 }
 

@@ -61,6 +61,7 @@ fn digest() -> Digest {
     Digest {
         id: digest_id(),
         subjects: Subjects::default(),
+        week: None,
         since: 0,
         upto: u64::from(PAPERS),
         windows: Vec::new(),

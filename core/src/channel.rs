@@ -8,6 +8,7 @@ use chrono_tz::Tz;
 use serde::{Deserialize, Serialize};
 
 use crate::locale::Lang;
+use crate::mention::Mention;
 use crate::schedule::Schedule;
 use crate::subscription::Subjects;
 
@@ -274,6 +275,8 @@ pub struct Settings {
     pub style: Style,
     /// What becomes of occurrences that were missed.
     pub missed: Missed,
+    /// When a round-up of the week is due; `None` for none. Of those that were missed, the last one comes.
+    pub weekly: Option<Schedule>,
 }
 
 /// The position in the order of intake up to which a channel has read; 0 is before the first paper.
@@ -333,6 +336,10 @@ pub struct Channel {
     /// When it is next due; derived from schedule and zone ([`Self::due_after`]), kept for the index. While it lies in the
     /// past, it is the first occurrence that was missed; no earlier one counts, for the schedule may have been another.
     pub next_due: Option<DateTime<Utc>>,
+    /// The latest round-up that was published for it, or would have been had there been papers.
+    pub last_weekly: Option<DateTime<Utc>>,
+    /// When its round-up is next due ([`Self::weekly_after`]), as [`Self::next_due`] is for its digest.
+    pub weekly_due: Option<DateTime<Utc>>,
     /// Whether it gets anything.
     pub activity: Activity,
     /// When it was added.
@@ -348,28 +355,48 @@ pub struct Channel {
     pub owner: Option<String>,
     /// What it follows and wants nothing of for now.
     pub resting: Subjects,
+    /// Whom its digests call for papers of one subscription, by [`crate::pipeline::Item::mark`], in that order.
+    pub mentions: Vec<(u64, Mention)>,
 }
 
 impl Channel {
     /// The first occurrence after `after` at which it gets a digest; `None` when it gets none, whatever the time.
     pub fn due_after(&self, after: DateTime<Utc>) -> Option<DateTime<Utc>> {
+        self.first_of(self.settings.schedule.as_ref()?, after)
+    }
+
+    /// The first occurrence after `after` at which it gets a round-up; `None` when it gets none.
+    pub fn weekly_after(&self, after: DateTime<Utc>) -> Option<DateTime<Utc>> {
+        self.first_of(self.settings.weekly.as_ref()?, after)
+    }
+
+    fn first_of(&self, schedule: &Schedule, after: DateTime<Utc>) -> Option<DateTime<Utc>> {
         let after = match &self.activity {
             Activity::Active => after,
             // An occurrence at the very end of the pause is posted.
             Activity::Snoozed { until, .. } => after.max((*until)? - TimeDelta::nanoseconds(1)),
             Activity::Paused { .. } | Activity::Absent { .. } => return None,
         };
-        let schedule = self.settings.schedule.as_ref()?;
         schedule.next_after(self.settings.timezone, after)
     }
 
-    /// The same with [`Self::due_after`] as `next_due`. Where the platform or the file keeps it silent, that stays as it is.
+    /// When anything is next due: its digest or its round-up.
+    pub fn due(&self) -> Option<DateTime<Utc>> {
+        self.next_due.into_iter().chain(self.weekly_due).min()
+    }
+
+    /// The same with [`Self::due_after`] as `next_due` and [`Self::weekly_after`] as `weekly_due`. Where the platform or the
+    /// file keeps it silent, they stay as they are.
     pub fn due_again(self, after: DateTime<Utc>) -> Self {
-        let next_due = match &self.activity {
-            Activity::Active | Activity::Snoozed { .. } => self.due_after(after),
-            Activity::Paused { .. } | Activity::Absent { .. } => self.next_due,
+        let (next_due, weekly_due) = match &self.activity {
+            Activity::Active | Activity::Snoozed { .. } => (self.due_after(after), self.weekly_after(after)),
+            Activity::Paused { .. } | Activity::Absent { .. } => (self.next_due, self.weekly_due),
         };
-        Self { next_due, ..self }
+        Self {
+            next_due,
+            weekly_due,
+            ..self
+        }
     }
 }
 

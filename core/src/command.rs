@@ -52,6 +52,13 @@ pub enum Command {
     },
     /// `/unsubscribe …`: a number of the list, a rule or a topic.
     Unsubscribe(String),
+    /// `/mention 2 @role`, `/mention 2 off`: whom digests call for papers of one subscription.
+    Mention {
+        /// A number of the list, a rule or a topic.
+        which: String,
+        /// As typed.
+        whom: String,
+    },
     /// `/subscriptions`: what this place follows.
     Subscriptions,
     /// `/topics`: what there is and what this channel follows.
@@ -88,7 +95,9 @@ impl Command {
     /// Who may ask this.
     pub fn permission(&self) -> Permission {
         match self {
-            Self::Subscribe(_) | Self::Edit { .. } | Self::Unsubscribe(_) => Permission::Managers,
+            Self::Subscribe(_) | Self::Edit { .. } | Self::Unsubscribe(_) | Self::Mention { .. } => {
+                Permission::Managers
+            }
             Self::Schedule(args) | Self::Timezone(args) => Permission::for_change(!args.is_empty()),
             Self::Pause(_) | Self::Resume => Permission::Managers,
             Self::Language(lang) => Permission::for_change(lang.is_some()),
@@ -311,6 +320,31 @@ pub const TABLE: &[CommandSpec] = &[
         parse: parse_unsubscribe,
     },
     CommandSpec {
+        name: "mention",
+        args: &[
+            ArgSpec {
+                name: "which",
+                kind: ArgKind::Text,
+                required: true,
+                suggest: Suggest::Subscriptions,
+                zh: "/subscriptions 中的编号",
+                en: "Its number in /subscriptions",
+            },
+            ArgSpec {
+                name: "whom",
+                kind: ArgKind::Text,
+                required: true,
+                suggest: Suggest::Nothing,
+                zh: "Discord 的身份组，Telegram 的 @用户名，或 off",
+                en: "A role on Discord, @name on Telegram, or off",
+            },
+        ],
+        zh: "某条订阅有新论文时提醒谁：/mention 2 @团队，/mention 2 off",
+        en: "Whom digests call for papers of one subscription: /mention 2 @team, /mention 2 off",
+        permission: Permission::Managers,
+        parse: parse_mention,
+    },
+    CommandSpec {
         name: "subscriptions",
         args: &[],
         zh: "这里关注了什么；可暂停、修改、移除",
@@ -485,6 +519,8 @@ pub enum CommandError {
     WhichWords,
     /// `/subscribe` or `/unsubscribe` without saying what.
     WhichRule,
+    /// `/mention` without saying which and whom.
+    WhichMention,
     /// Not one of the few words that are possible.
     NoChoice {
         /// As typed, at most 32 characters.
@@ -616,6 +652,16 @@ fn parse_unsubscribe(args: &str) -> Result<Command, CommandError> {
         true => Err(CommandError::WhichRule),
         false => Ok(Command::Unsubscribe(args.to_owned())),
     }
+}
+
+fn parse_mention(args: &str) -> Result<Command, CommandError> {
+    let (which, whom) = args
+        .rsplit_once(char::is_whitespace)
+        .ok_or(CommandError::WhichMention)?;
+    Ok(Command::Mention {
+        which: which.trim().to_owned(),
+        whom: whom.to_owned(),
+    })
 }
 
 fn parse_language(args: &str) -> Result<Command, CommandError> {
@@ -881,8 +927,8 @@ mod tests {
                 Some(Err(CommandError::NoPaper(error))) => error.0,
                 Some(Err(CommandError::NoDay(day))) => day,
                 Some(Err(CommandError::NoChoice { typed, .. })) => typed,
-                Some(Err(CommandError::WhichPaper | CommandError::WhichWords | CommandError::WhichRule) | Ok(_))
-                | None => String::new(),
+                Some(Err(CommandError::WhichPaper | CommandError::WhichWords) | Ok(_)) | None => String::new(),
+                Some(Err(CommandError::WhichRule | CommandError::WhichMention)) => String::new(),
             };
             prop_assert!(repeated.chars().count() <= 80);
         }

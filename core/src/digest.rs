@@ -10,8 +10,9 @@ use chrono_tz::Tz;
 use serde::{Deserialize, Serialize};
 
 use crate::brief::{self, Brief, Origin};
-use crate::channel::{Platform, Seq, Style};
+use crate::channel::{Place, Platform, Seq, Style};
 use crate::locale::Lang;
+use crate::mention::Mention;
 use crate::message::{self, Block, Line, Message, Span, ellipsis, plain};
 use crate::paper::{Paper, PaperId};
 use crate::source::{SourceKind, Window};
@@ -43,6 +44,27 @@ impl DigestId {
         };
         let whole = occurrence - chrono::TimeDelta::nanoseconds(i64::from(occurrence.timestamp_subsec_nanos()));
         Self { set, occurrence: whole }
+    }
+
+    /// The same where somebody may be called: such a digest is shared only with channels that call the same. Otherwise
+    /// unchanged.
+    #[must_use]
+    pub fn calling(self, mentions: &[(u64, Mention)]) -> Self {
+        if mentions.is_empty() {
+            return self;
+        }
+        let all: Vec<String> = mentions.iter().map(|(mark, who)| format!("{mark} {who}")).collect();
+        let set = text::hash64(&[&format!("{:016x}", self.set), &all.join("\n")]);
+        Self { set, ..self }
+    }
+
+    /// The id of a place's round-up of the week.
+    pub fn weekly(place: &Place, occurrence: DateTime<Utc>) -> Self {
+        let set = text::hash64(&["weekly", &place.to_string()]);
+        Self {
+            set,
+            ..Self::new(&Subjects::default(), 0, occurrence)
+        }
     }
 }
 
@@ -178,13 +200,15 @@ pub struct Digest {
     pub id: DigestId,
     /// What was followed.
     pub subjects: Subjects,
+    /// Of a round-up, when the week ended on which it looks back; `None` for a digest of what is new.
+    pub week: Option<DateTime<Utc>>,
     /// Read from after this position …
     pub since: Seq,
-    /// … up to and including this one.
+    /// … up to and including this one; of a round-up, which reads nothing, both are the channel's position.
     pub upto: Seq,
     /// The windows of sources that were read, oldest first.
     pub windows: Vec<Window>,
-    /// How many papers came.
+    /// How many papers came; of a round-up, how many it was made from.
     pub considered: u32,
     /// How many of them matched.
     pub matched: u32,
@@ -265,6 +289,7 @@ pub fn compose(draft: Draft, candidates: Vec<Candidate>, topics: &[Topic]) -> Di
     Digest {
         id,
         subjects,
+        week: None,
         since,
         upto,
         windows,
@@ -341,8 +366,14 @@ impl View<'_> {
 
     /// What a digest is called.
     pub fn title(&self, digest: &Digest) -> String {
-        self.lang
-            .digest_title(&self.subjects(&digest.subjects), &self.lang.date(self.day(digest)))
+        let subjects = self.subjects(&digest.subjects);
+        match digest.week {
+            None => self.lang.digest_title(&subjects, &self.lang.date(self.day(digest))),
+            Some(end) => {
+                let day = end.with_timezone(&self.zone).date_naive();
+                self.lang.weekly_title(&subjects, &self.lang.date(day))
+            }
+        }
     }
 
     /// The digest as a message. `abstract_of` is asked in [`Style::Full`] and [`Style::Rich`] only.
@@ -358,7 +389,11 @@ impl View<'_> {
             };
             blocks.push(Block::Paragraph(plain(why)));
         } else {
-            let count = lang.digest_count(digest.entries.len(), digest.matched, digest.considered);
+            let shown = digest.entries.len();
+            let count = match digest.week {
+                None => lang.digest_count(shown, digest.matched, digest.considered),
+                Some(_) => lang.weekly_count(shown, digest.considered),
+            };
             blocks.push(Block::Paragraph(plain(count)));
         }
         blocks.extend(self.covered(digest).map(|line| Block::Paragraph(vec![Span::Dim(line)])));

@@ -21,6 +21,7 @@ pub mod export;
 pub mod join;
 pub mod limiter;
 pub mod locale;
+pub mod mention;
 pub mod message;
 pub mod paper;
 pub mod pipeline;

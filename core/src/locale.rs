@@ -114,6 +114,47 @@ impl Lang {
         format!("{subjects} · {date}")
     }
 
+    /// The heading of a round-up.
+    pub fn weekly_title(self, subjects: &str, date: &str) -> String {
+        format!("{subjects} · {} · {date}", self.weekly_mark())
+    }
+
+    /// What a round-up is.
+    pub fn weekly_mark(self) -> &'static str {
+        self.pick("一周精选", "the week's best")
+    }
+
+    /// What a round-up shows, of how many papers.
+    pub fn weekly_count(self, shown: usize, of: u32) -> String {
+        match of {
+            1 => self
+                .pick(
+                    "过去一周这里推送的唯一一篇论文",
+                    "The one paper posted here in the past week",
+                )
+                .to_owned(),
+            n if usize::try_from(n).unwrap_or(usize::MAX) > shown => self.pick(
+                format!("过去一周这里推送的 {n} 篇论文中最好的 {shown} 篇：先按投票，再按评分"),
+                format!("The best {shown} of {n} papers posted here in the past week: by votes, then by score"),
+            ),
+            n => self.pick(
+                format!("过去一周这里推送的 {n} 篇论文：先按投票，再按评分"),
+                format!("The {n} papers posted here in the past week: by votes, then by score"),
+            ),
+        }
+    }
+
+    /// Before somebody who is called: which papers are theirs, at most 20 of them by number.
+    pub fn numbers_named(self, numbers: &std::collections::BTreeSet<u32>) -> String {
+        let list: Vec<String> = numbers.iter().take(20).map(u32::to_string).collect();
+        let more = if numbers.len() > list.len() { "…" } else { "" };
+        let list = list.join(self.comma());
+        match numbers.len() {
+            1 => self.pick(format!("第 {list} 篇："), format!("Number {list}: ")),
+            _ => self.pick(format!("第 {list}{more} 篇："), format!("Numbers {list}{more}: ")),
+        }
+    }
+
     /// What a subscription of keywords alone is called.
     pub fn keywords_name(self, keywords: &[String]) -> String {
         let list = keywords.join(self.pick("、", ", "));
@@ -587,6 +628,8 @@ mod tests {
             lang.lost_access("甲", "乙"),
         ];
         all.extend([0, 1, 2].map(|papers| lang.about_digest("甲", papers)));
+        all.extend([(1, 1), (5, 5), (5, 9)].map(|(shown, of)| lang.weekly_count(shown, of)));
+        all.extend([1, 2, 21].map(|n| lang.numbers_named(&(1..=n).collect())));
         all.extend([1, 2].map(|n| lang.author_count(n)));
         all.extend([1, 2].map(|n| lang.empty_no_match(n)));
         all.extend([0, 1, 2].map(|count| lang.no_such_number(9, "甲", count)));
@@ -607,6 +650,7 @@ mod tests {
             lang.no_digest_yet(), lang.which_paper(), lang.topics_title(), lang.followed(), lang.not_followed(),
             lang.no_schedule(), lang.paused(), lang.help_title(), lang.about(), lang.help_reply_tip(), lang.resumed(),
             lang.trouble(), lang.unknown_button(), lang.not_served(), lang.vote_up(), lang.vote_down(), lang.vote_save(),
+            lang.weekly_mark(),
         ];
         all.extend(fixed.map(str::to_owned));
         all.extend([

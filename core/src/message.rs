@@ -4,6 +4,8 @@
 use serde::{Deserialize, Serialize};
 use unicode_segmentation::UnicodeSegmentation;
 
+use crate::mention::Mention;
+
 /// A stretch of text of one kind.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -401,6 +403,12 @@ pub trait Render {
     /// The same in a form that the platform has for long texts, if it has one.
     fn render_rich(&self, platform: crate::channel::Platform, message: &Message) -> Vec<Part> {
         self.render(platform, message)
+    }
+
+    /// A part of its own that calls these people, each behind what it says to them; it has nothing else that could call
+    /// anybody. `None` where nobody can be called.
+    fn call(&self, _platform: crate::channel::Platform, _calls: &[(String, Mention)]) -> Option<Part> {
+        None
     }
 
     /// Which entries are in a part that was rendered before, in order. None where it cannot be told.

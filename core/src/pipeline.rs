@@ -26,7 +26,9 @@ pub use self::channels::{
 };
 pub use self::compact::{EDIT_WINDOW, compact};
 pub use self::deliver::{Input, Job, Task, Turn, limiter, set_aside, take_over, turn};
-pub use self::follow::{Followed, Item, Listed, MOST as MOST_FOLLOWED, Revision, TooMany, follow, listed, revise};
+pub use self::follow::{
+    Followed, Item, Listed, MOST as MOST_FOLLOWED, MOST_CALLS, Revision, TooMany, call, follow, listed, revise,
+};
 pub use self::opinion::{Top, Voted, paper_of, save, saved, tally_of, top, vote};
 pub use self::publish::{Published, Scored, draft_of_window, publish_due, publish_now};
 pub use self::settings::{Changed, Refused, Setting, change, upcoming};

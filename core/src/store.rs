@@ -272,8 +272,8 @@ pub enum Write {
         /// [`crate::topic::Topic::fingerprint`].
         fingerprint: u64,
     },
-    /// Puts a channel under its place; the indices by `next_due` (channels that are active, or will be by themselves:
-    /// [`Channel::due_after`]) and by `configured_as` follow.
+    /// Puts a channel under its place; the indices by [`Channel::due`] (channels that are active, or will be by themselves)
+    /// and by `configured_as` follow.
     Channel(Box<Channel>),
     /// Removes a channel. Its deliveries stay.
     RemoveChannel(Place),
@@ -387,7 +387,7 @@ pub trait Store: Send + Sync {
         all.sort();
         Ok(all)
     }
-    /// Channels, active or snoozed, whose `next_due` is not after `now`, most overdue first, then by place; at most `limit`.
+    /// Channels, active or snoozed, whose [`Channel::due`] is not after `now`, most overdue first, then by place; at most `limit`.
     fn channels_due(&self, now: DateTime<Utc>, limit: usize) -> Result<Vec<Channel>>;
     /// When the next of them is due.
     fn next_channel_due(&self) -> Result<Option<DateTime<Utc>>>;

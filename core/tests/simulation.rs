@@ -208,6 +208,7 @@ fn settings() -> Settings {
         language: Lang::En,
         when_empty: WhenEmpty::Say,
         missed: Missed::Merge,
+        weekly: None,
         style: Style::Compact,
     }
 }

@@ -7,6 +7,7 @@
 //! others begin with a bold link. What ends a message stands small below the last embed. A second part begins with the
 //! running title and `2/3`.
 
+use paperwire_core::mention::Mention;
 use paperwire_core::message::{self, Block, Cost, Cut, Entry, Line, Message, Part, Ruler, Span};
 use serenity::builder::{CreateAllowedMentions, CreateEmbed, CreateEmbedFooter, CreateMessage};
 use serenity::model::channel::MessageFlags;
@@ -69,6 +70,22 @@ pub fn render(message: &Message) -> Vec<Part> {
         .zip(&drafts)
         .map(|(index, draft)| draft.part(index, &running, label(index)))
         .collect()
+}
+
+/// A part that calls roles, and only those (Allowed Mentions Object, `roles`); `None` when there is none.
+pub fn call(calls: &[(String, Mention)]) -> Option<Part> {
+    let role = |(said, who): &(String, Mention)| match who {
+        Mention::Role(id) => Some((format!("{said}{who}"), id.to_string())),
+        Mention::Name(_) => None,
+    };
+    let (lines, roles): (Vec<String>, Vec<String>) = calls.iter().filter_map(role).unzip();
+    let body = serde_json::json!({
+        "content": lines.join("\n"),
+        "allowed_mentions": { "parse": [], "roles": roles },
+    });
+    (!lines.is_empty()).then(|| Part {
+        payload: body.to_string(),
+    })
 }
 
 /// The part as content alone: what its embeds say stands below one another. Each paper is cut to a like share of what
@@ -725,6 +742,24 @@ mod tests {
 
     fn text<'a>(value: &'a Value, field: &str) -> &'a str {
         value[field].as_str().unwrap_or_default()
+    }
+
+    #[test]
+    fn a_part_that_calls_lets_those_roles_alone_be_called_and_says_nothing_else() {
+        let role = |id| Mention::Role(id);
+        let calls = [
+            ("Number 1: ".to_owned(), role(987_654_321_098_765_432)),
+            ("Numbers 1, 3: ".to_owned(), role(123_456_789_012_345_678)),
+            ("Number 2: ".to_owned(), Mention::Name("everyone".to_owned())),
+        ];
+        let part = call(&calls).unwrap();
+        let body: Value = serde_json::from_str(&part.payload).unwrap();
+        let said = "Number 1: <@&987654321098765432>\nNumbers 1, 3: <@&123456789012345678>";
+        assert_eq!(text(&body, "content"), said);
+        let allowed = serde_json::json!({ "parse": [], "roles": ["987654321098765432", "123456789012345678"] });
+        assert_eq!(body["allowed_mentions"], allowed);
+        assert!(super::super::amend::numbers(&part).is_empty());
+        assert_eq!(call(&calls[2..]), None);
     }
 
     fn list(body: &Value) -> &[Value] {

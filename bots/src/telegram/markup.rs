@@ -1,6 +1,7 @@
 //! Messages as Telegram takes them: plain text beside a list of entities. There is no parse mode, so no title can break
 //! or inject markup, and the length that Telegram counts is the length that we count: UTF-16 units.
 
+use paperwire_core::mention::Mention;
 use paperwire_core::message::{Block, Cost, Cut, Entry, Line, Message, Part, Ruler, Span, cut, ellipsis};
 use reqwest::Url;
 use serde::Serialize;
@@ -34,6 +35,22 @@ pub fn render(message: &Message) -> Vec<Part> {
             out.into_part(part.index > 1)
         })
         .collect()
+}
+
+/// A part that calls people by their names, which Telegram finds in the text by itself; `None` when there is nobody. It
+/// makes a sound.
+pub fn call(calls: &[(String, Mention)]) -> Option<Part> {
+    let lines = calls.iter().filter_map(|(said, who)| match who {
+        Mention::Name(_) => Some(format!("{said}{who}")),
+        Mention::Role(_) => None,
+    });
+    let mut out = Writer::default();
+    for line in lines {
+        out.gap("\n");
+        // Not as a span, whose names are kept from calling anybody.
+        out.raw(&line);
+    }
+    (!out.text.is_empty()).then(|| out.into_part(false))
 }
 
 /// A message as one part, whatever does not fit left out.
@@ -456,6 +473,20 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
+
+    #[test]
+    fn a_part_that_calls_has_the_names_as_telegram_finds_them_and_no_number_to_be_amended() {
+        let calls = [
+            ("Numbers 1, 3: ".to_owned(), Mention::Name("kv_team".to_owned())),
+            ("Number 2: ".to_owned(), Mention::Role(1)),
+        ];
+        let part = call(&calls).unwrap();
+        let body: Value = serde_json::from_str(&part.payload).unwrap();
+        let expected = json!({ "text": "Numbers 1, 3: @kv_team", "link_preview_options": { "is_disabled": true } });
+        assert_eq!(body, expected);
+        assert!(super::super::amend::numbers(&part).is_empty());
+        assert_eq!(call(&calls[1..]), None);
+    }
 
     fn payloads(message: &Message) -> Vec<Value> {
         render(message)

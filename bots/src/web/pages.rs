@@ -291,7 +291,14 @@ impl Frame<'_> {
     pub(super) fn digest(&self, view: &DigestView) -> String {
         let lang = self.lang;
         let digest = &view.digest;
-        let title = self.subject(&digest.subjects);
+        let title = match digest.week {
+            None => self.subject(&digest.subjects),
+            Some(_) => format!("{} · {}", self.subject(&digest.subjects), lang.weekly_mark()),
+        };
+        let chosen = match digest.week {
+            None => words::chosen_from(lang, digest.matched, digest.considered),
+            Some(_) => lang.weekly_count(digest.entries.len(), digest.considered),
+        };
         let day = words::day(lang, self.day_of(&digest.id));
         self.page(&format!("{title} · {day}"), |h| {
             h.el("div", &[("class", "issue-head")], |h| {
@@ -299,11 +306,7 @@ impl Frame<'_> {
                 h.leaf("h1", &[], &title);
                 h.el("p", &[("class", "facts")], |h| {
                     h.leaf("span", &[], &words::papers(lang, digest.entries.len()));
-                    h.leaf(
-                        "span",
-                        &[],
-                        &words::chosen_from(lang, digest.matched, digest.considered),
-                    );
+                    h.leaf("span", &[], &chosen);
                 });
             });
             if digest.entries.is_empty() {

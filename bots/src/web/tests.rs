@@ -248,17 +248,21 @@ fn web_channel(name: &str) -> Channel {
             language: Lang::Zh,
             when_empty: WhenEmpty::Say,
             missed: Missed::Merge,
+            weekly: None,
             style: Style::Full,
         },
         cursor: 0,
         last_fired: None,
         next_due: Some(noon(13)),
+        last_weekly: None,
+        weekly_due: None,
         activity: Activity::Active,
         added_at: noon(1),
         configured_as: None,
         configured_with: None,
         owner: None,
         resting: Subjects::default(),
+        mentions: Vec::new(),
     }
 }
 
@@ -343,6 +347,7 @@ fn a_digest(day: u32) -> Digest {
     Digest {
         id: DigestId::new(&subjects(), 0, noon(day)),
         subjects: subjects(),
+        week: None,
         since: 0,
         upto: 363,
         windows: vec![],

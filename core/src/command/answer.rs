@@ -158,6 +158,7 @@ pub fn reply(question: &Question, context: &Context<'_>) -> Result<Reply> {
         Command::Press(data) => return asked.pressed(data),
         // They change something, and are answered there.
         Command::Subscribe(_) | Command::Edit { .. } | Command::Unsubscribe(_) => Message::sentence(lang.which_rule()),
+        Command::Mention { .. } => Message::sentence(lang.which_mention()),
         Command::Pause(_) | Command::Resume | Command::Save(_) => asked.schedule_message(),
     };
     Ok(Reply::Answer(Answer::new(message, lang)))
@@ -229,6 +230,7 @@ pub fn refusal(error: &CommandError, lang: Lang) -> String {
         CommandError::NoDay(text) => lang.no_day(text),
         CommandError::WhichWords => lang.which_words().to_owned(),
         CommandError::WhichRule => lang.which_rule().to_owned(),
+        CommandError::WhichMention => lang.which_mention().to_owned(),
         CommandError::NoChoice { typed, choices } => lang.no_choice(typed, choices),
     }
 }
@@ -424,11 +426,11 @@ impl Asked<'_> {
         ))
     }
 
-    /// The digest that was posted here on `day`, one with papers if there were several; else the one whose mailing ended on
-    /// it.
+    /// The digest that was posted here on `day`, one with papers if there were several, and a round-up only if there was
+    /// nothing else; else the one whose mailing ended on it.
     pub(super) fn of_day(&self, day: NaiveDate) -> Result<Option<Digest>> {
         let view = self.view();
-        let with_papers = self.find(|digest| view.day(digest) == day && !digest.entries.is_empty())?;
+        let with_papers = self.find(|d| view.day(d) == day && d.week.is_none() && !d.entries.is_empty())?;
         let of_day = match with_papers {
             Some(digest) => Some(digest),
             None => self.find(|digest| view.day(digest) == day)?,
@@ -498,7 +500,7 @@ impl Asked<'_> {
         if matches!(channel.activity, Activity::Paused { .. }) {
             return plain(lang.paused());
         }
-        match channel.next_due {
+        match channel.due() {
             Some(at) => {
                 let zone = channel.settings.timezone;
                 let local = at.with_timezone(&zone);
@@ -666,7 +668,7 @@ impl Asked<'_> {
     /// What is followed here, a page of it with its buttons.
     pub(super) fn subscriptions(&self, page: u32) -> Answer {
         let lang = self.lang;
-        let all = self.channel.as_ref().map(|channel| pipeline::listed(channel));
+        let all = self.channel.as_ref().map(pipeline::listed);
         let all = all.unwrap_or_default();
         if all.is_empty() {
             return Answer::sentence(lang.follows_nothing(), lang);
@@ -686,6 +688,13 @@ impl Asked<'_> {
                 Span::Code(self.item_name(&listed.item)),
                 Span::Dim(format!(" {}{mark}", lang.kind_of_subscription(&listed.item))),
             ]));
+            let mut mentions = self.channel.iter().flat_map(|channel| &channel.mentions);
+            if let (Some((_, who)), Some(Block::Paragraph(line))) =
+                (mentions.find(|(of, _)| *of == which), blocks.last_mut())
+            {
+                line.push(Span::Dim(" · ".to_owned()));
+                line.push(Span::Code(who.to_string()));
+            }
             let (change, label) = match listed.resting {
                 true => (Change::Resume, lang.resume_button()),
                 false => (Change::Pause, lang.pause_button()),
@@ -743,6 +752,11 @@ impl Asked<'_> {
         let how = lang.pick("/schedule 工作日 9点", "/schedule weekdays 9am");
         let now = lang.setting_now(lang.schedule_name(), &now, how);
         let mut blocks = vec![Block::Paragraph(plain(now))];
+        if let Some(weekly) = &channel.settings.weekly {
+            let how = lang.pick("/schedule weekly 周五 17:00", "/schedule weekly fri 17:00");
+            let weekly = lang.setting_now(lang.weekly_name(), &phrase::describe(weekly, lang), how);
+            blocks.push(Block::Paragraph(plain(weekly)));
+        }
         match &channel.activity {
             Activity::Active | Activity::Absent { .. } => {}
             Activity::Paused { .. } => blocks.push(Block::Paragraph(plain(lang.paused()))),
@@ -758,14 +772,25 @@ impl Asked<'_> {
         }
     }
 
-    /// The next three times, one below the other.
+    /// The next three times, and among them that of the round-up, one below the other.
     pub(super) fn next_times(&self, channel: &Channel, lang: Lang) -> Vec<Block> {
-        let times = pipeline::upcoming(channel, self.context.now, 3);
+        let digests = pipeline::upcoming(channel, self.context.now, 3);
+        let mut times: Vec<_> = digests.into_iter().map(|at| (at, false)).collect();
+        let weekly = channel.weekly_after(self.context.now);
+        times.extend(weekly.map(|at| (at.with_timezone(&channel.settings.timezone), true)));
+        times.sort();
         if times.is_empty() {
             return Vec::new();
         }
         let head = Block::Paragraph(plain(lang.next_times()));
-        let time = |at: &DateTime<Tz>| Block::Paragraph(plain(format!("· {}", self.time(at))));
+        let time = |(at, weekly): &(DateTime<Tz>, bool)| {
+            let mark = if *weekly {
+                format!(" · {}", lang.weekly_name())
+            } else {
+                String::new()
+            };
+            Block::Paragraph(plain(format!("· {}{mark}", self.time(at))))
+        };
         std::iter::once(head).chain(times.iter().map(time)).collect()
     }
 
@@ -1188,6 +1213,60 @@ mod tests {
     }
 
     #[test]
+    fn a_round_up_is_set_shown_and_taken_off_and_its_numbers_open_its_papers() {
+        let store = newsroom(Lang::En);
+        let said = ask(&store, HERE, "/schedule weekly sun 17:00", None);
+        let next = "12 Oct 2025 17:00 (Asia/Shanghai) · Weekly round-up";
+        assert!(
+            said.starts_with("Weekly round-up: ") && said.contains("(was off)") && said.contains(next),
+            "{said}"
+        );
+        let shown = ask(&store, HERE, "/schedule", None);
+        assert!(
+            shown.contains("/schedule weekly fri 17:00") && shown.contains(next),
+            "{shown}"
+        );
+        let person = "telegram:1001".parse().unwrap();
+        pipeline::vote(&store, &person, &arxiv(201), crate::vote::Vote::Up, october(11, 12)).unwrap();
+        let now = october(12, 9);
+        for _ in 0..3 {
+            publish_due(&store, &[topic()], &Counting::default(), now).unwrap();
+            post(&store, now);
+        }
+        let first = ask(&store, HERE, "/paper 1", None);
+        assert!(first.contains("Later Pruning"), "{first}");
+        let second = ask(&store, HERE, "/paper 2", None);
+        assert!(second.contains("StrataKV"), "{second}");
+        // It is no second posting of its papers.
+        let why = ask(&store, HERE, "/why 2510.00101", None);
+        assert!(why.contains("Posted with the digest of 9 Oct 2025, number 1"), "{why}");
+        let off = ask(&store, HERE, "/schedule weekly off", None);
+        assert!(off.contains("Weekly round-up: off (was "), "{off}");
+        assert_eq!(channel(&store, HERE).weekly_due, None);
+    }
+
+    #[test]
+    fn whom_a_subscription_calls_is_set_shown_and_taken_off() {
+        let store = newsroom(Lang::En);
+        let said = |text| ask(&store, HERE, text, None);
+        assert_eq!(
+            said("/mention 2 @kv_team"),
+            "Digests call @kv_team for papers of kv cache\n"
+        );
+        assert!(said("/subscriptions").contains("2. kv cache keyword · @kv_team\n"));
+        assert_eq!(
+            said("/mention mixture of experts @moe_team"),
+            "Digests call @moe_team for papers of mixture of experts\n"
+        );
+        for refused in ["/mention", "/mention 2", "/mention 2 @x", "/mention 2 kv_team"] {
+            assert!(said(refused).contains("/mention 2 @role"), "{refused}");
+        }
+        assert!(said("/mention 9 @kv_team").contains("“9” is not followed here"));
+        assert_eq!(said("/mention 2 off"), "Digests call nobody for papers of kv cache\n");
+        assert_eq!(channel(&store, HERE).mentions.len(), 1);
+    }
+
+    #[test]
     fn only_managers_change_a_place_and_everyone_may_ask() {
         let store = newsroom(Lang::En);
         let list = talk(&store, HERE, "/subscriptions");
@@ -1200,6 +1279,7 @@ mod tests {
             let commands = [
                 "/subscribe x",
                 "/unsubscribe 1",
+                "/mention 1 @kv_team",
                 "/schedule off",
                 "/pause",
                 "/style full",

@@ -8,6 +8,7 @@ use super::press::{Change, Pointed, Press};
 use super::{Answer, Command, Context, Manner, Need, PaperQuery, Permission, Question, Reply, Standing};
 use crate::channel::{Channel, Missed, Place};
 use crate::locale::Lang;
+use crate::mention::Mention;
 use crate::message::{Block, Line, Message, Span, plain};
 use crate::paper::PaperId;
 use crate::pipeline::{self, Followed, Item, Revision, Setting};
@@ -26,7 +27,7 @@ pub(super) const PER_PAGE: usize = 4;
 /// Whether a command may change something, so that it must be answered where the store is written.
 pub fn changes(command: &Command) -> bool {
     match command {
-        Command::Subscribe(_) | Command::Edit { .. } | Command::Unsubscribe(_) => true,
+        Command::Subscribe(_) | Command::Edit { .. } | Command::Unsubscribe(_) | Command::Mention { .. } => true,
         Command::Schedule(args) | Command::Timezone(args) => !args.is_empty(),
         Command::Pause(_) | Command::Resume | Command::Save(_) | Command::Start => true,
         Command::Language(language) => language.is_some(),
@@ -63,6 +64,7 @@ pub fn change(question: &Question, context: &Context<'_>) -> Result<Reply> {
         Command::Subscribe(typed) => return doing.subscribe(typed),
         Command::Edit { number, rule } => return doing.edit(*number, rule),
         Command::Unsubscribe(typed) => doing.unsubscribe(typed)?,
+        Command::Mention { which, whom } => doing.mention(which, whom)?,
         Command::Schedule(typed) if !typed.is_empty() => doing.schedule(typed)?,
         Command::Timezone(typed) if !typed.is_empty() => match zone::find(typed) {
             Ok(zone) => doing.set(&place, Setting::Timezone(zone))?,
@@ -234,6 +236,28 @@ impl Doing<'_> {
         })
     }
 
+    fn mention(&self, which: &str, whom: &str) -> Result<Message> {
+        let (context, lang, place) = (self.asked.context, self.asked.lang, &self.asked.place);
+        let who = Mention::parse(place.platform(), whom);
+        if who.is_none() && !Mention::is_off(whom) {
+            return Ok(Message::sentence(lang.which_mention()));
+        }
+        let called = match self.which(which) {
+            Some(mark) => pipeline::call(context.store, place, mark, who.clone())?,
+            None => None,
+        };
+        let code = |item: &Item| Span::Code(self.asked.item_name(item));
+        Ok(match (called, who) {
+            (None, _) => Message::sentence(lang.follows_no_such(&crate::message::ellipsis(which, 80))),
+            (Some(Err(_)), _) => Message::sentence(lang.too_many_mentions(pipeline::MOST_CALLS)),
+            (Some(Ok(item)), None) => Message::line(vec![Span::Plain(lang.calls_nobody().to_owned()), code(&item)]),
+            (Some(Ok(item)), Some(who)) => {
+                let [calls, of] = lang.calls().map(|text| Span::Plain(text.to_owned()));
+                Message::line(vec![calls, Span::Code(who.to_string()), of, code(&item)])
+            }
+        })
+    }
+
     fn schedule(&self, typed: &str) -> Result<Message> {
         let lang = self.asked.lang;
         let place = &self.asked.place;
@@ -257,8 +281,12 @@ impl Doing<'_> {
                 }
                 self.set(place, Setting::Schedule(Some(schedule)))
             }
-            Ok(ScheduleChange::Weekly { .. } | ScheduleChange::WeeklyOff) => {
-                todo!()
+            Ok(ScheduleChange::WeeklyOff) => self.set(place, Setting::Weekly(None)),
+            Ok(ScheduleChange::Weekly { schedule, zone }) => {
+                if let Some(zone) = zone {
+                    self.set(place, Setting::Timezone(zone))?;
+                }
+                self.set(place, Setting::Weekly(Some(schedule)))
             }
             Err(error) => Ok(Message::sentence(error.of_schedule(lang))),
         }
@@ -284,7 +312,10 @@ impl Doing<'_> {
         let lang = changed.channel.settings.language;
         let said = self.asked.says(lang, &changed.channel, &changed.was, &changed.is);
         let mut blocks = vec![Block::Paragraph(plain(said))];
-        if matches!(changed.is, Setting::Schedule(_) | Setting::Timezone(_)) {
+        if matches!(
+            changed.is,
+            Setting::Schedule(_) | Setting::Weekly(_) | Setting::Timezone(_)
+        ) {
             blocks.extend(self.asked.next_times(&changed.channel, lang));
         }
         Ok(Message {
@@ -397,6 +428,7 @@ impl Asked<'_> {
     fn says(&self, lang: Lang, channel: &Channel, was: &Setting, is: &Setting) -> String {
         let name = match is {
             Setting::Schedule(_) => lang.schedule_name(),
+            Setting::Weekly(_) => lang.weekly_name(),
             Setting::Timezone(_) => lang.timezone_name(),
             Setting::Missed(_) => lang.missed_name(),
             Setting::Language(_) => lang.language_name(),
@@ -419,8 +451,8 @@ impl Asked<'_> {
 /// A setting's value for people.
 fn value(setting: &Setting, lang: Lang) -> String {
     match setting {
-        Setting::Schedule(Some(schedule)) => phrase::describe(schedule, lang),
-        Setting::Schedule(None) => lang.schedule_off().to_owned(),
+        Setting::Schedule(Some(schedule)) | Setting::Weekly(Some(schedule)) => phrase::describe(schedule, lang),
+        Setting::Schedule(None) | Setting::Weekly(None) => lang.schedule_off().to_owned(),
         Setting::Timezone(zone) => zone.name().to_owned(),
         Setting::Missed(missed) => missed.name().to_owned(),
         Setting::Language(language) => lang.name_of_language(*language).to_owned(),

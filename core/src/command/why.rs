@@ -286,7 +286,10 @@ impl Asked<'_> {
         let mut archived = None;
         // The latest one decides: what failed before may have come with it.
         for id in store.digests_of_paper(&paper.id)?.into_iter().rev() {
-            let Some(digest) = store.digest(&id)? else { continue };
+            // A round-up repeats what came before it.
+            let Some(digest) = store.digest(&id)?.filter(|digest| digest.week.is_none()) else {
+                continue;
+            };
             let Some(entry) = digest.entries.iter().find(|entry| entry.paper == paper.id) else {
                 continue;
             };

@@ -81,6 +81,34 @@ impl Lang {
         )
     }
 
+    /// `/mention` without saying which and whom, or with somebody who cannot be called.
+    pub fn which_mention(self) -> &'static str {
+        self.pick(
+            "格式：/mention 2 @身份组（Discord），/mention 2 @用户名（Telegram），或 /mention 2 off；编号见 /subscriptions。",
+            "Write /mention 2 @role on Discord, /mention 2 @name on Telegram, or /mention 2 off; /subscriptions has the numbers.",
+        )
+    }
+
+    /// Too many subscriptions call somebody.
+    pub fn too_many_mentions(self, most: usize) -> String {
+        self.pick(
+            format!("一个频道最多有 {most} 条订阅可提醒他人。可先用 /mention 编号 off 取消一些。"),
+            format!(
+                "At most {most} subscriptions of a place can call somebody. Turn one off first: /mention NUMBER off."
+            ),
+        )
+    }
+
+    /// Before somebody who is called, and the subscription for whose papers.
+    pub fn calls(self) -> [&'static str; 2] {
+        self.pick(["有新论文时提醒 ", "，订阅："], ["Digests call ", " for papers of "])
+    }
+
+    /// Before a subscription for whose papers nobody is called.
+    pub fn calls_nobody(self) -> &'static str {
+        self.pick("不再提醒任何人，订阅：", "Digests call nobody for papers of ")
+    }
+
     /// The heading of the list.
     pub fn subscriptions_title(self) -> &'static str {
         self.pick("已关注", "Followed here")
@@ -399,6 +427,11 @@ impl Lang {
     /// A setting's name.
     pub fn schedule_name(self) -> &'static str {
         self.pick("推送时间", "Schedule")
+    }
+
+    /// A setting's name.
+    pub fn weekly_name(self) -> &'static str {
+        self.pick("一周精选", "Weekly round-up")
     }
 
     /// A setting's name.

@@ -79,12 +79,15 @@ pub fn configure_channels(
                 settings: wanted.settings.clone(),
                 cursor: begin,
                 last_fired: None,
+                last_weekly: None,
+                weekly_due: None,
                 activity: Activity::Active,
                 added_at: now,
                 configured_as: Some(wanted.place.clone()),
                 configured_with: Some(wanted.settings.clone()),
                 owner: None,
                 resting: Subjects::default(),
+                mentions: Vec::new(),
             }
             .due_again(now),
         };
@@ -138,13 +141,15 @@ pub fn configure_channels(
 /// A known channel as the file wants it.
 fn configured(known: &Channel, wanted: &Wanted, extent: Extent, now: DateTime<Utc>) -> Channel {
     let settings = merged(known, &wanted.settings);
-    let same_times = known.settings.schedule == settings.schedule && known.settings.timezone == settings.timezone;
+    let same_zone = known.settings.timezone == settings.timezone;
+    let same_times = same_zone && known.settings.schedule == settings.schedule;
+    let same_weekly = same_zone && known.settings.weekly == settings.weekly;
     let activity = match (&known.activity, extent) {
         (Activity::Active | Activity::Absent { .. }, _) | (Activity::Paused { .. }, Extent::Whole) => Activity::Active,
         (Activity::Paused { .. }, Extent::Additions) | (Activity::Snoozed { .. }, _) => known.activity.clone(),
     };
     // An occurrence that was missed before the start stays due.
-    let same_due = same_times && known.activity == activity;
+    let same_activity = known.activity == activity;
     let channel = Channel {
         settings,
         activity,
@@ -152,10 +157,13 @@ fn configured(known: &Channel, wanted: &Wanted, extent: Extent, now: DateTime<Ut
         configured_with: Some(wanted.settings.clone()),
         ..known.clone()
     };
-    if same_due {
-        return channel;
+    let again = channel.due_again(known.last_fired.unwrap_or(known.added_at).max(now));
+    let kept = |same: bool, was, is| if same && same_activity { was } else { is };
+    Channel {
+        next_due: kept(same_times, known.next_due, again.next_due),
+        weekly_due: kept(same_weekly, known.weekly_due, again.weekly_due),
+        ..again
     }
-    channel.due_again(known.last_fired.unwrap_or(known.added_at).max(now))
 }
 
 /// What a known channel has after the file was read: where the file says something else than it did when it was last read,
@@ -203,6 +211,7 @@ fn merged(known: &Channel, file: &Settings) -> Settings {
         when_empty: later(&mine.when_empty, &last.when_empty, &file.when_empty),
         style: later(&mine.style, &last.style, &file.style),
         missed: later(&mine.missed, &last.missed, &file.missed),
+        weekly: later(&mine.weekly, &last.weekly, &file.weekly),
     }
 }
 
@@ -391,12 +400,27 @@ mod tests {
             (changed.next_due, changed.settings.language),
             (Some(october(10, 9)), Lang::Zh)
         );
-        let later = Settings {
-            schedule: Some(Schedule::parse("0 10 * * *").unwrap()),
+        // A round-up of which the file has not heard before moves nothing else.
+        let friday = Settings {
+            weekly: Schedule::parse("0 17 * * 5").ok(),
             ..chinese
         };
+        configure_channels(&store, &[wanted(HERE, friday.clone())], Extent::Whole, october(10, 12)).unwrap();
+        let changed = channel(&store, HERE);
+        assert_eq!(
+            (changed.next_due, changed.weekly_due, changed.due()),
+            (Some(october(10, 9)), Some(october(10, 17)), Some(october(10, 9)))
+        );
+        let later = Settings {
+            schedule: Some(Schedule::parse("0 10 * * *").unwrap()),
+            ..friday
+        };
         configure_channels(&store, &[wanted(HERE, later.clone())], Extent::Whole, october(10, 12)).unwrap();
-        assert_eq!(channel(&store, HERE).next_due, Some(october(11, 10)));
+        let changed = channel(&store, HERE);
+        assert_eq!(
+            (changed.next_due, changed.weekly_due),
+            (Some(october(11, 10)), Some(october(10, 17)))
+        );
         let never = Settings {
             schedule: None,
             ..later

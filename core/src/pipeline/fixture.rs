@@ -12,6 +12,7 @@ use crate::digest::{Digest, DigestId, RenderingId};
 use crate::erratum::Errata;
 use crate::limiter::{Limiter, Limits};
 use crate::locale::Lang;
+use crate::mention::Mention;
 use crate::message::{Amendment, Block, Message, Part, Render};
 use crate::paper::{Field, Paper, PaperId};
 use crate::schedule::Schedule;
@@ -183,6 +184,7 @@ pub(crate) fn settings() -> Settings {
         language: Lang::En,
         when_empty: WhenEmpty::Say,
         missed: Missed::Merge,
+        weekly: None,
         style: Style::Compact,
     }
 }
@@ -241,6 +243,13 @@ impl Render for Counting {
             payload: format!("{n}\n{}", message.to_plain()),
         };
         (0..entries.div_ceil(2).max(1)).map(part).collect()
+    }
+
+    fn call(&self, _: Platform, calls: &[(String, Mention)]) -> Option<Part> {
+        let said = calls.iter().map(|(said, who)| format!("{said}{who}\n"));
+        Some(Part {
+            payload: said.collect(),
+        })
     }
 
     fn numbers(&self, _: Platform, part: &Part) -> Vec<u32> {

@@ -5,6 +5,7 @@ use chrono::{DateTime, Utc};
 
 use super::channels::latest_window_start;
 use crate::channel::{Activity, Channel, Place, Settings};
+use crate::mention::Mention;
 use crate::rule::Rule;
 use crate::store::{Result, Store, Write};
 use crate::subscription::Subjects;
@@ -143,12 +144,15 @@ pub fn follow(
             },
             cursor: latest_window_start(store)?,
             last_fired: None,
+            last_weekly: None,
+            weekly_due: None,
             activity: Activity::Active,
             added_at: now,
             configured_as: None,
             configured_with: None,
             owner: person.map(str::to_owned),
             resting: Subjects::default(),
+            mentions: Vec::new(),
         }
         .due_again(now),
     };
@@ -200,6 +204,11 @@ pub fn revise(store: &dyn Store, place: &Place, mark: u64, revision: Revision) -
     let subjects = &mut channel.settings.subjects;
     item.take(subjects);
     item.take(&mut channel.resting);
+    let called = channel.mentions.iter().position(|(of, _)| *of == mark);
+    let called = match revision {
+        Revision::Rest | Revision::Wake => None,
+        Revision::Drop | Revision::Swap(_) => called.map(|at| channel.mentions.remove(at)),
+    };
     match revision {
         Revision::Rest => item.clone().put(&mut channel.resting),
         Revision::Wake => item.clone().put(subjects),
@@ -207,6 +216,9 @@ pub fn revise(store: &dyn Store, place: &Place, mark: u64, revision: Revision) -
         Revision::Swap(rule) => {
             let rule = Item::Rule(rule);
             rule.take(&mut channel.resting);
+            if let Some((_, who)) = called {
+                set_call(&mut channel.mentions, rule.mark(), Some(who));
+            }
             match resting {
                 true => rule.put(&mut channel.resting),
                 false => rule.put(subjects),
@@ -215,4 +227,43 @@ pub fn revise(store: &dyn Store, place: &Place, mark: u64, revision: Revision) -
     }
     store.commit(vec![Write::Channel(Box::new(channel.clone()))])?;
     Ok(Some((channel, item)))
+}
+
+/// The most subscriptions of one place that call somebody: what is said to them fits into one message.
+pub const MOST_CALLS: usize = 10;
+
+/// Lets the digests of a place call somebody for papers of what has this [`Item::mark`], or nobody any more. Returns the
+/// item; `None` when the place follows no such item.
+///
+/// # Errors
+/// Only when the store fails; that there are [`MOST_CALLS`] already is inside.
+pub fn call(
+    store: &dyn Store,
+    place: &Place,
+    mark: u64,
+    who: Option<Mention>,
+) -> Result<Option<std::result::Result<Item, TooMany>>> {
+    let Some(mut channel) = store.channel(place)? else {
+        return Ok(None);
+    };
+    let all = listed(&channel);
+    // What is followed no more by the file's will calls nobody.
+    channel
+        .mentions
+        .retain(|(of, _)| all.iter().any(|listed| listed.item.mark() == *of));
+    let Some(Listed { item, .. }) = all.into_iter().find(|listed| listed.item.mark() == mark) else {
+        return Ok(None);
+    };
+    set_call(&mut channel.mentions, mark, who);
+    if channel.mentions.len() > MOST_CALLS {
+        return Ok(Some(Err(TooMany)));
+    }
+    store.commit(vec![Write::Channel(Box::new(channel))])?;
+    Ok(Some(Ok(item)))
+}
+
+fn set_call(mentions: &mut Vec<(u64, Mention)>, mark: u64, who: Option<Mention>) {
+    mentions.retain(|(of, _)| *of != mark);
+    mentions.extend(who.map(|who| (mark, who)));
+    mentions.sort();
 }

@@ -15,7 +15,7 @@ use crate::store::{Result, Store, Write};
 use crate::vote::{Person, Saved, Tally, Vote};
 
 /// How long counts gather before they are shown: who votes at all often votes on several papers.
-const GATHER: TimeDelta = TimeDelta::seconds(20);
+pub(super) const GATHER: TimeDelta = TimeDelta::seconds(20);
 /// How many deliveries are read at a time.
 const PAGE: usize = 50;
 
@@ -112,7 +112,7 @@ pub struct Top {
 /// The best of the papers that were posted in a place at `since` or later, at most `limit`, each once: those with most votes
 /// for them less those against them, then with most votes for them, then with the best score, then the latest. Papers with
 /// more votes against them than for them are left out; those without votes follow by their scores, so that a week in which
-/// nobody voted has its best ones, too.
+/// nobody voted has its best ones, too. What a round-up repeats counts by the digest that brought it.
 ///
 /// Plain differences, and not a bound of a confidence interval (Wilson): readers can check the order against the counts that
 /// they see, and in a team no paper has so many votes that its share would say more than their number.
@@ -170,7 +170,8 @@ fn posted(store: &dyn Store, place: &Place, since: DateTime<Utc>, now: DateTime<
             }
             let arrived = readable(store.delivery(&id))?.is_some_and(|post| post.arrived() > 0);
             if arrived && id.digest.occurrence <= now {
-                digests.extend(readable(store.digest(&id.digest))?);
+                let digest = readable(store.digest(&id.digest))?;
+                digests.extend(digest.filter(|digest| digest.week.is_none()));
             }
             before = Some(id.digest);
         }

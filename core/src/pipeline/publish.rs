@@ -1,14 +1,17 @@
 //! Publishing: digest, rendered parts, deliveries and the channels' new positions in one commit. Channels with the same
 //! subjects, the same position and the same occurrence share one digest, and those that show it alike share its parts.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 
+use super::follow::{Item, Listed, listed};
+use super::opinion::{GATHER, top};
 use super::readable;
 use crate::channel::{Activity, Channel, Missed, Place, Seq, Style, WhenEmpty};
 use crate::delivery::{Delivery, DeliveryId};
-use crate::digest::{Candidate, Digest, DigestId, Draft, RenderingId, View, compose};
+use crate::digest::{Candidate, Digest, DigestId, Draft, Entry, RenderingId, View, compose};
+use crate::mention::Mention;
 use crate::message::Render;
 use crate::paper::PaperId;
 use crate::rule::{Facts, Matched, Rule, RuleSet};
@@ -42,6 +45,11 @@ const LATE: TimeDelta = TimeDelta::hours(1);
 /// How many missed occurrences are replayed at most; earlier ones are merged into the first of these.
 const REPLAYED: usize = 14;
 
+/// How many papers a round-up has at most.
+const ROUND_UP: usize = 10;
+/// On what it looks back.
+const WEEK: TimeDelta = TimeDelta::days(7);
+
 /// A channel and the occurrence that is its turn.
 struct Target {
     channel: Channel,
@@ -60,13 +68,19 @@ enum Due {
 }
 
 /// Publishes for the channels that are due at `now`; what was missed in between becomes what the channel has chosen
-/// ([`Missed`]). Channels whose pause is over are active again. Call it until it publishes nothing.
+/// ([`Missed`]), of round-ups the last one is published. Channels whose pause is over are active again. Call it until it
+/// publishes nothing.
 ///
 /// # Errors
 /// Only when the store fails.
 pub fn publish_due(store: &dyn Store, topics: &[Topic], render: &dyn Render, now: DateTime<Utc>) -> Result<Published> {
-    let (mut targets, mut passed, mut writes) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut targets, mut passed, mut writes, mut weekly) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     for channel in store.channels_due(now, BATCH)? {
+        // Digests that are due come first, one in each call, so that they stand before the round-up.
+        if channel.next_due.is_none_or(|due| due > now) {
+            weekly.push(channel);
+            continue;
+        }
         match due(store, channel, now)? {
             Due::Digest(target) => targets.push(target),
             Due::Passed(channel) => {
@@ -78,8 +92,107 @@ pub fn publish_due(store: &dyn Store, topics: &[Topic], render: &dyn Render, now
     if !writes.is_empty() {
         store.commit(writes)?;
     }
-    let published = publish(store, topics, render, targets, now)?;
-    Ok(Published { passed, ..published })
+    let mut published = publish(store, topics, render, targets, now)?;
+    published.passed = passed;
+    for channel in weekly {
+        round_up(store, topics, render, channel, now, &mut published)?;
+    }
+    Ok(published)
+}
+
+/// Publishes the round-up of a channel: the best of what was posted in its place in the week before the occurrence. It reads
+/// nothing new, so that the channel's position stays.
+fn round_up(
+    store: &dyn Store,
+    topics: &[Topic],
+    render: &dyn Render,
+    channel: Channel,
+    now: DateTime<Utc>,
+    published: &mut Published,
+) -> Result<()> {
+    let again = |channel: Channel| {
+        let weekly_due = channel.weekly_after(now);
+        Write::Channel(Box::new(Channel { weekly_due, ..channel }))
+    };
+    let zone = channel.settings.timezone;
+    let due = channel.weekly_due.unwrap_or(now) - TimeDelta::nanoseconds(1);
+    let after = channel.last_weekly.map_or(due, |last| last.max(due));
+    let at = channel.settings.weekly.as_ref();
+    let at = at.and_then(|weekly| weekly.latest_due(zone, after, now));
+    let rests = match &channel.activity {
+        Activity::Active => false,
+        Activity::Snoozed { until, .. } => until.is_none_or(|until| until > now),
+        Activity::Paused { .. } | Activity::Absent { .. } => true,
+    };
+    let Some(at) = at.filter(|_| !rests) else {
+        published.passed.push(channel.place.clone());
+        return store.commit(vec![again(channel)]);
+    };
+    // It stands behind the digest of the same minute, which the next one looks back on.
+    let occurrence = channel
+        .last_fired
+        .map_or(at, |last| at.max(last + TimeDelta::seconds(1)));
+    let all = top(
+        store,
+        &channel.place,
+        at - WEEK,
+        at - TimeDelta::nanoseconds(1),
+        usize::MAX,
+    )?;
+    let of = count(all.len());
+    let voted = all.iter().take(ROUND_UP).any(|top| !top.tally.is_empty());
+    let entries = (1..).zip(all).take(ROUND_UP).map(|(number, top)| Entry {
+        number,
+        paper: top.paper,
+        ..top.entry
+    });
+    let digest = Digest {
+        id: DigestId::weekly(&channel.place, occurrence),
+        subjects: channel.settings.subjects.clone(),
+        week: Some(at),
+        since: channel.cursor,
+        upto: channel.cursor,
+        windows: Vec::new(),
+        considered: of,
+        matched: of,
+        entries: entries.collect(),
+    };
+    let mut writes = Vec::new();
+    if digest.entries.is_empty() {
+        published.silent.push(channel.place.clone());
+    } else {
+        post(
+            store,
+            topics,
+            render,
+            &digest,
+            // They were called when the papers came.
+            &Calls::new(),
+            &channel,
+            &mut HashMap::new(),
+            &mut writes,
+            now,
+            published,
+        )?;
+        if voted {
+            // The counts are added as they are to every digest.
+            let (digest, due) = (digest.id, now + GATHER);
+            writes.push(Write::Outdated { digest, due });
+        }
+        published.digests.push((digest.id, digest.entries.len()));
+        writes.push(Write::Digest(Box::new(digest)));
+    }
+    // A pause that is over is ended by the digest that makes up for it, where there is one.
+    let activity = match channel.settings.schedule {
+        Some(_) => channel.activity.clone(),
+        None => Activity::Active,
+    };
+    writes.push(again(Channel {
+        activity,
+        last_weekly: Some(occurrence),
+        ..channel
+    }));
+    store.commit(writes)
 }
 
 fn due(store: &dyn Store, channel: Channel, now: DateTime<Utc>) -> Result<Due> {
@@ -120,7 +233,7 @@ fn due(store: &dyn Store, channel: Channel, now: DateTime<Utc>) -> Result<Due> {
             }
             None => digest(channel, latest, None),
         },
-        Missed::Skip => Ok(Due::Passed(pass_over(store, channel, latest)?.due_again(now))),
+        Missed::Skip => Ok(Due::Passed(fired(pass_over(store, channel, latest)?, None, None, now))),
         Missed::Replay => match dues.first() {
             None if on_time => digest(channel, latest, None),
             first => {
@@ -171,7 +284,13 @@ pub(super) fn woken(store: &dyn Store, channel: Channel, since: DateTime<Utc>, n
             };
             Ok(channel.due_again(now))
         }
-        Missed::Replay => Ok(channel.due_again(since.min(now))),
+        Missed::Replay => {
+            let next_due = channel.due_after(since.min(now));
+            Ok(Channel {
+                next_due,
+                ..channel.due_again(now)
+            })
+        }
     }
 }
 
@@ -191,7 +310,8 @@ pub fn publish_now(
         .map(|channel| {
             // A channel's digests are in the order of their occurrences, which are whole seconds: a second one in the
             // same second would have no place behind the first.
-            let next = channel.last_fired.map(|last| last + TimeDelta::seconds(1));
+            let last = channel.last_fired.max(channel.last_weekly);
+            let next = last.map(|last| last + TimeDelta::seconds(1));
             let at = next.map_or(now, |next| next.max(now));
             Target {
                 channel,
@@ -213,7 +333,7 @@ fn publish(
     let mut published = Published::default();
     let mut groups: BTreeMap<(DigestId, Option<Seq>), Vec<Channel>> = BTreeMap::new();
     for Target { channel, at, replayed } in targets {
-        let id = DigestId::new(&channel.settings.subjects, channel.cursor, at);
+        let id = DigestId::new(&channel.settings.subjects, channel.cursor, at).calling(&channel.mentions);
         groups.entry((id, replayed)).or_default().push(channel);
     }
     let ruled = Ruled::new(store, topics, groups.values().flatten(), &mut published.damaged)?;
@@ -257,6 +377,7 @@ fn publish_group(
             digest
         }
     };
+    let calls = calls(store, ruled, &digest, first)?;
     let mut parts_of: HashMap<RenderingId, u32> = HashMap::new();
     for channel in channels {
         let settings = &channel.settings;
@@ -264,52 +385,21 @@ fn publish_group(
         let nothing_wanted = settings.subjects.is_empty();
         let silent = digest.entries.is_empty()
             && (nothing_wanted || settings.when_empty == WhenEmpty::Silent || replayed.is_some());
-        let delivery = DeliveryId::post(channel.place.clone(), id);
         if silent {
             published.silent.push(channel.place.clone());
-        } else if store.delivery(&delivery)?.is_none() {
-            let rendering = RenderingId {
-                digest: id,
-                platform: channel.place.platform(),
-                lang: settings.language,
-                style: settings.style,
-                zone: settings.timezone,
-                revision: 0,
-            };
-            let known = match parts_of.get(&rendering) {
-                Some(parts) => Some(*parts),
-                None => stored_parts(store, &rendering)?,
-            };
-            let parts = match known {
-                Some(parts) => parts,
-                None => {
-                    let view = View {
-                        lang: rendering.lang,
-                        zone: rendering.zone,
-                        style: rendering.style,
-                        topics,
-                    };
-                    let message = view.message(&digest, &|id| abstract_of(store, id));
-                    let parts = match rendering.style {
-                        Style::Titles | Style::Compact | Style::Full => render.render(rendering.platform, &message),
-                        Style::Rich => render.render_rich(rendering.platform, &message),
-                    };
-                    let count = u32::try_from(parts.len()).unwrap_or(u32::MAX);
-                    writes.push(Write::Rendering {
-                        id: rendering.clone(),
-                        parts,
-                    });
-                    count
-                }
-            };
-            parts_of.insert(rendering.clone(), parts);
-            writes.push(Write::Delivery(Box::new(Delivery::new(
-                delivery.clone(),
-                rendering,
-                parts,
+        } else {
+            post(
+                store,
+                topics,
+                render,
+                &digest,
+                &calls,
+                &channel,
+                &mut parts_of,
+                &mut writes,
                 now,
-            ))));
-            published.deliveries.push(delivery);
+                published,
+            )?;
         }
         // The occurrence after one that is replayed may have passed as well: then it is due at once.
         let after = if replayed.is_some() { id.occurrence } else { now };
@@ -317,6 +407,101 @@ fn publish_group(
         writes.push(Write::Channel(Box::new(channel)));
     }
     store.commit(writes)
+}
+
+/// Who is called, for which numbers.
+type Calls = BTreeMap<Mention, BTreeSet<u32>>;
+
+fn calls(store: &dyn Store, ruled: &Ruled, digest: &Digest, channel: &Channel) -> Result<Calls> {
+    let mut calls = Calls::new();
+    for Listed { item, resting } in listed(channel) {
+        let mark = item.mark();
+        let Some((_, who)) = channel.mentions.iter().find(|(of, _)| *of == mark && !resting) else {
+            continue;
+        };
+        for entry in &digest.entries {
+            let brought = match &item {
+                Item::Topic(id) => entry.topics.contains(id),
+                Item::Keyword(word) => entry.hits.iter().any(|hit| hit.term == *word),
+                Item::Rule(rule) => ruled.brought(store, rule, &entry.paper)?,
+            };
+            if brought {
+                calls.entry(who.clone()).or_default().insert(entry.number);
+            }
+        }
+    }
+    Ok(calls)
+}
+
+/// Queues a digest for a channel, with its parts where they are new; nothing where it is queued already.
+#[allow(clippy::too_many_arguments, reason = "what a commit is made of")]
+fn post(
+    store: &dyn Store,
+    topics: &[Topic],
+    render: &dyn Render,
+    digest: &Digest,
+    calls: &Calls,
+    channel: &Channel,
+    parts_of: &mut HashMap<RenderingId, u32>,
+    writes: &mut Vec<Write>,
+    now: DateTime<Utc>,
+    published: &mut Published,
+) -> Result<()> {
+    let delivery = DeliveryId::post(channel.place.clone(), digest.id);
+    if store.delivery(&delivery)?.is_some() {
+        return Ok(());
+    }
+    let settings = &channel.settings;
+    let rendering = RenderingId {
+        digest: digest.id,
+        platform: channel.place.platform(),
+        lang: settings.language,
+        style: settings.style,
+        zone: settings.timezone,
+        revision: 0,
+    };
+    let known = match parts_of.get(&rendering) {
+        Some(parts) => Some(*parts),
+        None => stored_parts(store, &rendering)?,
+    };
+    let parts = match known {
+        Some(parts) => parts,
+        None => {
+            let view = View {
+                lang: rendering.lang,
+                zone: rendering.zone,
+                style: rendering.style,
+                topics,
+            };
+            let message = view.message(digest, &|id| abstract_of(store, id));
+            let mut parts = match rendering.style {
+                Style::Titles | Style::Compact | Style::Full => render.render(rendering.platform, &message),
+                Style::Rich => render.render_rich(rendering.platform, &message),
+            };
+            let calls: Vec<(String, Mention)> = calls
+                .iter()
+                .map(|(who, numbers)| (rendering.lang.numbers_named(numbers), who.clone()))
+                .collect();
+            if !calls.is_empty() {
+                parts.extend(render.call(rendering.platform, &calls));
+            }
+            let count = u32::try_from(parts.len()).unwrap_or(u32::MAX);
+            writes.push(Write::Rendering {
+                id: rendering.clone(),
+                parts,
+            });
+            count
+        }
+    };
+    parts_of.insert(rendering.clone(), parts);
+    writes.push(Write::Delivery(Box::new(Delivery::new(
+        delivery.clone(),
+        rendering,
+        parts,
+        now,
+    ))));
+    published.deliveries.push(delivery);
+    Ok(())
 }
 
 /// What the rules of all channels find that are published for together: every paper is held against all of them at once.
@@ -375,6 +560,16 @@ impl Ruled {
         Ok(Self { keys, found })
     }
 
+    /// Whether this rule found this paper.
+    fn brought(&self, store: &dyn Store, rule: &Rule, paper: &PaperId) -> Result<bool> {
+        let Some(key) = self.keys.get(rule) else {
+            return Ok(false);
+        };
+        let intake = readable(store.intake_of(paper))?;
+        let found = intake.and_then(|intake| self.found.get(&intake.seq));
+        Ok(found.is_some_and(|found| found.iter().any(|matched| matched.key == *key)))
+    }
+
     /// What the rules of these subjects found in a paper, each condition once.
     fn hits(&self, subjects: &Subjects, seq: Seq) -> Vec<Hit> {
         let Some(found) = self.found.get(&seq) else {
@@ -424,12 +619,17 @@ fn abstract_of(store: &dyn Store, id: &PaperId) -> Option<String> {
 fn fired(channel: Channel, at: Option<DateTime<Utc>>, upto: Option<Seq>, after: DateTime<Utc>) -> Channel {
     let last_fired = at.max(channel.last_fired);
     let cursor = upto.unwrap_or(channel.cursor).max(channel.cursor);
+    let weekly_due = channel.weekly_due;
     let channel = Channel {
         last_fired,
         cursor,
         ..channel
     };
-    channel.due_again(last_fired.unwrap_or(after).max(after))
+    // A round-up that is due stays so.
+    Channel {
+        weekly_due,
+        ..channel.due_again(last_fired.unwrap_or(after).max(after))
+    }
 }
 
 /// What the subjects of `channel` bring of everything after its position.
@@ -945,6 +1145,230 @@ mod tests {
             assert_eq!(got, expected, "{missed}");
             assert_eq!(channel(&store, HERE).activity, Activity::Active);
         }
+    }
+
+    #[test]
+    fn a_digest_calls_for_papers_of_a_rule_in_a_part_of_its_own_and_others_share_theirs() {
+        let store = ModelStore::new();
+        let rule: Rule = "weather -rain".parse().unwrap();
+        let settings = Settings {
+            subjects: Subjects::new([topic().id], []).with_rules([rule.clone()]),
+            ..settings()
+        };
+        let places = ["telegram:-1", "telegram:-2", "telegram:-3", "telegram:-4"];
+        for place in places {
+            add_channel(&store, place, settings.clone(), october(9, 12));
+        }
+        let who = |name: &str| Some(Mention::Name(name.to_owned()));
+        let calls = |place: &str, item: Item, who| {
+            let called = super::super::call(&store, &place.parse().unwrap(), item.mark(), who);
+            assert_eq!(called, Ok(Some(Ok(item))));
+        };
+        for place in &places[2..] {
+            calls(place, Item::Rule(rule.clone()), who("kv_team"));
+            calls(place, Item::Topic(topic().id), who("lead"));
+        }
+        let papers = vec![
+            paper(1, "On weather, says @kv_team", ""),
+            paper(2, "On weather and rain", ""),
+            paper(3, "A KV cache", ""),
+            paper(4, "Weather and pruning", ""),
+        ];
+        take(&store, "a", news(9, papers), october(9, 20));
+        let render = Counting::default();
+        let published = publish_due(&store, &[topic()], &render, october(10, 9)).unwrap();
+        assert_eq!((published.digests.len(), render.calls.get()), (2, 2));
+        let parts = |at: usize| {
+            let place = places[at].parse().unwrap();
+            let [delivery] = store.deliveries(&place, None, 9).unwrap().try_into().unwrap();
+            let part = |index| store.part(&delivery.rendering, index).unwrap().unwrap().payload;
+            (0..delivery.parts).map(part).collect::<Vec<_>>()
+        };
+        assert!(parts(0) == parts(1) && parts(2) == parts(3));
+        let (without, with) = (parts(0), parts(2));
+        // In order of their points: 3, 4, 1.
+        assert_eq!(with.split_last().unwrap().1, without);
+        assert_eq!(with.last().unwrap(), "Numbers 2, 3: @kv_team\nNumbers 1, 2: @lead\n");
+        // On a day without such papers nobody is called, and who is not followed any more calls nobody.
+        take(&store, "b", news(10, vec![paper(5, "Pruning", "")]), october(10, 20));
+        let place: Place = places[2].parse().unwrap();
+        let dropped = super::super::Revision::Drop;
+        super::super::revise(&store, &place, Item::Topic(topic().id).mark(), dropped).unwrap();
+        let swapped = super::super::Revision::Swap("pruning".parse().unwrap());
+        super::super::revise(&store, &place, Item::Rule(rule.clone()).mark(), swapped).unwrap();
+        publish_due(&store, &[topic()], &render, october(11, 9)).unwrap();
+        let latest = |at: usize| {
+            let delivery = store
+                .deliveries(&places[at].parse().unwrap(), None, 1)
+                .unwrap()
+                .remove(0);
+            store
+                .part(&delivery.rendering, delivery.parts - 1)
+                .unwrap()
+                .unwrap()
+                .payload
+        };
+        assert_eq!(latest(2), "Number 1: @kv_team\n");
+        assert_eq!(latest(3), "Number 1: @lead\n");
+        assert!(!latest(0).contains('@'));
+    }
+
+    /// A channel with a round-up, and papers that were posted there on the mornings of the 7th to the 9th: one, five, one.
+    fn weekly_room(missed: Missed, weekly: &str) -> ModelStore {
+        let store = ModelStore::new();
+        let settings = Settings {
+            missed,
+            weekly: crate::schedule::Schedule::parse(weekly).ok(),
+            ..settings()
+        };
+        add_channel(&store, HERE, settings, october(6, 12));
+        for (day, numbers) in [(6, 1..=1), (7, 2..=6), (8, 7..=7)] {
+            let papers = numbers.map(|n| paper(n, "On pruning", "")).collect();
+            take(&store, &day.to_string(), news(day, papers), october(day, 20));
+            due(&store, october(day + 1, 9));
+            deliver(&store, october(day + 1, 9));
+        }
+        store
+    }
+
+    fn deliver(store: &ModelStore, now: DateTime<Utc>) {
+        let mut jobs = claims(store, now);
+        while let Some(job) = jobs.pop() {
+            let message = format!("{}-{}", job.delivery.id.digest, job.delivery.next_part());
+            jobs.extend(back(store, &job.delivery.id, sent(&message), now).jobs);
+        }
+    }
+
+    fn like(store: &ModelStore, number: u64, people: u32) {
+        for who in 1..=people {
+            let person = format!("telegram:{who}").parse().unwrap();
+            crate::pipeline::vote(store, &person, &arxiv(number), crate::vote::Vote::Up, october(9, 12)).unwrap();
+        }
+    }
+
+    #[test]
+    fn a_round_up_repeats_the_best_of_the_week_once_and_moves_nothing_else() {
+        let store = weekly_room(Missed::Merge, "0 17 * * 5");
+        due(&store, october(10, 9));
+        deliver(&store, october(10, 9));
+        like(&store, 5, 2);
+        like(&store, 3, 1);
+        let before = channel(&store, HERE);
+        assert_eq!(before.due(), Some(october(10, 17)));
+        let place = before.place.clone();
+        let published = due(&store, october(10, 17));
+        let digest = only_digest(&store, &published);
+        assert_eq!(
+            (digest.id.occurrence, digest.week),
+            (october(10, 17), Some(october(10, 17)))
+        );
+        assert_eq!(papers(&digest), [5, 3, 7, 2, 4, 6, 1].map(arxiv));
+        let numbers: Vec<u32> = digest.entries.iter().map(|entry| entry.number).collect();
+        assert_eq!(numbers, (1..=7).collect::<Vec<_>>());
+        let text = text_of(&store, &published.deliveries[0]);
+        for said in ["Caching · the week's best · 10 Oct 2025", &Lang::En.weekly_count(7, 7)] {
+            assert!(text.contains(said), "{text}");
+        }
+        let after = Channel {
+            last_weekly: Some(october(10, 17)),
+            weekly_due: Some(october(17, 17)),
+            ..before
+        };
+        assert_eq!(channel(&store, HERE), after);
+        assert_eq!(due(&store, october(10, 17)), Published::default());
+        // What was voted for is shown soon.
+        assert_eq!(store.next_outdated(), Ok(Some(october(9, 12) + GATHER)));
+        deliver(&store, october(10, 17));
+        // A round-up is not repeated by the next one, and of a week without papers there is none.
+        take(
+            &store,
+            "10",
+            news(10, vec![paper(8, "On pruning", "")]),
+            october(10, 20),
+        );
+        for day in 11..=17 {
+            due(&store, october(day, 9));
+            deliver(&store, october(day, 9));
+        }
+        let next = due(&store, october(17, 17));
+        assert_eq!(papers(&only_digest(&store, &next)), [arxiv(8)]);
+        due(&store, october(24, 17));
+        let silent = due(&store, october(24, 17));
+        let nothing = Published {
+            silent: vec![place],
+            ..Published::default()
+        };
+        assert_eq!(silent, nothing);
+        assert_eq!(channel(&store, HERE).weekly_due, Some(october(31, 17)));
+    }
+
+    #[test]
+    fn of_a_digest_and_a_round_up_of_the_same_minute_the_digest_comes_first_and_is_in_the_next_one() {
+        let store = weekly_room(Missed::Merge, "0 9 * * 5");
+        take(&store, "9", news(9, vec![paper(8, "On pruning", "")]), october(9, 20));
+        let daily = only_digest(&store, &due(&store, october(10, 9)));
+        deliver(&store, october(10, 9));
+        assert_eq!((papers(&daily), daily.week), (vec![arxiv(8)], None));
+        let weekly = only_digest(&store, &due(&store, october(10, 9)));
+        assert_eq!((weekly.week, weekly.entries.len()), (Some(october(10, 9)), 7));
+        assert!(daily.id < weekly.id && !papers(&weekly).contains(&arxiv(8)));
+        assert_eq!(due(&store, october(10, 9)), Published::default());
+        let read = channel(&store, HERE);
+        assert_eq!(
+            (read.next_due, read.weekly_due),
+            (Some(october(11, 9)), Some(october(17, 9)))
+        );
+        due(&store, october(17, 9));
+        let next = only_digest(&store, &due(&store, october(17, 9)));
+        assert_eq!(papers(&next), [arxiv(8)]);
+    }
+
+    #[test]
+    fn of_round_ups_that_were_missed_the_last_one_comes_whatever_becomes_of_digests() {
+        for missed in Missed::ALL {
+            let store = weekly_room(missed, "0 17 * * 5");
+            let now = october(14, 12);
+            let mut round_ups = Vec::new();
+            for _ in 0..20 {
+                let published = due(&store, now);
+                for (id, _) in &published.digests {
+                    round_ups.extend(store.digest(id).unwrap().unwrap().week);
+                }
+                if published == Published::default() {
+                    break;
+                }
+            }
+            assert_eq!(round_ups, [october(10, 17)], "{missed}");
+            let read = channel(&store, HERE);
+            assert_eq!(
+                (read.next_due, read.weekly_due),
+                (Some(october(15, 9)), Some(october(17, 17))),
+                "{missed}"
+            );
+            // Weeks later, the last of them has nothing to repeat.
+            let published = all_due(&store, october(40, 12));
+            assert!(published.iter().all(|(_, papers)| papers.is_empty()), "{published:?}");
+            assert_eq!(channel(&store, HERE).weekly_due, Some(october(45, 17)));
+        }
+    }
+
+    #[test]
+    fn a_channel_of_round_ups_alone_is_awake_again_after_its_pause() {
+        let store = weekly_room(Missed::Merge, "0 17 * * 5");
+        let place = channel(&store, HERE).place;
+        let set = |setting| {
+            crate::pipeline::change(&store, &place, setting, october(9, 13))
+                .unwrap()
+                .unwrap()
+        };
+        set(crate::pipeline::Setting::Schedule(None));
+        let until = Some(october(11, 0));
+        let by = "1001".to_owned();
+        let paused = set(crate::pipeline::Setting::Pause { until, by }).channel;
+        assert_eq!(paused.due(), Some(october(17, 17)));
+        assert_eq!(due(&store, october(10, 17)), Published::default());
+        due(&store, october(17, 17));
+        assert_eq!(channel(&store, HERE).activity, Activity::Active);
     }
 
     #[test]

@@ -15,6 +15,8 @@ use crate::store::{Result, Store, Write};
 pub enum Setting {
     /// When digests are due; `None` posts only on request.
     Schedule(Option<Schedule>),
+    /// When round-ups of the week are due; `None` for none.
+    Weekly(Option<Schedule>),
     /// The zone of the schedule and of dates.
     Timezone(Tz),
     /// What becomes of occurrences that were missed.
@@ -42,6 +44,7 @@ impl Setting {
         let settings = &channel.settings;
         match self {
             Self::Schedule(_) => Self::Schedule(settings.schedule.clone()),
+            Self::Weekly(_) => Self::Weekly(settings.weekly.clone()),
             Self::Timezone(_) => Self::Timezone(settings.timezone),
             Self::Missed(_) => Self::Missed(settings.missed),
             Self::Language(_) => Self::Language(settings.language),
@@ -122,6 +125,15 @@ fn changed(store: &dyn Store, mut channel: Channel, setting: Setting, now: DateT
         Setting::Schedule(schedule) => {
             channel.settings.schedule = schedule;
             Ok(channel.due_again(now))
+        }
+        Setting::Weekly(weekly) => {
+            // What is due of the digest stays so.
+            let next_due = channel.next_due;
+            channel.settings.weekly = weekly;
+            Ok(Channel {
+                next_due,
+                ..channel.due_again(now)
+            })
         }
         Setting::Timezone(timezone) => {
             channel.settings.timezone = timezone;
@@ -258,6 +270,14 @@ mod tests {
             done(&store, Setting::Schedule(None), october(9, 15)).channel.next_due,
             None
         );
+        let friday = Setting::Weekly(Schedule::parse("0 17 * * 5").ok());
+        let weekly = done(&store, friday.clone(), october(9, 15));
+        assert_eq!(
+            (weekly.was, weekly.channel.weekly_due, weekly.channel.next_due),
+            (Setting::Weekly(None), Some(october(10, 15)), None)
+        );
+        let off = done(&store, Setting::Weekly(None), october(9, 15));
+        assert_eq!((off.was, off.channel.due()), (friday, None));
         for setting in [
             Setting::Missed(Missed::Replay),
             Setting::Language(Lang::Zh),

@@ -162,17 +162,21 @@ fn channel(at_place: &str, next_due: Option<i64>) -> Channel {
             language: Lang::Zh,
             when_empty: WhenEmpty::Say,
             missed: Missed::Merge,
+            weekly: None,
             style: Style::Compact,
         },
         cursor: 7,
         last_fired: None,
         next_due: next_due.map(at),
+        last_weekly: None,
+        weekly_due: None,
         activity: Activity::Active,
         added_at: at(0),
         configured_as: None,
         configured_with: None,
         owner: None,
         resting: Subjects::default(),
+        mentions: Vec::new(),
     }
 }
 
@@ -202,6 +206,7 @@ fn digest(id: DigestId, entries: u32) -> Digest {
     Digest {
         id,
         subjects: subjects(),
+        week: None,
         since: 0,
         upto: 40,
         windows: vec![window(SourceKind::ArxivMail, 0, 60, 1).window],
@@ -524,6 +529,11 @@ fn only_active_channels_are_due_most_overdue_first(store: &dyn Store) {
         activity: snoozed(None),
         ..channel("web:stays", None)
     };
+    // Its digest is due later than its round-up.
+    let round_up = Channel {
+        weekly_due: Some(at(6)),
+        ..channel("web:weekly", Some(7))
+    };
     let all = [
         channel("telegram:-1/42", Some(5)),
         channel("telegram:-1/4", Some(5)),
@@ -533,6 +543,7 @@ fn only_active_channels_are_due_most_overdue_first(store: &dyn Store) {
         paused.clone(),
         comes_back.clone(),
         stays,
+        round_up.clone(),
     ];
     store
         .commit(all.iter().cloned().map(|c| Write::Channel(Box::new(c))).collect())
@@ -541,7 +552,13 @@ fn only_active_channels_are_due_most_overdue_first(store: &dyn Store) {
     assert_eq!(due(2, 9), []);
     assert_eq!(due(5, 9), [all[3].clone(), all[1].clone(), all[0].clone()]);
     assert_eq!(due(9, 2), [all[3].clone(), all[1].clone()]);
-    assert_eq!(due(8, 9).last(), Some(&comes_back));
+    assert_eq!(due(8, 9)[3..], [round_up.clone(), comes_back]);
+    let off = Channel {
+        weekly_due: None,
+        ..round_up
+    };
+    store.commit(vec![Write::Channel(Box::new(off))]).unwrap();
+    assert_eq!(due(6, 9).len(), 3);
     assert_eq!(store.next_channel_due(), Ok(Some(at(3))));
 
     let resumed = channel("web:paused", Some(1));

@@ -120,7 +120,7 @@ impl State {
 
     fn active_dues(&self) -> Vec<(DateTime<Utc>, &Channel)> {
         let active = self.channels.values().filter(|c| c.activity.is_reachable());
-        let mut dues: Vec<_> = active.filter_map(|c| Some((c.next_due?, c))).collect();
+        let mut dues: Vec<_> = active.filter_map(|c| Some((c.due()?, c))).collect();
         dues.sort_by_key(|(due, _)| *due);
         dues
     }

@@ -19,6 +19,7 @@ use crate::delivery::{Decision, Delivery, DeliveryId, Discard, Doubt, Refusal, S
 use crate::digest::{Digest, DigestId, Entry, EntryBrief, RenderingId};
 use crate::erratum::Errata;
 use crate::locale::Lang;
+use crate::mention::Mention;
 use crate::message::Part;
 use crate::paper::{Field, Paper, PaperId};
 use crate::schedule::Schedule;
@@ -253,9 +254,17 @@ struct ChannelV1 {
     #[serde(default, skip_serializing_if = "is_merge")]
     missed: Missed,
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    weekly: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    last_weekly: Option<DateTime<Utc>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    weekly_due: Option<DateTime<Utc>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     snoozed: Option<SnoozedV1>,
     #[serde(default, skip_serializing_if = "Subjects::is_empty")]
     resting: Subjects,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    mentions: Vec<(u64, Mention)>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     configured_with: Option<SettingsV1>,
 }
@@ -271,6 +280,8 @@ struct SettingsV1 {
     style: Style,
     #[serde(default, skip_serializing_if = "is_merge")]
     missed: Missed,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    weekly: Option<String>,
 }
 
 impl From<Settings> for SettingsV1 {
@@ -283,6 +294,7 @@ impl From<Settings> for SettingsV1 {
             when_empty,
             style,
             missed,
+            weekly,
         } = settings;
         Self {
             subjects,
@@ -292,6 +304,7 @@ impl From<Settings> for SettingsV1 {
             when_empty,
             style,
             missed,
+            weekly: weekly.map(String::from),
         }
     }
 }
@@ -308,6 +321,7 @@ impl TryFrom<SettingsV1> for Settings {
             when_empty,
             style,
             missed,
+            weekly,
         } = stored;
         Ok(Self {
             subjects,
@@ -317,6 +331,7 @@ impl TryFrom<SettingsV1> for Settings {
             when_empty,
             style,
             missed,
+            weekly: weekly.map(Schedule::try_from).transpose()?,
         })
     }
 }
@@ -347,12 +362,15 @@ impl From<Channel> for ChannelV1 {
             cursor,
             last_fired,
             next_due,
+            last_weekly,
+            weekly_due,
             activity,
             added_at,
             configured_as,
             configured_with,
             owner,
             resting,
+            mentions,
         } = channel;
         let Settings {
             subjects,
@@ -362,6 +380,7 @@ impl From<Channel> for ChannelV1 {
             when_empty,
             style,
             missed,
+            weekly,
         } = settings;
         let (mut paused, mut snoozed, mut absent_since) = (None, None, None);
         match activity {
@@ -387,8 +406,12 @@ impl From<Channel> for ChannelV1 {
             configured_as,
             owner,
             missed,
+            weekly: weekly.map(String::from),
+            last_weekly,
+            weekly_due,
             snoozed,
             resting,
+            mentions,
             configured_with: configured_with.map(SettingsV1::from),
         }
     }
@@ -415,8 +438,12 @@ impl TryFrom<ChannelV1> for Channel {
             configured_as,
             owner,
             missed,
+            weekly,
+            last_weekly,
+            weekly_due,
             snoozed,
             resting,
+            mentions,
             configured_with,
         } = stored;
         Ok(Self {
@@ -429,10 +456,13 @@ impl TryFrom<ChannelV1> for Channel {
                 when_empty,
                 style,
                 missed,
+                weekly: weekly.map(Schedule::try_from).transpose()?,
             },
             cursor,
             last_fired,
             next_due,
+            last_weekly,
+            weekly_due,
             activity: match (paused, absent_since, snoozed) {
                 (Some(PausedV1 { reason, since }), _, _) => Activity::Paused { reason, since },
                 (None, Some(since), _) => Activity::Absent { since },
@@ -444,6 +474,7 @@ impl TryFrom<ChannelV1> for Channel {
             configured_with: configured_with.map(Settings::try_from).transpose()?,
             owner,
             resting,
+            mentions,
         })
     }
 }
@@ -452,6 +483,8 @@ impl TryFrom<ChannelV1> for Channel {
 struct DigestV1 {
     id: DigestId,
     subjects: Subjects,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    week: Option<DateTime<Utc>>,
     since: Seq,
     upto: Seq,
     windows: Vec<Window>,
@@ -478,6 +511,7 @@ impl From<Digest> for DigestV1 {
         let Digest {
             id,
             subjects,
+            week,
             since,
             upto,
             windows,
@@ -488,6 +522,7 @@ impl From<Digest> for DigestV1 {
         Self {
             id,
             subjects,
+            week,
             since,
             upto,
             windows,
@@ -503,6 +538,7 @@ impl From<DigestV1> for Digest {
         let DigestV1 {
             id,
             subjects,
+            week,
             since,
             upto,
             windows,
@@ -513,6 +549,7 @@ impl From<DigestV1> for Digest {
         Self {
             id,
             subjects,
+            week,
             since,
             upto,
             windows,
@@ -973,10 +1010,13 @@ mod tests {
                 when_empty: WhenEmpty::Silent,
                 style: Style::Full,
                 missed: Missed::Merge,
+                weekly: None,
             },
             cursor: 363,
             last_fired: Some(at("2025-10-10T01:00:00Z")),
             next_due: Some(at("2025-10-11T01:00:00Z")),
+            last_weekly: None,
+            weekly_due: None,
             activity: Activity::Paused {
                 reason: "Forbidden: bot was kicked".to_owned(),
                 since: at("2025-10-10T02:00:00Z"),
@@ -986,6 +1026,7 @@ mod tests {
             configured_with: None,
             owner: None,
             resting: Subjects::default(),
+            mentions: Vec::new(),
         }
     }
 
@@ -993,6 +1034,7 @@ mod tests {
         Digest {
             id: digest_id(),
             subjects: subjects(),
+            week: None,
             since: 0,
             upto: 363,
             windows: vec![window()],
@@ -1188,7 +1230,21 @@ mod tests {
             },
             ..channel()
         },
+        "channel_calling_v1": Channel {
+            mentions: vec![(7, Mention::Role(987_654_321_098_765_432)), (u64::MAX, Mention::Name("kv_team".to_owned()))],
+            ..channel()
+        },
+        "channel_weekly_v1": Channel {
+            settings: Settings {
+                weekly: Schedule::parse("0 17 * * 5").ok(),
+                ..channel().settings
+            },
+            last_weekly: Some(at("2025-10-03T09:00:01Z")),
+            weekly_due: Some(at("2025-10-10T09:00:00Z")),
+            ..channel()
+        },
         "digest_v1": digest(),
+        "digest_weekly_v1": Digest { week: Some(at("2025-10-10T09:00:00Z")), ..digest() },
         "delivery_available_v1": delivery(State::Available { at: at("2025-10-10T09:00:00Z") }),
         "delivery_leased_v1": delivery(State::Leased { until: at("2025-10-10T09:02:00Z") }),
         "delivery_sent_v1": delivery(State::Sent { at: at("2025-10-10T09:00:00Z") }),

@@ -1370,7 +1370,7 @@ impl<'a> Draft<'a> {
 
     fn channel(&mut self, channel: Channel) -> Result<()> {
         self.forget_channel(&channel.place)?;
-        if let (true, Some(due)) = (channel.activity.is_reachable(), channel.next_due) {
+        if let (true, Some(due)) = (channel.activity.is_reachable(), channel.due()) {
             self.put(Key::new(b'n').time(due).place(&channel.place), &[]);
         }
         if let Some(named) = &channel.configured_as {
@@ -1382,7 +1382,7 @@ impl<'a> Draft<'a> {
     fn forget_channel(&mut self, place: &Place) -> Result<()> {
         match self.take::<Channel>(&Key::new(b'c').place(place))? {
             Some(Ok(old)) => {
-                if let Some(due) = old.next_due {
+                if let Some(due) = old.due() {
                     self.remove(Key::new(b'n').time(due).place(place).0);
                 }
                 if let Some(named) = &old.configured_as {
@@ -2324,17 +2324,21 @@ mod tests {
                 language: Lang::En,
                 when_empty: WhenEmpty::Say,
                 missed: crate::channel::Missed::Merge,
+                weekly: None,
                 style: crate::channel::Style::Compact,
             },
             cursor: 0,
             last_fired: None,
             next_due: Some(at(due)),
+            last_weekly: None,
+            weekly_due: None,
             activity: Activity::Active,
             added_at: at(0),
             configured_as: None,
             configured_with: None,
             owner: None,
             resting: Subjects::default(),
+            mentions: Vec::new(),
         }
     }
 
