@@ -443,3 +443,19 @@ async fn with(task: impl Future<Output = ()>) -> anyhow::Result<()> {
     task.await;
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_institution_is_searched_for_under_all_its_names_and_an_unknown_one_under_its_own() {
+        let names = institution("北大");
+        assert!(
+            ["Peking University", "北京大学", "PKU"]
+                .iter()
+                .all(|name| names.contains(&(*name).to_owned()))
+        );
+        assert_eq!(institution("Harrow Institute"), ["Harrow Institute"]);
+    }
+}
