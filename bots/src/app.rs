@@ -10,6 +10,7 @@ use paperwire_core::channel::{Place, Platform};
 use paperwire_core::command::press::Seal;
 use paperwire_core::delivery::{DeliveryId, UncertainPolicy};
 use paperwire_core::pipeline::{self, Extent, Wanted};
+use paperwire_core::rule::org;
 use paperwire_core::store::SledStore;
 use paperwire_core::subscription::Subjects;
 use paperwire_core::topic::Topic;
@@ -91,7 +92,7 @@ impl Base {
         let queued = Queued::default();
         let channels_changed = Arc::new(Notify::new());
         let ops = Ops::new(clock::now());
-        let search = SearchIndex::new(folder.path());
+        let search = SearchIndex::with_names(folder.path(), institution);
         let service = Service::new(
             storage.clone(),
             Arc::clone(&topics),
@@ -161,6 +162,14 @@ impl Base {
         let joined = tokio::task::spawn_blocking(move || thread.join()).await?;
         drop(folder);
         joined.map_err(|_| anyhow!("the storage thread panicked"))
+    }
+}
+
+/// The names of the institution that somebody means by `name`; one that the table does not have is called so alone.
+fn institution(name: &str) -> Vec<String> {
+    match org::Place::named(name) {
+        Some(place) => place.names().into_iter().map(str::to_owned).collect(),
+        None => vec![name.to_owned()],
     }
 }
 
@@ -433,4 +442,20 @@ async fn set_unreadable_aside(storage: Storage, queued: Queued) -> Result<(), St
 async fn with(task: impl Future<Output = ()>) -> anyhow::Result<()> {
     task.await;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_institution_is_searched_for_under_all_its_names_and_an_unknown_one_under_its_own() {
+        let names = institution("北大");
+        assert!(
+            ["Peking University", "北京大学", "PKU"]
+                .iter()
+                .all(|name| names.contains(&(*name).to_owned()))
+        );
+        assert_eq!(institution("Harrow Institute"), ["Harrow Institute"]);
+    }
 }

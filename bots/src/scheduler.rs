@@ -63,6 +63,9 @@ pub(crate) fn report(published: &Published, ops: &Ops) {
     for place in &published.silent {
         tracing::info!(%place, "nothing to say today");
     }
+    for place in &published.passed {
+        tracing::info!(%place, "an occurrence was missed and is left out, as its setting says");
+    }
     for damaged in &published.damaged {
         tracing::error!(%damaged, "a paper was left out of a digest");
     }

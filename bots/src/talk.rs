@@ -4,6 +4,7 @@
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use chrono_tz::Tz;
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
 use paperwire_core::channel::{Place, Settings};
@@ -157,13 +158,16 @@ impl Talk {
         }
     }
 
-    async fn lang(&self, question: &Question) -> Result<Lang, StorageError> {
-        let fallback = question.fallback_lang;
+    /// The language and the zone in which a question is answered.
+    async fn terms(&self, question: &Question) -> Result<(Lang, Tz), StorageError> {
+        let fallback = (question.fallback_lang, self.rules.fresh.timezone);
         let channel = self.with(question, |question, context| {
             command::channel_of(question, context.store)
         });
         let channel = self.storage.read(channel).await?;
-        Ok(channel.map_or(fallback, |channel| channel.settings.language))
+        Ok(channel.map_or(fallback, |channel| {
+            (channel.settings.language, channel.settings.timezone)
+        }))
     }
 
     async fn meet(&self, question: &Question, need: Need) -> Result<Answer, StorageError> {
@@ -185,13 +189,13 @@ impl Talk {
                 match query {
                     Some(query) => Ok(self.search(question, &query, page).await?.shown(Manner::Replace)),
                     None => {
-                        let lang = self.lang(question).await?;
+                        let (lang, _) = self.terms(question).await?;
                         Ok(Answer::sentence(lang.search_forgotten(), lang).shown(Manner::Notice))
                     }
                 }
             }
             Need::Similar(paper) => {
-                let lang = self.lang(question).await?;
+                let (lang, _) = self.terms(question).await?;
                 let title = lang.similar_title(&ellipsis(paper.title(), 80));
                 let near = match self.search.similar(*paper, SIMILAR).await {
                     Ok(near) if near.is_empty() => return Ok(Answer::sentence(lang.similar_nothing(), lang)),
@@ -212,12 +216,12 @@ impl Talk {
     }
 
     async fn search(&self, question: &Question, query: &rule::Query, page: u32) -> Result<Answer, StorageError> {
-        let lang = self.lang(question).await?;
+        let (lang, zone) = self.terms(question).await?;
         let words = query.as_str().to_owned();
         let skip = usize::try_from(page).unwrap_or(usize::MAX).saturating_mul(HITS);
         let wanted = search::Query {
             expr: query.expr().clone(),
-            zone: self.rules.fresh.timezone,
+            zone,
         };
         let found = match self.search.query(wanted, HITS, skip).await {
             Ok(found) => found,

@@ -485,12 +485,11 @@ impl Lang {
     }
 
     /// A place that is no channel of this bot.
-    pub fn not_a_channel(self, place: &str) -> String {
+    pub fn not_a_channel(self) -> &'static str {
         self.pick(
-            format!("这里没有订阅任何主题。请运行者在配置文件中加入 place = \"{place}\"。"),
-            format!(
-                "Nothing is followed here. Whoever runs this bot can add place = \"{place}\" to its configuration."
-            ),
+            "这里还没有关注任何内容。/subscribe 加主题名或规则即可开始，例如 /subscribe kv cache -survey。",
+            "Nothing is followed here yet. /subscribe with a topic's name or a rule begins, such as \
+             /subscribe kv cache -survey.",
         )
     }
 
@@ -602,9 +601,45 @@ impl Lang {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
+    use crate::command::{ArgKind, TABLE};
     use crate::source::SourceKind;
+
+    /// What is typed as it stands, in whatever language, besides the names of commands: fields of rules, options, and what
+    /// stands in examples.
+    #[rustfmt::skip]
+    const TYPED: &[&str] = &[
+        "title", "author", "cat", "org", "from", "to", "OR", "test", "edit", "until", "export", "off", "missed", "weekly",
+        "fri", "weekdays", "am", "kv", "cache", "survey", "Asia", "Shanghai",
+    ];
+    /// Names, also of what a paper has.
+    const NAMES: &[&str] = &["arXiv", "DOI", "Paperwire", "UTC", "v"];
+
+    /// That each sentence exists in both languages, that the Chinese one has no English words beside names and what is
+    /// typed, and the English one no Chinese. 甲乙丙 stand for what is inserted.
+    pub(crate) fn assert_translated(zh: &[String], en: &[String]) {
+        let choices = TABLE.iter().flat_map(|spec| spec.args).flat_map(|arg| match arg.kind {
+            ArgKind::Choice(choices) => choices,
+            ArgKind::Text | ArgKind::Day => &[],
+        });
+        let commands = TABLE.iter().map(|spec| &spec.name);
+        let known: Vec<&str> = commands.chain(choices).chain(TYPED).chain(NAMES).copied().collect();
+        let han = |text: &str| text.chars().any(|c| ('\u{4e00}'..='\u{9fff}').contains(&c));
+        assert_eq!(zh.len(), en.len());
+        for (zh, en) in zh.iter().zip(en) {
+            assert!(!zh.is_empty() && !en.is_empty() && zh != en, "{zh} / {en}");
+            let english = zh
+                .split(|c: char| !c.is_ascii_alphabetic())
+                .filter(|word| !word.is_empty());
+            let strange: Vec<&str> = english
+                .filter(|word| !known.iter().any(|known| known.eq_ignore_ascii_case(word)))
+                .collect();
+            assert!(strange.is_empty(), "{zh}: {strange:?}");
+            let own_words = en.replace(['甲', '乙', '丙'], "");
+            assert!(!han(&own_words) && !own_words.contains(['，', '。', '：']), "{en}");
+        }
+    }
 
     /// Every sentence with stand-ins for its arguments; numbers where a number decides the wording.
     fn sentences(lang: Lang) -> Vec<String> {
@@ -624,7 +659,6 @@ mod tests {
             lang.unknown_command("甲", None),
             lang.keywords_here("甲"),
             lang.next_digest("甲"),
-            lang.not_a_channel("甲"),
             lang.lost_access("甲", "乙"),
         ];
         all.extend([0, 1, 2].map(|papers| lang.about_digest("甲", papers)));
@@ -649,8 +683,8 @@ mod tests {
             lang.categories_label(), lang.brief_label(), lang.comments_label(), lang.abstract_link(), lang.code_link(),
             lang.no_digest_yet(), lang.which_paper(), lang.topics_title(), lang.followed(), lang.not_followed(),
             lang.no_schedule(), lang.paused(), lang.help_title(), lang.about(), lang.help_reply_tip(), lang.resumed(),
-            lang.trouble(), lang.unknown_button(), lang.not_served(), lang.vote_up(), lang.vote_down(), lang.vote_save(),
-            lang.weekly_mark(),
+            lang.trouble(), lang.not_a_channel(), lang.unknown_button(), lang.not_served(), lang.vote_up(), lang.vote_down(),
+            lang.vote_save(), lang.weekly_mark(),
         ];
         all.extend(fixed.map(str::to_owned));
         all.extend([
@@ -669,35 +703,7 @@ mod tests {
 
     #[test]
     fn every_sentence_exists_in_both_languages_and_mixes_neither() {
-        // Names, commands and what is typed as it stands.
-        const NAMES: [&str; 11] = [
-            "arxiv",
-            "doi",
-            "paperwire",
-            "utc",
-            "paper",
-            "help",
-            "start",
-            "place",
-            "v",
-            "digest",
-            "topics",
-        ];
-        let han = |text: &str| text.chars().any(|c| ('\u{4e00}'..='\u{9fff}').contains(&c));
-        let (zh, en) = (sentences(Lang::Zh), sentences(Lang::En));
-        assert_eq!(zh.len(), en.len());
-        for (zh, en) in zh.iter().zip(&en) {
-            assert!(!zh.is_empty() && !en.is_empty() && zh != en, "{zh} / {en}");
-            let english = zh
-                .split(|c: char| !c.is_ascii_alphabetic())
-                .filter(|word| !word.is_empty());
-            let strange: Vec<&str> = english
-                .filter(|w| !NAMES.contains(&w.to_lowercase().as_str()))
-                .collect();
-            assert!(strange.is_empty(), "{zh}: {strange:?}");
-            let own_words = en.replace(['甲', '乙', '丙'], "");
-            assert!(!han(&own_words) && !own_words.contains(['，', '。', '：']), "{en}");
-        }
+        assert_translated(&sentences(Lang::Zh), &sentences(Lang::En));
     }
 
     #[test]

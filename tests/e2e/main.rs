@@ -13,6 +13,7 @@
 )]
 
 mod bench;
+mod conversation;
 mod corrections;
 mod delivery;
 mod discord;

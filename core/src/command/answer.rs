@@ -10,12 +10,12 @@ use super::press::{Button, Change, Pointed, Press, Seal};
 use super::{Answer, Command, CommandError, Manner, PaperQuery, Question, TABLE};
 use crate::channel::{Activity, Channel, Place, Settings, Style};
 use crate::digest::{Digest, Entry, View};
-use crate::erratum::Detail;
+use crate::erratum::{Count, Detail, Errata};
 use crate::export::{Format, export};
 use crate::locale::Lang;
 use crate::message::{self, Block, Line, Message, Span, ellipsis, plain};
 use crate::paper::{Paper, PaperId};
-use crate::pipeline::{self, Item};
+use crate::pipeline::{self, Item, Refused};
 use crate::rule::{self, Query, Rule};
 use crate::schedule::phrase;
 use crate::store::{Result, Store, StoreError};
@@ -27,7 +27,7 @@ const TOP: usize = 10;
 /// How many authors are named before "and 12 more".
 const NAMED_AUTHORS: usize = 8;
 /// How many past digests of a place are looked through for a day's: more than ten years of daily ones.
-const LOOK_BACK: usize = 4_000;
+pub(super) const LOOK_BACK: usize = 4_000;
 /// How many of a place's deliveries are looked through for those that arrived without a message's id.
 const RECENT: usize = 50;
 /// How much of a digest's title is said about it, in characters: with the sentence behind it it must fit into the 200 that
@@ -128,11 +128,12 @@ pub fn reply(question: &Question, context: &Context<'_>) -> Result<Reply> {
         Command::Search(words) => return Ok(asked.search(words)),
         Command::Similar(query) => return asked.similar(query, reply_to),
         Command::Why(query) => asked.why(query, reply_to)?,
-        Command::Try(typed) => match asked.rule(typed) {
-            Ok(rule) => {
+        Command::Try(typed) => match asked.item(typed).map(|item| item.as_rule()) {
+            Ok(Some(rule)) => {
                 let head = Vec::new();
                 return Ok(Reply::Needs(Need::Trial { rule, head }));
             }
+            Ok(None) => asked.topics(),
             Err(refused) => refused,
         },
         Command::Subscriptions => return Ok(Reply::Answer(asked.subscriptions(0))),
@@ -391,9 +392,18 @@ impl Asked<'_> {
             Some(paper.abstract_text().to_owned())
         };
         let mut message = self.view().message(&digest, &abstract_of);
-        if let Some(errata) = self.context.store.errata(&digest.id)? {
-            message.amend(&errata.amendments(self.lang, self.view().zone, Detail::Values));
+        let store = self.context.store;
+        let mut errata = store.errata(&digest.id)?.unwrap_or_else(|| Errata::new(digest.id));
+        // Those of the last correction are older than what is asked.
+        errata.counts.clear();
+        for entry in &digest.entries {
+            let tally = pipeline::tally_of(store, &entry.paper)?;
+            if !tally.is_empty() {
+                let number = entry.number;
+                errata.counts.push(Count { number, tally });
+            }
         }
+        message.amend(&errata.additions(self.lang, self.view().zone, Detail::Values, true));
         Ok(message)
     }
 
@@ -495,24 +505,33 @@ impl Asked<'_> {
     pub(super) fn schedule(&self) -> Line {
         let lang = self.lang;
         let Some(channel) = &self.channel else {
-            return plain(lang.not_a_channel(&self.place.to_string()));
+            return plain(lang.not_a_channel());
         };
-        if matches!(channel.activity, Activity::Paused { .. }) {
-            return plain(lang.paused());
+        if let Some(why) = self.silent(channel) {
+            return plain(why);
         }
         match channel.due() {
             Some(at) => {
-                let zone = channel.settings.timezone;
-                let local = at.with_timezone(&zone);
-                let at = format!(
-                    "{} {} ({})",
-                    lang.date(local.date_naive()),
-                    local.format("%H:%M"),
-                    zone.name()
-                );
+                let at = self.time(&at.with_timezone(&channel.settings.timezone));
                 vec![Span::Dim(lang.next_digest(&at))]
             }
             None => vec![Span::Dim(lang.no_schedule().to_owned())],
+        }
+    }
+
+    /// Why a channel gets nothing for now, and what ends that; `None` where it gets what is due.
+    pub(super) fn silent(&self, channel: &Channel) -> Option<String> {
+        let lang = self.lang;
+        match &channel.activity {
+            Activity::Active => None,
+            Activity::Paused { .. } => Some(lang.paused().to_owned()),
+            // It is over, and the scheduler is about to notice.
+            Activity::Snoozed { until: Some(until), .. } if *until <= self.context.now => None,
+            Activity::Snoozed { until, .. } => {
+                let until = until.map(|at| self.time(&at.with_timezone(&channel.settings.timezone)));
+                Some(lang.paused_until(until.as_deref()))
+            }
+            Activity::Absent { .. } => Some(Refused::Absent(channel.place.clone()).says(lang)),
         }
     }
 
@@ -757,14 +776,7 @@ impl Asked<'_> {
             let weekly = lang.setting_now(lang.weekly_name(), &phrase::describe(weekly, lang), how);
             blocks.push(Block::Paragraph(plain(weekly)));
         }
-        match &channel.activity {
-            Activity::Active | Activity::Absent { .. } => {}
-            Activity::Paused { .. } => blocks.push(Block::Paragraph(plain(lang.paused()))),
-            Activity::Snoozed { until, .. } => {
-                let until = until.map(|at| self.time(&at.with_timezone(&channel.settings.timezone)));
-                blocks.push(Block::Paragraph(plain(lang.paused_until(until.as_deref()))));
-            }
-        }
+        blocks.extend(self.silent(channel).map(|why| Block::Paragraph(plain(why))));
         blocks.extend(self.next_times(channel, lang));
         Message {
             running_title: String::new(),
@@ -804,7 +816,10 @@ impl Asked<'_> {
         };
         let folded = crate::text::fold(args);
         let word = folded.trim().trim_start_matches("export").trim();
-        if folded.trim() == "export" || (!word.is_empty() && super::number(word).is_none()) {
+        if folded.trim() == "export" {
+            return Ok(Answer::sentence(lang.which_format(), lang));
+        }
+        if !word.is_empty() && super::number(word).is_none() {
             let Ok(format) = word.parse::<Format>() else {
                 let names = Format::ALL.map(Format::name);
                 return Ok(Answer::sentence(lang.no_choice(&ellipsis(word, 32), &names), lang));
@@ -1027,11 +1042,15 @@ mod tests {
     }
 
     fn answered(store: &dyn Store, question: &Question) -> Answer {
-        let (topics, fresh, seal) = ([topic()], settings(), seal());
+        with_fresh(store, question, &settings())
+    }
+
+    fn with_fresh(store: &dyn Store, question: &Question, fresh: &Settings) -> Answer {
+        let (topics, seal) = ([topic()], seal());
         let context = Context {
             store,
             topics: &topics,
-            fresh: &fresh,
+            fresh,
             seal: &seal,
             now: october(11, 12),
         };
@@ -1350,6 +1369,161 @@ mod tests {
         assert!(talk(&store, HERE, &long).message.to_plain().chars().count() < 600);
     }
 
+    fn told(store: &ModelStore, place: &str, text: &str) -> String {
+        ask(store, place, text, None)
+    }
+
+    #[test]
+    fn a_pause_is_told_with_its_end_wherever_the_next_digest_would_be() {
+        let store = newsroom(Lang::En);
+        told(&store, HERE, "/pause until 2025-10-20");
+        let again = told(&store, HERE, "/pause until 2025-10-25");
+        assert!(
+            again.contains("until 25 Oct 2025") && again.contains("until 20 Oct 2025"),
+            "{again}"
+        );
+        for question in ["/topics", "/subscriptions", "/start", "/schedule", "/subscribe gpu"] {
+            let answer = told(&store, HERE, question);
+            assert!(
+                answer.contains("Digests pause until 25 Oct 2025 00:00"),
+                "{question}: {answer}"
+            );
+            assert!(!answer.contains("Next digest"), "{question}: {answer}");
+        }
+        let mut over = channel(&store, HERE);
+        let (until, since) = (Some(october(11, 11)), october(9, 9));
+        over.activity = Activity::Snoozed {
+            until,
+            since,
+            by: String::new(),
+        };
+        store.commit(vec![Write::Channel(Box::new(over))]).unwrap();
+        assert!(
+            told(&store, HERE, "/topics").contains("Next digest"),
+            "a minute late is no pause"
+        );
+    }
+
+    #[test]
+    fn where_nothing_comes_for_now_a_new_subscription_says_so() {
+        let store = newsroom(Lang::En);
+        let channel = channel(&store, HERE);
+        let (reason, since) = ("kicked".to_owned(), october(9, 9));
+        let paused = Activity::Paused { reason, since };
+        for (activity, why) in [
+            (paused, "/start makes it active again"),
+            (Activity::Absent { since }, "taken out of the configuration file"),
+        ] {
+            let channel = channel.clone();
+            let silent = Channel { activity, ..channel };
+            store.commit(vec![Write::Channel(Box::new(silent))]).unwrap();
+            let answer = told(&store, HERE, "/subscribe gpu");
+            assert!(answer.contains(why), "{answer}");
+        }
+        let nowhere = "telegram:-1001";
+        let fresh = Settings {
+            schedule: None,
+            ..settings()
+        };
+        let question = asking(nowhere, command::parse("/subscribe gpu", None).unwrap(), None);
+        let answer = with_fresh(&store, &question, &fresh).message.to_plain();
+        assert!(answer.contains("Nothing is scheduled yet"), "{answer}");
+    }
+
+    #[test]
+    fn a_topic_is_tried_followed_and_put_in_a_rules_place_by_its_name_as_by_its_id() {
+        let store = newsroom(Lang::En);
+        let there = "telegram:-1001";
+        let by_id = told(&store, there, "/subscribe test caching");
+        assert!(
+            by_id.starts_with("topic:caching\n") && by_id.contains("would have come"),
+            "{by_id}"
+        );
+        assert_eq!(told(&store, there, "/subscribe test 缓存"), by_id);
+        assert!(told(&store, there, "/subscribe pruning").contains("Now following: pruning"));
+        let swapped = told(&store, there, "/subscribe edit 1 topic:caching");
+        assert!(
+            swapped.contains("Now following: Caching instead of pruning"),
+            "{swapped}"
+        );
+        assert!(told(&store, there, "/subscribe caching").contains("Followed already: Caching"));
+        assert!(told(&store, there, "/subscriptions").contains("1. Caching topic"));
+    }
+
+    #[test]
+    fn a_topic_of_a_forum_begins_with_the_settings_of_the_group_around_it() {
+        let store = newsroom(Lang::Zh);
+        let inside = "telegram:-1005/7";
+        let question = Question {
+            parent: Some(HERE.parse().unwrap()),
+            ..asking(inside, command::parse("/subscribe gpu", None).unwrap(), None)
+        };
+        answered(&store, &question);
+        let (made, around) = (channel(&store, inside).settings, channel(&store, HERE).settings);
+        assert_eq!(made.subjects.len(), 1);
+        let subjects = around.subjects.clone();
+        assert_eq!(Settings { subjects, ..made }, around);
+    }
+
+    #[test]
+    fn a_zone_that_comes_with_a_schedule_is_told_with_what_it_replaced() {
+        let store = newsroom(Lang::En);
+        let answer = told(&store, HERE, "/schedule weekdays 9am Europe/Berlin");
+        assert!(
+            answer.contains("Time zone: Europe/Berlin (was Asia/Shanghai)") && answer.contains("(was daily at 09:00)"),
+            "{answer}"
+        );
+        let refused = told(&store, "telegram:-1001", "/schedule weekdays 9am Europe/Berlin");
+        assert_eq!(refused.matches("is no channel yet").count(), 1, "{refused}");
+    }
+
+    #[test]
+    fn a_digest_that_is_shown_again_has_its_votes() {
+        let store = newsroom(Lang::En);
+        assert!(!told(&store, HERE, "/digest 2025-10-09").contains('👍'));
+        press(&store, HERE, "u:1", Some("09-0"));
+        let again = told(&store, HERE, "/digest 2025-10-09");
+        assert_eq!(again.matches("👍 1").count(), 1, "{again}");
+    }
+
+    #[test]
+    fn why_calls_a_rule_the_nearest_only_where_it_does_not_match() {
+        let store = newsroom(Lang::En);
+        told(&store, HERE, "/subscribe weather OR blizzard");
+        let (matched, lacking) = (
+            told(&store, HERE, "/why 2510.00103"),
+            told(&store, HERE, "/why 2510.00301"),
+        );
+        assert!(
+            matched.contains("\nRule: ") && !matched.contains("nearest"),
+            "{matched}"
+        );
+        assert!(lacking.contains("The nearest rule: "), "{lacking}");
+    }
+
+    #[test]
+    fn what_was_posted_and_archived_is_known_as_posted_whatever_is_followed_today() {
+        let store = newsroom(Lang::En);
+        told(&store, HERE, "/subscribe blizzard");
+        let later = october(12, 0) + crate::pipeline::EDIT_WINDOW;
+        assert!(crate::pipeline::compact(&store, later, 99).unwrap() >= 3);
+        let answer = told(&store, HERE, "/why 2510.00201");
+        assert!(
+            answer.contains("Posted with the digest of 10 Oct 2025, number 1."),
+            "{answer}"
+        );
+        // The same digest was never posted there.
+        let there = "telegram:-1001";
+        told(&store, there, "/subscribe caching");
+        assert!(!told(&store, there, "/why 2510.00201").contains("Posted with"));
+    }
+
+    #[test]
+    fn an_export_without_a_format_is_asked_for_one() {
+        let store = newsroom(Lang::En);
+        assert_eq!(told(&store, HERE, "/saved export").trim(), Lang::En.which_format());
+    }
+
     /// Questions and answers, one below the other.
     fn dialogue(language: Lang) -> String {
         let store = newsroom(language);
@@ -1420,7 +1594,7 @@ mod tests {
         assert!(there("/digest 2025-10-09").contains("No digest was posted on 9 Oct 2025."));
         assert!(there("/paper 2510.00102").contains("Pruning Without Tears"));
         let topics = there("/topics");
-        assert!(topics.contains("not followed here") && topics.contains("place = \"discord:100000000000000001\""));
+        assert!(topics.contains("not followed here") && topics.contains(Lang::En.not_a_channel()));
     }
 
     #[test]

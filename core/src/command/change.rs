@@ -17,7 +17,7 @@ use crate::schedule::phrase::{self, ScheduleChange};
 use crate::schedule::zone;
 use crate::store::Result;
 use crate::text::fold;
-use crate::topic::TopicId;
+use crate::topic::{Topic, TopicId};
 use crate::vote::{Person, Vote};
 
 /// How many subscriptions a page of the list has: each is a row of buttons, of which Discord takes five (“Action Row”), and
@@ -116,36 +116,20 @@ impl Doing<'_> {
         self.asked.context.now
     }
 
-    /// What somebody wants to follow: a topic by its id or name, else a rule.
-    fn item(&self, typed: &str) -> std::result::Result<Item, Message> {
-        let topics = self.asked.context.topics;
-        let folded = fold(typed.trim());
-        let named = |topic: &&crate::topic::Topic| {
-            [topic.id.0.as_str(), &topic.name_zh, &topic.name_en]
-                .iter()
-                .any(|name| fold(name) == folded)
-        };
-        if let Some(topic) = topics.iter().find(named) {
-            return Ok(Item::Topic(topic.id.clone()));
-        }
-        let rule = self.asked.rule(typed)?;
-        Ok(match rule.expr() {
-            Expr::Term(Term::Topic(id)) => Item::Topic(id.clone()),
-            Expr::Term(_) | Expr::And(_) | Expr::Or(_) | Expr::Not(_) => Item::Rule(rule),
-        })
-    }
-
     fn subscribe(&self, typed: &str) -> Result<Reply> {
         let (context, lang) = (self.asked.context, self.asked.lang);
-        let item = match self.item(typed) {
+        let item = match self.asked.item(typed) {
             Ok(item) => item,
             Err(refused) => return Ok(Reply::Answer(Answer::new(refused, lang))),
         };
-        // What is typed in a topic or thread is meant for it, not for the chat around it.
+        // What is typed in a topic or thread is meant for it, not for the chat around it; it begins with that one's settings.
         let place = &self.question.place;
-        let fresh = crate::channel::Settings {
-            language: lang,
-            ..context.fresh.clone()
+        let fresh = match &self.asked.channel {
+            Some(around) => around.settings.clone(),
+            None => crate::channel::Settings {
+                language: lang,
+                ..context.fresh.clone()
+            },
         };
         let person = self.question.asker.as_deref();
         let followed = pipeline::follow(context.store, place, item.clone(), &fresh, person, self.now())?;
@@ -166,19 +150,25 @@ impl Doing<'_> {
             let next = pipeline::upcoming(&channel, self.now(), 1)
                 .first()
                 .map(|at| self.asked.time(at));
-            let next = next.unwrap_or_else(|| lang.schedule_off().to_owned());
-            blocks.push(Block::Paragraph(plain(lang.first_digest(&next))));
+            blocks.push(Block::Paragraph(plain(lang.first_digest(next.as_deref()))));
         }
-        Ok(match item {
-            Item::Rule(rule) => Reply::Needs(Need::Trial { rule, head: blocks }),
-            Item::Topic(_) | Item::Keyword(_) => Reply::Answer(Answer::new(
-                Message {
-                    running_title: String::new(),
-                    blocks,
-                },
-                lang,
-            )),
-        })
+        blocks.extend(self.asked.silent(&channel).map(|why| Block::Paragraph(plain(why))));
+        Ok(self.with_trial(&item, blocks))
+    }
+
+    /// What was said of an item, with what it would have brought.
+    fn with_trial(&self, item: &Item, head: Vec<Block>) -> Reply {
+        match item.as_rule() {
+            Some(rule) => Reply::Needs(Need::Trial { rule, head }),
+            None => {
+                let running_title = String::new();
+                let message = Message {
+                    running_title,
+                    blocks: head,
+                };
+                Reply::Answer(Answer::new(message, self.asked.lang))
+            }
+        }
     }
 
     /// The mark of what the place follows under a number of the list, or as typed.
@@ -190,7 +180,7 @@ impl Doing<'_> {
             return Some(listed.item.mark());
         }
         let folded = fold(typed.trim());
-        let typed = self.item(typed).ok();
+        let typed = self.asked.item(typed).ok();
         all.iter()
             .map(|listed| &listed.item)
             .find(|item| typed.as_ref() == Some(item) || fold(&item.text()) == folded)
@@ -200,25 +190,25 @@ impl Doing<'_> {
     fn edit(&self, number: u32, typed: &str) -> Result<Reply> {
         let (context, lang) = (self.asked.context, self.asked.lang);
         let answer = |message| Ok(Reply::Answer(Answer::new(message, lang)));
-        let rule = match self.asked.rule(typed) {
-            Ok(rule) => rule,
+        let item = match self.asked.item(typed) {
+            Ok(item) => item,
             Err(refused) => return answer(refused),
         };
         let number = number.to_string();
         let Some(mark) = self.which(&number) else {
             return answer(Message::sentence(lang.follows_no_such(&number)));
         };
-        let swapped = pipeline::revise(context.store, &self.asked.place, mark, Revision::Swap(rule.clone()))?;
+        let swapped = pipeline::revise(context.store, &self.asked.place, mark, Revision::Swap(item.clone()))?;
         let Some((_, old)) = swapped else {
             return answer(Message::sentence(lang.follows_no_such(&number)));
         };
         let head = vec![Block::Paragraph(vec![
             Span::Plain(lang.now_following().to_owned()),
-            Span::Code(rule.to_string()),
+            Span::Code(self.asked.item_name(&item)),
             Span::Plain(lang.instead_of().to_owned()),
             Span::Code(self.asked.item_name(&old)),
         ])];
-        Ok(Reply::Needs(Need::Trial { rule, head }))
+        Ok(self.with_trial(&item, head))
     }
 
     fn unsubscribe(&self, typed: &str) -> Result<Message> {
@@ -276,10 +266,15 @@ impl Doing<'_> {
             Ok(ScheduleChange::Show) => Ok(self.asked.schedule_message()),
             Ok(ScheduleChange::Off) => self.set(place, Setting::Schedule(None)),
             Ok(ScheduleChange::Posts { schedule, zone }) => {
-                if let Some(zone) = zone {
-                    self.set(place, Setting::Timezone(zone))?;
-                }
-                self.set(place, Setting::Schedule(Some(schedule)))
+                let zoned = match zone {
+                    Some(zone) => self.set(place, Setting::Timezone(zone))?.blocks.into_iter().next(),
+                    None => None,
+                };
+                let mut message = self.set(place, Setting::Schedule(Some(schedule)))?;
+                // Whatever refuses the one refuses the other.
+                let zoned = zoned.filter(|said| message.blocks.first() != Some(said));
+                message.blocks.splice(0..0, zoned);
+                Ok(message)
             }
             Ok(ScheduleChange::WeeklyOff) => self.set(place, Setting::Weekly(None)),
             Ok(ScheduleChange::Weekly { schedule, zone }) => {
@@ -414,8 +409,26 @@ impl Doing<'_> {
 }
 
 impl Asked<'_> {
+    /// What somebody means that can be followed: a topic by its id or name, else a rule.
+    pub(super) fn item(&self, typed: &str) -> std::result::Result<Item, Message> {
+        let folded = fold(typed.trim());
+        let named = |topic: &&Topic| {
+            [topic.id.0.as_str(), &topic.name_zh, &topic.name_en]
+                .iter()
+                .any(|name| fold(name) == folded)
+        };
+        if let Some(topic) = self.context.topics.iter().find(named) {
+            return Ok(Item::Topic(topic.id.clone()));
+        }
+        let rule = self.rule(typed)?;
+        Ok(match rule.expr() {
+            Expr::Term(Term::Topic(id)) => Item::Topic(id.clone()),
+            Expr::Term(_) | Expr::And(_) | Expr::Or(_) | Expr::Not(_) => Item::Rule(rule),
+        })
+    }
+
     /// What was typed, as a rule over topics that exist; else what to say of it.
-    pub(super) fn rule(&self, typed: &str) -> std::result::Result<Rule, Message> {
+    fn rule(&self, typed: &str) -> std::result::Result<Rule, Message> {
         let known: Vec<TopicId> = self.context.topics.iter().map(|topic| topic.id.clone()).collect();
         let checked = Rule::parse(typed).and_then(|(rule, _)| {
             rule.check_topics(&known)?;
@@ -435,8 +448,16 @@ impl Asked<'_> {
             Setting::Style(_) => lang.style_name(),
             Setting::WhenEmpty(_) => "",
             Setting::Pause { until, .. } => {
-                let when = until.map(|at| self.time(&at.with_timezone(&channel.settings.timezone)));
-                return lang.paused_until(when.as_deref());
+                let time = |until: &Option<DateTime<Utc>>| {
+                    until.map(|at| self.time(&at.with_timezone(&channel.settings.timezone)))
+                };
+                let now = lang.paused_until(time(until).as_deref());
+                if let Setting::Pause { until: before, .. } = was
+                    && before != until
+                {
+                    return format!("{now} {}", lang.pause_replaced(time(before).as_deref()));
+                }
+                return now;
             }
             Setting::Resume => {
                 let next = pipeline::upcoming(channel, self.context.now, 1);

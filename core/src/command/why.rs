@@ -1,14 +1,16 @@
 //! Why a paper was posted in a channel, or was not: the question that users of feed bots ask their maintainers. The answer
 //! is computed from the same records and by the same rules as the digest was, never remembered beside them.
 
+use std::collections::BTreeSet;
+
 use super::PaperQuery;
-use super::answer::Asked;
+use super::answer::{Asked, LOOK_BACK};
 use crate::channel::{Channel, Seq};
 use crate::delivery::{DeliveryId, Discard, State};
 use crate::digest::{Digest, DigestId, Entry};
 use crate::message::{self, Block, Line, Message, Span, ellipsis, plain};
 use crate::paper::{Paper, PaperId};
-use crate::rule::{self, Facts, Rule};
+use crate::rule::{self, Facts};
 use crate::store::Result;
 use crate::topic::{Hit, Matcher, Score, Topic, Verdict};
 
@@ -134,29 +136,25 @@ impl Asked<'_> {
         if !digest.subjects.rules.is_empty()
             && let Some(paper) = self.context.store.paper(&entry.paper)?
         {
-            for rule in &digest.subjects.rules {
-                if let Some(hits) = self.rule_hits(rule, &paper) {
-                    lines.push(vec![
-                        Span::Plain(lang.why_rule().to_owned()),
-                        Span::Code(rule.to_string()),
-                    ]);
-                    if !hits.is_empty() {
-                        lines.push(vec![Span::Dim(self.hits(&hits))]);
-                    }
+            let rules = &digest.subjects.rules;
+            let scores = Matcher::new(self.context.topics).score(&paper);
+            for found in rule::RuleSet::new((0..).zip(rules)).find(&facts(&paper, &scores)) {
+                let Some(rule) = usize::try_from(found.key).ok().and_then(|at| rules.get(at)) else {
+                    continue;
+                };
+                lines.push(vec![
+                    Span::Plain(lang.why_rule().to_owned()),
+                    Span::Code(rule.to_string()),
+                ]);
+                if !found.hits.is_empty() {
+                    lines.push(vec![Span::Dim(self.hits(&found.hits))]);
                 }
             }
         }
         Ok(lines)
     }
 
-    fn rule_hits(&self, rule: &Rule, paper: &Paper) -> Option<Vec<Hit>> {
-        let scores = Matcher::new(self.context.topics).score(paper);
-        let set = rule::RuleSet::new([(0, rule)]);
-        let matched = set.find(&facts(paper, &scores));
-        matched.into_iter().next().map(|found| found.hits)
-    }
-
-    /// `kv cache ×15 (title) · gpu ×1`.
+    /// `kv cache +15 (title) · gpu +1`.
     fn hits(&self, hits: &[Hit]) -> String {
         let one = |hit: &Hit| {
             let place = match hit.in_title {
@@ -283,6 +281,7 @@ impl Asked<'_> {
             return Ok(Fate::NoChannel);
         };
         let store = self.context.store;
+        let came = BTreeSet::from_iter(store.digests_of_place(&channel.place, LOOK_BACK)?);
         let mut archived = None;
         // The latest one decides: what failed before may have come with it.
         for id in store.digests_of_paper(&paper.id)?.into_iter().rev() {
@@ -314,8 +313,8 @@ impl Asked<'_> {
                         },
                     });
                 }
-                // Deliveries are archived in time; then the digest of the same subjects is the one that came here.
-                None if digest.subjects == channel.settings.subjects && digest.id.occurrence >= channel.added_at => {
+                // Deliveries are archived in time; where their messages stand is still known.
+                None if came.contains(&id) => {
                     archived.get_or_insert(Fate::Posted { digest: id, number });
                 }
                 None => {}
@@ -382,10 +381,11 @@ impl Asked<'_> {
         if let Some((key, explanation)) = rule::nearest((0..).zip(&subjects.rules), &facts)
             && let Some(rule) = usize::try_from(key).ok().and_then(|at| subjects.rules.get(at))
         {
-            lines.push(vec![
-                Span::Plain(lang.why_nearest_rule().to_owned()),
-                Span::Code(rule.to_string()),
-            ]);
+            let head = match explanation.holds() {
+                true => lang.why_rule(),
+                false => lang.why_nearest_rule(),
+            };
+            lines.push(vec![Span::Plain(head.to_owned()), Span::Code(rule.to_string())]);
             lines.extend(explanation.lines(lang));
         }
         lines

@@ -50,11 +50,6 @@ impl Lang {
         self.pick("恢复关注：", "Following again: ")
     }
 
-    /// It brings nothing until resumed.
-    pub fn now_resting(self) -> &'static str {
-        self.pick("已暂停：", "Paused: ")
-    }
-
     /// It is followed no more.
     pub fn no_longer_following(self) -> &'static str {
         self.pick("不再关注：", "No longer following: ")
@@ -179,14 +174,20 @@ impl Lang {
         self.pick("收藏", "Save")
     }
 
-    /// Where a new channel's digests come and when.
-    pub fn first_digest(self, when: &str) -> String {
-        self.pick(
-            format!("这里从现在起会收到简报，下一期：{when}。/schedule 可更改时间，/timezone 可更改时区。"),
-            format!(
-                "This place gets digests from now on; the next one: {when}. /schedule changes when, /timezone the zone."
+    /// A place gets digests from now on, and when the first one comes; `None` where nothing is scheduled.
+    pub fn first_digest(self, when: Option<&str>) -> String {
+        match when {
+            Some(when) => self.pick(
+                format!("这里从现在起会收到简报，下一期：{when}。/schedule 可更改时间，/timezone 可更改时区。"),
+                format!(
+                    "This place gets digests from now on; the next one: {when}. /schedule changes when, /timezone the zone."
+                ),
             ),
-        )
+            None => self.pick(
+                "尚未设定推送时间：用 /schedule 设定，例如 /schedule 09:00；用 /timezone 设定时区。".to_owned(),
+                "Nothing is scheduled yet: /schedule 09:00 posts a digest every morning, /timezone sets the zone.".to_owned(),
+            ),
+        }
     }
 
     /// The heading of a search's result.
@@ -205,7 +206,7 @@ impl Lang {
     /// Nothing was found.
     pub fn search_nothing(self, words: &str) -> String {
         self.pick(
-            format!("没有找到“{words}”。可少用几个词，或用 OR 连接；/help 说明写法。"),
+            format!("没有找到“{words}”。可少用几个词，或用 OR 连接。"),
             format!("Nothing was found for “{words}”. Try fewer words, or OR between them."),
         )
     }
@@ -469,7 +470,7 @@ impl Lang {
 
     /// Before the next times.
     pub fn next_times(self) -> &'static str {
-        self.pick("接下来：", "Next: ")
+        self.pick("接下来：", "Next:")
     }
 
     /// Digests pause.
@@ -486,6 +487,20 @@ impl Lang {
         }
     }
 
+    /// A pause took the place of another one.
+    pub fn pause_replaced(self, until: Option<&str>) -> String {
+        match until {
+            Some(until) => self.pick(
+                format!("（原定暂停至 {until}）"),
+                format!("(They paused until {until} before.)"),
+            ),
+            None => self.pick(
+                "（原定暂停至 /resume）".to_owned(),
+                "(They paused until /resume before.)".to_owned(),
+            ),
+        }
+    }
+
     /// They go on.
     pub fn pause_over(self, next: Option<&str>) -> String {
         match next {
@@ -495,6 +510,14 @@ impl Lang {
             ),
             None => self.pick("已恢复推送。".to_owned(), "Digests go on.".to_owned()),
         }
+    }
+
+    /// An export without its format.
+    pub fn which_format(self) -> &'static str {
+        self.pick(
+            "请说明格式：/saved export bibtex，或 ris、csl、markdown。",
+            "In which format? /saved export bibtex, ris, csl or markdown.",
+        )
     }
 
     /// A file comes with the answer.
@@ -509,5 +532,78 @@ impl Lang {
             "匿名身份没有投票和收藏；请以自己的身份操作。",
             "Anonymous people have no votes and no reading list; please do this as yourself.",
         )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::locale::tests::assert_translated;
+    use crate::pipeline::Item;
+
+    /// Every sentence of this module with stand-ins for its arguments.
+    fn sentences(lang: Lang) -> Vec<String> {
+        let items = [
+            Item::Topic(crate::topic::TopicId("t".to_owned())),
+            Item::Keyword(String::new()),
+        ];
+        let rule = Item::Rule("kv cache".parse().unwrap());
+        let kinds = items.iter().chain([&rule]).map(|item| lang.kind_of_subscription(item));
+        #[rustfmt::skip]
+        let fixed = [
+            lang.managers_only(), lang.standing_unknown(), lang.stale_button(), lang.now_following(),
+            lang.already_following(), lang.following_again(), lang.no_longer_following(), lang.instead_of(),
+            lang.subscriptions_title(), lang.follows_nothing(), lang.resting_mark(), lang.pause_button(),
+            lang.resume_button(), lang.edit_button(), lang.remove_button(), lang.why_button(), lang.similar_button(),
+            lang.save_button(), lang.search_incomplete(), lang.search_forgotten(), lang.similar_nothing(), lang.why_rule(),
+            lang.in_title(), lang.just_missed(), lang.fate_no_candidate(), lang.fate_no_channel(), lang.fate_to_come(),
+            lang.fate_before(), lang.fate_unmatched(), lang.why_nearest_rule(), lang.dropped_by_operator(),
+            lang.schedule_name(), lang.timezone_name(), lang.language_name(), lang.style_name(), lang.missed_name(),
+            lang.schedule_off(), lang.next_times(), lang.which_format(), lang.nobody(),
+        ];
+        let mut all: Vec<String> = fixed.into_iter().chain(kinds).map(str::to_owned).collect();
+        all.extend(Lang::ALL.map(|of| lang.name_of_language(of).to_owned()));
+        all.extend([Some("甲"), None].map(|when| lang.first_digest(when)));
+        all.extend([Some("甲"), None].map(|when| lang.paused_until(when)));
+        all.extend([Some("甲"), None].map(|when| lang.pause_replaced(when)));
+        all.extend([Some("甲"), None].map(|when| lang.pause_over(when)));
+        all.extend([Some(5), None].map(|threshold| lang.why_topic("甲", 3, threshold)));
+        all.extend([false, true].map(|in_title| lang.why_keyword("甲", in_title)));
+        all.extend([(0, None), (2, Some("乙"))].map(|(tries, error)| lang.fate_waiting("甲", 3, tries, error)));
+        all.extend([1, 2].map(|papers| lang.exported(papers)));
+        all.extend(["甲", "乙"].map(|was| lang.setting_changed("丙", was, "甲")));
+        all.extend([
+            lang.too_fast(20),
+            lang.follows_no_such("甲"),
+            lang.too_many_rules(200),
+            lang.edit_how(2, "甲"),
+            lang.search_title("甲"),
+            lang.search_count(12, 6, 10),
+            lang.search_nothing("甲"),
+            lang.similar_title("甲"),
+            lang.missed_by_points(3, 5),
+            lang.missed_by_cap(9),
+            lang.fate_posted("甲", 3),
+            lang.fate_failed("甲", 3, "乙"),
+            lang.fate_beyond_cap("甲"),
+            lang.why_below("甲", 3, 5),
+            lang.why_excluded_term("甲", "乙"),
+            lang.why_excluded_category("甲", "乙"),
+            lang.why_other_category("甲", "乙"),
+            lang.setting_now("甲", "乙", "丙"),
+        ]);
+        all
+    }
+
+    #[test]
+    fn every_sentence_of_the_conversation_exists_in_both_languages_and_mixes_neither() {
+        // Where one sentence goes on in another, a space is between them.
+        let trimmed = |lang| {
+            sentences(lang)
+                .iter()
+                .map(|said| said.trim().to_owned())
+                .collect::<Vec<_>>()
+        };
+        assert_translated(&trimmed(Lang::Zh), &trimmed(Lang::En));
     }
 }

@@ -46,6 +46,15 @@ impl Item {
         text::hash64(&[kind, &self.text()])
     }
 
+    /// The rule that brings the same papers; `None` for a topic or keyword that cannot be written as one.
+    pub fn as_rule(&self) -> Option<Rule> {
+        match self {
+            Self::Topic(id) => format!("topic:{id}").parse().ok(),
+            Self::Keyword(word) => format!("\"{word}\"").parse().ok(),
+            Self::Rule(rule) => Some(rule.clone()),
+        }
+    }
+
     fn put(self, into: &mut Subjects) {
         let old = std::mem::take(into);
         let (mut topics, mut keywords, mut rules) = (old.topics, old.keywords, old.rules);
@@ -184,8 +193,8 @@ pub enum Revision {
     Wake,
     /// It is followed no more.
     Drop,
-    /// Another rule is followed in its place.
-    Swap(Rule),
+    /// This is followed in its place, also where it rested.
+    Swap(Item),
 }
 
 /// Does this to what has this [`Item::mark`]. Returns the channel as it is now and the item as it was; `None` when the place
@@ -198,7 +207,7 @@ pub fn revise(store: &dyn Store, place: &Place, mark: u64, revision: Revision) -
         return Ok(None);
     };
     let found = listed(&channel).into_iter().find(|listed| listed.item.mark() == mark);
-    let Some(Listed { item, resting }) = found else {
+    let Some(Listed { item, .. }) = found else {
         return Ok(None);
     };
     let subjects = &mut channel.settings.subjects;
@@ -213,16 +222,12 @@ pub fn revise(store: &dyn Store, place: &Place, mark: u64, revision: Revision) -
         Revision::Rest => item.clone().put(&mut channel.resting),
         Revision::Wake => item.clone().put(subjects),
         Revision::Drop => {}
-        Revision::Swap(rule) => {
-            let rule = Item::Rule(rule);
-            rule.take(&mut channel.resting);
+        Revision::Swap(other) => {
+            other.take(&mut channel.resting);
             if let Some((_, who)) = called {
-                set_call(&mut channel.mentions, rule.mark(), Some(who));
+                set_call(&mut channel.mentions, other.mark(), Some(who));
             }
-            match resting {
-                true => rule.put(&mut channel.resting),
-                false => rule.put(subjects),
-            }
+            other.put(subjects);
         }
     }
     store.commit(vec![Write::Channel(Box::new(channel.clone()))])?;
@@ -266,4 +271,90 @@ fn set_call(mentions: &mut Vec<(u64, Mention)>, mark: u64, who: Option<Mention>)
     mentions.retain(|(of, _)| *of != mark);
     mentions.extend(who.map(|who| (mark, who)));
     mentions.sort();
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::fixture::{channel, news, october, paper, settings, take};
+    use super::*;
+    use crate::store::ModelStore;
+
+    const HERE: &str = "telegram:-5";
+
+    fn rule(text: &str) -> Item {
+        Item::Rule(text.parse().unwrap())
+    }
+
+    fn follows(store: &ModelStore, item: Item) -> std::result::Result<Followed, TooMany> {
+        let (place, now) = (HERE.parse().unwrap(), october(9, 12));
+        let followed = follow(store, &place, item, &settings(), Some("1001"), now).unwrap();
+        followed.map(|(_, followed)| followed)
+    }
+
+    fn revised(store: &ModelStore, item: &Item, revision: Revision) -> Option<Item> {
+        let revised = revise(store, &HERE.parse().unwrap(), item.mark(), revision).unwrap();
+        revised.map(|(now, was)| {
+            assert_eq!(now, channel(store, HERE));
+            was
+        })
+    }
+
+    /// What the place follows, `(…)` where it rests.
+    fn list(store: &ModelStore) -> Vec<String> {
+        let shown = |listed: Listed| match listed.resting {
+            true => format!("({})", listed.item.text()),
+            false => listed.item.text(),
+        };
+        listed(&channel(store, HERE)).into_iter().map(shown).collect()
+    }
+
+    #[test]
+    fn the_first_subscription_makes_a_channel_whose_first_digest_begins_with_the_latest_mailing() {
+        let store = ModelStore::new();
+        for (day, number) in [(7, 101), (8, 102)] {
+            let papers = vec![paper(number, "GPUs", "")];
+            take(&store, &day.to_string(), news(day, papers), october(day, 20));
+        }
+        assert_eq!(follows(&store, rule("gpu")), Ok(Followed::New { channel: true }));
+        let made = channel(&store, HERE);
+        assert_eq!((made.cursor, store.head()), (1, Ok(2)));
+        assert_eq!(
+            (made.next_due, made.owner.as_deref()),
+            (Some(october(10, 9)), Some("1001"))
+        );
+        assert_eq!(follows(&store, rule("tpu")), Ok(Followed::New { channel: false }));
+        assert_eq!(follows(&store, rule("gpu")), Ok(Followed::Already));
+    }
+
+    #[test]
+    fn what_rests_keeps_its_place_and_goes_on_when_it_is_followed_again_or_replaced() {
+        let store = ModelStore::new();
+        for text in ["b", "c", "a"] {
+            follows(&store, rule(text)).unwrap();
+        }
+        assert_eq!(revised(&store, &rule("b"), Revision::Rest), Some(rule("b")));
+        assert_eq!(list(&store), ["a", "(b)", "c"]);
+        assert_eq!(follows(&store, rule("b")), Ok(Followed::Again));
+        revised(&store, &rule("b"), Revision::Rest);
+        assert_eq!(revised(&store, &rule("b"), Revision::Swap(rule("c"))), Some(rule("b")));
+        assert_eq!(list(&store), ["a", "c"], "one of two that are now the same");
+        revised(&store, &rule("c"), Revision::Rest);
+        assert_eq!(revised(&store, &rule("a"), Revision::Swap(rule("c"))), Some(rule("a")));
+        assert_eq!(list(&store), ["c"], "what was just typed does not rest");
+        assert_eq!(revised(&store, &rule("c"), Revision::Drop), Some(rule("c")));
+        assert_eq!(revised(&store, &rule("c"), Revision::Drop), None);
+    }
+
+    #[test]
+    fn a_place_follows_so_much_and_no_more_and_resting_makes_no_room() {
+        let store = ModelStore::new();
+        for n in 0..MOST {
+            follows(&store, rule(&format!("word{n}"))).unwrap();
+        }
+        assert_eq!(follows(&store, rule("more")), Err(TooMany));
+        revised(&store, &rule("word7"), Revision::Rest);
+        assert_eq!(follows(&store, rule("more")), Err(TooMany));
+        assert_eq!(follows(&store, rule("word7")), Ok(Followed::Again));
+        assert_eq!(list(&store).len(), MOST);
+    }
 }

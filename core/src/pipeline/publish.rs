@@ -1194,7 +1194,7 @@ mod tests {
         let place: Place = places[2].parse().unwrap();
         let dropped = super::super::Revision::Drop;
         super::super::revise(&store, &place, Item::Topic(topic().id).mark(), dropped).unwrap();
-        let swapped = super::super::Revision::Swap("pruning".parse().unwrap());
+        let swapped = super::super::Revision::Swap(super::super::Item::Rule("pruning".parse().unwrap()));
         super::super::revise(&store, &place, Item::Rule(rule.clone()).mark(), swapped).unwrap();
         publish_due(&store, &[topic()], &render, october(11, 9)).unwrap();
         let latest = |at: usize| {

@@ -22,7 +22,8 @@ struct Table {
 }
 
 struct Known {
-    name: &'static str,
+    /// All by which it is found; the first one is what people read.
+    names: Vec<&'static str>,
     part_of: Option<Place>,
 }
 
@@ -62,7 +63,7 @@ impl Table {
             let split = |names: &'static str| names.split(';').map(str::trim).filter(|name| !name.is_empty());
             let place = Place(u16::try_from(table.places.len()).unwrap_or(u16::MAX));
             table.places.push(Known {
-                name: split(names).next().unwrap_or_default(),
+                names: split(names).collect(),
                 part_of: table.names.get(&spelt(whole)).copied(),
             });
             for name in split(names) {
@@ -101,11 +102,22 @@ impl Place {
 
     /// What it is called in English.
     pub fn name(self) -> &'static str {
-        TABLE.places.get(usize::from(self.0)).map_or("", |known| known.name)
+        self.known().and_then(|known| known.names.first()).unwrap_or(&"")
+    }
+
+    /// Under which names it stands in affiliations, those of its parts among them.
+    pub fn names(self) -> Vec<&'static str> {
+        let parts = TABLE.places.iter().filter(|known| known.part_of == Some(self));
+        let all = self.known().into_iter().chain(parts);
+        all.flat_map(|known| &known.names).copied().collect()
+    }
+
+    fn known(self) -> Option<&'static Known> {
+        TABLE.places.get(usize::from(self.0))
     }
 
     fn part_of(self) -> Option<Self> {
-        TABLE.places.get(usize::from(self.0))?.part_of
+        self.known()?.part_of
     }
 
     /// The places that an affiliation names, with those that they are part of, sorted.
@@ -147,6 +159,15 @@ mod tests {
 
     fn names(affiliation: &str) -> Vec<&'static str> {
         Place::all_in(affiliation).into_iter().map(Place::name).collect()
+    }
+
+    #[test]
+    fn a_place_has_its_names_in_both_languages_and_those_of_its_parts() {
+        let names = |name: &str| Place::named(name).unwrap().names();
+        assert_eq!(names("pku"), ["Peking University", "北京大学", "PKU", "Beida"]);
+        let academy = names("中科院");
+        assert!(academy.starts_with(&["Chinese Academy of Sciences", "中国科学院"]));
+        assert!(academy.contains(&"UCAS") && !names("UCAS").contains(&"CAS"));
     }
 
     #[test]
