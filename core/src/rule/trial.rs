@@ -239,7 +239,7 @@ mod tests {
         assert!(lines("pruning", Lang::En).ends_with("rule something out (-survey).\n"));
         assert_eq!(
             lines("diffusion", Lang::Zh),
-            "在最近2 天收到的 84 篇论文中，有 0 篇符合。\n这段时间没有一篇符合。可以少写几个条件，或用 OR 加上同义词。\n"
+            "在最近 2 天收到的 84 篇论文中，有 0 篇符合。\n这段时间没有一篇符合。可以少写几个条件，或用 OR 加上同义词。\n"
         );
     }
 }
