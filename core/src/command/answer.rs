@@ -128,12 +128,14 @@ pub fn reply(question: &Question, context: &Context<'_>) -> Result<Reply> {
         Command::Search(words) => return Ok(asked.search(words)),
         Command::Similar(query) => return asked.similar(query, reply_to),
         Command::Why(query) => asked.why(query, reply_to)?,
-        Command::Try(typed) => match asked.item(typed).map(|item| item.as_rule()) {
-            Ok(Some(rule)) => {
-                let head = Vec::new();
-                return Ok(Reply::Needs(Need::Trial { rule, head }));
-            }
-            Ok(None) => asked.topics(),
+        Command::Try(typed) => match asked.item(typed) {
+            Ok((item, name)) => match item.as_rule() {
+                Some(rule) => {
+                    let head = vec![Block::Paragraph(vec![Span::Code(name)])];
+                    return Ok(Reply::Needs(Need::Trial { rule, head }));
+                }
+                None => asked.topics(),
+            },
             Err(refused) => refused,
         },
         Command::Subscriptions => return Ok(Reply::Answer(asked.subscriptions(0))),
@@ -505,7 +507,9 @@ impl Asked<'_> {
     pub(super) fn schedule(&self) -> Line {
         let lang = self.lang;
         let Some(channel) = &self.channel else {
-            return plain(lang.not_a_channel());
+            // Its name is what the configuration file calls it by.
+            let name = Span::Dim(format!(" ({})", self.place));
+            return vec![Span::Plain(lang.not_a_channel().to_owned()), name];
         };
         if let Some(why) = self.silent(channel) {
             return plain(why);
@@ -1436,7 +1440,7 @@ mod tests {
         let there = "telegram:-1001";
         let by_id = told(&store, there, "/subscribe test caching");
         assert!(
-            by_id.starts_with("topic:caching\n") && by_id.contains("would have come"),
+            by_id.starts_with("Caching\n") && by_id.contains("would have come"),
             "{by_id}"
         );
         assert_eq!(told(&store, there, "/subscribe test 缓存"), by_id);

@@ -118,8 +118,8 @@ impl Doing<'_> {
 
     fn subscribe(&self, typed: &str) -> Result<Reply> {
         let (context, lang) = (self.asked.context, self.asked.lang);
-        let item = match self.asked.item(typed) {
-            Ok(item) => item,
+        let (item, name) = match self.asked.item(typed) {
+            Ok(meant) => meant,
             Err(refused) => return Ok(Reply::Answer(Answer::new(refused, lang))),
         };
         // What is typed in a topic or thread is meant for it, not for the chat around it; it begins with that one's settings.
@@ -142,10 +142,7 @@ impl Doing<'_> {
             Followed::Again => lang.following_again(),
             Followed::Already => lang.already_following(),
         };
-        let mut blocks = vec![Block::Paragraph(vec![
-            Span::Plain(head.to_owned()),
-            Span::Code(self.asked.item_name(&item)),
-        ])];
+        let mut blocks = vec![Block::Paragraph(vec![Span::Plain(head.to_owned()), Span::Code(name)])];
         if followed == (Followed::New { channel: true }) {
             let next = pipeline::upcoming(&channel, self.now(), 1)
                 .first()
@@ -180,7 +177,7 @@ impl Doing<'_> {
             return Some(listed.item.mark());
         }
         let folded = fold(typed.trim());
-        let typed = self.asked.item(typed).ok();
+        let typed = self.asked.item(typed).ok().map(|(item, _)| item);
         all.iter()
             .map(|listed| &listed.item)
             .find(|item| typed.as_ref() == Some(item) || fold(&item.text()) == folded)
@@ -190,8 +187,8 @@ impl Doing<'_> {
     fn edit(&self, number: u32, typed: &str) -> Result<Reply> {
         let (context, lang) = (self.asked.context, self.asked.lang);
         let answer = |message| Ok(Reply::Answer(Answer::new(message, lang)));
-        let item = match self.asked.item(typed) {
-            Ok(item) => item,
+        let (item, name) = match self.asked.item(typed) {
+            Ok(meant) => meant,
             Err(refused) => return answer(refused),
         };
         let number = number.to_string();
@@ -204,7 +201,7 @@ impl Doing<'_> {
         };
         let head = vec![Block::Paragraph(vec![
             Span::Plain(lang.now_following().to_owned()),
-            Span::Code(self.asked.item_name(&item)),
+            Span::Code(name),
             Span::Plain(lang.instead_of().to_owned()),
             Span::Code(self.asked.item_name(&old)),
         ])];
@@ -409,8 +406,9 @@ impl Doing<'_> {
 }
 
 impl Asked<'_> {
-    /// What somebody means that can be followed: a topic by its id or name, else a rule.
-    pub(super) fn item(&self, typed: &str) -> std::result::Result<Item, Message> {
+    /// What somebody means that can be followed, a topic by its id or name, else a rule; and how it is repeated to them: a
+    /// rule in the order in which it was typed.
+    pub(super) fn item(&self, typed: &str) -> std::result::Result<(Item, String), Message> {
         let folded = fold(typed.trim());
         let named = |topic: &&Topic| {
             [topic.id.0.as_str(), &topic.name_zh, &topic.name_en]
@@ -418,21 +416,25 @@ impl Asked<'_> {
                 .any(|name| fold(name) == folded)
         };
         if let Some(topic) = self.context.topics.iter().find(named) {
-            return Ok(Item::Topic(topic.id.clone()));
+            return Ok((Item::Topic(topic.id.clone()), self.topic_name(topic)));
         }
-        let rule = self.rule(typed)?;
+        let (rule, typed) = self.rule(typed)?;
         Ok(match rule.expr() {
-            Expr::Term(Term::Topic(id)) => Item::Topic(id.clone()),
-            Expr::Term(_) | Expr::And(_) | Expr::Or(_) | Expr::Not(_) => Item::Rule(rule),
+            Expr::Term(Term::Topic(id)) => {
+                let topic = Item::Topic(id.clone());
+                let name = self.item_name(&topic);
+                (topic, name)
+            }
+            Expr::Term(_) | Expr::And(_) | Expr::Or(_) | Expr::Not(_) => (Item::Rule(rule), typed),
         })
     }
 
     /// What was typed, as a rule over topics that exist; else what to say of it.
-    fn rule(&self, typed: &str) -> std::result::Result<Rule, Message> {
+    fn rule(&self, typed: &str) -> std::result::Result<(Rule, String), Message> {
         let known: Vec<TopicId> = self.context.topics.iter().map(|topic| topic.id.clone()).collect();
-        let checked = Rule::parse(typed).and_then(|(rule, _)| {
+        let checked = Rule::parse(typed).and_then(|(rule, tidied)| {
             rule.check_topics(&known)?;
-            Ok(rule)
+            Ok((rule, tidied))
         });
         checked.map_err(|error| lines(error.lines(self.lang)))
     }

@@ -292,7 +292,7 @@ impl Query {
     /// # Errors
     /// [`RuleError`] says where it cannot be understood, and what to type instead.
     pub fn parse(typed: &str) -> Result<Self, RuleError> {
-        let expr = parse(typed, Dialect::Query)?.sorted();
+        let expr = parse(typed, Dialect::Query)?;
         let text = canonical(&expr)?;
         let query = Self { text, expr };
         match (query.from(), query.to()) {
@@ -306,7 +306,7 @@ impl Query {
         }
     }
 
-    /// The canonical text.
+    /// As it was typed, tidied up; it reads as the same search again.
     pub fn as_str(&self) -> &str {
         &self.text
     }
@@ -1384,6 +1384,21 @@ mod tests {
             if let Ok(query) = Query::parse(&text) {
                 prop_assert_eq!(Query::parse(&query.text), Ok(query));
             }
+        }
+    }
+
+    #[test]
+    fn a_search_stays_in_the_order_in_which_it_was_typed() {
+        for (typed, tidied) in [
+            ("speculative  decoding", "speculative decoding"),
+            (
+                "-survey kv (b OR a) from:2025-09-01",
+                "-survey kv (b OR a) from:2025-09-01",
+            ),
+        ] {
+            let query = Query::parse(typed).unwrap();
+            assert_eq!(query.as_str(), tidied);
+            assert_eq!(Query::parse(query.as_str()), Ok(query));
         }
     }
 }

@@ -295,8 +295,8 @@ pub(super) fn trial_count(lang: Lang, matched: usize, papers: usize, days: usize
         lang.pick(format!("，约每天 {per_day} 篇"), format!(", about {per_day} a day"))
     };
     let days = match days {
-        1 => lang.pick("1 天".to_owned(), "1 day".to_owned()),
-        days => lang.pick(format!("{days} 天"), format!("{days} days")),
+        1 => lang.pick(" 1 天".to_owned(), "day".to_owned()),
+        days => lang.pick(format!(" {days} 天"), format!("{days} days")),
     };
     let papers = match papers {
         1 => lang.pick("1 篇论文".to_owned(), "1 paper".to_owned()),
