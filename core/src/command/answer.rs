@@ -687,7 +687,7 @@ impl Asked<'_> {
     /// What is followed here, a page of it with its buttons.
     pub(super) fn subscriptions(&self, page: u32) -> Answer {
         let lang = self.lang;
-        let all = self.channel.as_ref().map(|channel| pipeline::listed(channel));
+        let all = self.channel.as_ref().map(pipeline::listed);
         let all = all.unwrap_or_default();
         if all.is_empty() {
             return Answer::sentence(lang.follows_nothing(), lang);
