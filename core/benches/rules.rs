@@ -1,7 +1,7 @@
 //! What 100,000 rules cost a paper, over a real mailing where there is one beside the repository: the one pass, the same
 //! rules one by one, and the least that any one pass does: an automaton over the same phrases and the same text. Then what
 //! one rule more or less costs, and how much memory all of them take.
-#![allow(missing_docs, clippy::unwrap_used)]
+#![allow(missing_docs, clippy::print_stdout, clippy::unwrap_used)]
 
 use std::hint::black_box;
 use std::path::Path;
