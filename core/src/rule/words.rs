@@ -303,7 +303,7 @@ pub(super) fn trial_count(lang: Lang, matched: usize, papers: usize, days: usize
         papers => lang.pick(format!("{papers} 篇论文"), format!("{papers} papers")),
     };
     plain(lang.pick(
-        format!("在最近 {days}收到的 {papers}中，有 {matched} 篇符合{rate}。"),
+        format!("在最近{days}收到的 {papers}中，有 {matched} 篇符合{rate}。"),
         format!("Of the {papers} of the last {days} with papers, {matched} would have come{rate}."),
     ))
 }
