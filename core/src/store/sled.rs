@@ -296,6 +296,7 @@ impl SledStore {
     /// When the storage fails.
     pub fn measure_while(&self, go_on: &dyn Fn() -> bool) -> Result<Option<(Space, bool)>> {
         self.usable()?;
+        // Without the gate, which would hold commits up for long: an entry more or less changes no verdict.
         let Some(live) = space::live_bytes(self.db.iter(), go_on).map_err(broken)? else {
             return Ok(None);
         };
