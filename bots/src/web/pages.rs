@@ -12,7 +12,7 @@ use paperwire_core::subscription::Subjects;
 
 use super::assets::{SCRIPT, STYLE};
 use super::html::{Html, lang_of, path};
-use super::read::{ArchiveView, ChannelView, DigestLine, DigestView, PaperView, PostView, brief_for};
+use super::read::{ArchiveView, ChannelView, DigestLine, DigestView, PaperView, PostView, Silence, brief_for};
 use super::{TopicName, markup, words};
 
 /// A folded sheet with a headline: the page's icon, without a request.
@@ -137,8 +137,12 @@ impl Frame<'_> {
                 h.leaf("h1", &[], &view.name);
                 h.el("p", &[("class", "facts")], |h| {
                     h.leaf("span", &[], &self.subject(&view.subjects));
-                    if view.paused {
-                        h.leaf("span", &[("class", "warning")], words::paused(lang));
+                    if let Some(silence) = view.silence {
+                        let said = match silence {
+                            Silence::Wanted => words::pause_wanted(lang),
+                            Silence::Broken => words::paused(lang),
+                        };
+                        h.leaf("span", &[("class", "warning")], said);
                     } else if let Some(due) = view.next_due {
                         let when = words::moment(lang, due, view.zone);
                         h.leaf("span", &[], &words::next_due(lang, &when));

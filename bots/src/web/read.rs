@@ -23,6 +23,15 @@ pub(super) const PAGE: usize = 20;
 /// How many of the latest digests are searched for a paper; there is no index from papers to digests.
 const SEARCHED: usize = 40;
 
+/// Why nothing is posted in a channel.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Silence {
+    /// Its people want a pause.
+    Wanted,
+    /// It could not be written to, or the configuration does not have it any more.
+    Broken,
+}
+
 /// A channel of the page.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct ChannelView {
@@ -31,7 +40,7 @@ pub(super) struct ChannelView {
     pub zone: Tz,
     pub subjects: Subjects,
     pub next_due: Option<DateTime<Utc>>,
-    pub paused: bool,
+    pub silence: Option<Silence>,
     /// Oldest first.
     pub posts: Vec<PostView>,
     /// Whether there are older ones.
@@ -141,7 +150,11 @@ pub(super) fn channel(store: &dyn Store, place: &Place) -> Result<Option<Channel
         zone: settings.timezone,
         subjects: settings.subjects,
         next_due,
-        paused: activity != Activity::Active,
+        silence: match activity {
+            Activity::Active => None,
+            Activity::Snoozed { .. } => Some(Silence::Wanted),
+            Activity::Paused { .. } | Activity::Absent { .. } => Some(Silence::Broken),
+        },
         posts,
         more,
     }))

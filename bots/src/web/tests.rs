@@ -604,6 +604,38 @@ async fn a_channel_shows_what_was_sent_newest_last_and_nothing_that_was_not() {
 }
 
 #[tokio::test]
+async fn a_silent_channel_says_what_ends_its_silence() {
+    let since = noon(9);
+    let wanted = Activity::Snoozed {
+        until: None,
+        since,
+        by: "1001".to_owned(),
+    };
+    let broken = Activity::Paused {
+        reason: "gone".to_owned(),
+        since,
+    };
+    for (activity, ends) in [
+        (wanted, Some("/resume")),
+        (broken, Some("/start")),
+        (Activity::Active, None),
+    ] {
+        let mut shelf = shelf();
+        shelf
+            .channels
+            .iter_mut()
+            .for_each(|channel| channel.activity = activity.clone());
+        let (_, _, html) = page_over(shelf).get("/c/lobby?lang=en").await;
+        let warning = html
+            .split("class=\"warning\"")
+            .nth(1)
+            .and_then(|rest| rest.split('<').next());
+        assert_eq!(warning.is_some(), ends.is_some(), "{html}");
+        assert!(ends.is_none_or(|ends| warning.is_some_and(|said| said.contains(ends))));
+    }
+}
+
+#[tokio::test]
 async fn a_damaged_rendering_costs_its_own_post_only() {
     let mut damaged = shelf();
     damaged.parts.remove(0);

@@ -65,6 +65,7 @@ words! {
          from a digest in the archive.";
     not_found_page: "请检查地址，或从首页、往期开始。", "Check the address, or start from the home page or the archive.";
     paper: "论文", "Paper";
+    pause_wanted: "推送已暂停。输入 /resume 可恢复。", "Digests pause here. Type /resume to end that.";
     paused: "此频道已暂停。输入 /start 可恢复。", "This channel is paused. Type /start to get digests again.";
     pdf: "PDF", "PDF";
     post_damaged: "这一期无法显示：它的记录已损坏。可在往期中打开它。",
