@@ -35,7 +35,7 @@ pub use self::settings::{Changed, Refused, Setting, change, upcoming};
 pub use self::tally::{PAUSE, SHOWN_FOR, Tallied, tally};
 
 /// A damaged record as one that is not there: it is set aside, and whatever else the stage does goes on.
-fn readable<T>(read: Result<Option<T>>) -> Result<Option<T>> {
+pub(crate) fn readable<T>(read: Result<Option<T>>) -> Result<Option<T>> {
     match read {
         Err(StoreError::Damaged { .. }) => Ok(None),
         Ok(_) | Err(StoreError::Broken(_)) => read,

@@ -15,10 +15,10 @@ use crate::export::{Format, export};
 use crate::locale::Lang;
 use crate::message::{self, Block, Line, Message, Span, ellipsis, plain};
 use crate::paper::{Paper, PaperId};
-use crate::pipeline::{self, Item, Refused};
+use crate::pipeline::{self, Item, Refused, readable};
 use crate::rule::{self, Query, Rule};
 use crate::schedule::phrase;
-use crate::store::{Result, Store, StoreError};
+use crate::store::{Result, Store};
 use crate::topic::{Matcher, Topic, TopicId};
 use crate::vote::{Person, saved_page, top_page};
 
@@ -216,14 +216,6 @@ pub fn tried(question: &Question, context: &Context<'_>, rule: &Rule, head: Vec<
     Ok(Answer::new(message, asked.lang))
 }
 
-/// A damaged record as one that is not there.
-fn readable<T>(read: Result<Option<T>>) -> Result<Option<T>> {
-    match read {
-        Err(StoreError::Damaged { .. }) => Ok(None),
-        Ok(_) | Err(StoreError::Broken(_)) => read,
-    }
-}
-
 /// Why a command was not understood, in words.
 pub fn refusal(error: &CommandError, lang: Lang) -> String {
     match error {
@@ -260,6 +252,12 @@ impl<'a> Asked<'a> {
 }
 
 impl Asked<'_> {
+    /// Who asks; `None` where the platform does not say.
+    pub(super) fn person(&self) -> Option<Person> {
+        let asker = self.question.asker.as_deref()?;
+        Person::new(self.question.place.platform(), asker).ok()
+    }
+
     pub(super) fn zone(&self) -> Tz {
         self.channel
             .as_ref()
@@ -813,9 +811,7 @@ impl Asked<'_> {
     fn saved(&self, args: &str) -> Result<Answer> {
         let lang = self.lang;
         let (store, zone) = (self.context.store, self.zone());
-        let asker = self.question.asker.as_deref();
-        let person = asker.and_then(|asker| Person::new(self.question.place.platform(), asker).ok());
-        let Some(person) = person else {
+        let Some(person) = self.person() else {
             return Ok(Answer::sentence(lang.nobody(), lang));
         };
         let folded = crate::text::fold(args);

@@ -18,7 +18,7 @@ use crate::schedule::zone;
 use crate::store::Result;
 use crate::text::fold;
 use crate::topic::{Topic, TopicId};
-use crate::vote::{Person, Vote};
+use crate::vote::Vote;
 
 /// How many subscriptions a page of the list has: each is a row of buttons, of which Discord takes five (“Action Row”), and
 /// one more turns the pages.
@@ -333,14 +333,9 @@ impl Doing<'_> {
         Ok(Reply::Answer(Answer::new(self.asked.start(), self.asked.lang)))
     }
 
-    fn person(&self) -> Option<Person> {
-        let asker = self.question.asker.as_deref()?;
-        Person::new(self.question.place.platform(), asker).ok()
-    }
-
     fn save(&self, paper: &PaperId) -> Result<Message> {
         let lang = self.asked.lang;
-        let Some(person) = self.person() else {
+        let Some(person) = self.asked.person() else {
             return Ok(Message::sentence(lang.nobody()));
         };
         let saved = pipeline::save(self.asked.context.store, &person, paper, self.now())?;
@@ -349,7 +344,7 @@ impl Doing<'_> {
 
     fn vote(&self, paper: &PaperId, vote: Vote) -> Result<Message> {
         let lang = self.asked.lang;
-        let Some(person) = self.person() else {
+        let Some(person) = self.asked.person() else {
             return Ok(Message::sentence(lang.nobody()));
         };
         let voted = pipeline::vote(self.asked.context.store, &person, paper, vote, self.now())?;
@@ -448,7 +443,6 @@ impl Asked<'_> {
             Setting::Missed(_) => lang.missed_name(),
             Setting::Language(_) => lang.language_name(),
             Setting::Style(_) => lang.style_name(),
-            Setting::WhenEmpty(_) => "",
             Setting::Pause { until, .. } => {
                 let time = |until: &Option<DateTime<Utc>>| {
                     until.map(|at| self.time(&at.with_timezone(&channel.settings.timezone)))
@@ -480,7 +474,7 @@ fn value(setting: &Setting, lang: Lang) -> String {
         Setting::Missed(missed) => missed.name().to_owned(),
         Setting::Language(language) => lang.name_of_language(*language).to_owned(),
         Setting::Style(style) => style.name().to_owned(),
-        Setting::WhenEmpty(_) | Setting::Pause { .. } | Setting::Resume => String::new(),
+        Setting::Pause { .. } | Setting::Resume => String::new(),
     }
 }
 

@@ -5,7 +5,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use chrono_tz::Tz;
 
 use super::publish::woken;
-use crate::channel::{Activity, Channel, Missed, Place, Style, WhenEmpty};
+use crate::channel::{Activity, Channel, Missed, Place, Style};
 use crate::locale::Lang;
 use crate::schedule::Schedule;
 use crate::store::{Result, Store, Write};
@@ -25,8 +25,6 @@ pub enum Setting {
     Language(Lang),
     /// How much of each paper.
     Style(Style),
-    /// What comes on an empty day.
-    WhenEmpty(WhenEmpty),
     /// No digests for a while. What is on its way already still arrives.
     Pause {
         /// When it ends by itself; `None` is until somebody says so. Must not lie in the past.
@@ -49,7 +47,6 @@ impl Setting {
             Self::Missed(_) => Self::Missed(settings.missed),
             Self::Language(_) => Self::Language(settings.language),
             Self::Style(_) => Self::Style(settings.style),
-            Self::WhenEmpty(_) => Self::WhenEmpty(settings.when_empty),
             Self::Pause { .. } | Self::Resume => match &channel.activity {
                 Activity::Snoozed { until, by, .. } => Self::Pause {
                     until: *until,
@@ -149,10 +146,6 @@ fn changed(store: &dyn Store, mut channel: Channel, setting: Setting, now: DateT
         }
         Setting::Style(style) => {
             channel.settings.style = style;
-            Ok(channel)
-        }
-        Setting::WhenEmpty(when_empty) => {
-            channel.settings.when_empty = when_empty;
             Ok(channel)
         }
         Setting::Pause { until, by } => {
@@ -282,7 +275,6 @@ mod tests {
             Setting::Missed(Missed::Replay),
             Setting::Language(Lang::Zh),
             Setting::Style(Style::Full),
-            Setting::WhenEmpty(WhenEmpty::Silent),
         ] {
             let changed = done(&store, setting.clone(), october(9, 15));
             assert!(changed.was != setting && changed.is == setting, "{changed:?}");
