@@ -920,8 +920,16 @@ fn convert(file: &Path, to: ConvertTo) -> anyhow::Result<String> {
             .map(|i| i.paper)
             .collect();
         let title = match parsed.source {
-            SourceKind::ArxivMail => "arXiv 新论文",
+            SourceKind::ArxivMail | SourceKind::ArxivApi | SourceKind::ArxivRss | SourceKind::ArxivOai => {
+                "arXiv 新论文"
+            }
             SourceKind::Report => "论文分析报告",
+            SourceKind::HuggingFace
+            | SourceKind::Feed
+            | SourceKind::Jsonl
+            | SourceKind::ArxivHtml
+            | SourceKind::Grobid
+            | SourceKind::OpenAlex => "新论文",
         };
         let report = Report::new(title, &generated, papers.iter().map(entry_of).collect());
         Converted {

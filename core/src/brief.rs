@@ -12,8 +12,7 @@ use crate::text;
 /// The longest extractive brief, in characters (Unicode scalar values).
 pub const EXTRACT_CHARS: usize = 280;
 
-/// Where a brief comes from. A writer that uses a language model becomes a third origin here; [`compose`] is where it
-/// would be asked first.
+/// Where a brief comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Origin {
@@ -21,6 +20,8 @@ pub enum Origin {
     Imported,
     /// Sentences or clauses of the abstract, word for word.
     Extracted,
+    /// Written by a language model from title, abstract and institutions.
+    Model,
 }
 
 /// A one-sentence summary in one language.
@@ -758,15 +759,18 @@ fn shorten(text: &str, limit: usize) -> String {
         .unwrap_or_else(|| text.chars().take(limit).collect())
 }
 
-/// The brief of `paper` for a reader of `lang`: an imported one in that language that passes the [`gate`], else an
-/// extract of the abstract (in the abstract's own language), else nothing.
+/// The brief of `paper` for a reader of `lang`: one in that language that passes the [`gate`], a model's before an imported
+/// one, else an extract of the abstract (in the abstract's own language), else nothing.
 pub fn compose(paper: &Paper, lang: Lang) -> Option<Brief> {
-    let imported = paper.briefs.iter().find(|brief| {
-        brief.lang == lang
-            && brief.origin == Origin::Imported
-            && gate(&brief.text, paper.title(), paper.abstract_text()).is_ok()
-    });
-    imported.cloned().or_else(|| {
+    let passing = |origin| {
+        paper.briefs.iter().find(|brief| {
+            brief.lang == lang
+                && brief.origin == origin
+                && gate(&brief.text, paper.title(), paper.abstract_text()).is_ok()
+        })
+    };
+    let written = passing(Origin::Model).or_else(|| passing(Origin::Imported));
+    written.cloned().or_else(|| {
         let text = extract(paper.title(), paper.abstract_text())?;
         Some(Brief {
             lang: language(&text),

@@ -466,7 +466,7 @@ impl View<'_> {
             Some(brief) => {
                 let mut line = plain(brief.text.clone());
                 match brief.origin {
-                    Origin::Imported => {}
+                    Origin::Imported | Origin::Model => {}
                     Origin::Extracted => line.push(Span::Dim(format!(" {}", self.lang.extracted_mark()))),
                 }
                 line

@@ -5,6 +5,7 @@
 
 pub mod arxiv_mail;
 pub mod report;
+pub mod request;
 
 use std::fmt;
 
@@ -21,18 +22,71 @@ pub enum SourceKind {
     ArxivMail,
     /// An analysis report in Markdown.
     Report,
+    /// arXiv's query interface.
+    ArxivApi,
+    /// arXiv's daily RSS or Atom feeds.
+    ArxivRss,
+    /// arXiv's OAI-PMH interface.
+    ArxivOai,
+    /// The daily papers of Hugging Face.
+    HuggingFace,
+    /// Any RSS, Atom or JSON feed.
+    Feed,
+    /// A file with a JSON object per line.
+    Jsonl,
+    /// A paper's page on arXiv; it tells institutions alone.
+    ArxivHtml,
+    /// A GROBID server; it tells institutions alone.
+    Grobid,
+    /// OpenAlex; it tells institutions alone.
+    OpenAlex,
 }
 
 impl SourceKind {
     /// Every kind, for parsing and for tables.
-    pub const ALL: [Self; 2] = [Self::ArxivMail, Self::Report];
+    pub const ALL: [Self; 11] = [
+        Self::ArxivMail,
+        Self::Report,
+        Self::ArxivApi,
+        Self::ArxivRss,
+        Self::ArxivOai,
+        Self::HuggingFace,
+        Self::Feed,
+        Self::Jsonl,
+        Self::ArxivHtml,
+        Self::Grobid,
+        Self::OpenAlex,
+    ];
 
     /// Whose field is better when two sources disagree: the higher number. arXiv's own metadata were typed by the
-    /// authors; a report's were read off a PDF.
+    /// authors, and its interfaces give the same ones: between them the later account wins. A report's were read off a PDF.
     pub fn authority(self) -> u8 {
         match self {
-            Self::ArxivMail => 20,
+            Self::ArxivMail | Self::ArxivApi | Self::ArxivOai => 20,
+            Self::ArxivRss => 18,
+            Self::Jsonl => 16,
+            Self::HuggingFace => 15,
+            Self::Feed => 13,
+            // Of institutions: what the paper's own page says, then what a parser reads off its PDF, then a catalogue.
+            Self::ArxivHtml => 14,
+            Self::Grobid => 12,
+            Self::OpenAlex => 11,
             Self::Report => 10,
+        }
+    }
+
+    /// Whether its windows are intervals of arXiv's submissions, so that those of one fill the gaps of another.
+    pub fn covers_arxiv(self) -> bool {
+        match self {
+            Self::ArxivMail | Self::ArxivApi | Self::ArxivOai => true,
+            Self::Report
+            | Self::ArxivRss
+            | Self::HuggingFace
+            | Self::Feed
+            | Self::Jsonl
+            | Self::ArxivHtml
+            | Self::Grobid
+            | Self::OpenAlex => false,
         }
     }
 
@@ -41,6 +95,15 @@ impl SourceKind {
         match self {
             Self::ArxivMail => "arxiv-mail",
             Self::Report => "report",
+            Self::ArxivApi => "arxiv-api",
+            Self::ArxivRss => "arxiv-rss",
+            Self::ArxivOai => "arxiv-oai",
+            Self::HuggingFace => "hugging-face",
+            Self::Feed => "feed",
+            Self::Jsonl => "jsonl",
+            Self::ArxivHtml => "arxiv-html",
+            Self::Grobid => "grobid",
+            Self::OpenAlex => "open-alex",
         }
     }
 }

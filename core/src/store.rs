@@ -205,6 +205,23 @@ fn message_number(id: &str) -> Option<u64> {
     digits.then(|| id.parse().ok()).flatten()
 }
 
+/// What a [`Write::Memo`] is about: each space has its own keys, and its owner decides what they and the values are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum MemoSpace {
+    /// What a source remembers between two requests, by its name.
+    Source,
+    /// What a language model made of a paper, by everything that decides it.
+    Brief,
+    /// What was spent on a day.
+    Spent,
+    /// Why a digest was posted or held back, by its id.
+    Decision,
+    /// Digests that are held back, by their ids.
+    Held,
+    /// Stretches that no source covers, by source and beginning.
+    Gap,
+}
+
 /// How much there is of what an operator watches.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Counts {
@@ -220,6 +237,30 @@ pub struct Counts {
     pub snoozed: u64,
     /// Channels that the configuration no longer has.
     pub absent: u64,
+}
+
+impl MemoSpace {
+    /// Every space.
+    pub const ALL: [Self; 6] = [
+        Self::Source,
+        Self::Brief,
+        Self::Spent,
+        Self::Decision,
+        Self::Held,
+        Self::Gap,
+    ];
+
+    /// Its name in a store's keys.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Source => "source",
+            Self::Brief => "brief",
+            Self::Spent => "spent",
+            Self::Decision => "decision",
+            Self::Held => "held",
+            Self::Gap => "gap",
+        }
+    }
 }
 
 impl Counts {
@@ -320,6 +361,15 @@ pub enum Write {
         platform: Platform,
         /// Its own business, version included.
         memory: String,
+    },
+    /// Puts a note under its key, or removes it.
+    Memo {
+        /// Whose.
+        space: MemoSpace,
+        /// At most 200 bytes.
+        key: String,
+        /// Its owner's business, version included; `None` removes it.
+        value: Option<String>,
     },
     /// Puts a person's vote on a paper, by both; the tally follows. It is kept under the paper's real name, to which an
     /// [`Write::Alias`] takes it along: of two from one person, the later one stays.
@@ -447,6 +497,17 @@ pub trait Store: Send + Sync {
     fn sends(&self, platform: Platform, since: DateTime<Utc>) -> Result<Vec<(String, DateTime<Utc>)>>;
     /// What the platform's limiter wanted to know after a restart.
     fn limiter_memory(&self, platform: Platform) -> Result<Option<String>>;
+    /// The note under this key.
+    fn memo(&self, space: MemoSpace, key: &str) -> Result<Option<String>> {
+        let _ = (space, key);
+        Ok(None)
+    }
+    /// The notes of a space in the order of their keys, only those behind `after` if given; at most `limit`. One that cannot
+    /// be read is left out.
+    fn memos(&self, space: MemoSpace, after: Option<&str>, limit: usize) -> Result<Vec<(String, String)>> {
+        let _ = (space, after, limit);
+        Ok(Vec::new())
+    }
     /// Deliveries that may be archived ([`Write::Archive`]) and ended before this instant, the earliest first, then by
     /// place and digest; at most `limit`.
     fn finished_before(&self, before: DateTime<Utc>, limit: usize) -> Result<Vec<DeliveryId>>;

@@ -55,6 +55,7 @@ pub(super) fn exercise(make: &mut dyn FnMut() -> Box<dyn Store>) {
         the_largest_message_ids_of_a_chat_come_from_all_its_threads,
         every_send_is_remembered_until_it_is_forgotten,
         a_limiters_memory_is_its_platforms_own,
+        notes_are_kept_by_space_and_listed_in_the_order_of_their_keys,
         what_ended_comes_earliest_first_and_dead_letters_never,
         an_archived_delivery_leaves_its_messages_and_a_sum,
         only_what_ended_is_archived,
@@ -836,6 +837,45 @@ fn a_limiters_memory_is_its_platforms_own(store: &dyn Store) {
         assert_eq!(store.limiter_memory(Platform::Discord), Ok(Some(text.to_owned())));
     }
     assert_eq!(store.limiter_memory(Platform::Telegram), Ok(None));
+}
+
+fn notes_are_kept_by_space_and_listed_in_the_order_of_their_keys(store: &dyn Store) {
+    let put = |space, key: &str, value: Option<&str>| Write::Memo {
+        space,
+        key: key.to_owned(),
+        value: value.map(str::to_owned),
+    };
+    let long = "界".repeat(20_000);
+    store
+        .commit(vec![
+            put(MemoSpace::Source, "b", Some("2")),
+            put(MemoSpace::Source, "a", Some(&long)),
+            put(MemoSpace::Source, "a\0b", Some("")),
+            put(MemoSpace::Gap, "a", Some("gap")),
+        ])
+        .unwrap();
+    let keys = |after, limit| -> Vec<String> {
+        let all = store.memos(MemoSpace::Source, after, limit).unwrap();
+        all.into_iter().map(|(key, _)| key).collect()
+    };
+    assert_eq!(store.memo(MemoSpace::Source, "a").unwrap().as_deref(), Some(&*long));
+    assert_eq!(keys(None, 9), ["a", "a\0b", "b"]);
+    assert_eq!(
+        (keys(Some("a"), 1), keys(Some("b"), 9)),
+        (vec!["a\0b".to_owned()], vec![])
+    );
+    store
+        .commit(vec![
+            put(MemoSpace::Source, "a", None),
+            put(MemoSpace::Gap, "a", Some("now")),
+        ])
+        .unwrap();
+    assert_eq!(store.memo(MemoSpace::Source, "a"), Ok(None));
+    assert_eq!(
+        store.memos(MemoSpace::Gap, None, 9).unwrap(),
+        [("a".to_owned(), "now".to_owned())]
+    );
+    assert_eq!(keys(None, 9), ["a\0b", "b"]);
 }
 
 fn what_ended_comes_earliest_first_and_dead_letters_never(store: &dyn Store) {

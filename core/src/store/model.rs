@@ -9,7 +9,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use chrono::{DateTime, Utc};
 
-use super::{ContentRecord, DigestSummary, IntakeRecord, MatchRecord, Result, Store, WindowRecord, Write};
+use super::{ContentRecord, DigestSummary, IntakeRecord, MatchRecord, MemoSpace, Result, Store, WindowRecord, Write};
 use crate::channel::{Channel, Place, Platform, Seq};
 use crate::delivery::{self, Delivery, DeliveryId};
 use crate::digest::{Digest, DigestId, RenderingId};
@@ -47,6 +47,7 @@ struct State {
     summaries: BTreeMap<DigestId, DigestSummary>,
     sends: Vec<(Platform, DateTime<Utc>, String)>,
     limiters: BTreeMap<Platform, String>,
+    memos: BTreeMap<(MemoSpace, String), String>,
     votes: BTreeMap<(PaperId, Person), Ballot>,
     saves: BTreeMap<(PaperId, Person), DateTime<Utc>>,
     outdated: BTreeMap<DigestId, DateTime<Utc>>,
@@ -237,6 +238,10 @@ impl State {
             Write::LimiterMemory { platform, memory } => {
                 self.limiters.insert(platform, memory);
             }
+            Write::Memo { space, key, value } => match value {
+                Some(value) => drop(self.memos.insert((space, key), value)),
+                None => drop(self.memos.remove(&(space, key))),
+            },
             Write::Vote {
                 person,
                 paper,
@@ -481,6 +486,20 @@ impl Store for ModelStore {
 
     fn limiter_memory(&self, platform: Platform) -> Result<Option<String>> {
         Ok(self.state().limiters.get(&platform).cloned())
+    }
+
+    fn memo(&self, space: MemoSpace, key: &str) -> Result<Option<String>> {
+        Ok(self.state().memos.get(&(space, key.to_owned())).cloned())
+    }
+
+    fn memos(&self, space: MemoSpace, after: Option<&str>, limit: usize) -> Result<Vec<(String, String)>> {
+        let state = self.state();
+        let of_space = state.memos.iter().filter(|((of, _), _)| *of == space);
+        let behind = of_space.filter(|((_, key), _)| after.is_none_or(|after| key.as_str() > after));
+        Ok(behind
+            .take(limit)
+            .map(|((_, key), value)| (key.clone(), value.clone()))
+            .collect())
     }
 
     fn finished_before(&self, before: DateTime<Utc>, limit: usize) -> Result<Vec<DeliveryId>> {

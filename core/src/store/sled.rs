@@ -34,6 +34,7 @@
 //! | `x` since (latest first), place, digest, revision | | `dead_letters` |
 //! | `y` platform | text | memory of limiters |
 //! | `z` place, digest, revision | bytes of a delivery that cannot be read | `set_aside` |
+//! | `M` space, key | text | `memo`, `memos` |
 //! | `V` paper, person | **vote** | |
 //! | `T` paper | **tally** | |
 //! | `K` paper, person | **saved** | |
@@ -85,7 +86,8 @@ use super::layered::Layered;
 use super::record::{self, PaperRecord, Record};
 use super::space::{self, Compaction, Space, Step};
 use super::{
-    ContentRecord, Counts, DigestSummary, IntakeRecord, MatchRecord, Result, Store, StoreError, WindowRecord, Write,
+    ContentRecord, Counts, DigestSummary, IntakeRecord, MatchRecord, MemoSpace, Result, Store, StoreError,
+    WindowRecord, Write,
 };
 use crate::channel::{Channel, Place, Platform, Seq};
 use crate::delivery::{Delivery, DeliveryId, Doubt, State};
@@ -355,6 +357,14 @@ impl SledStore {
         let first = get(key)?;
         first
             .map(|first| Ok(joined(key, &first, get)?.into_owned()))
+            .transpose()
+    }
+
+    /// A value that is text.
+    fn text_at(&self, key: &[u8]) -> Result<Option<String>> {
+        let found = self.whole(key)?;
+        found
+            .map(|bytes| String::from_utf8(bytes).map_err(|_| damaged(key, NO_TEXT.to_owned())))
             .transpose()
     }
 
@@ -862,11 +872,36 @@ impl Store for SledStore {
 
     fn limiter_memory(&self, platform: Platform) -> Result<Option<String>> {
         let _gate = self.reading()?;
-        let key = Key::new(b'y').text(platform.name());
-        let found = self.whole(key.bytes())?;
-        found
-            .map(|bytes| String::from_utf8(bytes).map_err(|_| damaged(key.bytes(), NO_TEXT.to_owned())))
-            .transpose()
+        self.text_at(Key::new(b'y').text(platform.name()).bytes())
+    }
+
+    fn memo(&self, space: MemoSpace, key: &str) -> Result<Option<String>> {
+        let _gate = self.reading()?;
+        self.text_at(Key::new(b'M').text(space.name()).text(key).bytes())
+    }
+
+    fn memos(&self, space: MemoSpace, after: Option<&str>, limit: usize) -> Result<Vec<(String, String)>> {
+        let _gate = self.reading()?;
+        let table = Key::new(b'M').text(space.name());
+        let from = after.map_or_else(|| table.clone(), |after| table.clone().text(after));
+        let mut found = Vec::new();
+        for key in self.db.range(from.bytes()..table.clone().end().as_slice()).keys() {
+            if found.len() == limit {
+                break;
+            }
+            let key = key.map_err(broken)?;
+            let name = Reader(key.get(table.0.len()..).unwrap_or_default()).text();
+            let name = name.ok_or_else(|| bad_key(&key))?;
+            if after == Some(name.as_str()) {
+                continue;
+            }
+            match self.text_at(&key) {
+                Ok(Some(value)) => found.push((name, value)),
+                Ok(None) | Err(StoreError::Damaged { .. }) => {}
+                Err(error @ StoreError::Broken(_)) => return Err(error),
+            }
+        }
+        Ok(found)
     }
 
     fn finished_before(&self, before: DateTime<Utc>, limit: usize) -> Result<Vec<DeliveryId>> {
@@ -1277,6 +1312,14 @@ impl<'a> Draft<'a> {
                 let key = Key::new(b'y').text(platform.name());
                 self.remove_record(key.bytes().to_vec())?;
                 self.put_bytes(key, memory.as_bytes())
+            }
+            Write::Memo { space, key, value } => {
+                let key = Key::new(b'M').text(space.name()).text(&key);
+                self.remove_record(key.bytes().to_vec())?;
+                match value {
+                    Some(value) => self.put_bytes(key, value.as_bytes()),
+                    None => Ok(()),
+                }
             }
             Write::Vote {
                 person,
@@ -1933,6 +1976,7 @@ fn readable_key(key: &[u8]) -> String {
                 format!("window {source} {} – {}", from.to_rfc3339(), to.to_rfc3339())
             }
             b'y' => format!("limiter memory {}", r.text()?),
+            b'M' => format!("note {} {}", r.text()?, r.text()?),
             b'E' => format!("errata of digest {}", r.digest()?),
             b'V' => format!("vote on {} by {}", r.text()?, r.text()?),
             b'T' => format!("tally of {}", r.text()?),
