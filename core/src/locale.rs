@@ -199,13 +199,13 @@ impl Lang {
             crate::source::SourceKind::Report => self.pick("分析报告", "analysis report"),
             crate::source::SourceKind::ArxivApi => self.pick("arXiv 接口", "arXiv API"),
             crate::source::SourceKind::ArxivRss => self.pick("arXiv 订阅源", "arXiv feed"),
-            crate::source::SourceKind::ArxivOai => self.pick("arXiv OAI-PMH", "arXiv OAI-PMH"),
+            crate::source::SourceKind::ArxivOai => self.pick("arXiv OAI-PMH 接口", "arXiv OAI-PMH"),
             crate::source::SourceKind::HuggingFace => self.pick("Hugging Face 每日论文", "Hugging Face daily papers"),
             crate::source::SourceKind::Feed => self.pick("订阅源", "feed"),
             crate::source::SourceKind::Jsonl => self.pick("JSONL 文件", "JSONL file"),
             crate::source::SourceKind::ArxivHtml => self.pick("arXiv 论文网页", "paper's page on arXiv"),
-            crate::source::SourceKind::Grobid => self.pick("GROBID", "GROBID"),
-            crate::source::SourceKind::OpenAlex => self.pick("OpenAlex", "OpenAlex"),
+            crate::source::SourceKind::Grobid => self.pick("GROBID 服务", "GROBID server"),
+            crate::source::SourceKind::OpenAlex => self.pick("OpenAlex 目录", "OpenAlex catalogue"),
         }
     }
 

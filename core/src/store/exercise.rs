@@ -4,7 +4,7 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use super::{ContentRecord, DigestSummary, IntakeRecord, MatchRecord, Store, WindowRecord, Write};
+use super::{ContentRecord, DigestSummary, IntakeRecord, MatchRecord, MemoSpace, Store, WindowRecord, Write};
 use crate::channel::{Activity, Channel, Missed, Place, Platform, Seq, Settings, Style, WhenEmpty};
 use crate::delivery::{Delivery, DeliveryId, Discard, State};
 use crate::digest::{Digest, DigestId, Entry, RenderingId};
@@ -23,7 +23,7 @@ use crate::vote::{Person, Saved, Tally, Vote};
 /// # Panics
 /// When a promise is broken; the function in the backtrace is the promise.
 pub(super) fn exercise(make: &mut dyn FnMut() -> Box<dyn Store>) {
-    let checks: [fn(&dyn Store); 43] = [
+    let checks: [fn(&dyn Store); 44] = [
         an_empty_store_answers_everything_with_nothing,
         a_commit_is_visible_to_the_next_read_and_sync_may_be_called_at_any_time,
         later_writes_of_a_commit_see_the_earlier_ones,
