@@ -623,7 +623,22 @@ pub(crate) mod tests {
         "fri", "weekdays", "am", "kv", "cache", "survey", "Asia", "Shanghai",
     ];
     /// Names, also of what a paper has.
-    const NAMES: &[&str] = &["arXiv", "Discord", "DOI", "Paperwire", "Telegram", "UTC", "v"];
+    const NAMES: &[&str] = &[
+        "arXiv",
+        "Discord",
+        "DOI",
+        "Face",
+        "GROBID",
+        "Hugging",
+        "JSONL",
+        "OAI",
+        "OpenAlex",
+        "Paperwire",
+        "PMH",
+        "Telegram",
+        "UTC",
+        "v",
+    ];
 
     /// That each sentence exists in both languages, that the Chinese one has no English words beside names and what is
     /// typed, and the English one no Chinese. 甲乙丙 stand for what is inserted.

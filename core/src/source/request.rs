@@ -2,7 +2,58 @@
 
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
+
+use super::{Parsed, SourceKind, Window};
+
+/// A source that asks by itself: a machine without hands. Whoever runs it asks for what is [`Source::next`], fetches it, and
+/// hands the answer to [`Source::take`]; one request at a time.
+pub trait Source: Send {
+    /// What it is called in the configuration, the log and the ledger of its failures: `arxiv-api`, `feed:https://…`.
+    fn name(&self) -> &str;
+    /// Which kind it is.
+    fn kind(&self) -> SourceKind;
+    /// What it wants done at `now`. `ledger` are the windows of all sources, in any order.
+    fn next(&mut self, ledger: &[Window], now: DateTime<Utc>) -> Next;
+    /// Takes the answer to the request that [`Source::next`] asked for last.
+    fn take(&mut self, fetched: Fetched, now: DateTime<Utc>) -> Taken;
+    /// What it wants to know after a restart (an `ETag`, a new address), version included; `None` for nothing.
+    fn memory(&self) -> Option<String> {
+        None
+    }
+}
+
+/// What a source wants done.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Next {
+    /// This fetched, at once.
+    Fetch(Request),
+    /// Nothing until then.
+    Wait(DateTime<Utc>),
+    /// Nothing ever again; a sentence for people why.
+    Ended(String),
+}
+
+/// What an answer meant.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Taken {
+    /// There is more to fetch before it is whole: ask [`Source::next`] again.
+    More,
+    /// Something to take in, whole: what `accept` wants.
+    Whole {
+        /// Papers and window.
+        parsed: Parsed,
+        /// For people: `arXiv API 2025-10-08 18:00 – 2025-10-09 18:00`.
+        name: String,
+        /// The bytes that it was made from, for telling whether exactly they came before.
+        bytes: Vec<u8>,
+    },
+    /// Nothing new.
+    Nothing,
+    /// It failed, and is tried again when [`Source::next`] says; a sentence for people that names what and what to do.
+    Failed(String),
+}
 
 /// One GET that a source wants sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
