@@ -22,6 +22,7 @@ use paperwire_core::channel::{Missed, Place, Platform, Settings, Style, WhenEmpt
 use paperwire_core::delivery::UncertainPolicy;
 use paperwire_core::locale::Lang;
 use paperwire_core::schedule::Schedule;
+use paperwire_core::source::SourceKind;
 use paperwire_core::subscription::Subjects;
 use paperwire_core::topic::Topic;
 use secrecy::SecretString;
@@ -47,6 +48,12 @@ pub struct Config {
     pub web: Web,
     /// Whom the bot serves.
     pub access: Access,
+    /// Who looks after the program.
+    pub operator: Operator,
+    /// Where institutions come from that a paper's source does not tell.
+    pub institutions: Institutions,
+    /// Where papers come from by themselves; no two are of the same kind and address.
+    pub sources: Vec<SourceConfig>,
     /// What a channel gets that does not choose.
     pub defaults: Defaults,
     /// The channels of the file.
@@ -123,6 +130,41 @@ pub struct Access {
     pub deny: Vec<Place>,
     /// How many questions and presses of one person it answers in a minute.
     pub questions_per_minute: u32,
+}
+
+/// `[operator]`: who looks after the program.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Operator {
+    /// Where it says what somebody should look at: gaps, sources that fail, digests that are held back; `None` leaves that
+    /// to the log and to `doctor`.
+    pub place: Option<Place>,
+    /// In which language.
+    pub language: Lang,
+}
+
+/// `[institutions]`: where institutions come from; each is an address without a slash at its end, or `None` where it is not
+/// asked.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Institutions {
+    /// arXiv's HTML pages of papers.
+    pub arxiv_html: Option<String>,
+    /// A GROBID server.
+    pub grobid: Option<String>,
+    /// OpenAlex.
+    pub openalex: Option<String>,
+}
+
+/// A `[[source]]`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SourceConfig {
+    /// Which kind.
+    pub kind: SourceKind,
+    /// Where it is; of arXiv's and Hugging Face's without a slash at its end. It may hold a key.
+    pub url: String,
+    /// arXiv's categories, `cs.*` for a whole archive; empty for other kinds.
+    pub categories: Vec<String>,
+    /// How many days of a gap it fills.
+    pub days: u32,
 }
 
 /// `[defaults]`: what a channel gets that does not choose.
@@ -351,6 +393,17 @@ mod tests {
             .join("\n")
     }
 
+    const SOURCES: &str = r#"
+[[source]]
+kind = "arxiv-api"
+categories = ["cs.LG", "cs.*", "quant-ph"]
+url = "http://127.0.0.1:9/api/query/"
+[[source]]
+kind = "feed"
+url = "https://example.org/feed.xml?a=1"
+days = 3
+"#;
+
     const LOBBY: &str = "[[channel]]\nplace = \"web:lobby\"\ntopics = [\"inference\"]\n";
 
     #[test]
@@ -408,7 +461,7 @@ mod tests {
         let given = strip("#", settings);
         assert_eq!(
             given.lines().zip(settings.lines()).filter(|(a, b)| a != b).count(),
-            32,
+            37,
             "{given}"
         );
         assert_eq!(effective(&parse(&given)), effective(&parse(LOBBY)));
@@ -761,9 +814,12 @@ PAPERWIRE_TELEGRAM_TOKEN: unknown variable; did you mean PAPERWIRE_TELEGRAM__TOK
 
     #[test]
     fn what_is_shown_says_where_it_came_from_and_is_a_configuration_itself() {
-        let text = format!("{LOBBY}\n[[topic]]\nid = \"t\"\ntiers = [{{ weight = 2, terms = [\"\\\"a\\\"\\n\"] }}]");
+        let text =
+            format!("{LOBBY}\n[[topic]]\nid = \"t\"\ntiers = [{{ weight = 2, terms = [\"\\\"a\\\"\\n\"] }}]{SOURCES}");
         // The role has no default.
         let given = [
+            ("PAPERWIRE_INSTITUTIONS__FROM", "openalex,grobid,arxiv-html"),
+            ("PAPERWIRE_OPERATOR__PLACE", "telegram:42"),
             ("PAPERWIRE_DEFAULTS__LANGUAGE", "zh"),
             ("PAPERWIRE_DISCORD__MANAGER_ROLE", "42"),
         ];
@@ -785,6 +841,45 @@ PAPERWIRE_TELEGRAM_TOKEN: unknown variable; did you mean PAPERWIRE_TELEGRAM__TOK
             let secret = key.starts_with("token");
             assert_eq!(shown.contains(&format!("{key} = ")), !secret, "{key}");
         }
+    }
+
+    #[test]
+    fn a_source_knows_its_address_and_what_it_may_ask_for() {
+        let config = parse(&format!("{SOURCES}[[source]]\nkind = \"hugging-face\"\n"));
+        let of = |source: &SourceConfig| (source.kind.name(), source.url.clone(), source.days);
+        assert_eq!(
+            config.sources.iter().map(of).collect::<Vec<_>>(),
+            [
+                ("arxiv-api", "http://127.0.0.1:9/api/query".to_owned(), 14),
+                ("feed", "https://example.org/feed.xml?a=1".to_owned(), 3),
+                ("hugging-face", "https://huggingface.co/api/daily_papers".to_owned(), 14),
+            ]
+        );
+        let found = errors(
+            "[[source]]\nkind = \"arxiv-api\"\n[[source]]\nkind = \"arxiv-rss\"\ncategories = [\"cs.\"]\n[[source]]\nkind = \
+             \"feed\"\ncategories = [\"cs.LG\"]\n[[source]]\nkind = \"feed\"\nurl = \"file:///etc/passwd\"\n[[source]]\n\
+             [[source]]\nkind = \"hugging-face\"\n[[source]]\nkind = \"hugging-face\"\n[institutions]\nfrom = [\"pdf\"]\n",
+            &[],
+        );
+        for wrong in [
+            "1: source[0].categories: there are none",
+            "5: source[1].categories: “cs.” is no category",
+            "6: source[2].url: it is missing",
+            "8: source[2].categories: only arXiv's",
+            "11: source[3].url: this is no address",
+            "12: source[4].kind: it is missing",
+            "16: source[6].kind: there is a [[source]] of this kind",
+            "18: institutions.from: “pdf” is not possible",
+        ] {
+            assert!(found.contains(wrong), "{wrong} is not in\n{found}");
+        }
+    }
+
+    #[test]
+    fn a_key_in_a_feeds_address_is_not_shown() {
+        let config = parse("[[source]]\nkind = \"feed\"\nurl = \"https://me:pass@example.org/f?key=hush\"\n");
+        let shown = config.show();
+        assert!(shown.contains("url = \"https://example.org/f?(hidden)\""), "{shown}");
     }
 
     fn typo(word: &str, at: usize, letter: char, kind: u8) -> String {

@@ -9,6 +9,7 @@ use paperwire_core::channel::{Missed, Place, PlaceError, Style, WhenEmpty};
 use paperwire_core::delivery::UncertainPolicy;
 use paperwire_core::locale::Lang;
 use paperwire_core::schedule::Schedule;
+use paperwire_core::source::SourceKind;
 use paperwire_core::subscription::Subjects;
 use paperwire_core::topic::{Tier, Topic, TopicId};
 use secrecy::SecretString;
@@ -16,7 +17,7 @@ use url::Url;
 
 use crate::error::{ConfigError, Where, nearest, quoted};
 use crate::tree::{Node, Table, Value};
-use crate::{Access, ChannelConfig, Config, Defaults, Discord, Telegram, Web};
+use crate::{Access, ChannelConfig, Config, Defaults, Discord, Institutions, Operator, SourceConfig, Telegram, Web};
 
 static EMPTY: Table = Table::new();
 
@@ -174,6 +175,9 @@ pub(crate) fn config(
         discord: discord(&Section::sub(root, "discord", file), errors),
         web: web(&Section::sub(root, "web", file), errors),
         access: access(&Section::sub(root, "access", file), errors),
+        operator: operator(&Section::sub(root, "operator", file), errors),
+        institutions: institutions(&Section::sub(root, "institutions", file), errors),
+        sources: sources(&top, errors),
         defaults,
         channels,
         topics,
@@ -182,7 +186,7 @@ pub(crate) fn config(
 }
 
 fn telegram(section: &Section<'_>, errors: &mut Vec<ConfigError>) -> Telegram {
-    let api_url = base_url(section, "https://api.telegram.org", errors);
+    let api_url = base_url(section, "api_url", "https://api.telegram.org", errors);
     if api_url.split('/').skip(3).any(|part| part.starts_with("bot")) {
         errors.push(section.error(
             "api_url",
@@ -205,7 +209,7 @@ fn telegram(section: &Section<'_>, errors: &mut Vec<ConfigError>) -> Telegram {
 }
 
 fn discord(section: &Section<'_>, errors: &mut Vec<ConfigError>) -> Discord {
-    let given = base_url(section, "https://discord.com", errors);
+    let given = base_url(section, "api_url", "https://discord.com", errors);
     let api_url = ["/api/v10", "/api"]
         .iter()
         .find_map(|end| given.strip_suffix(end))
@@ -284,6 +288,161 @@ fn access(section: &Section<'_>, errors: &mut Vec<ConfigError>) -> Access {
         deny: places("deny"),
         questions_per_minute: section.whole("questions_per_minute", 20),
     }
+}
+
+fn operator(section: &Section<'_>, errors: &mut Vec<ConfigError>) -> Operator {
+    let place = section.text("place").and_then(|text| {
+        let place = Place::from_str(text);
+        let place = place.map_err(|error| errors.push(section.error("place", error.to_string(), "")));
+        place.ok()
+    });
+    Operator {
+        place,
+        language: language(section).unwrap_or(Lang::En),
+    }
+}
+
+fn institutions(section: &Section<'_>, errors: &mut Vec<ConfigError>) -> Institutions {
+    const KINDS: [&str; 3] = ["arxiv-html", "grobid", "openalex"];
+    let from = section.words("from");
+    for (at, kind) in from {
+        if !KINDS.contains(&kind.as_str()) {
+            errors.push(section.error_at(
+                at,
+                "from",
+                format!("{} is not possible", quoted(kind)),
+                format!("possible are {}", KINDS.join(", ")),
+            ));
+        }
+    }
+    let mut url = |kind: &str, key: &str, default: &str| {
+        let url = base_url(section, key, default, errors);
+        from.iter().any(|(_, wanted)| wanted == kind).then_some(url)
+    };
+    Institutions {
+        arxiv_html: url("arxiv-html", "arxiv_html_url", "https://arxiv.org/html"),
+        grobid: url("grobid", "grobid_url", "http://127.0.0.1:8070"),
+        openalex: url("openalex", "openalex_url", "https://api.openalex.org"),
+    }
+}
+
+/// A source's kind by its name in the file, with the address where it usually is; a feed and a file of one's own are
+/// everywhere.
+fn source_kind(name: &str) -> Option<(SourceKind, &'static str)> {
+    Some(match name {
+        "arxiv-api" => (SourceKind::ArxivApi, "https://export.arxiv.org/api/query"),
+        "arxiv-rss" => (SourceKind::ArxivRss, "https://rss.arxiv.org"),
+        "arxiv-oai" => (SourceKind::ArxivOai, "https://oaipmh.arxiv.org/oai"),
+        "hugging-face" => (SourceKind::HuggingFace, "https://huggingface.co/api/daily_papers"),
+        "feed" => (SourceKind::Feed, ""),
+        "jsonl" => (SourceKind::Jsonl, ""),
+        _ => return None,
+    })
+}
+
+fn sources(top: &Section<'_>, errors: &mut Vec<ConfigError>) -> Vec<SourceConfig> {
+    let mut sources: Vec<SourceConfig> = Vec::new();
+    for section in top.each("source") {
+        let Some((kind, default)) = section.text("kind").and_then(source_kind) else {
+            if !section.has("kind") {
+                errors.push(section.error(
+                    "kind",
+                    "it is missing",
+                    "say which: \"arxiv-api\" takes in what arXiv announces in your categories",
+                ));
+            }
+            continue;
+        };
+        let own_address = default.is_empty();
+        let url = if own_address {
+            whole_url(&section, errors)
+        } else {
+            base_url(&section, "url", default, errors)
+        };
+        let of_arxiv = match kind {
+            SourceKind::ArxivApi | SourceKind::ArxivRss | SourceKind::ArxivOai => true,
+            SourceKind::HuggingFace
+            | SourceKind::Feed
+            | SourceKind::Jsonl
+            | SourceKind::ArxivMail
+            | SourceKind::Report
+            | SourceKind::ArxivHtml
+            | SourceKind::Grobid
+            | SourceKind::OpenAlex => false,
+        };
+        let categories = section.words("categories");
+        if of_arxiv && categories.is_empty() {
+            errors.push(section.error(
+                "categories",
+                "there are none",
+                "name arXiv's categories: categories = [\"cs.LG\", \"cs.CL\"], or [\"cs.*\"] for all of computer science",
+            ));
+        } else if !of_arxiv && section.has("categories") {
+            errors.push(section.error(
+                "categories",
+                "only arXiv's sources have categories",
+                "leave the line out, and let topics and rules choose",
+            ));
+        }
+        for (at, category) in categories {
+            if !is_category(category) {
+                errors.push(section.error_at(
+                    at,
+                    "categories",
+                    format!("{} is no category of arXiv", quoted(category)),
+                    "they are written as cs.LG, stat.ML, quant-ph, or cs.* for a whole archive",
+                ));
+            }
+        }
+        let source = SourceConfig {
+            kind,
+            url,
+            categories: categories.iter().map(|(_, category)| category.clone()).collect(),
+            days: section.whole("days", 14),
+        };
+        if sources
+            .iter()
+            .any(|other| other.kind == kind && other.url == source.url)
+        {
+            errors.push(section.error(
+                "kind",
+                format!("there is a [[source]] of this kind and address already ({kind})"),
+                "put the categories of both into one",
+            ));
+        }
+        sources.push(source);
+    }
+    sources
+}
+
+/// `cs.LG`, `cs.*`, `quant-ph` (arXiv category taxonomy).
+fn is_category(text: &str) -> bool {
+    let (archive, class) = text.split_once('.').unwrap_or((text, "*"));
+    let named = |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_alphabetic() || b == b'-');
+    named(archive) && text.len() <= 24 && (class == "*" || named(class))
+}
+
+/// An address of one's own, which may have a query. No message repeats it: some hold a key.
+fn whole_url(section: &Section<'_>, errors: &mut Vec<ConfigError>) -> String {
+    let Some(text) = section.text("url") else {
+        if !section.has("url") {
+            errors.push(section.error(
+                "url",
+                "it is missing",
+                "give the feed's address: https://example.org/feed.xml",
+            ));
+        }
+        return String::new();
+    };
+    let usable = Url::parse(text).is_ok_and(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
+    if !usable {
+        errors.push(section.error(
+            "url",
+            "this is no address",
+            "write one such as https://example.org/feed.xml",
+        ));
+    }
+    text.to_owned()
 }
 
 fn defaults(section: &Section<'_>, errors: &mut Vec<ConfigError>) -> Defaults {
@@ -529,8 +688,8 @@ fn topic(section: &Section<'_>, errors: &mut Vec<ConfigError>) -> Option<Topic> 
 }
 
 /// The address without a slash at its end. No message repeats it: people paste tokens into it.
-fn base_url(section: &Section<'_>, default: &str, errors: &mut Vec<ConfigError>) -> String {
-    let Some(text) = section.text("api_url") else {
+fn base_url(section: &Section<'_>, key: &str, default: &str, errors: &mut Vec<ConfigError>) -> String {
+    let Some(text) = section.text(key) else {
         return default.to_owned();
     };
     let url = Url::parse(text).ok().filter(|url| {
@@ -545,7 +704,7 @@ fn base_url(section: &Section<'_>, default: &str, errors: &mut Vec<ConfigError>)
         Some(url) => url.as_str().trim_end_matches('/').to_owned(),
         None => {
             errors.push(section.error(
-                "api_url",
+                key,
                 "this is no address of a server",
                 format!("write one such as {default} or http://127.0.0.1:8081, without user, ? and #"),
             ));

@@ -37,6 +37,9 @@ pub(crate) const ROOT: &[Key] = &[
     key("discord", Kind::Table(DISCORD)),
     key("web", Kind::Table(WEB)),
     key("access", Kind::Table(ACCESS)),
+    key("operator", Kind::Table(OPERATOR)),
+    key("institutions", Kind::Table(INSTITUTIONS)),
+    key("source", Kind::Tables(SOURCE)),
     key("defaults", Kind::Table(DEFAULTS)),
     key("channel", Kind::Tables(CHANNEL)),
     key("topic", Kind::Tables(TOPIC)),
@@ -74,6 +77,25 @@ const ACCESS: &[Key] = &[
     key("allow", Kind::Words),
     key("deny", Kind::Words),
     key("questions_per_minute", Kind::Whole(1, 10_000)),
+];
+
+const OPERATOR: &[Key] = &[key("place", Kind::Text), key("language", LANGUAGE)];
+
+const INSTITUTIONS: &[Key] = &[
+    key("from", Kind::Words),
+    key("arxiv_html_url", Kind::Text),
+    key("grobid_url", Kind::Text),
+    key("openalex_url", Kind::Text),
+];
+
+const SOURCE: &[Key] = &[
+    key(
+        "kind",
+        Kind::Choice(&["arxiv-api", "arxiv-rss", "arxiv-oai", "hugging-face", "feed", "jsonl"]),
+    ),
+    key("url", Kind::Text),
+    key("categories", Kind::Words),
+    key("days", Kind::Whole(0, 14)),
 ];
 
 const SCHEDULE: Key = key("schedule", Kind::Text);

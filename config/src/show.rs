@@ -72,6 +72,24 @@ fn list<'a>(words: impl IntoIterator<Item = &'a String>) -> Value {
     Value::Array(words.into_iter().map(|word| Value::String(word.clone())).collect())
 }
 
+/// An address without what may be a key: user, password and the values of its query.
+fn public(url: &str) -> String {
+    let Ok(mut url) = url::Url::parse(url) else {
+        return HIDDEN.to_owned();
+    };
+    if !url.username().is_empty() || url.password().is_some() {
+        let _ = url.set_username("");
+        let _ = url.set_password(None);
+    }
+    match url.query() {
+        Some(_) => {
+            url.set_query(None);
+            format!("{url}?{HIDDEN}")
+        }
+        None => url.to_string(),
+    }
+}
+
 pub(crate) fn show(config: &Config) -> String {
     let mut page = Page {
         text: String::new(),
@@ -117,6 +135,42 @@ pub(crate) fn show(config: &Config) -> String {
     page.line("allow", places(&config.access.allow));
     page.line("deny", places(&config.access.deny));
     page.line("questions_per_minute", config.access.questions_per_minute);
+
+    page.section("[operator]", "operator".to_owned());
+    if let Some(place) = &config.operator.place {
+        page.line("place", place.to_string());
+    }
+    page.line("language", config.operator.language.code());
+
+    let institutions = &config.institutions;
+    let asked = [
+        ("arxiv-html", "arxiv_html_url", &institutions.arxiv_html),
+        ("grobid", "grobid_url", &institutions.grobid),
+        ("openalex", "openalex_url", &institutions.openalex),
+    ];
+    let asked = || {
+        asked
+            .iter()
+            .filter_map(|(kind, key, url)| Some((*kind, *key, url.as_ref()?)))
+    };
+    page.section("[institutions]", "institutions".to_owned());
+    page.line(
+        "from",
+        list(&asked().map(|(kind, ..)| kind.to_owned()).collect::<Vec<_>>()),
+    );
+    for (_, key, url) in asked() {
+        page.line(key, url.as_str());
+    }
+
+    for (i, source) in config.sources.iter().enumerate() {
+        page.section("[[source]]", format!("source[{i}]"));
+        page.line("kind", source.kind.name());
+        page.line("url", public(&source.url));
+        if !source.categories.is_empty() {
+            page.line("categories", list(&source.categories));
+        }
+        page.line("days", source.days);
+    }
 
     page.section("[defaults]", "defaults".to_owned());
     page.choices(&config.defaults);
