@@ -16,7 +16,7 @@ use paperwire_core::locale::Lang;
 use paperwire_core::message::Message;
 use paperwire_core::paper::Paper;
 use paperwire_core::pipeline::{self, Accepted, queue};
-use paperwire_core::source::{self, Window};
+use paperwire_core::source::{self, Parsed, Window};
 use paperwire_core::store::{IntakeRecord, Store, StoreError};
 use paperwire_core::topic::{Score, Topic, TopicId};
 use serde::{Deserialize, Serialize};
@@ -348,6 +348,19 @@ impl Service {
             .await
             .map_err(|error| refused(&format!("reading it failed: {error}")))?;
         let parsed = parsed.map_err(|error| refused(&error))?;
+        self.accept(name, bytes, parsed)
+            .await
+            .map_err(|error| IngestError::Store {
+                name: name.to_owned(),
+                error,
+            })
+    }
+
+    /// Takes in what was parsed already; `bytes` tell whether exactly this came before.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn accept(&self, name: &str, bytes: Vec<u8>, parsed: Parsed) -> Result<Accepted, StorageError> {
         let topics = Arc::clone(&self.topics);
         let label = name.to_owned();
         let search = self.search.clone();
@@ -360,11 +373,7 @@ impl Service {
                 }
                 Ok(accepted)
             })
-            .await
-            .map_err(|error| IngestError::Store {
-                name: name.to_owned(),
-                error,
-            })?;
+            .await?;
         self.ops.papers_taken_in(accepted.papers_new);
         if let Some(search) = &self.search {
             search.nudge();

@@ -10,6 +10,7 @@
 //!
 //! Absent on purpose: sockets, tasks, clocks. `now` is always a parameter, so every decision can be replayed.
 
+pub mod alarm;
 pub mod bibtex;
 pub mod brief;
 pub mod channel;

@@ -4,6 +4,9 @@
 //! The ledger of [`Window`]s says which intervals a source has covered, so that gaps and repeats show.
 
 pub mod arxiv_mail;
+pub mod calendar;
+pub mod health;
+pub mod ledger;
 pub mod report;
 pub mod request;
 

@@ -218,8 +218,8 @@ pub enum MemoSpace {
     Decision,
     /// Digests that are held back, by their ids.
     Held,
-    /// Stretches that no source covers, by source and beginning.
-    Gap,
+    /// What somebody should look at, and whether they were told, by what it is.
+    Alarm,
 }
 
 /// How much there is of what an operator watches.
@@ -247,7 +247,7 @@ impl MemoSpace {
         Self::Spent,
         Self::Decision,
         Self::Held,
-        Self::Gap,
+        Self::Alarm,
     ];
 
     /// Its name in a store's keys.
@@ -258,7 +258,7 @@ impl MemoSpace {
             Self::Spent => "spent",
             Self::Decision => "decision",
             Self::Held => "held",
-            Self::Gap => "gap",
+            Self::Alarm => "alarm",
         }
     }
 }

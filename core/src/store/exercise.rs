@@ -851,7 +851,7 @@ fn notes_are_kept_by_space_and_listed_in_the_order_of_their_keys(store: &dyn Sto
             put(MemoSpace::Source, "b", Some("2")),
             put(MemoSpace::Source, "a", Some(&long)),
             put(MemoSpace::Source, "a\0b", Some("")),
-            put(MemoSpace::Gap, "a", Some("gap")),
+            put(MemoSpace::Alarm, "a", Some("gap")),
         ])
         .unwrap();
     let keys = |after, limit| -> Vec<String> {
@@ -867,12 +867,12 @@ fn notes_are_kept_by_space_and_listed_in_the_order_of_their_keys(store: &dyn Sto
     store
         .commit(vec![
             put(MemoSpace::Source, "a", None),
-            put(MemoSpace::Gap, "a", Some("now")),
+            put(MemoSpace::Alarm, "a", Some("now")),
         ])
         .unwrap();
     assert_eq!(store.memo(MemoSpace::Source, "a"), Ok(None));
     assert_eq!(
-        store.memos(MemoSpace::Gap, None, 9).unwrap(),
+        store.memos(MemoSpace::Alarm, None, 9).unwrap(),
         [("a".to_owned(), "now".to_owned())]
     );
     assert_eq!(keys(None, 9), ["a\0b", "b"]);

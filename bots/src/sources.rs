@@ -1,0 +1,161 @@
+//! Asks the sources that papers come from by themselves. Each has a loop of its own, so that one that fails, or is slow,
+//! keeps no other waiting.
+
+use std::time::Duration;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use paperwire_core::source::health::Health;
+use paperwire_core::source::request::{Next, Source, Taken};
+use paperwire_core::store::{MemoSpace, Store, Write};
+use tokio_util::sync::CancellationToken;
+
+use crate::clock;
+use crate::fetch::Fetcher;
+use crate::inbox;
+use crate::service::Service;
+use crate::storage::{Storage, StorageError};
+
+/// A source that waits for longer is asked anew after this time whether it still wants to: the ledger may have changed.
+const LONGEST_WAIT: Duration = Duration::from_secs(600);
+
+/// How a source's waits pass.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Pace {
+    /// Waits up to this are not waited for: the source is told that they are over. For tests, in which nobody has to be
+    /// spared.
+    pub skips: TimeDelta,
+}
+
+/// What is remembered of a source; one whose record cannot be read begins anew.
+pub fn recall(store: &dyn Store, name: &str) -> paperwire_core::store::Result<Health> {
+    let record = store.memo(MemoSpace::Source, name)?;
+    Ok(record
+        .and_then(|record| serde_json::from_str(&record).ok())
+        .unwrap_or_default())
+}
+
+/// A source with everything that it needs to be asked.
+pub struct Asked {
+    source: Box<dyn Source>,
+    health: Health,
+    storage: Storage,
+    service: Service,
+    fetcher: Fetcher,
+    pace: Pace,
+    /// By how much the source's clock is ahead of the wall's.
+    ahead: TimeDelta,
+}
+
+impl Asked {
+    /// A source that was left in this health.
+    pub fn new(
+        source: Box<dyn Source>,
+        health: Health,
+        storage: Storage,
+        service: Service,
+        fetcher: Fetcher,
+        pace: Pace,
+    ) -> Self {
+        Self {
+            source,
+            health,
+            storage,
+            service,
+            fetcher,
+            pace,
+            ahead: TimeDelta::zero(),
+        }
+    }
+
+    fn now(&self) -> DateTime<Utc> {
+        clock::now() + self.ahead
+    }
+
+    /// Asks until `stop`, or until the source is there no more.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn run(mut self, stop: CancellationToken) -> Result<(), StorageError> {
+        let name = self.source.name().to_owned();
+        loop {
+            if stop.is_cancelled() {
+                return Ok(());
+            }
+            let windows = self.storage.run(|store| store.windows()).await?;
+            let windows: Vec<_> = windows.into_iter().map(|record| record.window).collect();
+            let now = self.now();
+            match self.source.next(&windows, now) {
+                Next::Fetch(request) => {
+                    let fetched = tokio::select! {
+                        fetched = self.fetcher.fetch(&request) => fetched,
+                        () = stop.cancelled() => return Ok(()),
+                    };
+                    let now = self.now();
+                    let taken = self.source.take(fetched, now);
+                    self.take(&name, taken).await?;
+                }
+                Next::Wait(until) => {
+                    let wait = until - now;
+                    if wait <= self.pace.skips {
+                        self.ahead += wait;
+                        continue;
+                    }
+                    if self.health.next != Some(until) {
+                        self.health.next = Some(until);
+                        self.keep(&name).await?;
+                    }
+                    let wait = wait.to_std().unwrap_or_default().min(LONGEST_WAIT);
+                    tokio::select! {
+                        () = tokio::time::sleep(wait) => {}
+                        () = stop.cancelled() => return Ok(()),
+                    }
+                }
+                Next::Ended(reason) => {
+                    tracing::error!(source = %name, "it is not asked any more: {reason}");
+                    self.health.ended = Some(reason);
+                    self.health.next = None;
+                    self.keep(&name).await?;
+                    stop.cancelled().await;
+                    return Ok(());
+                }
+            }
+        }
+    }
+
+    async fn take(&mut self, name: &str, taken: Taken) -> Result<(), StorageError> {
+        let now = clock::now();
+        match taken {
+            Taken::More => return Ok(()),
+            Taken::Nothing => self.health.succeed(0, now),
+            Taken::Whole {
+                parsed,
+                name: what,
+                bytes,
+            } => {
+                let accepted = self.service.accept(&what, bytes, parsed).await?;
+                if accepted.duplicates == 0 {
+                    tracing::info!("{}", inbox::sentence(&what, &accepted));
+                }
+                for rejected in &accepted.rejected {
+                    tracing::warn!(source = %name, "{what}: {rejected}");
+                }
+                self.health.succeed(accepted.papers_new, now);
+            }
+            Taken::Failed(reason) => {
+                tracing::warn!(source = %name, failures = self.health.failures + 1, "{reason}");
+                self.health.fail(reason, now);
+            }
+        }
+        self.keep(name).await
+    }
+
+    async fn keep(&mut self, name: &str) -> Result<(), StorageError> {
+        self.health.memory = self.source.memory();
+        let (space, key) = (MemoSpace::Source, name.to_owned());
+        let value = serde_json::to_string(&self.health).ok();
+        self.storage
+            .run(move |store| store.commit(vec![Write::Memo { space, key, value }]))
+            .await?;
+        Ok(())
+    }
+}

@@ -1,0 +1,451 @@
+//! What somebody should look at who looks after the program: a day that no source brought, a source that fails. Each is
+//! said once when it begins and once when it is over, so that nothing fails in silence and nobody learns to look away.
+
+use chrono::{DateTime, TimeDelta, Utc};
+use serde::{Deserialize, Serialize};
+
+use crate::locale::Lang;
+use crate::source::health::{Health, Trouble};
+use crate::source::{Window, calendar, ledger};
+use crate::store::{MemoSpace, Result, Store, Write};
+
+/// How long after arXiv's announcement a day may be missing: its servers need a while, and so does whoever saves a mail.
+const GRACE: TimeDelta = TimeDelta::hours(3);
+
+/// Something that is not as it should be.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "what")]
+pub enum Alarm {
+    /// Submissions to arXiv that were announced and that no source has brought.
+    Gap {
+        /// From …
+        from: DateTime<Utc>,
+        /// … to.
+        to: DateTime<Utc>,
+    },
+    /// A source fails.
+    Failing {
+        /// Its name.
+        source: String,
+        /// Since when it has not answered.
+        since: DateTime<Utc>,
+        /// The last failure.
+        reason: String,
+    },
+    /// A source was taken back by who serves it.
+    Ended {
+        /// Its name.
+        source: String,
+        /// Why.
+        reason: String,
+    },
+    /// A source answers, and brings nothing.
+    Silent {
+        /// Its name.
+        source: String,
+        /// Since when.
+        since: DateTime<Utc>,
+    },
+}
+
+/// An alarm as it is kept.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Raised {
+    /// What it is.
+    #[serde(flatten)]
+    pub alarm: Alarm,
+    /// When it was seen.
+    pub seen: DateTime<Utc>,
+    /// Whether somebody was told.
+    pub told: bool,
+    /// When it was over.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub over: Option<DateTime<Utc>>,
+}
+
+/// What is to be told: the alarm's key, and it.
+pub type News = (String, Raised);
+
+impl Alarm {
+    /// Under which name it is kept: the same trouble has the same one.
+    fn key(&self) -> String {
+        match self {
+            Self::Gap { from, .. } => format!("gap {}", from.format("%Y-%m-%dT%H:%M")),
+            Self::Failing { source, .. } => short(format!("failing {source}")),
+            Self::Ended { source, .. } => short(format!("ended {source}")),
+            Self::Silent { source, .. } => short(format!("silent {source}")),
+        }
+    }
+
+    /// The alarm for people, and what to do. `filled` says whether a source fills gaps by itself.
+    pub fn sentence(&self, lang: Lang, filled: bool) -> String {
+        match self {
+            Self::Gap { from, to } => {
+                let (from, to) = (lang.instant(*from), lang.instant(*to));
+                let then = match filled {
+                    true => lang.pick("正在自动补齐。", "They are being fetched."),
+                    false => lang.pick(
+                        "请把那几天的邮件放入收件夹，或在配置中添加一个来源。",
+                        "Put the mailings of those days into the inbox, or add a source to the configuration.",
+                    ),
+                };
+                lang.pick(
+                    format!("{from} 至 {to} 提交的论文已由 arXiv 公布，但尚未收录。{then}"),
+                    format!("Papers submitted to arXiv from {from} to {to} were announced and have not come in. {then}"),
+                )
+            }
+            Self::Failing { source, since, reason } => {
+                let since = lang.instant(*since);
+                lang.pick(
+                    format!("来源 {source} 自 {since} 起没有正常应答，最近一次：{reason}。程序会继续尝试。"),
+                    format!("The source {source} has not answered since {since}. The last failure: {reason}. It is tried on."),
+                )
+            }
+            Self::Ended { source, reason } => lang.pick(
+                format!("来源 {source} 已不存在：{reason}。请从配置中移除，或换一个地址。"),
+                format!("The source {source} is there no more: {reason}. Take it out of the configuration, or give another address."),
+            ),
+            Self::Silent { source, since } => {
+                let since = lang.instant(*since);
+                lang.pick(
+                    format!("来源 {source} 有应答，但自 {since} 起没有带来任何新论文。请检查地址是否仍然正确。"),
+                    format!("The source {source} answers, but has brought nothing new since {since}. Look whether its address is still the right one."),
+                )
+            }
+        }
+    }
+
+    /// That it is over, for people.
+    pub fn over(&self, lang: Lang) -> String {
+        match self {
+            Self::Gap { from, to } => {
+                let (from, to) = (lang.instant(*from), lang.instant(*to));
+                lang.pick(
+                    format!("{from} 至 {to} 的论文已补齐。"),
+                    format!("The papers from {from} to {to} have come in."),
+                )
+            }
+            Self::Failing { source, .. } | Self::Ended { source, .. } => lang.pick(
+                format!("来源 {source} 恢复正常。"),
+                format!("The source {source} answers again."),
+            ),
+            Self::Silent { source, .. } => lang.pick(
+                format!("来源 {source} 又有新论文了。"),
+                format!("The source {source} brings papers again."),
+            ),
+        }
+    }
+}
+
+/// Keys have at most 200 bytes.
+fn short(text: String) -> String {
+    match text.char_indices().find(|(at, c)| at + c.len_utf8() > 160) {
+        None => text,
+        Some((at, _)) => {
+            let hash = crate::text::hash64(&[&text]);
+            format!("{}…{hash:016x}", text.get(..at).unwrap_or_default())
+        }
+    }
+}
+
+/// The stretches of arXiv's submissions that should have come in by `now` and have not, oldest first: between the first
+/// that ever came and the last that was announced [`GRACE`] ago, none older than [`ledger::FILL_DAYS`]. Where nothing of
+/// arXiv came in all that time and `expected` is false, nothing is expected.
+pub fn gaps(windows: &[Window], expected: bool, now: DateTime<Utc>) -> Vec<(DateTime<Utc>, DateTime<Utc>)> {
+    let oldest = calendar::cutoff_after(now - TimeDelta::days(i64::from(ledger::FILL_DAYS)));
+    let Some(first) = ledger::first(windows) else {
+        return Vec::new();
+    };
+    let lately = windows.iter().any(|w| w.source.covers_arxiv() && w.to > oldest);
+    if !expected && !lately {
+        return Vec::new();
+    }
+    ledger::uncovered(windows, first.max(oldest), calendar::announced_until(now - GRACE))
+}
+
+/// Looks at everything anew and keeps what it finds: what is new is raised, what is no more is over. `sources` are the
+/// sources of the configuration by name, `expected` whether one of them is arXiv's. Returns what nobody was told yet;
+/// [`tell`] notes that they were.
+///
+/// # Errors
+/// Only when the store fails.
+pub fn look(store: &dyn Store, sources: &[String], expected: bool, now: DateTime<Utc>) -> Result<Vec<News>> {
+    let mut open: Vec<Raised> = Vec::new();
+    let mut writes = Vec::new();
+    let mut news = Vec::new();
+    let windows: Vec<Window> = store.windows()?.into_iter().map(|record| record.window).collect();
+    let known = raised(store)?;
+    let missing = gaps(&windows, expected, now);
+    let reaches = |a: (DateTime<Utc>, DateTime<Utc>), b: (DateTime<Utc>, DateTime<Utc>)| a.0 < b.1 && b.0 < a.1;
+    for (from, to) in &missing {
+        // A gap that is being filled grows smaller; it is still the one that somebody was told of.
+        let same = known.iter().any(|(_, raised)| match &raised.alarm {
+            Alarm::Gap { from: a, to: b } => raised.over.is_none() && reaches((*from, *to), (*a, *b)),
+            Alarm::Failing { .. } | Alarm::Ended { .. } | Alarm::Silent { .. } => false,
+        });
+        if !same {
+            let (from, to) = (*from, *to);
+            open.push(fresh(Alarm::Gap { from, to }, now));
+        }
+    }
+    let mut troubles: Vec<Alarm> = Vec::new();
+    for source in sources {
+        let Some(health) = health(store, source)? else { continue };
+        let source = source.clone();
+        troubles.extend(health.trouble(now).map(|trouble| match trouble {
+            Trouble::Ended(reason) => Alarm::Ended { source, reason },
+            Trouble::Failing { since, reason } => Alarm::Failing { source, since, reason },
+            Trouble::Silent(since) => Alarm::Silent { source, since },
+        }));
+    }
+    for alarm in &troubles {
+        if !known
+            .iter()
+            .any(|(key, raised)| *key == alarm.key() && raised.over.is_none())
+        {
+            open.push(fresh(alarm.clone(), now));
+        }
+    }
+    for (key, raised) in known {
+        let goes_on = match &raised.alarm {
+            Alarm::Gap { from, to } => missing.iter().any(|gap| reaches(*gap, (*from, *to))),
+            Alarm::Failing { .. } | Alarm::Ended { .. } | Alarm::Silent { .. } => {
+                troubles.iter().any(|alarm| alarm.key() == key)
+            }
+        };
+        match (goes_on, raised.told, raised.over) {
+            // Over before anybody was told: there is nothing to say.
+            (false, false, None) => writes.push(memo(key, None)),
+            (false, true, None) => {
+                let over = Raised {
+                    told: false,
+                    over: Some(now),
+                    ..raised
+                };
+                // What is too old to be filled is not over; it is only not waited for any more.
+                let given_up = matches!(&over.alarm, Alarm::Gap { from, to } if !ledger::uncovered(&windows, *from, *to).is_empty());
+                if given_up {
+                    writes.push(memo(key, None));
+                } else {
+                    writes.push(memo(key.clone(), Some(&over)));
+                    news.push((key, over));
+                }
+            }
+            (true, false, None) | (_, false, Some(_)) => news.push((key, raised)),
+            (true, true, None) | (_, true, Some(_)) => {}
+        }
+    }
+    for raised in open {
+        let key = raised.alarm.key();
+        writes.push(memo(key.clone(), Some(&raised)));
+        news.push((key, raised));
+    }
+    if !writes.is_empty() {
+        store.commit(writes)?;
+    }
+    Ok(news)
+}
+
+/// Notes that somebody was told.
+///
+/// # Errors
+/// Only when the store fails.
+pub fn tell(store: &dyn Store, news: &[News]) -> Result<()> {
+    let writes = news.iter().map(|(key, raised)| match raised.over {
+        Some(_) => memo(key.clone(), None),
+        None => {
+            let told = Raised {
+                told: true,
+                ..raised.clone()
+            };
+            memo(key.clone(), Some(&told))
+        }
+    });
+    store.commit(writes.collect())
+}
+
+/// Every alarm that is not over, by its key.
+///
+/// # Errors
+/// Only when the store fails.
+pub fn raised(store: &dyn Store) -> Result<Vec<News>> {
+    let all = store.memos(MemoSpace::Alarm, None, usize::MAX)?.into_iter();
+    // One that cannot be read is raised anew.
+    Ok(all
+        .filter_map(|(key, value)| Some((key, serde_json::from_str(&value).ok()?)))
+        .collect())
+}
+
+/// What is remembered of a source; `None` where it was never asked, or its record cannot be read.
+///
+/// # Errors
+/// Only when the store fails.
+pub fn health(store: &dyn Store, source: &str) -> Result<Option<Health>> {
+    let record = store.memo(MemoSpace::Source, source)?;
+    Ok(record.and_then(|record| serde_json::from_str(&record).ok()))
+}
+
+fn fresh(alarm: Alarm, now: DateTime<Utc>) -> Raised {
+    Raised {
+        alarm,
+        seen: now,
+        told: false,
+        over: None,
+    }
+}
+
+fn memo(key: String, raised: Option<&Raised>) -> Write {
+    Write::Memo {
+        space: MemoSpace::Alarm,
+        key,
+        value: raised.and_then(|raised| serde_json::to_string(raised).ok()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::locale::tests::assert_translated;
+    use crate::source::SourceKind;
+    use crate::store::{ModelStore, WindowRecord};
+
+    fn utc(text: &str) -> DateTime<Utc> {
+        format!("{text}:00Z").parse().unwrap()
+    }
+
+    fn cover(store: &ModelStore, from: &str, to: &str) {
+        let window = Window {
+            source: SourceKind::ArxivApi,
+            from: utc(from),
+            to: utc(to),
+        };
+        let record = WindowRecord {
+            window,
+            taken_at: window.to,
+            repeats: 0,
+            since: 0,
+            upto: 0,
+            items: 0,
+            replacements: 0,
+        };
+        store.commit(vec![Write::Window(record)]).unwrap();
+    }
+
+    fn said(news: &[News]) -> Vec<String> {
+        let say = |raised: &Raised| match raised.over {
+            None => raised.alarm.sentence(Lang::En, true),
+            Some(_) => raised.alarm.over(Lang::En),
+        };
+        news.iter().map(|(_, raised)| say(raised)).collect()
+    }
+
+    #[test]
+    fn three_missing_days_are_one_alarm_that_is_told_once_and_is_over_when_the_last_has_come() {
+        let store = ModelStore::new();
+        cover(&store, "2025-09-30T18:00", "2025-10-01T18:00");
+        let now = utc("2025-10-08T12:00");
+        let look = || look(&store, &[], true, now).unwrap();
+        let first = look();
+        assert_eq!(
+            said(&first),
+            [
+                "Papers submitted to arXiv from 1 Oct 2025 18:00 UTC to 7 Oct 2025 18:00 UTC were announced and have not come \
+                 in. They are being fetched."
+            ]
+        );
+        assert_eq!(look(), first, "nobody was told");
+        tell(&store, &first).unwrap();
+        assert_eq!(look(), []);
+        cover(&store, "2025-10-06T18:00", "2025-10-07T18:00");
+        cover(&store, "2025-10-01T18:00", "2025-10-02T18:00");
+        assert_eq!(look(), [], "it is smaller, and still the same");
+        cover(&store, "2025-10-02T18:00", "2025-10-06T18:00");
+        let over = look();
+        assert_eq!(
+            said(&over),
+            ["The papers from 1 Oct 2025 18:00 UTC to 7 Oct 2025 18:00 UTC have come in."]
+        );
+        tell(&store, &over).unwrap();
+        assert_eq!((look(), raised(&store).unwrap()), (vec![], vec![]));
+    }
+
+    #[test]
+    fn a_quiet_weekend_is_no_gap_and_where_nothing_is_expected_nothing_is_missing() {
+        let store = ModelStore::new();
+        cover(&store, "2025-10-08T18:00", "2025-10-09T18:00");
+        assert_eq!(look(&store, &[], true, utc("2025-10-12T12:00")).unwrap(), []);
+        assert_eq!(look(&store, &[], true, utc("2025-10-13T12:00")).unwrap().len(), 1);
+        // One mailing, taken in long ago to try the program out.
+        let store = ModelStore::new();
+        cover(&store, "2025-10-08T18:00", "2025-10-09T18:00");
+        assert_eq!(look(&store, &[], false, utc("2026-10-12T12:00")).unwrap(), []);
+    }
+
+    #[test]
+    fn a_gap_that_has_become_too_old_is_given_up_without_a_word() {
+        let store = ModelStore::new();
+        cover(&store, "2025-09-30T18:00", "2025-10-01T18:00");
+        cover(&store, "2025-10-02T18:00", "2025-12-01T19:00");
+        let news = look(&store, &[], true, utc("2025-10-08T12:00")).unwrap();
+        tell(&store, &news).unwrap();
+        assert_eq!(look(&store, &[], true, utc("2025-11-20T12:00")).unwrap(), []);
+        assert_eq!(raised(&store).unwrap(), []);
+    }
+
+    #[test]
+    fn a_source_in_trouble_is_told_of_once_and_again_when_it_is_well() {
+        let store = ModelStore::new();
+        let mut health = Health::default();
+        let keep = |health: &Health| {
+            let (space, key) = (MemoSpace::Source, "feed:a".to_owned());
+            let value = serde_json::to_string(health).ok();
+            store.commit(vec![Write::Memo { space, key, value }]).unwrap();
+        };
+        let names = ["feed:a".to_owned(), "feed:never-asked".to_owned()];
+        let look = |at| look(&store, &names, false, utc(at)).unwrap();
+        for hour in 0..8 {
+            health.fail("503".to_owned(), utc(&format!("2025-10-08T0{hour}:00")));
+        }
+        keep(&health);
+        let news = look("2025-10-08T08:00");
+        assert_eq!(
+            said(&news),
+            ["The source feed:a has not answered since 8 Oct 2025 00:00 UTC. The last failure: 503. It is tried on."]
+        );
+        tell(&store, &news).unwrap();
+        assert_eq!(look("2025-10-08T09:00"), []);
+        health.succeed(1, utc("2025-10-08T10:00"));
+        keep(&health);
+        assert_eq!(said(&look("2025-10-08T10:00")), ["The source feed:a answers again."]);
+    }
+
+    #[test]
+    fn every_alarm_exists_in_both_languages() {
+        let (from, to) = (utc("2025-10-08T18:00"), utc("2025-10-09T18:00"));
+        let (source, reason) = ("甲".to_owned(), "乙".to_owned());
+        let all = [
+            Alarm::Gap { from, to },
+            Alarm::Failing {
+                source: source.clone(),
+                since: from,
+                reason: reason.clone(),
+            },
+            Alarm::Ended {
+                source: source.clone(),
+                reason,
+            },
+            Alarm::Silent { source, since: from },
+        ];
+        let say = |lang| -> Vec<String> {
+            let each = |alarm: &Alarm| {
+                [
+                    alarm.sentence(lang, true),
+                    alarm.sentence(lang, false),
+                    alarm.over(lang),
+                ]
+            };
+            all.iter().flat_map(each).collect()
+        };
+        assert_translated(&say(Lang::Zh), &say(Lang::En));
+    }
+}
