@@ -29,6 +29,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::app::{App, Base};
 use crate::bench::{self, Bench};
+use crate::doctor::Mark;
 use crate::folder::{Folder, FolderError};
 use crate::service::{ChannelStatus, Ledger, Preview, QueueAction, Request, Response};
 use crate::{clock, control, demo, inbox, web};
@@ -152,6 +153,12 @@ enum Action {
         #[command(subcommand)]
         bench: Bench,
     },
+    /// Look at everything: sources, missing days, channels, deliveries; exit 1 when somebody should do something.
+    Doctor {
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+    },
     /// Ask the running process how it is; exit 1 when none runs.
     Status {
         /// Print JSON.
@@ -244,6 +251,7 @@ pub fn main() -> ExitCode {
         | Action::Paper { .. }
         | Action::Queue { .. }
         | Action::Config { .. }
+        | Action::Doctor { .. }
         | Action::Status { .. } => &cli.common.log,
     };
     if let Err(message) = start_log(log) {
@@ -378,6 +386,7 @@ async fn run(cli: Cli) -> Result<(), Failure> {
                 () = stop.cancelled() => Ok(()),
             }
         }
+        Action::Doctor { json } => doctor(&common, json).await,
         Action::Status { json } => status(&common, json).await,
     }
 }
@@ -524,7 +533,8 @@ async fn ingest(common: &Common, files: &[PathBuf], json: bool) -> Result<(), Fa
                 | Response::Paper(_)
                 | Response::Queue(_)
                 | Response::Delivery(_)
-                | Response::Status(_) => return Err(unexpected()),
+                | Response::Status(_)
+                | Response::Doctor(_) => return Err(unexpected()),
             },
             Err(error) => Err(format!("{error:#}")),
         };
@@ -567,6 +577,23 @@ async fn ingest(common: &Common, files: &[PathBuf], json: bool) -> Result<(), Fa
         )));
     }
     Ok(())
+}
+
+async fn doctor(common: &Common, json: bool) -> Result<(), Failure> {
+    let response = ask(common, vec![Request::Doctor]).await?;
+    let Some(Response::Doctor(checkup)) = response.into_iter().next() else {
+        return Err(unexpected());
+    };
+    match json {
+        true => print(&(serde_json::to_string_pretty(&checkup).map_err(anyhow::Error::from)? + "\n"))?,
+        false => print(&checkup.text())?,
+    }
+    match checkup.worst() {
+        Mark::Good | Mark::Note => Ok(()),
+        Mark::Wrong => Err(Failure::Failed(anyhow!(
+            "what is marked !! wants somebody to look at it"
+        ))),
+    }
 }
 
 async fn windows(common: &Common, json: bool) -> Result<(), Failure> {

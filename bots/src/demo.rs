@@ -100,7 +100,8 @@ async fn post(service: &Service) -> anyhow::Result<()> {
         | Response::Paper(_)
         | Response::Queue(_)
         | Response::Delivery(_)
-        | Response::Status(_) => Ok(()),
+        | Response::Status(_)
+        | Response::Doctor(_) => Ok(()),
     }
 }
 

@@ -11,6 +11,7 @@ pub mod control;
 pub mod demo;
 pub mod desk;
 pub mod discord;
+pub mod doctor;
 pub mod fetch;
 pub mod folder;
 pub mod gate;

@@ -23,6 +23,7 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::Notify;
 
 use crate::clock;
+use crate::doctor::{self, Checkup, Finding, Known};
 use crate::ops::Ops;
 use crate::queued::Queued;
 use crate::render::Renderers;
@@ -96,6 +97,8 @@ pub enum Request {
     },
     /// How it is.
     Status,
+    /// What somebody should know, and what to do.
+    Doctor,
 }
 
 /// What can be done to one delivery.
@@ -140,6 +143,8 @@ pub enum Response {
     Delivery(Box<queue::Details>),
     /// How it is.
     Status(Status),
+    /// What somebody should know.
+    Doctor(Checkup),
     /// It could not be done; a sentence for people.
     Failed(String),
 }
@@ -246,6 +251,7 @@ pub struct Service {
     channels_changed: Arc<Notify>,
     ops: Ops,
     search: Option<SearchIndex>,
+    sources: Arc<[Known]>,
 }
 
 impl std::fmt::Debug for Service {
@@ -285,7 +291,15 @@ impl Service {
             channels_changed,
             ops,
             search: None,
+            sources: Arc::default(),
         }
+    }
+
+    /// Papers come from these sources by themselves.
+    #[must_use]
+    pub fn asking(mut self, sources: Vec<Known>) -> Self {
+        self.sources = sources.into();
+        self
     }
 
     /// What is taken in shows in this index.
@@ -316,6 +330,7 @@ impl Service {
                 .await
                 .map(|details| Response::Delivery(Box::new(details))),
             Request::Status => self.status().await.map(Response::Status),
+            Request::Doctor => self.doctor().await.map(Response::Doctor),
         };
         result.unwrap_or_else(Response::Failed)
     }
@@ -533,6 +548,17 @@ impl Service {
             self.queued.announce();
         }
         mended.map_err(|refused| refused.to_string())
+    }
+
+    async fn doctor(&self) -> Result<Checkup, Failure> {
+        let sources = Arc::clone(&self.sources);
+        let mut checkup = self
+            .run(move |store| doctor::look(store, &sources, clock::now()))
+            .await?;
+        if let Some(search) = &self.search {
+            checkup.add("Search", vec![Finding::note(search.status())]);
+        }
+        Ok(checkup)
     }
 
     async fn status(&self) -> Result<Status, Failure> {

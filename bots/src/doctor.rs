@@ -1,0 +1,434 @@
+//! What `paperwire doctor` says: everything that somebody who looks after the program should know, each with what to do
+//! about it. It reads what the loops have written down; it asks nobody and changes nothing.
+
+use chrono::{DateTime, TimeDelta, Utc};
+use paperwire_core::alarm::{self, Alarm};
+use paperwire_core::channel::Activity;
+use paperwire_core::locale::Lang;
+use paperwire_core::source::health::Trouble;
+use paperwire_core::source::{SourceKind, Window, calendar, ledger};
+use paperwire_core::store::{Result, Store, StoreError, WindowRecord};
+use serde::{Deserialize, Serialize};
+
+/// How far back the ledger is shown.
+const DAYS: TimeDelta = TimeDelta::days(ledger::FILL_DAYS as i64);
+/// How many of a kind are listed.
+const MOST: usize = 20;
+
+/// How bad something is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Mark {
+    /// As it should be.
+    Good,
+    /// Worth knowing.
+    Note,
+    /// Somebody should do something.
+    Wrong,
+}
+
+impl Mark {
+    /// A sign for a line of text.
+    pub fn sign(self) -> &'static str {
+        match self {
+            Self::Good => "ok",
+            Self::Note => "--",
+            Self::Wrong => "!!",
+        }
+    }
+}
+
+/// One thing that was looked at.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Finding {
+    /// How bad it is.
+    pub mark: Mark,
+    /// A sentence.
+    pub text: String,
+}
+
+impl Finding {
+    /// As it should be.
+    pub fn good(text: impl Into<String>) -> Self {
+        Self::new(Mark::Good, text)
+    }
+
+    /// Worth knowing.
+    pub fn note(text: impl Into<String>) -> Self {
+        Self::new(Mark::Note, text)
+    }
+
+    /// Somebody should do something.
+    pub fn wrong(text: impl Into<String>) -> Self {
+        Self::new(Mark::Wrong, text)
+    }
+
+    fn new(mark: Mark, text: impl Into<String>) -> Self {
+        let text = text.into();
+        Self { mark, text }
+    }
+}
+
+/// Findings of one kind.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Section {
+    /// What was looked at.
+    pub name: String,
+    /// What was found.
+    pub findings: Vec<Finding>,
+}
+
+/// Everything that was looked at.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Checkup {
+    /// In the order of a paper's way.
+    pub sections: Vec<Section>,
+}
+
+impl Checkup {
+    /// The worst of it.
+    pub fn worst(&self) -> Mark {
+        let all = self.sections.iter().flat_map(|section| &section.findings);
+        all.map(|finding| finding.mark).max().unwrap_or(Mark::Good)
+    }
+
+    /// As lines of text.
+    pub fn text(&self) -> String {
+        let mut text = String::new();
+        for section in &self.sections {
+            text.push_str(&section.name);
+            text.push('\n');
+            for finding in &section.findings {
+                text.push_str(&format!("  {} {}\n", finding.mark.sign(), finding.text));
+            }
+        }
+        text
+    }
+
+    pub(crate) fn add(&mut self, name: &str, findings: Vec<Finding>) {
+        if !findings.is_empty() {
+            let name = name.to_owned();
+            self.sections.push(Section { name, findings });
+        }
+    }
+}
+
+/// A source of the configuration.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Known {
+    /// Its name ([`paperwire_core::source::request::Source::name`]).
+    pub name: String,
+    /// Its kind.
+    pub kind: SourceKind,
+}
+
+/// Looks at what the store has. What cannot be read of it is a finding, too.
+///
+/// # Errors
+/// Only when the store is broken.
+pub fn look(store: &dyn Store, sources: &[Known], now: DateTime<Utc>) -> Result<Checkup> {
+    let mut checkup = Checkup::default();
+    checkup.add("Papers", papers(store, sources, now)?);
+    checkup.add("Sources", asked(store, sources, now)?);
+    checkup.add("Channels", channels(store, now)?);
+    checkup.add("Deliveries", deliveries(store)?);
+    checkup.add("Store", damaged(store)?);
+    Ok(checkup)
+}
+
+pub(crate) fn at(time: DateTime<Utc>) -> String {
+    time.format("%Y-%m-%d %H:%M UTC").to_string()
+}
+
+fn papers(store: &dyn Store, sources: &[Known], now: DateTime<Utc>) -> Result<Vec<Finding>> {
+    let mut findings = Vec::new();
+    let records = store.windows()?;
+    let windows: Vec<Window> = records.iter().map(|record| record.window).collect();
+    let head = store.head()?;
+    if head == 0 {
+        findings.push(match sources.is_empty() {
+            true => Finding::wrong(
+                "no paper has come in; put a mailing into the inbox, or add a [[source]] to the configuration",
+            ),
+            false => Finding::note("no paper has come in yet"),
+        });
+    } else {
+        findings.push(Finding::good(format!("{head} papers have come in")));
+    }
+    let of_arxiv = |record: &&WindowRecord| record.window.source.covers_arxiv();
+    if let Some(last) = records.iter().filter(of_arxiv).map(|record| record.window.to).max() {
+        let expected = sources.iter().any(|known| known.kind.covers_arxiv());
+        let missing = alarm::gaps(&windows, expected, now);
+        let announced = calendar::announced_until(now);
+        let next = at(calendar::next_announcement(now));
+        if missing.is_empty() && last >= announced {
+            findings.push(Finding::good(format!(
+                "arXiv: everything that was announced is here, up to submissions of {}; the next announcement is at {next}",
+                at(last)
+            )));
+        } else if missing.is_empty() {
+            findings.push(Finding::note(format!(
+                "arXiv: the last submissions here are of {}; it announced some up to {}",
+                at(last),
+                at(announced)
+            )));
+        }
+        for (from, to) in missing {
+            findings.push(Finding::wrong(format!(
+                "arXiv: submissions from {} to {} were announced and are missing{}",
+                at(from),
+                at(to),
+                match expected {
+                    true => "; they are being fetched",
+                    false => "; put their mailings into the inbox, or add a [[source]]",
+                }
+            )));
+        }
+        for record in records
+            .iter()
+            .filter(of_arxiv)
+            .filter(|record| record.window.to > now - DAYS)
+        {
+            let WindowRecord { window, items, .. } = record;
+            findings.push(Finding::good(format!(
+                "{}: {} to {}: {items} papers, {} of them new, taken in at {}",
+                window.source,
+                at(window.from),
+                at(window.to),
+                record.upto - record.since,
+                at(record.taken_at)
+            )));
+        }
+    }
+    Ok(findings)
+}
+
+fn asked(store: &dyn Store, sources: &[Known], now: DateTime<Utc>) -> Result<Vec<Finding>> {
+    let mut findings = Vec::new();
+    for Known { name, .. } in sources {
+        let Some(health) = alarm::health(store, name)? else {
+            findings.push(Finding::note(format!("{name}: it was not asked yet")));
+            continue;
+        };
+        let next = health
+            .next
+            .map(|next| format!("; asked again at {}", at(next)))
+            .unwrap_or_default();
+        findings.push(match health.trouble(now) {
+            Some(Trouble::Ended(reason)) => Finding::wrong(format!(
+                "{name}: it is there no more ({reason}); take it out of the configuration or give another url"
+            )),
+            Some(Trouble::Failing { since, reason }) => Finding::wrong(format!(
+                "{name}: {} failures in a row, no answer since {}: {reason}{next}",
+                health.failures,
+                at(since)
+            )),
+            Some(Trouble::Silent(since)) => Finding::wrong(format!(
+                "{name}: it answers, but has brought nothing new since {}; look whether its url is still the right one",
+                at(since)
+            )),
+            None => match (health.answered, &health.failed) {
+                (answered, Some((when, reason))) if health.failures > 0 => Finding::note(format!(
+                    "{name}: it failed at {}: {reason}; {}{next}",
+                    at(*when),
+                    match answered {
+                        Some(answered) => format!("before that it answered at {}", at(answered)),
+                        None => "it has never answered".to_owned(),
+                    }
+                )),
+                (Some(answered), _) => {
+                    let brought = health
+                        .brought
+                        .map(|brought| format!(", last brought something new at {}", at(brought)));
+                    let brought = brought.unwrap_or_default();
+                    Finding::good(format!("{name}: answered at {}{brought}{next}", at(answered)))
+                }
+                (None, _) => Finding::note(format!("{name}: it has not answered yet{next}")),
+            },
+        });
+    }
+    for (_, raised) in alarm::raised(store)? {
+        let told = match (raised.told, raised.over) {
+            (_, Some(_)) => continue,
+            (true, None) => "the operator was told",
+            (false, None) => "nobody was told yet",
+        };
+        // Gaps and troubles stand above; this is what became of them.
+        let what = match raised.alarm {
+            Alarm::Gap { .. } => raised.alarm.sentence(Lang::En, true),
+            Alarm::Failing { source, .. } | Alarm::Ended { source, .. } | Alarm::Silent { source, .. } => source,
+        };
+        findings.push(Finding::note(format!("alarm of {}: {what} ({told})", at(raised.seen))));
+    }
+    Ok(findings)
+}
+
+fn channels(store: &dyn Store, now: DateTime<Utc>) -> Result<Vec<Finding>> {
+    let all = store.channels()?;
+    let mut findings = Vec::new();
+    let active = all
+        .iter()
+        .filter(|channel| matches!(channel.activity, Activity::Active))
+        .count();
+    findings.push(match (all.is_empty(), active) {
+        (true, _) => Finding::wrong("there is no channel; add a [[channel]], or type /subscribe where the bot is"),
+        (false, 0) => Finding::wrong("no channel gets digests"),
+        (false, active) => {
+            let next = all.iter().filter_map(|channel| channel.next_due).min();
+            let next = next.map(|next| format!("; the next digest is due at {}", at(next)));
+            Finding::good(format!(
+                "{active} of {} channels get digests{}",
+                all.len(),
+                next.unwrap_or_default()
+            ))
+        }
+    });
+    let mut paused = Vec::new();
+    for channel in &all {
+        match &channel.activity {
+            Activity::Paused { reason, .. } => paused.push(Finding::wrong(format!(
+                "{} cannot be written to: {reason}; give the bot its rights back and send /start there",
+                channel.place
+            ))),
+            Activity::Absent { .. } => paused.push(Finding::note(format!(
+                "{}: the configuration does not have it any more",
+                channel.place
+            ))),
+            Activity::Active if channel.next_due.is_some_and(|due| due < now - TimeDelta::hours(1)) => {
+                paused.push(Finding::wrong(format!(
+                    "{} was due and got nothing; is the program running?",
+                    channel.place
+                )));
+            }
+            Activity::Active | Activity::Snoozed { .. } => {}
+        }
+    }
+    let more = paused.len().saturating_sub(MOST);
+    findings.extend(paused.into_iter().take(MOST));
+    if more > 0 {
+        findings.push(Finding::note(format!("{more} more; see paperwire status")));
+    }
+    Ok(findings)
+}
+
+fn deliveries(store: &dyn Store) -> Result<Vec<Finding>> {
+    let mut findings = Vec::new();
+    let waiting = store.unfinished(10_000)?.len();
+    findings.push(Finding::good(format!("{waiting} deliveries wait")));
+    let dead = store.dead_letters(MOST)?;
+    for letter in &dead {
+        findings.push(Finding::wrong(format!(
+            "{}: a part was refused; see paperwire queue show '{}'",
+            letter.id.place, letter.id
+        )));
+    }
+    for id in store.set_aside(MOST)? {
+        findings.push(Finding::wrong(format!(
+            "{id}: it cannot be read and was set aside; its channel misses this digest"
+        )));
+    }
+    Ok(findings)
+}
+
+fn damaged(store: &dyn Store) -> Result<Vec<Finding>> {
+    let all = store.damaged()?;
+    if all.is_empty() {
+        return Ok(vec![Finding::good("every record can be read")]);
+    }
+    let more = all.len().saturating_sub(MOST);
+    let mut findings: Vec<Finding> = all
+        .iter()
+        .take(MOST)
+        .map(|error: &StoreError| Finding::wrong(error.to_string()))
+        .collect();
+    if more > 0 {
+        findings.push(Finding::wrong(format!("{more} more records cannot be read")));
+    }
+    Ok(findings)
+}
+
+#[cfg(test)]
+mod tests {
+    use paperwire_core::source::health::Health;
+    use paperwire_core::store::{MemoSpace, ModelStore, Write};
+
+    use super::*;
+
+    fn utc(text: &str) -> DateTime<Utc> {
+        format!("{text}:00Z").parse().unwrap()
+    }
+
+    fn cover(store: &ModelStore, from: &str, to: &str) {
+        let source = SourceKind::ArxivApi;
+        let (from, to) = (utc(from), utc(to));
+        let record = WindowRecord {
+            window: Window { source, from, to },
+            taken_at: to + TimeDelta::hours(7),
+            repeats: 0,
+            since: 0,
+            upto: 3,
+            items: 5,
+            replacements: 0,
+        };
+        store.commit(vec![Write::Window(record)]).unwrap();
+    }
+
+    fn known() -> Vec<Known> {
+        let name = "arxiv-api".to_owned();
+        let kind = SourceKind::ArxivApi;
+        vec![Known { name, kind }]
+    }
+
+    fn text(store: &ModelStore, now: &str) -> String {
+        look(store, &known(), utc(now)).unwrap().text()
+    }
+
+    #[test]
+    fn a_quiet_weekend_is_said_to_be_one_and_a_missing_day_is_named() {
+        let store = ModelStore::new();
+        cover(&store, "2025-10-07T18:00", "2025-10-09T18:00");
+        let quiet = text(&store, "2025-10-11T12:00");
+        assert!(
+            quiet.contains(
+                "ok arXiv: everything that was announced is here, up to submissions of 2025-10-09 18:00 UTC; the next \
+                 announcement is at 2025-10-13 00:00 UTC"
+            ),
+            "{quiet}"
+        );
+        let missing = text(&store, "2025-10-13T06:00");
+        assert!(
+            missing.contains(
+                "!! arXiv: submissions from 2025-10-09 18:00 UTC to 2025-10-10 18:00 UTC were announced and are missing; \
+                 they are being fetched"
+            ),
+            "{missing}"
+        );
+        assert!(missing.contains("5 papers, 3 of them new"), "{missing}");
+    }
+
+    #[test]
+    fn a_source_is_shown_with_its_last_answer_and_its_trouble() {
+        let store = ModelStore::new();
+        let mut health = Health::default();
+        let keep = |health: &Health| {
+            let (space, key) = (MemoSpace::Source, "arxiv-api".to_owned());
+            let value = serde_json::to_string(health).ok();
+            store.commit(vec![Write::Memo { space, key, value }]).unwrap();
+        };
+        assert!(text(&store, "2025-10-08T00:00").contains("-- arxiv-api: it was not asked yet"));
+        health.succeed(2, utc("2025-10-08T00:00"));
+        keep(&health);
+        assert!(text(&store, "2025-10-08T01:00").contains("ok arxiv-api: answered at 2025-10-08 00:00 UTC"));
+        for hour in 1..=8 {
+            health.fail("503".to_owned(), utc(&format!("2025-10-08T0{hour}:00")));
+        }
+        keep(&health);
+        let failing = look(&store, &known(), utc("2025-10-08T08:00")).unwrap();
+        assert_eq!(failing.worst(), Mark::Wrong);
+        let text = failing.text();
+        assert!(
+            text.contains("!! arxiv-api: 8 failures in a row, no answer since 2025-10-08 00:00 UTC: 503"),
+            "{text}"
+        );
+    }
+}
