@@ -1,0 +1,168 @@
+//! What of arXiv's days has been taken in, whichever source it came from, and what is still to be fetched: a gap is closed
+//! because it is seen here, not because somebody remembers it.
+
+use chrono::{DateTime, TimeDelta, Utc};
+
+use super::Window;
+use super::calendar::{self, Stretch};
+
+/// How far back gaps are filled, in days: what is older is no news any more.
+pub const FILL_DAYS: u32 = 14;
+
+/// The stretches from `from` to `to` that no window of a source of arXiv's submissions covers, oldest first.
+pub fn uncovered(windows: &[Window], from: DateTime<Utc>, to: DateTime<Utc>) -> Vec<Stretch> {
+    let mut covering: Vec<Stretch> = windows
+        .iter()
+        .filter(|window| window.source.covers_arxiv() && window.from < to && window.to > from)
+        .map(|window| (window.from, window.to))
+        .collect();
+    covering.sort_unstable();
+    let mut holes = Vec::new();
+    let mut reached = from;
+    for (start, end) in covering {
+        if start > reached {
+            holes.push((reached, start));
+        }
+        reached = reached.max(end);
+    }
+    if reached < to {
+        holes.push((reached, to));
+    }
+    holes
+}
+
+/// What is to be fetched at `now`, newest first, so that today's digest does not wait for last week's: the uncovered days of
+/// submission that arXiv has announced, none before `started` (from when on this installation wants papers) and none
+/// more than `days` days ago. A day that is covered in part is left to its rest.
+pub fn gaps_to_fill(windows: &[Window], started: DateTime<Utc>, now: DateTime<Utc>, days: u32) -> Vec<Stretch> {
+    // A day that has begun to be too old is left alone altogether.
+    let oldest = calendar::cutoff_after(now - TimeDelta::days(i64::from(days)));
+    let mut gaps: Vec<Stretch> = uncovered(windows, started.max(oldest), calendar::announced_until(now))
+        .into_iter()
+        .flat_map(|(from, to)| calendar::windows_between(from, to))
+        .collect();
+    gaps.reverse();
+    gaps
+}
+
+/// Where the first window of arXiv's submissions begins.
+pub fn first(windows: &[Window]) -> Option<DateTime<Utc>> {
+    let covering = windows.iter().filter(|window| window.source.covers_arxiv());
+    covering.map(|window| window.from).min()
+}
+
+/// The newest day of submissions that should have come by `now` and has not: it was announced at least `grace` ago and is
+/// not covered to its end. `None` on a quiet day, and where nothing of arXiv has ever come.
+pub fn overdue(windows: &[Window], now: DateTime<Utc>, grace: TimeDelta) -> Option<Stretch> {
+    let to = calendar::announced_until(now - grace);
+    let from = calendar::cutoff_before(to).max(first(windows)?);
+    uncovered(windows, from, to).pop()
+}
+
+#[cfg(test)]
+mod tests {
+    use chrono::TimeZone as _;
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::source::SourceKind;
+
+    fn utc(text: &str) -> DateTime<Utc> {
+        DateTime::parse_from_str(&format!("{text} +0000"), "%Y-%m-%d %H:%M %z")
+            .unwrap()
+            .to_utc()
+    }
+
+    fn window(source: SourceKind, from: &str, to: &str) -> Window {
+        Window {
+            source,
+            from: utc(from),
+            to: utc(to),
+        }
+    }
+
+    #[test]
+    fn the_sources_of_arxiv_fill_each_others_gaps_and_no_other_source_does() {
+        let windows = [
+            window(SourceKind::ArxivApi, "2025-10-08 18:00", "2025-10-09 18:00"),
+            window(SourceKind::ArxivMail, "2025-10-06 18:00", "2025-10-07 18:00"),
+            window(SourceKind::ArxivRss, "2025-10-07 18:00", "2025-10-08 18:00"),
+        ];
+        let now = utc("2025-10-13 12:00");
+        assert_eq!(
+            gaps_to_fill(&windows, utc("2025-10-06 18:00"), now, FILL_DAYS),
+            [
+                (utc("2025-10-09 18:00"), utc("2025-10-10 18:00")),
+                (utc("2025-10-07 18:00"), utc("2025-10-08 18:00")),
+            ]
+        );
+    }
+
+    #[test]
+    fn a_day_that_is_covered_in_part_is_left_to_its_rest() {
+        let windows = [window(SourceKind::ArxivMail, "2025-10-06 18:00", "2025-10-07 12:00")];
+        assert_eq!(
+            gaps_to_fill(&windows, utc("2025-10-06 18:00"), utc("2025-10-08 12:00"), FILL_DAYS),
+            [(utc("2025-10-07 12:00"), utc("2025-10-07 18:00"))]
+        );
+    }
+
+    #[test]
+    fn a_missed_announcement_is_overdue_after_its_grace_and_a_quiet_day_is_not() {
+        let windows = [window(SourceKind::ArxivMail, "2025-10-08 18:00", "2025-10-09 18:00")];
+        let grace = TimeDelta::hours(12);
+        // All through the weekend Thursday's papers are the last ones.
+        for quiet in ["2025-10-10 18:00", "2025-10-12 12:00", "2025-10-13 11:59"] {
+            assert_eq!(overdue(&windows, utc(quiet), grace), None, "{quiet}");
+        }
+        // Friday's came on Sunday at 20:00 in New York.
+        assert_eq!(
+            overdue(&windows, utc("2025-10-13 12:00"), grace),
+            Some((utc("2025-10-09 18:00"), utc("2025-10-10 18:00")))
+        );
+        assert_eq!(overdue(&[], utc("2025-10-13 12:00"), grace), None);
+    }
+
+    fn windows() -> impl Strategy<Value = Vec<Window>> {
+        let base = Utc.with_ymd_and_hms(2025, 8, 20, 0, 0, 0).unwrap();
+        let one = (
+            prop::sample::select(SourceKind::ALL.to_vec()),
+            0_i64..60 * 24,
+            1_i64..80,
+        );
+        prop::collection::vec(one, 0..20).prop_map(move |spans| {
+            spans
+                .into_iter()
+                .map(|(source, from, length)| Window {
+                    source,
+                    from: base + TimeDelta::hours(from),
+                    to: base + TimeDelta::hours(from + length),
+                })
+                .collect()
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn filling_every_gap_leaves_none_and_asks_for_nothing_too_old_too_new_or_covered(
+            windows in windows(), started in 0_i64..60 * 24, hours in 0_i64..80 * 24, days in 0_u32..20,
+        ) {
+            let base = Utc.with_ymd_and_hms(2025, 8, 20, 0, 0, 0).unwrap();
+            let (started, now) = (base + TimeDelta::hours(started), base + TimeDelta::hours(hours));
+            let gaps = gaps_to_fill(&windows, started, now, days);
+            let mut shuffled = windows.clone();
+            shuffled.reverse();
+            prop_assert_eq!(&gaps, &gaps_to_fill(&shuffled, started, now, days));
+            let mut filled = windows.clone();
+            for &(from, to) in &gaps {
+                prop_assert!(from < to && to <= calendar::announced_until(now));
+                prop_assert!(from >= started && from >= now - TimeDelta::days(i64::from(days)));
+                prop_assert!(calendar::announcement_of(from) <= now);
+                prop_assert_eq!(uncovered(&filled, from, to), [(from, to)]);
+                filled.push(Window { source: SourceKind::ArxivApi, from, to });
+            }
+            prop_assert!(gaps.windows(2).all(|pair| pair[0].0 >= pair[1].1), "newest first");
+            prop_assert_eq!(gaps_to_fill(&filled, started, now, days), []);
+        }
+    }
+}
