@@ -3,6 +3,8 @@
 //!
 //! The ledger of [`Window`]s says which intervals a source has covered, so that gaps and repeats show.
 
+mod arxiv;
+pub mod arxiv_api;
 pub mod arxiv_mail;
 pub mod calendar;
 pub mod health;

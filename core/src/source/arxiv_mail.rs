@@ -177,7 +177,7 @@ fn body_text(part: &mailparse::ParsedMail<'_>) -> Option<String> {
 
 /// Text whose charset nobody declared: UTF-8, UTF-16 with its mark, else Windows-1252, in which every byte means
 /// something.
-fn plain_text(bytes: &[u8]) -> String {
+pub(super) fn plain_text(bytes: &[u8]) -> String {
     let utf16 = |pair: fn([u8; 2]) -> u16| {
         let units = bytes
             .chunks_exact(2)
@@ -475,7 +475,7 @@ impl<'a> Entry<'a> {
     }
 }
 
-fn readable(text: &str) -> String {
+pub(super) fn readable(text: &str) -> String {
     one_line(&to_unicode(&one_line(text)))
 }
 
@@ -488,7 +488,7 @@ fn date(text: &str) -> Option<DateTime<Utc>> {
 
 /// Paragraphs begin at an indented line or after an empty one. Where somebody's mail program indented every line, those
 /// that are indented further.
-fn abstract_text(lines: &[&str]) -> Option<String> {
+pub(super) fn abstract_text(lines: &[&str]) -> Option<String> {
     let indent = |line: &&str| line.len() - line.trim_start().len();
     let mut indents = lines.iter().filter(|line| !line.is_empty()).map(indent);
     let (first, rest) = (indents.next()?, indents.min().unwrap_or(0));
@@ -523,9 +523,9 @@ fn abstract_text(lines: &[&str]) -> Option<String> {
 
 /// The line of the authors, taken apart.
 #[derive(Debug, Default, PartialEq, Eq)]
-struct Byline {
-    authors: Vec<String>,
-    institutions: Vec<String>,
+pub(super) struct Byline {
+    pub(super) authors: Vec<String>,
+    pub(super) institutions: Vec<String>,
     /// Those behind "et al. (38 additional authors not shown)".
     unnamed: u32,
 }
@@ -534,7 +534,7 @@ impl Byline {
     /// Takes the line apart at commas, semicolons and "and", outside of parentheses. A parenthesis after a name is its
     /// institution or refers to the list of institutions at the end; one within a name belongs to it ("Yi R. (May)
     /// Fung").
-    fn new(line: &str) -> Self {
+    pub(super) fn new(line: &str) -> Self {
         let balanced = line.chars().try_fold(0_usize, |depth, c| match c {
             '(' => Some(depth + 1),
             ')' => depth.checked_sub(1),
