@@ -606,7 +606,7 @@ fn write_brief(h: &mut Html, brief: &Brief, reader: Lang) {
     h.el("p", &[("class", "brief"), ("lang", code(brief.lang))], |h| {
         h.text(&brief.text);
         match brief.origin {
-            Origin::Imported => {}
+            Origin::Imported | Origin::Model => {}
             Origin::Extracted => {
                 h.text(" ");
                 let attrs = [("class", "mark"), ("lang", code(reader))];
