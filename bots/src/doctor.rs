@@ -395,7 +395,7 @@ mod tests {
             ),
             "{quiet}"
         );
-        let missing = text(&store, "2025-10-13T06:00");
+        let missing = text(&store, "2025-10-13T08:00");
         assert!(
             missing.contains(
                 "!! arXiv: submissions from 2025-10-09 18:00 UTC to 2025-10-10 18:00 UTC were announced and are missing; \

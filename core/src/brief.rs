@@ -1,18 +1,25 @@
 //! The one sentence that a busy reader gets of a paper: who published what, with which technique, solving which problem,
-//! to what effect. It says only what the paper says: a brief that somebody else wrote passes a gate first, and where it
-//! does not, the abstract's own words take its place.
+//! to what effect. It says only what the paper says: a brief that somebody else wrote passes the [`gate`] first, and where
+//! it does not, the abstract's own words take its place.
+
+mod effects;
+pub mod evidence;
+mod extract;
+pub mod gate;
+mod glossary;
+mod names;
+mod numbers;
 
 use serde::{Deserialize, Serialize};
-use unicode_segmentation::UnicodeSegmentation;
 
+pub use self::extract::extract;
 use crate::locale::Lang;
 use crate::paper::Paper;
-use crate::text;
 
 /// The longest extractive brief, in characters (Unicode scalar values).
 pub const EXTRACT_CHARS: usize = 280;
 
-/// Where a brief comes from.
+/// Where a brief comes from; [`compose`] says which one is preferred.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Origin {
@@ -20,7 +27,7 @@ pub enum Origin {
     Imported,
     /// Sentences or clauses of the abstract, word for word.
     Extracted,
-    /// Written by a language model from title, abstract and institutions.
+    /// Written by a language model.
     Model,
 }
 
@@ -47,6 +54,34 @@ pub enum Refused {
     Template,
     /// It claims something of a paper whose abstract nobody has.
     NoAbstract,
+    /// It is not in the language that was asked for.
+    WrongLanguage,
+    /// It summarises another paper.
+    AnotherPaper,
+    /// It names a publisher that is not among the paper's institutions.
+    Organisation,
+    /// It has a number that the paper does not have.
+    Number,
+    /// It names a model, a data set or a system that the paper does not name.
+    Name,
+    /// It says the opposite of what the paper says.
+    Direction,
+}
+
+impl Refused {
+    /// Every reason, for tables.
+    pub const ALL: [Self; 10] = [
+        Self::Empty,
+        Self::Refusal,
+        Self::Template,
+        Self::NoAbstract,
+        Self::WrongLanguage,
+        Self::AnotherPaper,
+        Self::Organisation,
+        Self::Number,
+        Self::Name,
+        Self::Direction,
+    ];
 }
 
 /// The language of a text, told by its script: Chinese once it has as many Han characters as Latin words (a Chinese
@@ -65,730 +100,53 @@ pub(crate) fn is_han(c: char) -> bool {
     matches!(c, '\u{3400}'..='\u{4dbf}' | '\u{4e00}'..='\u{9fff}' | '\u{f900}'..='\u{faff}' | '\u{20000}'..='\u{3134f}')
 }
 
-/// Characters, where a Han character counts twice: it says as much as two Latin letters and more.
-fn breadth(text: &str) -> usize {
-    text.chars().map(|c| if is_han(c) { 2 } else { 1 }).sum()
+/// A brief for a reader, and what was in its place before.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Composed {
+    /// The brief; `None` where there is nothing to say.
+    pub brief: Option<Brief>,
+    /// Why a written brief in the reader's language was not let through, where an extract or nothing takes its place.
+    pub replaced: Option<Refused>,
 }
 
-/// The first gate: whether `text` may be shown as the brief of a paper with this title and abstract.
-///
-/// # Errors
-/// The reason for which it may not.
-pub fn gate(text: &str, title: &str, abstract_text: &str) -> Result<(), Refused> {
-    let has_words = |text: &str| text.chars().any(char::is_alphanumeric);
-    if !has_words(text) {
-        return Err(Refused::Empty);
-    }
-    let folded = text::fold(&text::one_line(text)).replace('’', "'");
-    if is_refusal(&folded) {
-        return Err(Refused::Refusal);
-    }
-    let evidence = text::fold(&format!("{title}\n{abstract_text}"));
-    if has_unfilled_slot(&folded, &evidence) {
-        return Err(Refused::Template);
-    }
-    if !has_words(abstract_text) {
-        return Err(Refused::NoAbstract);
-    }
-    Ok(())
-}
-
-/// What asks for the paper: with these in it, the whole text is a refusal, however it goes on. None of them can be said
-/// about a paper: "以便生成" alone can ("以便生成高质量图像").
-#[rustfmt::skip]
-const REFUSES_ANYWHERE: [&str; 25] = [
-    "请提供论文", "请补充论文", "请提供具体", "无法生成技术简报", "无法生成简报", "无法生成符合要求", "无法为您",
-    "以便生成符合", "以便生成技术简报", "以便我为您", "后再次尝试", "作为一个ai", "作为ai助手", "作为ai语言模型",
-    "作为人工智能助手", "as an ai language", "as an ai assistant", "as an ai,", "as a language model, i",
-    "please provide the ", "please provide more", "please provide me", "please share the ",
-    "no abstract was provided", "no abstract is provided",
-];
-
-/// What a refusal begins with; inside a sentence the same words can be about the paper ("由于缺少标注数据").
-#[rustfmt::skip]
-const REFUSES_AT_START: [&str; 25] = [
-    "抱歉", "很抱歉", "非常抱歉", "对不起", "请提供", "请补充", "请输入", "请给出", "未提供", "您未提供",
-    "您没有提供", "由于您", "由于未提供", "由于未收到", "由于没有提供", "由于缺少论文", "由于缺少必要",
-    "由于缺乏论文", "缺少论文", "我无法", "i cannot", "i can't", "i am unable", "i'm unable", "please provide",
-];
-
-const APOLOGIES: [&str; 6] = [
-    "i'm sorry",
-    "i am sorry",
-    "sorry, ",
-    "i apologize",
-    "i apologise",
-    "unfortunately, i ",
-];
-
-fn is_refusal(folded: &str) -> bool {
-    let start = folded.trim_start_matches(|c: char| !c.is_alphanumeric());
-    // "由于缺少A、B和摘要信息，无法…": what is missing can be listed in any order.
-    let lacks = start.starts_with("由于缺") && folded.contains("无法") && folded.contains("摘要");
-    lacks
-        || REFUSES_ANYWHERE.iter().any(|words| folded.contains(words))
-        || REFUSES_AT_START
-            .iter()
-            .chain(&APOLOGIES)
-            .any(|words| start.starts_with(words))
-}
-
-/// The words of which the slots of a template are made.
-#[rustfmt::skip]
-const SLOT_WORDS: [&str; 34] = [
-    "机构", "标题", "论文", "技术", "创新", "问题", "效果", "性能", "方法", "作者", "名称", "结果", "待填", "填写",
-    "institution", "institutions", "organization", "organisation", "affiliation", "title", "paper", "technique",
-    "technology", "method", "problem", "effect", "result", "results", "author", "authors", "name", "insert",
-    "improvement", "innovation",
-];
-
-/// `[主要机构]`, `{title}`, `<method>`, a row of X or of underscores: a hole that the paper itself does not have. `[CLS]` is no hole.
-fn has_unfilled_slot(folded: &str, evidence: &str) -> bool {
-    const BRACKETS: [(char, char); 4] = [('[', ']'), ('【', '】'), ('{', '}'), ('<', '>')];
-    let is_slot = |content: &str| {
-        let words: Vec<&str> = content.split(|c: char| !c.is_alphanumeric()).collect();
-        let names_a_slot = SLOT_WORDS.iter().any(|slot| {
-            if slot.is_ascii() {
-                words.contains(slot)
-            } else {
-                content.contains(slot)
-            }
-        });
-        content.chars().count() <= 30 && (names_a_slot || !content.chars().any(char::is_alphanumeric))
-    };
-    let bracketed = BRACKETS.iter().any(|&(open, close)| {
-        folded.match_indices(open).any(|(at, _)| {
-            let rest = folded.get(at + open.len_utf8()..).unwrap_or_default();
-            rest.split_once(close)
-                .is_some_and(|(content, _)| is_slot(content) && !evidence.contains(&format!("{open}{content}{close}")))
-        })
-    });
-    let crossed = folded
-        .split(|c: char| !c.is_ascii_alphanumeric())
-        .any(|word| word.len() >= 2 && word.bytes().all(|b| b == b'x') && !evidence.contains(word));
-    bracketed || crossed || folded.contains("___")
-}
-
-/// The sentence or clauses of the abstract that best carry technique, problem and effect, at most [`EXTRACT_CHARS`]
-/// characters; `None` without an abstract.
-///
-/// Nothing is worded anew: a sentence can lose an opening such as "In this paper," or "Experiments show that" (what
-/// follows then begins with a capital) and its end, cut at a clause and marked with "…".
-pub fn extract(title: &str, abstract_text: &str) -> Option<String> {
-    let flat = text::one_line(abstract_text);
-    if !flat.chars().any(char::is_alphanumeric) {
-        return None;
-    }
-    let sentences: Vec<Sentence> = sentences(&flat).map(|s| Sentence::new(s, title)).collect();
-    let last = sentences.len().saturating_sub(1);
-    // Of two equally good sentences the earlier says what is new.
-    let best = |score: &dyn Fn(usize, &Sentence) -> i32| {
-        sentences
-            .iter()
-            .enumerate()
-            .map(|(at, s)| (at, score(at, s)))
-            .reduce(|best, next| if next.1 > best.1 { next } else { best })
-            .filter(|&(_, score)| score > 0)
-            .map(|(at, _)| at)
-    };
-    let technique = best(&|_, s| s.technique).or_else(|| best(&|_, s| 1 + s.effect.max(0)));
-    let technique = technique.unwrap_or(0);
-    let lead = sentences.get(technique)?;
-    let mut effects: Vec<(i32, &Sentence)> = sentences
-        .iter()
-        .enumerate()
-        .filter(|&(at, s)| at != technique && s.effect >= LEAST_TOLD && !(dangles(&s.text) && at != technique + 1))
-        .map(|(at, s)| (2 * s.effect + i32::from(at > technique) * 2 + i32::from(at == last), s))
-        .collect();
-    effects.sort_by_key(|&(score, _)| std::cmp::Reverse(score));
-    let (first, second) = arrange(lead, &effects, title);
-    // Without an effect the next sentence says how it is done.
-    let second = second.or_else(|| detail(&first, lead, sentences.get(technique + 1)?));
-    Some(match second {
-        Some(second) if first.ends_with('。') => first + &second,
-        Some(second) => format!("{first} {second}"),
-        None => first,
-    })
-}
-
-/// The shortest pieces that still say something, in [`breadth`].
-const LEAST_LEAD: usize = 60;
-const LEAST_EFFECT: usize = 30;
-
-/// The least [`effect`] for which a sentence is worth its place beside the first: one measure or two gains.
-const LEAST_TOLD: i32 = 4;
-
-/// "This reduces": about the sentence before, and nothing without it.
-fn dangles(text: &str) -> bool {
-    ["This ", "These ", "It ", "They ", "Such ", "Its "]
-        .iter()
-        .any(|word| text.starts_with(word))
-}
-
-/// The leading sentence and the best effect beside it within the limit: whole where they fit, else whichever cuts keep
-/// more of what they say.
-fn arrange(lead: &Sentence, effects: &[(i32, &Sentence)], title: &str) -> (String, Option<String>) {
-    let mut firsts = vec![shorten(&lead.text, EXTRACT_CHARS)];
-    let starts = std::iter::once(lead.text.clone()).chain(from_announcement(&lead.text));
-    firsts.extend(starts.flat_map(|text| {
-        let mut beginnings = cuts(&text);
-        beginnings.push(text);
-        beginnings
-    }));
-    let length = |piece: &str| piece.chars().count();
-    let top = effects.first().map_or(1, |&(score, _)| score.max(1));
-    let mut seconds: Vec<(i64, String)> = Vec::new();
-    for &(score, sentence) in effects.iter().take(4) {
-        let pieces = std::iter::once(sentence.text.clone()).chain(cuts(&sentence.text));
-        let pieces = pieces.filter(|piece| {
-            breadth(piece) >= LEAST_EFFECT && length(piece) < EXTRACT_CHARS - LEAST_EFFECT && effect(piece) > 0
-        });
-        seconds.extend(pieces.map(|piece| {
-            let value = shown(&piece, sentence) * i64::from(score) / i64::from(top);
-            (value, piece)
-        }));
-    }
-    let mut best: Option<(i64, String, Option<&str>)> = None;
-    for (at, first) in firsts.into_iter().enumerate() {
-        let announces = lead.technique <= 0 || technique(&first, title) > 0;
-        let fits = announces && length(&first) <= EXTRACT_CHARS && breadth(&first) >= LEAST_LEAD;
-        // The first of the firsts is what there is when nothing else will do.
-        if at > 0 && !fits {
-            continue;
-        }
-        let room = EXTRACT_CHARS.saturating_sub(length(&first) + 1);
-        let fitting = seconds.iter().filter(|(_, second)| length(second) <= room);
-        let second = fitting.reduce(|best, next| if next.0 > best.0 { next } else { best });
-        let value = told(&first, lead) - if announces { 0 } else { 600 } + second.map_or(0, |&(value, _)| value.max(0));
-        if best.as_ref().is_none_or(|(least, _, _)| value > *least) {
-            best = Some((value, first, second.map(|(_, second)| second.as_str())));
-        }
-    }
-    best.map_or_else(
-        || (shorten(&lead.text, EXTRACT_CHARS), None),
-        |(_, first, second)| (first, second.map(str::to_owned)),
-    )
-}
-
-/// The sentence that follows the leading one, or its first clauses, where a good part of it fits.
-fn detail(first: &str, lead: &Sentence, next: &Sentence) -> Option<String> {
-    let room = EXTRACT_CHARS.saturating_sub(first.chars().count() + 1);
-    let lower = next.text.to_lowercase();
-    let is_aside = count(&lower, &ELSEWHERE) + count(&lower, &BACKGROUND) > 0;
-    let pieces = std::iter::once(next.text.clone()).chain(cuts(&next.text).into_iter().rev());
-    pieces
-        .filter(|_| first == lead.text && !is_aside)
-        .find(|piece| piece.chars().count() <= room)
-        .filter(|piece| breadth(piece) >= LEAST_LEAD)
-}
-
-/// "Inspired by A, we propose B" from "we propose" on, for where the whole is too long.
-fn from_announcement(text: &str) -> Option<String> {
-    let lower = text.to_ascii_lowercase();
-    let at = PROPOSES
-        .iter()
-        .filter_map(|cue| lower.find(&format!(", {cue}")))
-        .min()?;
-    text.get(at + 2..).map(capitalised)
-}
-
-/// How much of its sentence a piece keeps, in thousandths. The beginning of a sentence says more than its end.
-fn kept(piece: &str, whole: &str) -> i64 {
-    let length = |text: &str| i64::try_from(text.chars().count()).unwrap_or(i64::MAX / 1000);
-    let whole = length(whole).max(1);
-    let lost = 1000 - 1000 * length(piece).min(whole) / whole;
-    1000 - lost * lost / 1000 - if piece.ends_with('…') { 150 } else { 0 }
-}
-
-fn measured(piece: &str) -> i64 {
-    i64::from(measures(piece).min(4)) * 120
-}
-
-fn told(first: &str, lead: &Sentence) -> i64 {
-    kept(first, &lead.text) * 11 / 10 + measured(first) / 2
-}
-
-fn shown(second: &str, sentence: &Sentence) -> i64 {
-    kept(second, &sentence.text) * 6 / 10 + measured(second)
-}
-
-/// A sentence of the abstract, made ready.
-struct Sentence {
-    text: String,
-    technique: i32,
-    effect: i32,
-}
-
-impl Sentence {
-    fn new(raw: &str, title: &str) -> Self {
-        let text = opened(raw);
-        let technique = technique(&text, title);
-        let effect = effect(&text);
-        Self {
-            text,
-            technique,
-            effect,
-        }
-    }
-}
-
-/// Sentences of a text on one line. A full stop ends one only where a new one can begin: not in "e.g. this", "et al.",
-/// "Fig. 3", "3.5" or "D. Knuth".
-fn sentences(flat: &str) -> impl Iterator<Item = &str> {
-    let mut ends: Vec<usize> = Vec::new();
-    let mut chars = flat.char_indices().peekable();
-    while let Some((at, c)) = chars.next() {
-        let mut end = at + c.len_utf8();
-        let ends_here = match c {
-            '。' | '！' | '？' => true,
-            '.' | '!' | '?' => {
-                while let Some((_, close)) =
-                    chars.next_if(|&(_, next)| matches!(next, ')' | ']' | '"' | '\'' | '”' | '’'))
-                {
-                    end += close.len_utf8();
-                }
-                let before = flat.get(..at).unwrap_or_default();
-                let after = flat.get(end..).unwrap_or_default();
-                (after.starts_with(' ') || (c == '.' && is_glued(before, after)))
-                    && begins_sentence(after)
-                    && !(c == '.' && is_abbreviation(before))
-            }
-            _ => false,
-        };
-        if ends_here {
-            ends.push(end);
-        }
-    }
-    ends.push(flat.len());
-    let mut start = 0;
-    ends.into_iter().filter_map(move |end| {
-        let sentence = flat.get(start..end).unwrap_or_default().trim();
-        start = end;
-        sentence.chars().any(char::is_alphanumeric).then_some(sentence)
-    })
-}
-
-/// A capital, a digit, a bracket; or a name such as dInfer that begins with a small letter and has a capital inside.
-fn begins_sentence(after: &str) -> bool {
-    let word = after.split_whitespace().next().unwrap_or_default();
-    word.chars().any(char::is_uppercase) || !word.starts_with(char::is_lowercase)
-}
-
-/// "…distinguish trees.We propose": a lost space, not a name such as Node.Js.
-fn is_glued(before: &str, after: &str) -> bool {
-    #[rustfmt::skip]
-    const STARTERS: [&str; 10] = [
-        "We ", "Our ", "This ", "The ", "To ", "In ", "It ", "Code ", "However, ", "These ",
-    ];
-    before.ends_with(|c: char| c.is_lowercase() || c == ')') && STARTERS.iter().any(|word| after.starts_with(word))
-}
-
-fn is_abbreviation(before: &str) -> bool {
-    const ABBREVIATIONS: [&str; 22] = [
-        "e.g", "i.e", "al", "fig", "figs", "eq", "eqs", "sec", "vs", "cf", "approx", "resp", "dr", "prof", "no", "st",
-        "w.r.t", "tab", "ref", "refs", "ch", "viz",
-    ];
-    let word = before
-        .rsplit(|c: char| c.is_whitespace() || matches!(c, '(' | '['))
-        .next()
-        .unwrap_or_default();
-    let initial = word.chars().count() == 1 && word.chars().all(char::is_uppercase);
-    initial || ABBREVIATIONS.contains(&word.to_lowercase().as_str())
-}
-
-/// The sentence without an opening that says nothing by itself.
-fn opened(raw: &str) -> String {
-    let mut rest = raw.trim();
-    for _ in 0..3 {
-        match without_opening(rest) {
-            Some(shorter) if shorter.chars().filter(|c| c.is_alphanumeric()).count() >= 20 => rest = shorter,
-            Some(_) | None => break,
-        }
-    }
-    if rest.len() == raw.trim().len() {
-        return rest.to_owned();
-    }
-    capitalised(rest)
-}
-
-fn capitalised(text: &str) -> String {
-    let word = text.split_whitespace().next().unwrap_or_default();
-    // dInfer and k-means keep their small letter.
-    let plain = word.chars().all(|c| c.is_lowercase() || matches!(c, ',' | '\''));
-    let mut chars = text.chars();
-    match chars.next() {
-        Some(first) if plain => std::iter::once(first.to_ascii_uppercase()).chain(chars).collect(),
-        Some(_) | None => text.to_owned(),
-    }
-}
-
-fn without_opening(text: &str) -> Option<&str> {
-    #[rustfmt::skip]
-    const PHRASES: [&str; 41] = [
-        "in this paper", "in this work", "in this study", "in this report", "in this article", "in this letter",
-        "in this thesis", "to this end", "to that end", "however", "therefore", "thus", "hence", "specifically",
-        "notably", "moreover", "furthermore", "additionally", "in addition", "finally", "consequently",
-        "as a result", "here", "overall", "in particular", "in summary", "importantly", "remarkably", "meanwhile",
-        "in response", "motivated by this", "inspired by this", "motivated by these observations", "based on this",
-        "besides", "accordingly", "in contrast", "in light of this", "for this purpose", "crucially",
-        "in conclusion",
-    ];
-    #[rustfmt::skip]
-    const POINTERS: [&str; 11] = [
-        "this ", "this,", "these ", "those ", "the above", "such ", "the aforementioned", "that,", "both ", "it,",
-        "them,",
-    ];
-    const REPORTS: [&str; 9] = [
-        "show that ",
-        "shows that ",
-        "demonstrate that ",
-        "demonstrates that ",
-        "indicate that ",
-        "reveal that ",
-        "confirm that ",
-        "suggest that ",
-        "validate that ",
-    ];
-    const EVIDENCE: [&str; 8] = [
-        "experiment",
-        "result",
-        "evaluation",
-        "we empirically",
-        "we show that",
-        "we demonstrate that",
-        "simulation",
-        "we further",
-    ];
-    let lower = text.to_ascii_lowercase();
-    for phrase in PHRASES {
-        if let Some(rest) = lower.strip_prefix(phrase) {
-            let comma = rest.starts_with(", ");
-            let subject = rest.starts_with(" we ");
-            let skipped = phrase.len() + if comma { 2 } else { 1 };
-            if comma || subject {
-                return text.get(skipped..);
-            }
-        }
-    }
-    // "To address these issues, we": the issues themselves stand elsewhere.
-    let aim = lower.strip_prefix("to ").and_then(|rest| rest.split_once(' '));
-    if let Some((_, rest)) = aim
-        && POINTERS.iter().any(|pointer| rest.starts_with(pointer))
-        && let Some(comma) = lower.find(", ").filter(|&comma| comma < 90)
-    {
-        return text.get(comma + 2..);
-    }
-    // "Experiments on A and B show that": what they show is the effect.
-    let (at, report) = REPORTS
-        .iter()
-        .filter_map(|report| lower.find(report).map(|at| (at, report)))
-        .min()?;
-    let opening = lower.get(..at + report.len())?;
-    let is_evidence = at < 160 && EVIDENCE.iter().any(|word| opening.contains(word));
-    // "show that, on COCO, …" would lose its head.
-    let rest = text.get(at + report.len()..)?;
-    (is_evidence && !opening.contains("propose")).then_some(rest)
-}
-
-fn count(lower: &str, words: &[&str]) -> i32 {
-    words.iter().map(|word| i32::from(lower.contains(word))).sum()
-}
-
-/// What announces a contribution, the clearest first.
-#[rustfmt::skip]
-const PROPOSES: [&str; 38] = [
-    "we propose", "we present", "we introduce", "paper proposes", "paper presents", "paper introduces",
-    "work proposes", "work presents", "work introduces", "study proposes", "study presents", "study introduces",
-    "we develop", "paper describes", "we design", "we devise", "is proposed", "are proposed", "is presented",
-    "is introduced", "report introduces", "we further propose", "we therefore propose", "thesis proposes",
-    "article presents", "article proposes", "i propose", "we thus propose", "本文提出", "我们提出", "提出了",
-    "we contribute",
-    "research presents", "research proposes", "research introduces", "article introduces", "we devised", "we proposed",
-];
-#[rustfmt::skip]
-const STUDIES: [&str; 42] = [
-    "we investigate", "we study", "we analyze", "we analyse", "we examine", "we explore", "we evaluate", "we show",
-    "we demonstrate", "we describe", "we formulate", "we establish", "we build", "we revisit", "we prove",
-    "we compare", "we conduct", "paper investigates", "paper explores", "paper studies", "paper examines",
-    "paper addresses", "we address", "our approach", "our method", "our framework", "we leverage", "we extend",
-    "we tackle", "we use", "we aim", "study investigates", "work investigates", "work explores", "we find",
-    "本文研究", "我们研究",
-    "proposed method", "proposed framework", "we review", "we discuss", "we argue",
-];
-#[rustfmt::skip]
-const ELSEWHERE: [&str; 13] = [
-    "github", "https:", "http:", "code is available", "codes are available", "source code", "we release",
-    "publicly available", "open-source", "will be released", "equal contribution", "corresponding author",
-    "project page",
-];
-
-/// How well a sentence says what the paper does; 0 or less when it does not.
-fn technique(sentence: &str, title: &str) -> i32 {
-    let mut lower = sentence.to_lowercase();
-    for adverb in [
-        " then ",
-        " further ",
-        " therefore ",
-        " thus ",
-        " also ",
-        " first ",
-        " here ",
-        " hereby ",
-    ] {
-        lower = lower.replace(&format!("we{adverb}"), "we ");
-    }
-    let name = title.split_once(':').map(|(name, _)| name.trim().to_lowercase());
-    let names_it = name.is_some_and(|name| (2..=24).contains(&name.chars().count()) && lower.contains(&name));
-    let cue = 6 * count(&lower, &PROPOSES).min(1) + 3 * count(&lower, &STUDIES).min(1) + 3 * i32::from(names_it);
-    if cue == 0 {
-        return 0;
-    }
-    let kinds = [
-        "novel",
-        "framework",
-        "method",
-        "approach",
-        "algorithm",
-        "architecture",
-        "first",
-        "system",
-        "model",
-    ];
-    let asides = [
-        "experiment",
-        "dataset",
-        "benchmark",
-        "for evaluation",
-        "to evaluate",
-        "contributions",
-    ];
-    let in_title = title
-        .split(|c: char| !c.is_alphanumeric())
-        .filter(|word| word.chars().count() > 4 && lower.contains(&word.to_lowercase()))
-        .count();
-    let short = i32::from(breadth(sentence) < 50);
-    let fragment = i32::from(sentence.starts_with(char::is_lowercase) && !begins_sentence(sentence));
-    cue + count(&lower, &kinds).min(2) + i32::try_from(in_title.min(4)).unwrap_or(0)
-        - count(&lower, &asides).min(2)
-        - 8 * count(&lower, &ELSEWHERE).min(1)
-        - 3 * short
-        - 3 * fragment
-}
-
-/// What tells of the state of things before the paper.
-#[rustfmt::skip]
-const BACKGROUND: [&str; 23] = [
-    "have achieved", "has achieved", "have demonstrated", "has demonstrated", "have shown", "has shown",
-    "has emerged", "have emerged", "however", "existing", "suffer", "recent", "remains", "challeng", "often",
-    "previous work", "typically", "prior work", "crucial", "essential", "little is known", "although",
-    "despite",
-];
-
-/// How well a sentence says what came of it; 0 or less when it does not.
-fn effect(sentence: &str) -> i32 {
-    let lower = sentence.to_lowercase();
-    #[rustfmt::skip]
-    let gains = [
-        "outperform", "achiev", "improv", "reduc", "state-of-the-art", "superior", "faster", "accelerat", "lower",
-        "speedup", "surpass", "competitive", "preserv", "maintain", "increas", "gain", "consistent", "effective",
-        "exceed", "efficien", "优于", "提升", "降低", "达到", "减少",
-    ];
-    let findings = [
-        "we show",
-        "we find",
-        "demonstrat",
-        "experiment",
-        "result",
-        "reveal",
-        "findings",
-    ];
-    let measured = 4 * measures(sentence).min(2);
-    let told = 2 * count(&lower, &gains).min(3);
-    if measured + told == 0 {
-        return 0;
-    }
-    measured + told + count(&lower, &findings).min(2)
-        - 3 * count(&lower, &BACKGROUND).min(2)
-        - 8 * count(&lower, &ELSEWHERE).min(1)
-        - 3 * i32::from(breadth(sentence) < 40)
-}
-
-/// How many measured numbers stand in a text: "81.1%", "2.5×", "10x", "3 times", "+4.30".
-fn measures(text: &str) -> i32 {
-    let mut found = 0;
-    let words: Vec<&str> = text.split_whitespace().collect();
-    for (at, word) in words.iter().enumerate() {
-        let core = word.trim_matches(|c: char| matches!(c, '(' | ')' | ',' | '.' | ';' | ':' | '~' | '∼' | '$'));
-        let Some(digit) = core.find(|c: char| c.is_ascii_digit()) else {
-            continue;
-        };
-        let tail = core.get(digit..).unwrap_or_default();
-        let next = words.get(at + 1).copied().unwrap_or_default();
-        let next = next.trim_matches(|c: char| !c.is_alphanumeric() && !matches!(c, '%' | '×'));
-        let unit = ["%", "\\%", "×", "\\times", "-fold"]
-            .iter()
-            .any(|unit| tail.contains(unit))
-            || tail
-                .trim_end_matches(|c: char| !c.is_alphanumeric())
-                .strip_suffix(['x', 'X'])
-                .is_some_and(|n| n.ends_with(|c: char| c.is_ascii_digit()))
-            || [
-                "%",
-                "×",
-                "times",
-                "percent",
-                "percentage",
-                "points",
-                "fold",
-                "mIoU",
-                "mAP",
-            ]
-            .contains(&next)
-            || core.starts_with('+');
-        found += i32::from(unit);
-    }
-    found
-}
-
-/// The beginnings of a sentence that end before a clause, each marked with "…", shortest first.
-fn cuts(text: &str) -> Vec<String> {
-    boundaries(text)
-        .into_iter()
-        .filter_map(|at| ellipsis(text.get(..at)?))
-        .collect()
-}
-
-/// Where a clause begins: after a comma that separates no list, a semicolon, a colon, a dash, or before such words as
-/// "which". Nothing inside brackets.
-fn boundaries(text: &str) -> Vec<usize> {
-    #[rustfmt::skip]
-    const OPENERS: [&str; 12] = [
-        "while ", "whereas ", "thereby ", "which ", "where ", "enabling ", "achieving ", "resulting ", "without ",
-        "allowing ", "because ", "yielding ",
-    ];
-    let mut depth = 0_i32;
-    let mut found = Vec::new();
-    // What is cut later than the limit fits nowhere.
-    for (at, c) in text.char_indices().take(EXTRACT_CHARS) {
-        let rest = text.get(at + c.len_utf8()..).unwrap_or_default();
-        match c {
-            '(' | '[' | '（' | '{' => depth += 1,
-            ')' | ']' | '）' | '}' => depth = (depth - 1).max(0),
-            ',' if depth == 0 && separates_list(text.get(..at).unwrap_or_default(), rest) => {}
-            ',' | ';' | ':' if depth == 0 && rest.starts_with(' ') => found.push(at),
-            '，' | '；' | '：' if depth == 0 => found.push(at),
-            ' ' if depth == 0 => {
-                let dash = ["-- ", "--- ", "– ", "— "].iter().any(|dash| rest.starts_with(dash));
-                if dash || OPENERS.iter().any(|word| rest.starts_with(word)) {
-                    found.push(at);
-                }
-            }
-            _ => {}
-        }
-    }
-    found
-}
-
-/// "A, B, and C": a comma with only a few words to the next one, or to the one before, stands in a list.
-fn separates_list(before: &str, after: &str) -> bool {
-    let few = |piece: &str| piece.split_whitespace().count() <= 3;
-    let next = after.trim_start();
-    let to_next = next.split([',', ';', '.']).next().unwrap_or_default();
-    let to_last = before.rsplit([',', ';', ':']).next().unwrap_or_default();
-    let joins = next.starts_with("and ") || next.starts_with("or ");
-    (few(to_next) && to_next.len() < next.len() && !next.starts_with("which")) || (joins && few(to_last))
-}
-
-/// A beginning with "…" after its last word that can stand there; `None` when nothing is left.
-fn ellipsis(beginning: &str) -> Option<String> {
-    const LOOSE: [&str; 30] = [
-        "a", "an", "the", "of", "to", "in", "on", "for", "with", "by", "and", "or", "that", "which", "while", "as",
-        "at", "from", "is", "are", "its", "their", "via", "using", "into", "than", "thus", "but", "we", "both",
-    ];
-    let mut rest = beginning.trim_end();
-    loop {
-        let trimmed = rest.trim_end_matches(|c: char| {
-            c.is_whitespace()
-                || matches!(
-                    c,
-                    ',' | ';' | ':' | '-' | '–' | '—' | '(' | '[' | '，' | '；' | '：' | '、'
-                )
-        });
-        let last = trimmed.rsplit(' ').next().unwrap_or_default();
-        let shorter = if trimmed.contains(' ') && LOOSE.contains(&last.to_lowercase().as_str()) {
-            trimmed.get(..trimmed.len() - last.len()).unwrap_or_default()
-        } else {
-            trimmed
-        };
-        if shorter.len() == rest.len() {
-            break;
-        }
-        rest = shorter;
-    }
-    rest.chars().any(char::is_alphanumeric).then(|| format!("{rest}…"))
-}
-
-/// The sentence within `limit` characters: whole, cut before a clause, or at least not within a word.
-fn shorten(text: &str, limit: usize) -> String {
-    let fits = |piece: &str| piece.chars().count() <= limit;
-    if fits(text) {
-        return text.to_owned();
-    }
-    let clause = cuts(text).into_iter().rev().find(|cut| fits(cut));
-    if let Some(cut) = clause.filter(|cut| 2 * cut.chars().count() >= limit) {
-        return cut;
-    }
-    let until = text
-        .char_indices()
-        .nth(limit.saturating_sub(1))
-        .map_or(text.len(), |(at, _)| at);
-    let spaces = text.match_indices(' ').map(|(at, _)| at).rfind(|&at| at <= until);
-    // Chinese has no spaces, and an address can be longer than the limit.
-    let bounds = || {
-        text.split_word_bound_indices()
-            .map(|(at, _)| at)
-            .rfind(|&at| at <= until)
-    };
-    let at = spaces
-        .filter(|&at| 2 * at >= until)
-        .or_else(bounds)
-        .filter(|&at| at > 0)
-        .unwrap_or(until);
-    text.get(..at)
-        .and_then(ellipsis)
-        .unwrap_or_else(|| text.chars().take(limit).collect())
-}
-
-/// The brief of `paper` for a reader of `lang`: one in that language that passes the [`gate`], a model's before an imported
-/// one, else an extract of the abstract (in the abstract's own language), else nothing.
+/// The brief of `paper` for a reader of `lang`: one that a model wrote in that language, else an imported one, whichever
+/// first passes the [`gate`]; else an extract of the abstract (in the abstract's own language), else nothing.
 pub fn compose(paper: &Paper, lang: Lang) -> Option<Brief> {
-    let passing = |origin| {
-        paper.briefs.iter().find(|brief| {
-            brief.lang == lang
-                && brief.origin == origin
-                && gate(&brief.text, paper.title(), paper.abstract_text()).is_ok()
-        })
-    };
-    let written = passing(Origin::Model).or_else(|| passing(Origin::Imported));
-    written.cloned().or_else(|| {
-        let text = extract(paper.title(), paper.abstract_text())?;
-        Some(Brief {
-            lang: language(&text),
-            origin: Origin::Extracted,
-            text,
-        })
-    })
+    composed(paper, lang).brief
+}
+
+/// The same as [`compose`], with the reason for which a written brief was replaced.
+pub fn composed(paper: &Paper, lang: Lang) -> Composed {
+    let mut replaced = None;
+    for origin in [Origin::Model, Origin::Imported] {
+        let Some(brief) = paper.briefs.iter().find(|b| b.lang == lang && b.origin == origin) else {
+            continue;
+        };
+        match gate::check(&brief.text, lang, paper) {
+            Ok(()) => {
+                return Composed {
+                    brief: Some(brief.clone()),
+                    replaced: None,
+                };
+            }
+            Err(reason) => replaced = replaced.or(Some(reason)),
+        }
+    }
+    let extracted = extract(paper.title(), paper.abstract_text()).map(|text| Brief {
+        lang: language(&text),
+        origin: Origin::Extracted,
+        text,
+    });
+    Composed {
+        brief: extracted,
+        replaced,
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
-
-    use proptest::prelude::*;
-
     use super::*;
     use crate::paper::{Field, PaperId};
-    use crate::report;
     use crate::source::SourceKind;
 
     const ABSTRACT: &str = "Serving large models is slow, e.g. on edge devices. Recent work, cf. Fig. 3, has shown \
@@ -796,101 +154,11 @@ mod tests {
         benchmarks show that FastKV reduces latency by 48.5% and memory by 2.1×. Code is available at \
         https://github.com/a/fastkv.";
 
-    #[test]
-    fn refusals_templates_and_claims_without_evidence_are_refused() {
-        let judge = |text| gate(text, "FastKV", ABSTRACT);
-        for refusal in [
-            "请提供论文的标题、主要机构和摘要信息以生成技术简报。",
-            "未提供具体论文信息，无法生成技术简报。",
-            "由于缺少论文标题、主要机构和摘要信息，无法生成技术简报。",
-            "由于缺少主要机构和摘要，无法总结。",
-            "很抱歉，我需要更多内容。",
-            "I cannot summarize this paper.",
-            "I’m sorry, but there is no text.",
-            "Please provide the title and abstract.",
-            "As an AI language model, I have no access.",
-        ] {
-            assert_eq!(judge(refusal), Err(Refused::Refusal), "{refusal}");
-        }
-        for template in [
-            "[主要机构]发布了[论文标题]论文，使用[核心技术]技术",
-            "清华大学发布了FastKV论文，达成了【关键效果】",
-            "{institution} released FastKV, which solves <problem>.",
-            "XX大学发布了FastKV论文",
-            "清华大学发布了____论文",
-            "清华大学发布了[]论文",
-        ] {
-            assert_eq!(judge(template), Err(Refused::Template), "{template}");
-        }
-        assert_eq!(judge(" …。 "), Err(Refused::Empty));
-        assert_eq!(
-            gate("清华大学发布了FastKV论文。", "FastKV", " "),
-            Err(Refused::NoAbstract)
-        );
-    }
-
-    #[test]
-    fn a_brief_about_such_words_is_let_through() {
-        for text in [
-            "清华大学发布了FastKV论文，使用[CLS]标记解决了现有方法无法生成高分辨率图像的问题",
-            "清华大学发布了FastKV论文，解决了由于缺少标注数据、未提供深度信息而无法训练的问题",
-            "由于未标注数据昂贵，清华大学发布了FastKV，作为AI加速器，以便生成高质量图像，再次尝试失败请求",
-            "FastKV trains BERT as a language model and cannot hallucinate.",
-            "FastKV reduces latency, which users cannot tolerate, from <50 ms to 3 ms [2].",
-            "清华大学发布了FLUX.1 [dev]论文，使用x, y坐标，达成了2x加速",
-        ] {
-            assert_eq!(gate(text, "FastKV", ABSTRACT), Ok(()), "{text}");
-        }
-        assert_eq!(gate("复旦大学发布了[Method]论文", "A [method] study", ABSTRACT), Ok(()));
-    }
-
-    #[test]
-    fn an_extract_says_technique_and_effect() {
-        assert_eq!(
-            extract("FastKV: a cache", ABSTRACT).unwrap(),
-            "We propose FastKV, a cache that evicts by age. FastKV reduces latency by 48.5% and memory by 2.1×."
-        );
-        assert_eq!(
-            extract(
-                "",
-                "现有方法很慢。本文提出一种缓存方法。在五个基准上的实验表明，推理延迟降低48%，内存减少一半。"
-            )
-            .unwrap(),
-            "本文提出一种缓存方法。在五个基准上的实验表明，推理延迟降低48%，内存减少一半。"
-        );
-        assert_eq!(extract("Title", " \n"), None);
-    }
-
-    #[test]
-    fn an_abbreviation_ends_no_sentence_and_a_lost_space_hides_none() {
-        let found: Vec<&str> =
-            sentences("As in Li et al. (2024), i.e. Fig. 3, it gains 3.5 points. dInfer wins. B. Lee agrees.")
-                .collect();
-        assert_eq!(
-            found,
-            [
-                "As in Li et al. (2024), i.e. Fig. 3, it gains 3.5 points.",
-                "dInfer wins.",
-                "B. Lee agrees."
-            ]
-        );
-        assert_eq!(sentences("It is slow.We propose X.").count(), 2);
-    }
-
-    #[test]
-    fn a_long_sentence_is_cut_before_a_clause() {
-        let long = format!(
-            "We propose a method that joins papers, reports, and mailings by {}, which is robust",
-            "very ".repeat(40)
-        );
-        let cut = extract("", &format!("{long} {}.", "indeed ".repeat(30))).unwrap();
-        assert!(cut.ends_with("very…"), "{cut}");
-    }
-
     fn paper(briefs: &[(Lang, &str)]) -> Paper {
         let mut paper = Paper::new(PaperId::provisional("t", "a"));
         paper.title = Some(Field::new("FastKV".to_owned(), SourceKind::Report));
         paper.abstract_text = Some(Field::new(ABSTRACT.to_owned(), SourceKind::Report));
+        paper.institutions = Some(Field::new(vec!["Tsinghua University".to_owned()], SourceKind::Report));
         paper.briefs = briefs
             .iter()
             .map(|&(lang, text)| Brief {
@@ -913,78 +181,5 @@ mod tests {
         let mut nothing = bad.clone();
         nothing.abstract_text = None;
         assert_eq!(compose(&nothing, Lang::Zh), None);
-    }
-
-    #[test]
-    fn real_briefs_lose_exactly_the_refusals_templates_and_claims_without_an_abstract() {
-        for (name, text) in crate::tests::real_reports() {
-            let report = report::read(&text).unwrap();
-            let mut lost: BTreeMap<String, usize> = BTreeMap::new();
-            for entry in &report.entries {
-                if let Err(reason) = gate(&entry.brief, &entry.title, &entry.abstract_text) {
-                    *lost.entry(format!("{reason:?}")).or_default() += 1;
-                }
-                let about_nothing = entry.title.is_empty() && entry.abstract_text.is_empty();
-                let refused = matches!(
-                    gate(&entry.brief, &entry.title, &entry.abstract_text),
-                    Err(Refused::Refusal | Refused::Template)
-                );
-                assert_eq!(about_nothing, refused, "{name}: {}", entry.brief);
-            }
-            println!("{name}: {} entries, lost {lost:?}", report.entries.len());
-        }
-    }
-
-    fn words(text: &str) -> Vec<String> {
-        let spaced: String = text
-            .to_lowercase()
-            .chars()
-            .flat_map(|c| if is_han(c) { vec![' ', c, ' '] } else { vec![c] })
-            .collect();
-        spaced
-            .split(|c: char| !c.is_alphanumeric())
-            .filter(|word| !word.is_empty())
-            .map(str::to_owned)
-            .collect()
-    }
-
-    fn assert_extract_keeps_its_promises(title: &str, abstract_text: &str) {
-        let Some(extract) = extract(title, abstract_text) else {
-            assert!(!abstract_text.chars().any(char::is_alphanumeric), "{abstract_text}");
-            return;
-        };
-        assert!(extract.chars().count() <= EXTRACT_CHARS, "{extract}");
-        assert!(!extract.trim().is_empty() && !extract.contains('\n'));
-        let known = words(abstract_text);
-        for word in words(&extract) {
-            assert!(
-                known.contains(&word),
-                "“{word}” of “{extract}” is not in “{abstract_text}”"
-            );
-        }
-    }
-
-    #[test]
-    fn extracts_of_real_abstracts_hold_only_their_words() {
-        for day in crate::tests::real_days() {
-            let day = day.file_name().unwrap().to_string_lossy().into_owned();
-            for paper in crate::tests::real_mailing(&day).iter().step_by(6) {
-                assert_extract_keeps_its_promises(paper.title(), paper.abstract_text());
-            }
-        }
-    }
-
-    proptest! {
-        #[test]
-        fn an_extract_is_short_and_holds_only_the_abstracts_words(
-            title in "[A-Za-z: ]{0,30}",
-            pieces in prop::collection::vec(prop_oneof![
-                Just("We propose "), Just("to address this, "), Just("In this paper, we present X"), Just(". "),
-                Just(", which "), Just("results show that "), Just("48.5% "), Just("。本文提出"), Just("，"), Just("(e.g. "),
-                Just(") "), Just("iPhone; "), Just("the "), Just("…"), Just("İstanbul "), Just("\n"), Just("experiments "),
-            ].prop_map(str::to_owned).boxed().prop_union("\\PC{0,30} ".boxed()), 0..40),
-        ) {
-            assert_extract_keeps_its_promises(&title, &pieces.concat());
-        }
     }
 }

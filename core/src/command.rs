@@ -3,6 +3,7 @@
 
 mod answer;
 mod change;
+mod evidence;
 #[cfg(test)]
 mod page;
 pub mod press;
@@ -39,6 +40,8 @@ pub enum Command {
     Similar(PaperQuery),
     /// `/why …`: why a paper was posted here, or was not.
     Why(PaperQuery),
+    /// `/evidence …`: what carries the brief of a paper.
+    Evidence(PaperQuery),
     /// `/subscribe …`: a rule or a topic.
     Subscribe(String),
     /// `/subscribe test …`: what a rule would bring.
@@ -107,6 +110,7 @@ impl Command {
                 Permission::Everyone
             }
             Self::Subscriptions | Self::Topics | Self::Save(_) | Self::Saved(_) | Self::Top => Permission::Everyone,
+            Self::Evidence(_) => Permission::Everyone,
             Self::Help | Self::Start | Self::About => Permission::Everyone,
         }
     }
@@ -288,6 +292,21 @@ pub const TABLE: &[CommandSpec] = &[
         en: "Why a paper was posted here, or was not",
         permission: Permission::Everyone,
         parse: |args| paper_query(args).map(Command::Why),
+    },
+    CommandSpec {
+        name: "evidence",
+        args: &[ArgSpec {
+            name: "which",
+            kind: ArgKind::Text,
+            required: true,
+            suggest: Suggest::Papers,
+            zh: "编号、日期加编号、arXiv 编号或链接",
+            en: "Number, date and number, arXiv id or link",
+        }],
+        zh: "一篇论文的简报依据原文的哪些话",
+        en: "Which words of a paper carry its brief",
+        permission: Permission::Everyone,
+        parse: |args| paper_query(args).map(Command::Evidence),
     },
     CommandSpec {
         name: "subscribe",

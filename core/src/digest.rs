@@ -9,7 +9,7 @@ use chrono::{DateTime, NaiveDate, NaiveDateTime, Utc};
 use chrono_tz::Tz;
 use serde::{Deserialize, Serialize};
 
-use crate::brief::{self, Brief, Origin};
+use crate::brief::{self, Brief, Origin, Refused};
 use crate::channel::{Place, Platform, Seq, Style};
 use crate::locale::Lang;
 use crate::mention::Mention;
@@ -191,6 +191,9 @@ pub struct EntryBrief {
     pub reader: Lang,
     /// The brief.
     pub brief: Brief,
+    /// Why it stands in the place of one that somebody wrote; `None` where it does not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub replaced: Option<Refused>,
 }
 
 /// An immutable, numbered issue.
@@ -308,7 +311,15 @@ fn entry(number: u32, points: u32, candidate: Candidate) -> Entry {
     } = candidate;
     let briefs = Lang::ALL
         .into_iter()
-        .filter_map(|reader| brief::compose(&paper, reader).map(|brief| EntryBrief { reader, brief }))
+        .filter_map(|reader| {
+            let composed = brief::composed(&paper, reader);
+            let replaced = composed.replaced;
+            composed.brief.map(|brief| EntryBrief {
+                reader,
+                brief,
+                replaced,
+            })
+        })
         .collect();
     Entry {
         number,
@@ -441,7 +452,8 @@ impl View<'_> {
                 quote: None,
             };
         }
-        let mut lines = vec![self.brief(entry.briefs.iter().find(|b| b.reader == lang).map(|b| &b.brief))];
+        let brief = entry.briefs.iter().find(|b| b.reader == lang);
+        let mut lines = vec![self.brief(brief.map(|b| &b.brief), brief.and_then(|b| b.replaced))];
         let mut facts: Vec<String> = Vec::new();
         if !entry.institutions.is_empty() {
             facts.push(ellipsis(&entry.institutions.join(lang.comma()), 160));
@@ -459,15 +471,16 @@ impl View<'_> {
         }
     }
 
-    /// A brief with its mark, or the sentence that says why there is none.
-    pub fn brief(&self, brief: Option<&Brief>) -> Line {
+    /// A brief with its mark, which says whether it was replaced, or the sentence that says why there is none.
+    pub fn brief(&self, brief: Option<&Brief>, replaced: Option<Refused>) -> Line {
         match brief {
             None => vec![Span::Dim(self.lang.no_brief().to_owned())],
             Some(brief) => {
                 let mut line = plain(brief.text.clone());
-                match brief.origin {
-                    Origin::Imported | Origin::Model => {}
-                    Origin::Extracted => line.push(Span::Dim(format!(" {}", self.lang.extracted_mark()))),
+                match (brief.origin, replaced) {
+                    (Origin::Imported | Origin::Model, _) => {}
+                    (Origin::Extracted, None) => line.push(Span::Dim(format!(" {}", self.lang.extracted_mark()))),
+                    (Origin::Extracted, Some(_)) => line.push(Span::Dim(format!(" {}", self.lang.replaced_mark()))),
                 }
                 line
             }

@@ -219,6 +219,14 @@ impl Lang {
         self.pick("〔摘自摘要〕", "[from the abstract]")
     }
 
+    /// The mark at a brief that is taken from the abstract because the written one said what the paper does not say.
+    pub fn replaced_mark(self) -> &'static str {
+        self.pick(
+            "〔原简报依据不足，改摘自摘要〕",
+            "[from the abstract; the brief was not grounded]",
+        )
+    }
+
     /// In place of a brief.
     pub fn no_brief(self) -> &'static str {
         self.pick("暂无摘要，无法给出简报。", "No abstract is known, hence no brief.")
@@ -702,7 +710,7 @@ pub(crate) mod tests {
         all.extend(dates.map(|(submitted, revised, version)| lang.dates(submitted, revised, version).unwrap()));
         #[rustfmt::skip]
         let fixed = [
-            lang.extracted_mark(), lang.no_brief(), lang.no_title(), lang.digest_hint(), lang.empty_no_paper(),
+            lang.extracted_mark(), lang.replaced_mark(), lang.no_brief(), lang.no_title(), lang.digest_hint(), lang.empty_no_paper(),
             lang.empty_no_window(), lang.comma(), lang.authors_label(), lang.institutions_label(),
             lang.categories_label(), lang.brief_label(), lang.comments_label(), lang.abstract_link(), lang.code_link(),
             lang.no_digest_yet(), lang.which_paper(), lang.topics_title(), lang.followed(), lang.not_followed(),

@@ -336,7 +336,11 @@ fn a_digest(day: u32) -> Digest {
         briefs: Lang::ALL
             .into_iter()
             .zip(a_paper(i).briefs)
-            .map(|(reader, brief)| EntryBrief { reader, brief })
+            .map(|(reader, brief)| EntryBrief {
+                reader,
+                brief,
+                replaced: None,
+            })
             .collect(),
         institutions: a_paper(i).institutions().to_vec(),
         author_count: Some(4),

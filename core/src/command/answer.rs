@@ -8,6 +8,7 @@ use chrono_tz::Tz;
 use super::change::PER_PAGE;
 use super::press::{Button, Change, Pointed, Press, Seal};
 use super::{Answer, Command, CommandError, Manner, PaperQuery, Question, TABLE};
+use crate::brief::{self, Brief, Refused as Unfit};
 use crate::channel::{Activity, Channel, Place, Settings, Style};
 use crate::digest::{Digest, Entry, View};
 use crate::erratum::{Count, Detail, Errata};
@@ -128,6 +129,7 @@ pub fn reply(question: &Question, context: &Context<'_>) -> Result<Reply> {
         Command::Search(words) => return Ok(asked.search(words)),
         Command::Similar(query) => return asked.similar(query, reply_to),
         Command::Why(query) => asked.why(query, reply_to)?,
+        Command::Evidence(query) => asked.evidence(query, reply_to)?,
         Command::Try(typed) => match asked.item(typed) {
             Ok((item, name)) => match item.as_rule() {
                 Some(rule) => {
@@ -356,6 +358,7 @@ impl Asked<'_> {
                 (Press::Save(what.clone()), format!("🔖 {}", lang.save_button())),
             ],
             vec![
+                (Press::Evidence(what.clone()), lang.evidence_button().to_owned()),
                 (Press::Why(what.clone()), lang.why_button().to_owned()),
                 (Press::Similar(what.clone()), lang.similar_button().to_owned()),
             ],
@@ -599,6 +602,14 @@ impl Asked<'_> {
             },
             Press::Open(what) => match on(&what)? {
                 Some(id) => Reply::Answer(self.paper_by_id(&id)?),
+                None => stale(),
+            },
+            Press::Evidence(Pointed::Entry(digest, n)) => match self.context.store.digest(&digest)? {
+                Some(digest) => Reply::Answer(Answer::new(self.evidence_entry(&digest, n)?, self.lang)),
+                None => stale(),
+            },
+            Press::Evidence(what) => match on(&what)? {
+                Some(id) => Reply::Answer(Answer::new(self.evidence_id(&id)?, self.lang)),
                 None => stale(),
             },
             Press::Why(Pointed::Entry(digest, n)) => match self.context.store.digest(&digest)? {
@@ -853,12 +864,9 @@ impl Asked<'_> {
 pub fn paper_message(paper: &Paper, entry: Option<&Entry>, view: &View<'_>) -> Message {
     let lang = view.lang;
     let mut lines: Vec<Line> = Vec::new();
-    let frozen = entry
-        .and_then(|e| e.briefs.iter().find(|b| b.reader == lang))
-        .map(|b| b.brief.clone());
-    let brief = frozen.or_else(|| crate::brief::compose(paper, lang));
+    let (brief, replaced) = shown_brief(paper, entry, lang);
     let mut brief_line = vec![Span::Bold(lang.brief_label().to_owned())];
-    brief_line.extend(view.brief(brief.as_ref()));
+    brief_line.extend(view.brief(brief.as_ref(), replaced));
     lines.push(brief_line);
     match (paper.authors(), paper.author_count()) {
         ([], Some(n)) => lines.push(plain(lang.author_count(n))),
@@ -937,6 +945,17 @@ pub fn paper_message(paper: &Paper, entry: Option<&Entry>, view: &View<'_>) -> M
     Message {
         running_title: title,
         blocks: vec![block],
+    }
+}
+
+/// The brief that a reader of `lang` has before him: as it was posted, else as it is composed now.
+pub(super) fn shown_brief(paper: &Paper, entry: Option<&Entry>, lang: Lang) -> (Option<Brief>, Option<Unfit>) {
+    match entry.and_then(|entry| entry.briefs.iter().find(|brief| brief.reader == lang)) {
+        Some(posted) => (Some(posted.brief.clone()), posted.replaced),
+        None => {
+            let composed = brief::composed(paper, lang);
+            (composed.brief, composed.replaced)
+        }
     }
 }
 

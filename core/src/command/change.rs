@@ -35,7 +35,7 @@ pub fn changes(command: &Command) -> bool {
         Command::Press(data) => data.starts_with(['u', 'd', 's', 'f']),
         Command::Paper(_) | Command::Digest { .. } | Command::Search(_) | Command::Similar(_) => false,
         Command::Why(_) | Command::Try(_) | Command::Subscriptions | Command::Topics | Command::Saved(_) => false,
-        Command::Top | Command::Help | Command::About => false,
+        Command::Evidence(_) | Command::Top | Command::Help | Command::About => false,
     }
 }
 
@@ -92,7 +92,7 @@ pub fn change(question: &Question, context: &Context<'_>) -> Result<Reply> {
         Command::Try(_) | Command::Subscriptions | Command::Topics | Command::Saved(_) | Command::Top => {
             return super::reply(question, context);
         }
-        Command::Help | Command::About => return super::reply(question, context),
+        Command::Evidence(_) | Command::Help | Command::About => return super::reply(question, context),
     };
     // A new language is answered in it.
     let lang = context
@@ -360,7 +360,10 @@ impl Doing<'_> {
             Press::Down(what) => on(&what)?.map_or_else(|| Ok(stale()), |paper| self.vote(&paper, Vote::Down))?,
             Press::Save(what) => on(&what)?.map_or_else(|| Ok(stale()), |paper| self.save(&paper))?,
             Press::Follow { change, which } => return self.follow(change, which),
-            Press::Why(_) | Press::Similar(_) | Press::Open(_) | Press::Page { .. } | Press::List(_) => {
+            Press::Evidence(_) | Press::Why(_) | Press::Similar(_) => {
+                return super::reply(self.question, self.asked.context);
+            }
+            Press::Open(_) | Press::Page { .. } | Press::List(_) => {
                 return super::reply(self.question, self.asked.context);
             }
         };

@@ -58,6 +58,12 @@ const NOTES: &[(&str, &str, &str)] = &[
         "是什么选中了它、得了多少分；对没有推送的论文，说明最接近的规则和所缺的条件，或其他原因。",
     ),
     (
+        "evidence",
+        "Clause by clause, the words of the paper on which its brief rests and where they stand; says so where a brief was \
+         replaced by the abstract's own words, and why, and where nothing carries a clause.",
+        "逐句列出简报所依据的原文及其出处；若原有的简报被摘要原文取代，会说明原因；没有依据的句子也会指出。",
+    ),
+    (
         "subscribe",
         "`test RULE` follows nothing and says what the rule would have brought in the last 30 days; everyone may. The first \
          subscription of a place, a thread or a forum topic too, makes it a channel with a digest of its own.",
@@ -272,7 +278,7 @@ const OF_ZONES: [&str; 2] = [
 const OF_BUTTONS: &str = "\
 - Below a digest: 👍, 👎 and 🔖 (save) for every paper; on Discord three menus in which the paper is chosen. ⓘ, on
   Discord and Telegram, says which digest the message is.
-- Below `/paper`: 👍, 👎, 🔖, *Why* (`/why`) and *Similar* (`/similar`).
+- Below `/paper`: 👍, 👎, 🔖, *Evidence* (`/evidence`), *Why* (`/why`) and *Similar* (`/similar`).
 - Below a search: a number opens that paper, ◀ and ▶ turn the page in the same message.
 - Below `/subscriptions`: *Pause*, *Resume*, *Edit* (says what to type) and *Remove*, for those who may change settings.
 
@@ -281,7 +287,7 @@ two platforms counts as two. Counts are shown in the posted digests of the last 
 least. A button that means nothing any more says so.
 
 - 简报下方：每篇论文有 👍、👎 和 🔖（收藏）；在 Discord 上是三个菜单，在其中选择论文。Discord 和 Telegram 上的 ⓘ 说明这条消息属于哪一期。
-- `/paper` 下方：👍、👎、🔖、“为何”（`/why`）和“相似”（`/similar`）。
+- `/paper` 下方：👍、👎、🔖、“依据”（`/evidence`）、“为何”（`/why`）和“相似”（`/similar`）。
 - 检索结果下方：编号打开论文，◀ 和 ▶ 在同一条消息里翻页。
 - `/subscriptions` 下方：“暂停”“恢复”“修改”（告诉你该输入什么）和“移除”，仅限可更改设置的人。
 

@@ -88,6 +88,8 @@ pub enum Press {
     Down(Pointed),
     /// To the reading list, or from it.
     Save(Pointed),
+    /// What carries its brief.
+    Evidence(Pointed),
     /// Why it was posted.
     Why(Pointed),
     /// What is like it.
@@ -160,6 +162,7 @@ impl Press {
             Self::Up(what) => format!("u:{}", what.write()),
             Self::Down(what) => format!("d:{}", what.write()),
             Self::Save(what) => format!("s:{}", what.write()),
+            Self::Evidence(what) => format!("e:{}", what.write()),
             Self::Why(what) => format!("w:{}", what.write()),
             Self::Similar(what) => format!("n:{}", what.write()),
             Self::Open(what) => format!("o:{}", what.write()),
@@ -190,6 +193,7 @@ impl Press {
             "u" => return pointed().map(Self::Up),
             "d" => return pointed().map(Self::Down),
             "s" => return pointed().map(Self::Save),
+            "e" => return pointed().map(Self::Evidence),
             "w" => return pointed().map(Self::Why),
             "n" => return pointed().map(Self::Similar),
             "o" => return pointed().map(Self::Open),
@@ -257,6 +261,7 @@ mod tests {
             pointed().prop_map(Press::Up),
             pointed().prop_map(Press::Down),
             pointed().prop_map(Press::Save),
+            pointed().prop_map(Press::Evidence),
             pointed().prop_map(Press::Why),
             pointed().prop_map(Press::Similar),
             pointed().prop_map(Press::Open),

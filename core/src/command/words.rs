@@ -1,5 +1,7 @@
 //! What the bot says in conversation about subscriptions, searches and settings, in Chinese and in English.
 
+use crate::brief::Refused;
+use crate::brief::evidence::Slot;
 use crate::locale::Lang;
 
 impl Lang {
@@ -157,6 +159,76 @@ impl Lang {
     /// A button.
     pub fn remove_button(self) -> &'static str {
         self.pick("移除", "Remove")
+    }
+
+    /// A button.
+    pub fn evidence_button(self) -> &'static str {
+        self.pick("依据", "Evidence")
+    }
+
+    /// What a slot of a brief says.
+    pub fn slot(self, slot: Slot) -> &'static str {
+        match slot {
+            Slot::Who => self.pick("谁", "Who"),
+            Slot::Technique => self.pick("技术", "Technique"),
+            Slot::Problem => self.pick("问题", "Problem"),
+            Slot::Effect => self.pick("效果", "Effect"),
+        }
+    }
+
+    /// A clause of a brief of which nobody can tell the slot.
+    pub fn brief_slot(self) -> &'static str {
+        self.pick("简报", "Brief")
+    }
+
+    /// Label before words of a title.
+    pub fn title_label(self) -> &'static str {
+        self.pick("标题：", "Title: ")
+    }
+
+    /// Label before words of an abstract.
+    pub fn abstract_label(self) -> &'static str {
+        self.pick("摘要：", "Abstract: ")
+    }
+
+    /// A clause for which there is no evidence.
+    pub fn nothing_carries(self) -> &'static str {
+        self.pick(
+            "在标题、摘要和机构中没有找到依据。",
+            "Nothing in title, abstract or institutions carries this.",
+        )
+    }
+
+    /// A brief is an extract.
+    pub fn word_for_word(self) -> &'static str {
+        self.pick("这些句子逐字摘自摘要。", "These sentences are the abstract's own.")
+    }
+
+    /// A written brief was replaced by an extract; `reason` is a sentence.
+    pub fn replaced_because(self, reason: &str) -> String {
+        self.pick(
+            format!("原有的简报没有采用，改为摘自摘要：{reason}"),
+            format!("The written brief was replaced by the abstract's own words. {reason}"),
+        )
+    }
+
+    /// Why a brief is not shown, where no more can be told than that.
+    pub fn refused(self, reason: Refused) -> &'static str {
+        match reason {
+            Refused::Empty => self.pick("它没有内容。", "It was empty."),
+            Refused::Refusal => self.pick(
+                "它是拒绝，不是简报。",
+                "It asked for the paper instead of summarising it.",
+            ),
+            Refused::Template => self.pick("它的模板没有填写。", "Its template was not filled."),
+            Refused::NoAbstract => self.pick("当时没有摘要。", "No abstract was known."),
+            Refused::WrongLanguage => self.pick("它不是所要求的语言。", "It was in another language."),
+            Refused::AnotherPaper => self.pick("它说的是另一篇论文。", "It was about another paper."),
+            Refused::Organisation => self.pick("它提到的机构不是论文的机构。", "It named another institution."),
+            Refused::Number => self.pick("它的数字没有依据。", "It had a number that the paper does not have."),
+            Refused::Name => self.pick("它的名称没有依据。", "It had a name that the paper does not have."),
+            Refused::Direction => self.pick("它说反了效果。", "It said the opposite of the paper."),
+        }
     }
 
     /// A button.

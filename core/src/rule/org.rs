@@ -120,6 +120,11 @@ impl Place {
         self.known()?.part_of
     }
 
+    /// Whether it is a part of `whole`: of the Chinese Academy of Sciences its Institute of Automation.
+    pub fn is_part_of(self, whole: Self) -> bool {
+        self.part_of() == Some(whole)
+    }
+
     /// The places that an affiliation names, with those that they are part of, sorted.
     pub fn all_in(affiliation: &str) -> Vec<Self> {
         let mut text = Canonical::with_spelling();

@@ -3,7 +3,7 @@
 //! Its fields were read off PDFs by a program. What can be told to be damage is repaired or left out here; what remains
 //! gives way to a better source's field when the paper is joined ([`crate::join`]) and merged.
 
-use crate::brief::{self, Brief, Origin, Refused};
+use crate::brief::{self, Brief, Origin, Refused, gate};
 use crate::join;
 use crate::paper::{Field, Paper, PaperId};
 use crate::report::{self, Entry, Report};
@@ -65,7 +65,7 @@ fn papers(report: &Report) -> Parsed {
 
 fn reason(entry: &Entry) -> String {
     let asked = matches!(
-        brief::gate(&entry.brief, &entry.title, &entry.abstract_text),
+        gate::form(&entry.brief, &entry.title, &entry.abstract_text),
         Err(Refused::Refusal | Refused::Template)
     );
     let brief = if asked {
@@ -134,9 +134,12 @@ fn without_running_head(title: &str) -> &str {
 /// brief. So is one below another paper's title. Whether the abstract carries it is asked when it is shown, because the
 /// abstract can come later.
 fn imported_brief(entry: &Entry) -> Option<Brief> {
-    let says = match brief::gate(&entry.brief, &entry.title, &entry.abstract_text) {
+    let says = match gate::form(&entry.brief, &entry.title, &entry.abstract_text) {
         Ok(()) | Err(Refused::NoAbstract) => true,
         Err(Refused::Empty | Refused::Refusal | Refused::Template) => false,
+        // What an abstract can refute is asked when it is shown, too.
+        Err(Refused::WrongLanguage | Refused::AnotherPaper | Refused::Organisation) => true,
+        Err(Refused::Number | Refused::Name | Refused::Direction) => true,
     };
     let belongs = entry.brief_title.as_ref().is_none_or(|other| {
         let (one, other) = (text::key(&entry.title), text::key(other));

@@ -1047,6 +1047,7 @@ mod tests {
                 briefs: vec![EntryBrief {
                     reader: Lang::En,
                     brief: brief(),
+                    replaced: None,
                 }],
                 institutions: vec!["清华大学".to_owned()],
                 author_count: None,
