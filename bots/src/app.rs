@@ -5,7 +5,7 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use anyhow::{Context as _, anyhow};
-use paperwire_config::{ChannelConfig, Config};
+use paperwire_config::{ChannelConfig, Config, SourceConfig};
 use paperwire_core::channel::{Place, Platform};
 use paperwire_core::command::press::Seal;
 use paperwire_core::delivery::{DeliveryId, UncertainPolicy};
@@ -30,6 +30,7 @@ use crate::ops::Ops;
 use crate::queued::Queued;
 use crate::search::SearchIndex;
 use crate::service::Service;
+use crate::sources::{self, Pace};
 use crate::storage::{Storage, StorageError};
 use crate::talk::{Rules, Talk};
 use crate::worker::{self, Outlet, Worker};
@@ -100,7 +101,8 @@ impl Base {
             Arc::clone(&channels_changed),
             ops.clone(),
         )
-        .searching(search.clone());
+        .searching(search.clone())
+        .asking(sources::known(config));
         let config = config.clone();
         let rules = Rules {
             fresh: config.defaults.clone().settings(Subjects::default()),
@@ -201,6 +203,8 @@ pub struct App {
     outlets: Vec<Outlet>,
     inbox: Inbox,
     inbox_interval: Duration,
+    sources: Vec<SourceConfig>,
+    pace: Pace,
 }
 
 impl App {
@@ -295,6 +299,8 @@ impl App {
             outlets,
             inbox,
             inbox_interval: inbox::INTERVAL,
+            sources: config.sources.clone(),
+            pace: Pace::default(),
         })
     }
 
@@ -302,6 +308,13 @@ impl App {
     #[must_use]
     pub fn inbox_interval(mut self, interval: Duration) -> Self {
         self.inbox_interval = interval;
+        self
+    }
+
+    /// Asks sources at this pace.
+    #[must_use]
+    pub fn pace(mut self, pace: Pace) -> Self {
+        self.pace = pace;
         self
     }
 
@@ -329,6 +342,8 @@ impl App {
             outlets,
             inbox,
             inbox_interval,
+            sources,
+            pace,
         } = self;
         // Questions, sources and schedules end before the worker; the store outlives them all.
         let stop = stop.child_token();
@@ -336,7 +351,9 @@ impl App {
         let mut tasks: JoinSet<anyhow::Result<()>> = JoinSet::new();
         let service = base.service.clone();
         tasks.spawn(with(control::serve(control, service.clone(), stop.clone())));
-        tasks.spawn(with(inbox.watch(service, inbox_interval, stop.clone())));
+        tasks.spawn(with(inbox.watch(service.clone(), inbox_interval, stop.clone())));
+        let asking = sources::run(sources, base.storage.clone(), service, pace, stop.clone());
+        tasks.spawn(async move { asking.await.context("the sources cannot be asked") });
         let schedule = scheduler::run(
             base.storage.clone(),
             Arc::clone(&base.topics),

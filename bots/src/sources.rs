@@ -3,13 +3,20 @@
 
 use std::time::Duration;
 
+use anyhow::Context as _;
 use chrono::{DateTime, TimeDelta, Utc};
+use paperwire_config::{Config, SourceConfig};
+use paperwire_core::alarm;
+use paperwire_core::source::SourceKind;
+use paperwire_core::source::arxiv_api::ArxivApi;
 use paperwire_core::source::health::Health;
 use paperwire_core::source::request::{Next, Source, Taken};
-use paperwire_core::store::{MemoSpace, Store, Write};
+use paperwire_core::store::{MemoSpace, Write};
+use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::clock;
+use crate::doctor::Known;
 use crate::fetch::Fetcher;
 use crate::inbox;
 use crate::service::Service;
@@ -26,12 +33,73 @@ pub struct Pace {
     pub skips: TimeDelta,
 }
 
-/// What is remembered of a source; one whose record cannot be read begins anew.
-pub fn recall(store: &dyn Store, name: &str) -> paperwire_core::store::Result<Health> {
-    let record = store.memo(MemoSpace::Source, name)?;
-    Ok(record
-        .and_then(|record| serde_json::from_str(&record).ok())
-        .unwrap_or_default())
+/// The machine of a source of the configuration; `memory` is what it wanted to know after a restart. `None` for what
+/// nobody can configure.
+pub fn build(config: &SourceConfig, memory: Option<&str>) -> Option<Box<dyn Source>> {
+    let SourceConfig {
+        kind,
+        url,
+        categories,
+        days,
+    } = config;
+    let (url, categories) = (url.as_str(), categories.clone());
+    Some(match kind {
+        SourceKind::ArxivApi => Box::new(ArxivApi::new(url, categories, *days, memory)),
+        SourceKind::ArxivRss
+        | SourceKind::ArxivOai
+        | SourceKind::HuggingFace
+        | SourceKind::Feed
+        | SourceKind::Jsonl
+        | SourceKind::ArxivMail
+        | SourceKind::Report
+        | SourceKind::ArxivHtml
+        | SourceKind::Grobid
+        | SourceKind::OpenAlex => return None,
+    })
+}
+
+/// The sources of a configuration by name.
+pub fn known(config: &Config) -> Vec<Known> {
+    let machines = config.sources.iter().filter_map(|source| build(source, None));
+    machines
+        .map(|machine| Known {
+            name: machine.name().to_owned(),
+            kind: machine.kind(),
+        })
+        .collect()
+}
+
+/// Asks every source of the configuration until `stop`.
+///
+/// # Errors
+/// When the store fails.
+pub async fn run(
+    sources: Vec<SourceConfig>,
+    storage: Storage,
+    service: Service,
+    pace: Pace,
+    stop: CancellationToken,
+) -> anyhow::Result<()> {
+    let fetcher = Fetcher::new().context("the HTTP client for sources cannot be made")?;
+    let mut tasks = JoinSet::new();
+    for config in sources {
+        let Some(name) = build(&config, None).map(|machine| machine.name().to_owned()) else {
+            continue;
+        };
+        let health = storage.run(move |store| alarm::health(store, &name)).await?;
+        let mut health = health.unwrap_or_default();
+        // What was taken back stays so until the configuration names another; a start asks again.
+        health.ended = None;
+        let Some(source) = build(&config, health.memory.as_deref()) else {
+            continue;
+        };
+        let (storage, service, fetcher) = (storage.clone(), service.clone(), fetcher.clone());
+        tasks.spawn(Asked::new(source, health, storage, service, fetcher, pace).run(stop.clone()));
+    }
+    while let Some(ended) = tasks.join_next().await {
+        ended??;
+    }
+    Ok(())
 }
 
 /// A source with everything that it needs to be asked.
