@@ -31,6 +31,8 @@ pub struct Pace {
     /// Waits up to this are not waited for: the source is told that they are over. For tests, in which nobody has to be
     /// spared.
     pub skips: TimeDelta,
+    /// By how much the sources' clock is ahead of the wall's at the start.
+    pub ahead: TimeDelta,
 }
 
 /// The machine of a source of the configuration; `memory` is what it wanted to know after a restart. `None` for what
@@ -131,7 +133,7 @@ impl Asked {
             service,
             fetcher,
             pace,
-            ahead: TimeDelta::zero(),
+            ahead: pace.ahead,
         }
     }
 

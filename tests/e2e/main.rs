@@ -25,5 +25,6 @@ mod program;
 mod questions;
 mod real_data;
 mod restart;
+mod sources;
 mod telegram;
 mod web;

@@ -7,7 +7,9 @@ use std::time::Duration;
 
 use paperwire::app::App;
 use paperwire::control;
+use paperwire::doctor::Checkup;
 use paperwire::service::{Request, Response, Status};
+use paperwire::sources::Pace;
 use paperwire_config::Config;
 use paperwire_core::channel::Place;
 use paperwire_core::pipeline::Accepted;
@@ -87,6 +89,11 @@ pub(crate) struct Program {
 impl Program {
     /// Starts it on a data folder.
     pub(crate) async fn start(config: &Config, data: &Path) -> Self {
+        Self::start_at(config, data, Pace::default()).await
+    }
+
+    /// Starts it with sources that are asked at this pace.
+    pub(crate) async fn start_at(config: &Config, data: &Path, pace: Pace) -> Self {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(1)
             .enable_all()
@@ -95,7 +102,7 @@ impl Program {
         let (config, data) = (config.clone(), data.to_owned());
         let folder = data.clone();
         let app = runtime.spawn(async move { App::build(&config, folder).await });
-        let app = app.await.unwrap().unwrap().inbox_interval(LOOK);
+        let app = app.await.unwrap().unwrap().inbox_interval(LOOK).pace(pace);
         let web = app.web_address().unwrap();
         let stop = CancellationToken::new();
         let running = runtime.spawn(app.run_until(stop.clone()));
@@ -154,6 +161,14 @@ impl Program {
         let places = places.iter().map(|place| place.parse().unwrap()).collect();
         match self.ask(Request::Post { places }).await {
             Response::Posted(posted) => posted,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// What the doctor says.
+    pub(crate) async fn doctor(&self) -> Checkup {
+        match self.ask(Request::Doctor).await {
+            Response::Doctor(checkup) => checkup,
             other => panic!("{other:?}"),
         }
     }
