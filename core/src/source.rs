@@ -6,8 +6,10 @@
 mod arxiv;
 pub mod arxiv_api;
 pub mod arxiv_mail;
+pub mod arxiv_rss;
 pub mod calendar;
 pub mod ledger;
+pub mod oai;
 pub mod report;
 pub mod request;
 
