@@ -6,9 +6,11 @@
 mod arxiv;
 pub mod arxiv_api;
 pub mod arxiv_mail;
+pub mod arxiv_rss;
 pub mod calendar;
 pub mod health;
 pub mod ledger;
+pub mod oai;
 pub mod report;
 pub mod request;
 

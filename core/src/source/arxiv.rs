@@ -15,6 +15,7 @@ use super::ledger::{self, FILL_DAYS};
 use super::request::Taken;
 use super::{Announcement, Item, Parsed, RejectedItem, SourceKind, Window};
 use crate::paper::{Field, PaperId};
+use crate::text::content_hash;
 
 // ---- XML ----
 
@@ -292,6 +293,8 @@ const LONGEST_WAIT: TimeDelta = TimeDelta::hours(1);
 const LONGEST_ASKED: TimeDelta = TimeDelta::days(1);
 /// So many times in a row a server may ask for patience before somebody is told.
 const PATIENCE: u32 = 3;
+/// After so many failures in a row it may be this one window's fault: another one is tried.
+const TIRED: u32 = 6;
 
 /// When the next request may go.
 #[derive(Debug, Default)]
@@ -332,6 +335,11 @@ impl Pace {
                 .clamp(PACE, LONGEST_ASKED)
         });
         self.later(now + wait);
+    }
+
+    /// Whether it is time to try another window.
+    pub(super) fn is_tired(&self) -> bool {
+        self.failures > 0 && self.failures % TIRED == 0
     }
 
     /// 429 or 503: what that means for whoever runs the source.
@@ -459,6 +467,12 @@ impl Filler {
     }
 }
 
+/// A window that was put off so many times because nothing was in it is empty: no paper of these categories was received in
+/// it, or arXiv put off its announcement, and the next windows bring them as late.
+pub(super) const EMPTY_ROUNDS: u32 = 3;
+/// So many times a window is begun anew because the answers do not fit together.
+pub(super) const RESTARTS: u32 = 3;
+
 /// So far back papers are looked for that were received earlier and announced with this window: moderation held them. Of the
 /// new papers in eight mailings of autumn 2025 one in six was received before the mailing's window, one in a hundred more
 /// than a week before.
@@ -548,8 +562,10 @@ impl Harvest {
         self.rejected.extend(rejected);
     }
 
+    /// An answer that it is made of: what tells it apart is kept, not the megabytes.
     pub(super) fn bytes(&mut self, bytes: &[u8]) {
-        self.bytes.extend_from_slice(bytes);
+        self.bytes.extend(content_hash(bytes).bytes());
+        self.bytes.push(b'\n');
     }
 
     /// All of it. The window stands in the bytes, so that two empty windows are not the same content.

@@ -11,8 +11,8 @@ use std::collections::HashSet;
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::arxiv::{
-    Document, Filler, Harvest, Leaves, Pace, Place, Scope, at, decoded, document, doi, doubled, is_withdrawn, list,
-    named, tidy,
+    Document, EMPTY_ROUNDS, Filler, Harvest, Leaves, Pace, Place, RESTARTS, Scope, at, decoded, document, doi, doubled,
+    is_withdrawn, list, named, tidy,
 };
 use super::arxiv_mail::abstract_text;
 use super::request::{Body, Fetched, Next, Request, Source, Taken};
@@ -31,11 +31,6 @@ pub const AVAILABLE_AFTER: TimeDelta = TimeDelta::hours(4);
 const EMPTY_ASKS: u32 = 4;
 /// The wait after the first one; it is quadrupled.
 const EMPTY_WAIT: TimeDelta = TimeDelta::seconds(10);
-/// A window that was put off so many times because it was empty is: no paper of these categories was received in it, or
-/// arXiv put off its announcement, and the next windows bring them as late.
-const EMPTY_ROUNDS: u32 = 3;
-/// So many times a window is begun anew because the number of its papers changed.
-const RESTARTS: u32 = 3;
 
 /// The query interface as a source.
 #[derive(Debug)]
@@ -128,6 +123,10 @@ impl ArxivApi {
             Ok(page) => page,
             Err(error) => {
                 self.pace.failed(now, None);
+                job.restarts += 1;
+                if job.restarts > RESTARTS {
+                    return self.put_off(&job, now, &error.to_string());
+                }
                 let reason = format!(
                     "arXiv's answer for {} cannot be read: {error}. It is asked for again {}",
                     named(job.harvest.window),
@@ -144,6 +143,9 @@ impl ArxivApi {
             job.again();
             self.job = Some(job);
             return Taken::More;
+        }
+        if page.total > MOST {
+            return self.put_off(&job, now, "it has more than 30,000 papers; name fewer `categories`");
         }
         if job.total.is_some_and(|total| total != page.total) {
             job.restarts += 1;
@@ -247,6 +249,11 @@ impl Source for ArxivApi {
             Fetched::Failed { reason, .. } => reason,
         };
         self.pace.failed(now, None);
+        if self.pace.is_tired()
+            && let Some(job) = self.job.take()
+        {
+            return self.put_off(&job, now, &reason);
+        }
         let window = self
             .job
             .as_ref()
@@ -840,6 +847,37 @@ wrapped here.
         assert_eq!(waits, [&told("120"), &told("30"), &told("60"), &told("120")]);
         assert!(answers.iter().step_by(2).take(3).all(|taken| *taken == Taken::More));
         assert!(matches!(&answers[6], Taken::Failed(reason) if reason.contains("4th time")));
+    }
+
+    #[test]
+    fn a_window_that_always_fails_holds_no_other_one_up() {
+        let mut api = ArxivApi::new("http://a/", vec![], 2, None);
+        let mut now = monday();
+        let down = || Fetched::Failed {
+            reason: "500".into(),
+            transient: true,
+        };
+        let asked: Vec<String> = (0..7)
+            .map(|_| {
+                let (_, until, _) = asked(&fetch(&mut api, &[], &mut now));
+                assert!(matches!(api.take(down(), now), Taken::Failed(reason) if reason.contains("500")));
+                until
+            })
+            .collect();
+        assert_eq!(asked.iter().filter(|until| *until == "202510101800").count(), 6);
+        assert_eq!(asked.last().map(String::as_str), Some("202510091800"));
+        // Nor does one whose answers cannot be read.
+        let mut api = ArxivApi::new("http://a/", vec![], 2, None);
+        for until in [
+            "202510101800",
+            "202510101800",
+            "202510101800",
+            "202510101800",
+            "202510091800",
+        ] {
+            assert_eq!(super::tests::asked(&fetch(&mut api, &[], &mut now)).1, until);
+            assert!(matches!(api.take(body("<feed>".into()), now), Taken::Failed(_)));
+        }
     }
 
     #[test]
