@@ -256,7 +256,7 @@ pub struct Draft {
     pub considered: u32,
 }
 
-/// Ranks and numbers the candidates: best score first, then in the order of intake. Each topic brings at most its cap;
+/// Ranks and numbers the candidates: best score first, then what readers elsewhere voted for, then in the order of intake. Each topic brings at most its cap;
 /// a paper found by a keyword always stays.
 pub fn compose(draft: Draft, candidates: Vec<Candidate>, topics: &[Topic]) -> Digest {
     let matched = u32::try_from(candidates.len()).unwrap_or(u32::MAX);
@@ -265,7 +265,11 @@ pub fn compose(draft: Draft, candidates: Vec<Candidate>, topics: &[Topic]) -> Di
         best.max(c.keywords.iter().map(|h| h.points).sum())
     };
     let mut ranked = candidates;
-    ranked.sort_by(|a, b| points(b).cmp(&points(a)).then(a.seq.cmp(&b.seq)));
+    let upvotes = |c: &Candidate| c.paper.upvotes.as_ref().map_or(0, |votes| votes.value);
+    ranked.sort_by(|a, b| {
+        let by_points = points(b).cmp(&points(a));
+        by_points.then(upvotes(b).cmp(&upvotes(a))).then(a.seq.cmp(&b.seq))
+    });
     let mut room: HashMap<&TopicId, usize> = topics.iter().map(|t| (&t.id, t.cap)).collect();
     ranked.retain(|candidate| {
         let mut kept = !candidate.keywords.is_empty();

@@ -308,6 +308,9 @@ pub struct Paper {
     pub submitted: Option<DateTime<Utc>>,
     /// When the highest version seen was submitted.
     pub revised: Option<DateTime<Utc>>,
+    /// Votes of readers elsewhere: those of Hugging Face.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub upvotes: Option<Field<u32>>,
     /// Briefs, at most one per language and origin.
     pub briefs: Vec<Brief>,
 }
@@ -329,6 +332,7 @@ impl Paper {
             journal_ref: None,
             submitted: None,
             revised: None,
+            upvotes: None,
             briefs: Vec::new(),
         }
     }
@@ -397,6 +401,7 @@ impl Paper {
         better(&mut self.comments, other.comments, String::len);
         better(&mut self.doi, other.doi, String::len);
         better(&mut self.journal_ref, other.journal_ref, String::len);
+        better(&mut self.upvotes, other.upvotes, |_| 0);
         self.submitted = [self.submitted, other.submitted].into_iter().flatten().min();
         self.revised = [self.revised, other.revised].into_iter().flatten().max();
         self.version = self.version.max(other.version);
@@ -424,6 +429,8 @@ fn better<T: Ord>(mine: &mut Option<Field<T>>, theirs: Option<Field<T>>, size: i
             .then_with(|| theirs.as_of.cmp(&mine.as_of))
             .then_with(|| size(&theirs.value).cmp(&size(&mine.value)))
             .then_with(|| theirs.value.cmp(&mine.value))
+            // Sources of one authority that say the same: which of them is named is nobody's gain, but always the same.
+            .then_with(|| mine.source.cmp(&theirs.source))
             .is_gt(),
     };
     if wins {
@@ -611,6 +618,7 @@ mod tests {
                 field("[ab]{1,3}"),
                 moment(),
                 moment(),
+                field(1..4_u32),
                 briefs(),
             ),
         )
@@ -628,7 +636,8 @@ mod tests {
                 journal_ref: b.3,
                 submitted: b.4,
                 revised: b.5,
-                briefs: b.6,
+                upvotes: b.6,
+                briefs: b.7,
             })
     }
 

@@ -3,14 +3,20 @@
 //!
 //! The ledger of [`Window`]s says which intervals a source has covered, so that gaps and repeats show.
 
+pub mod affiliation;
 mod arxiv;
 pub mod arxiv_api;
 pub mod arxiv_mail;
 pub mod arxiv_rss;
 pub mod calendar;
+pub mod feed;
 pub mod health;
+pub mod hugging_face;
+mod identity;
+pub mod jsonl;
 pub mod ledger;
 pub mod oai;
+mod polled;
 pub mod report;
 pub mod request;
 
@@ -195,7 +201,7 @@ pub struct Parsed {
 pub enum SourceError {
     /// No source knows this format.
     #[error(
-        "this is neither an arXiv mailing (“received from … to …”, entries between lines of “\\\\”) nor an analysis report (“# title”, “## 论文技术简报”); save the mail as text or .eml"
+        "this is neither an arXiv mailing (“received from … to …”, entries between lines of “\\\\”) nor an analysis report (“# title”, “## 论文技术简报”) nor a JSON object per line ({{\"id\": …, \"title\": …}}); save a mail as text or .eml"
     )]
     Unrecognised,
     /// Recognised, and damaged beyond use.
@@ -224,6 +230,9 @@ pub fn parse(bytes: &[u8]) -> Result<Parsed, SourceError> {
     }
     if arxiv_mail::recognises(bytes) {
         return arxiv_mail::parse(bytes);
+    }
+    if jsonl::recognises(bytes) {
+        return jsonl::parse(bytes);
     }
     Err(SourceError::Unrecognised)
 }

@@ -34,6 +34,19 @@ pub fn to_unicode(tex: &str) -> String {
     pass.out
 }
 
+/// The same for what is surely a formula, without the dollars around it.
+pub(crate) fn math_to_unicode(tex: &str) -> String {
+    let chars: Vec<char> = tex.chars().collect();
+    let mut pass = Pass {
+        closing: closing_braces(&chars),
+        chars,
+        unquote: None,
+        out: String::with_capacity(tex.len()),
+    };
+    pass.run(0, pass.chars.len(), Mode::Math, 0);
+    pass.out
+}
+
 /// For each opening brace the index of its closing one; `usize::MAX` for everything else.
 fn closing_braces(chars: &[char]) -> Vec<usize> {
     let mut closing = vec![usize::MAX; chars.len()];

@@ -903,6 +903,9 @@ pub fn paper_message(paper: &Paper, entry: Option<&Entry>, view: &View<'_>) -> M
         paper.version,
     );
     lines.extend(dates.map(plain));
+    if let Some(votes) = paper.upvotes.as_ref().filter(|votes| votes.value > 0) {
+        lines.push(plain(format!("🤗 {}", votes.value)));
+    }
     if let Some(comments) = &paper.comments {
         lines.push(labelled(lang.comments_label(), comments.value.clone()));
     }

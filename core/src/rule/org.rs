@@ -112,6 +112,15 @@ impl Place {
         all.flat_map(|known| &known.names).copied().collect()
     }
 
+    /// The one name in the table that begins so at the end of a word, if one does: of a name that was cut off.
+    pub(crate) fn completing(cut: &str) -> Option<&'static str> {
+        let begins = format!("{} ", fold(cut.trim()));
+        let names = TABLE.places.iter().flat_map(|known| &known.names);
+        let mut found = names.filter(|name| fold(name).starts_with(&begins));
+        let first = found.next()?;
+        found.next().is_none().then_some(*first)
+    }
+
     fn known(self) -> Option<&'static Known> {
         TABLE.places.get(usize::from(self.0))
     }

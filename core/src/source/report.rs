@@ -4,6 +4,7 @@
 //! gives way to a better source's field when the paper is joined ([`crate::join`]) and merged.
 
 use crate::brief::{self, Brief, Origin, Refused, gate};
+use crate::institution;
 use crate::join;
 use crate::paper::{Field, Paper, PaperId};
 use crate::report::{self, Entry, Report};
@@ -89,7 +90,7 @@ fn paper(entry: &Entry) -> Option<Paper> {
         abstract_text.as_deref().unwrap_or_default(),
     ));
     paper.author_count = entry.author_count.filter(|&n| n > 0).map(from_report);
-    paper.institutions = Some(institutions(&entry.institutions))
+    paper.institutions = Some(institution::repaired(&[&entry.institutions]))
         .filter(|names| !names.is_empty())
         .map(from_report);
     paper.briefs.extend(imported_brief(entry));
@@ -230,132 +231,6 @@ fn without_footnote_mark(text: &str) -> &str {
     }
 }
 
-/// What an institution is called, folded: a part that has none of these can belong to the part before.
-#[rustfmt::skip]
-const INSTITUTION_WORDS: [&str; 26] = [
-    "universi", "institut", "college", "school", "laborator", "labs", "academy", "hospital", "research", "center",
-    "centre", "department", "faculty", "inc", "corporation", "company", "group", "大学", "学院", "研究院", "研究所",
-    "实验室", "公司", "集团", "科学院", "医院",
-];
-
-/// Campuses of universities that are named "University of X, Y".
-#[rustfmt::skip]
-const CAMPUSES: [&str; 30] = [
-    "berkeley", "los angeles", "san diego", "irvine", "davis", "santa barbara", "santa cruz", "riverside", "merced",
-    "san francisco", "austin", "dallas", "arlington", "san antonio", "el paso", "urbana-champaign",
-    "urbana champaign", "champaign", "chicago", "madison", "milwaukee", "chapel hill", "charlotte", "college park",
-    "baltimore county", "ann arbor", "amherst", "twin cities", "boulder", "knoxville",
-];
-
-/// The names in a list of institutions: separated by commas, "和" or "and" where that joins two institutions and does
-/// not stand within one ("School of Computer Science and Engineering", "University of California, Berkeley").
-fn institutions(raw: &str) -> Vec<String> {
-    let mut names: Vec<String> = Vec::new();
-    for part in split_outside_brackets(raw) {
-        let lower = part.to_lowercase();
-        let legal_form = ["inc", "inc.", "ltd", "ltd.", "llc", "co", "co.", "gmbh"].contains(&lower.as_str());
-        if let Some(last) = names.last_mut() {
-            let is_campus = CAMPUSES.contains(&lower.as_str()) && last.to_lowercase().contains("university of ");
-            if is_campus || legal_form {
-                last.push_str(", ");
-                last.push_str(&part);
-                continue;
-            }
-        }
-        if TAILS.iter().any(|tail| lower.contains(tail)) {
-            continue;
-        }
-        for name in conjoined(&part) {
-            if has_words(&name) && !names.contains(&name) {
-                names.push(name);
-            }
-        }
-    }
-    names
-}
-
-fn split_outside_brackets(raw: &str) -> Vec<String> {
-    let mut parts = vec![String::new()];
-    let mut depth = 0_usize;
-    let closes = raw.matches([')', '）']).count() == raw.matches(['(', '（']).count();
-    for c in raw.chars() {
-        match c {
-            '(' | '（' => depth += 1,
-            ')' | '）' => depth = depth.saturating_sub(1),
-            _ => {}
-        }
-        let separates = matches!(c, '、' | '，' | ',' | ';' | '；' | '\n') && (depth == 0 || !closes);
-        match parts.last_mut() {
-            Some(part) if !separates => part.push(c),
-            Some(_) | None => parts.push(String::new()),
-        }
-    }
-    parts
-        .iter()
-        .map(|part| cleaned(part))
-        .filter(|part| has_words(part))
-        .collect()
-}
-
-/// Without footnote marks at either end, and with a bracket that was torn open closed.
-fn cleaned(part: &str) -> String {
-    let mark = |c: char| {
-        c.is_whitespace()
-            || matches!(
-                c,
-                '*' | '†' | '‡' | '§' | '¶' | '⋆' | '¹' | '²' | '³' | '⁰' | '⁴'..='⁹' | '·' | '•'
-            )
-    };
-    let mut name = text::one_line(part.trim_matches(mark));
-    if name.contains('(') && !name.contains(')') {
-        name.push(')');
-    }
-    name
-}
-
-fn names_institution(text: &str) -> bool {
-    let lower = text.to_lowercase();
-    INSTITUTION_WORDS.iter().any(|word| lower.contains(word))
-}
-
-/// "Tsinghua University and ETH Research" is two; "清华大学和字节跳动公司" is two.
-fn conjoined(part: &str) -> Vec<String> {
-    for joint in [" and ", " & ", "和", "与", "及"] {
-        for (at, _) in part.match_indices(joint) {
-            let (one, other) = (
-                part.get(..at).unwrap_or_default().trim(),
-                part.get(at + joint.len()..).unwrap_or_default().trim(),
-            );
-            let whole = if joint.is_ascii() {
-                // "Institute of Science and Technology University": only what ends as an institution ends there.
-                let ends = one.split_whitespace().next_back().unwrap_or_default();
-                (names_institution(ends) || one.to_lowercase().contains("university of ")) && names_institution(other)
-            } else {
-                [
-                    "大学",
-                    "学院",
-                    "研究院",
-                    "研究所",
-                    "实验室",
-                    "公司",
-                    "集团",
-                    "科学院",
-                    "医院",
-                ]
-                .iter()
-                .any(|suffix| one.ends_with(suffix))
-                    && names_institution(other)
-            };
-            if whole {
-                let mut names = vec![one.to_owned()];
-                names.extend(conjoined(other));
-                return names;
-            }
-        }
-    }
-    vec![part.to_owned()]
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -455,46 +330,6 @@ mod tests {
             ("  ", None),
         ] {
             assert_eq!(abstract_text(raw).as_deref(), clean, "{raw}");
-        }
-    }
-
-    #[test]
-    fn institutions_are_split_between_and_not_within() {
-        for (raw, names) in [
-            ("", vec![]),
-            ("LORIA, CNRS", vec!["LORIA", "CNRS"]),
-            (
-                "清华大学、字节跳动公司和北京大学",
-                vec!["清华大学", "字节跳动公司", "北京大学"],
-            ),
-            ("中国科学技术大学，和平医院", vec!["中国科学技术大学", "和平医院"]),
-            (
-                "School of Computer Science and Engineering; Tsinghua University and ETH Research",
-                vec![
-                    "School of Computer Science and Engineering",
-                    "Tsinghua University",
-                    "ETH Research",
-                ],
-            ),
-            (
-                "University of Science and Technology of China, University of California, San Diego",
-                vec![
-                    "University of Science and Technology of China",
-                    "University of California, San Diego",
-                ],
-            ),
-            ("Lambda, Inc, Rice University", vec!["Lambda, Inc", "Rice University"]),
-            (
-                "¹College of Computing, Equal Contribution",
-                vec!["College of Computing"],
-            ),
-            (
-                "Purdue University (Fort Wayne, LORIA, LORIA",
-                vec!["Purdue University (Fort Wayne)", "LORIA"],
-            ),
-            ("Lab (A, B), C", vec!["Lab (A, B)", "C"]),
-        ] {
-            assert_eq!(institutions(raw), names, "{raw}");
         }
     }
 

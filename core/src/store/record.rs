@@ -150,6 +150,8 @@ struct PaperV1 {
     submitted: Option<DateTime<Utc>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     revised: Option<DateTime<Utc>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    upvotes: Option<Field<u32>>,
     briefs: Vec<Brief>,
     sketch: Vec<u64>,
 }
@@ -170,6 +172,7 @@ impl From<PaperRecord> for PaperV1 {
             journal_ref,
             submitted,
             revised,
+            upvotes,
             briefs,
         } = paper;
         Self {
@@ -186,6 +189,7 @@ impl From<PaperRecord> for PaperV1 {
             journal_ref,
             submitted,
             revised,
+            upvotes,
             briefs,
             sketch,
         }
@@ -208,6 +212,7 @@ impl From<PaperV1> for PaperRecord {
             journal_ref,
             submitted,
             revised,
+            upvotes,
             briefs,
             sketch,
         } = stored;
@@ -225,6 +230,7 @@ impl From<PaperV1> for PaperRecord {
             journal_ref,
             submitted,
             revised,
+            upvotes,
             briefs,
         };
         Self { paper, sketch }
@@ -991,6 +997,7 @@ mod tests {
             journal_ref: field("J. 1".to_owned()),
             submitted: Some(at("2025-10-08T12:00:00Z")),
             revised: Some(at("2025-10-09T12:00:00.5Z")),
+            upvotes: None,
             briefs: vec![brief()],
         };
         PaperRecord {
