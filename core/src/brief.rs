@@ -9,6 +9,11 @@ use crate::locale::Lang;
 use crate::paper::Paper;
 use crate::text;
 
+pub mod note;
+pub mod prompt;
+pub mod reply;
+pub mod write;
+
 /// The longest extractive brief, in characters (Unicode scalar values).
 pub const EXTRACT_CHARS: usize = 280;
 

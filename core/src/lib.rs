@@ -13,6 +13,7 @@
 pub mod bibtex;
 pub mod brief;
 pub mod channel;
+pub mod chat;
 pub mod command;
 pub mod delivery;
 pub mod digest;
