@@ -33,6 +33,7 @@ use crate::service::Service;
 use crate::storage::{Storage, StorageError};
 use crate::talk::{Rules, Talk};
 use crate::worker::{self, Outlet, Worker};
+use crate::writer::Writer;
 use crate::{control, discord, housekeeping, http, scheduler, telegram, web};
 
 /// How long everything may take to end after a stop: what is on the wire gets its own time first.
@@ -201,6 +202,7 @@ pub struct App {
     outlets: Vec<Outlet>,
     inbox: Inbox,
     inbox_interval: Duration,
+    writer: Option<Writer>,
 }
 
 impl App {
@@ -286,6 +288,8 @@ impl App {
             };
             (listener, state)
         });
+        let writer = |model| Writer::of(model, base.storage.clone(), Arc::clone(&base.topics));
+        let writer = config.model.as_ref().map(writer).transpose()?;
         Ok(Self {
             base,
             control,
@@ -295,6 +299,7 @@ impl App {
             outlets,
             inbox,
             inbox_interval: inbox::INTERVAL,
+            writer,
         })
     }
 
@@ -329,6 +334,7 @@ impl App {
             outlets,
             inbox,
             inbox_interval,
+            writer,
         } = self;
         // Questions, sources and schedules end before the worker; the store outlives them all.
         let stop = stop.child_token();
@@ -343,9 +349,14 @@ impl App {
             Arc::clone(&base.channels_changed),
             base.queued.clone(),
             base.ops.clone(),
+            writer.clone(),
             stop.clone(),
         );
         tasks.spawn(async move { schedule.await.context("the scheduler stopped") });
+        if let Some(writer) = writer {
+            let ahead = writer.run(stop.clone());
+            tasks.spawn(async move { ahead.await.context("no briefs can be written") });
+        }
         let (storage, ops) = (base.storage.clone(), base.ops.clone());
         let search = base.search.clone();
         tasks.spawn(with(search.run(storage, Arc::clone(&base.topics), ops, stop.clone())));
