@@ -34,6 +34,7 @@ use crate::sources::{self, Pace};
 use crate::storage::{Storage, StorageError};
 use crate::talk::{Rules, Talk};
 use crate::worker::{self, Outlet, Worker};
+use crate::writer::Writer;
 use crate::{control, discord, housekeeping, http, scheduler, telegram, web};
 
 /// How long everything may take to end after a stop: what is on the wire gets its own time first.
@@ -205,6 +206,7 @@ pub struct App {
     inbox_interval: Duration,
     sources: Vec<SourceConfig>,
     pace: Pace,
+    writer: Option<Writer>,
 }
 
 impl App {
@@ -290,6 +292,8 @@ impl App {
             };
             (listener, state)
         });
+        let writer = |model| Writer::of(model, base.storage.clone(), Arc::clone(&base.topics));
+        let writer = config.model.as_ref().map(writer).transpose()?;
         Ok(Self {
             base,
             control,
@@ -301,6 +305,7 @@ impl App {
             inbox_interval: inbox::INTERVAL,
             sources: config.sources.clone(),
             pace: Pace::default(),
+            writer,
         })
     }
 
@@ -344,6 +349,7 @@ impl App {
             inbox_interval,
             sources,
             pace,
+            writer,
         } = self;
         // Questions, sources and schedules end before the worker; the store outlives them all.
         let stop = stop.child_token();
@@ -360,9 +366,14 @@ impl App {
             Arc::clone(&base.channels_changed),
             base.queued.clone(),
             base.ops.clone(),
+            writer.clone(),
             stop.clone(),
         );
         tasks.spawn(async move { schedule.await.context("the scheduler stopped") });
+        if let Some(writer) = writer {
+            let ahead = writer.run(stop.clone());
+            tasks.spawn(async move { ahead.await.context("no briefs can be written") });
+        }
         let (storage, ops) = (base.storage.clone(), base.ops.clone());
         let search = base.search.clone();
         tasks.spawn(with(search.run(storage, Arc::clone(&base.topics), ops, stop.clone())));

@@ -14,8 +14,9 @@ use crate::queued::Queued;
 use crate::render::Renderers;
 use crate::storage::{Storage, StorageError};
 use crate::worker::nap;
+use crate::writer::Writer;
 
-/// Publishes at each occurrence until `stop`. `changed` is notified when channels change or somebody votes; `queued` is rung when
+/// Publishes at each occurrence until `stop`; before that, `writer` has a while for the briefs that are missing. `changed` is notified when channels change or somebody votes; `queued` is rung when
 /// there is something to deliver; what is published is counted in `ops`.
 ///
 /// # Errors
@@ -26,9 +27,17 @@ pub async fn run(
     changed: Arc<Notify>,
     queued: Queued,
     ops: Ops,
+    writer: Option<Writer>,
     stop: CancellationToken,
 ) -> Result<(), StorageError> {
     loop {
+        if let Some(writer) = &writer {
+            let prepared = writer.prepare(clock::now(), tokio::time::Instant::now() + writer.patience());
+            match stop.run_until_cancelled(prepared).await {
+                Some(prepared) => prepared?,
+                None => return Ok(()),
+            };
+        }
         let topics = Arc::clone(&topics);
         let (published, tallied, next) = storage
             .run(move |store| {

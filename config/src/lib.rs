@@ -5,7 +5,7 @@
 //! levels (`PAPERWIRE_TELEGRAM__TOKEN`, `PAPERWIRE_CHANNEL__0__PLACE`). Whatever is wrong is reported at once, with its
 //! line or variable and what to do: an unknown key, a zone that does not exist, a channel that follows nothing.
 //!
-//! Absent on purpose: the network and the store. Only the token files are read besides the configuration's own.
+//! Absent on purpose: the network and the store. Only files of secrets and prompts are read besides the configuration's own.
 
 mod error;
 mod read;
@@ -16,8 +16,10 @@ mod tree;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use chrono_tz::Tz;
+use paperwire_core::brief::prompt::Prompts;
 use paperwire_core::channel::{Missed, Place, Platform, Settings, Style, WhenEmpty};
 use paperwire_core::delivery::UncertainPolicy;
 use paperwire_core::locale::Lang;
@@ -54,6 +56,8 @@ pub struct Config {
     pub institutions: Institutions,
     /// Where papers come from by themselves; no two are of the same kind and address.
     pub sources: Vec<SourceConfig>,
+    /// Who writes the briefs; `None` leaves them to the abstracts' own words.
+    pub model: Option<Model>,
     /// What a channel gets that does not choose.
     pub defaults: Defaults,
     /// The channels of the file.
@@ -167,6 +171,45 @@ pub struct SourceConfig {
     pub days: u32,
 }
 
+/// `[model]`: a language model behind an address that speaks OpenAI's chat completions.
+#[derive(Debug, Clone)]
+pub struct Model {
+    /// The address to which `/chat/completions` is added, without a slash at its end.
+    pub url: String,
+    /// What the model is called there.
+    pub name: String,
+    /// The key, where the server wants one.
+    pub api_key: Option<SecretString>,
+    /// How many requests a day (UTC) may be made.
+    pub calls_per_day: u32,
+    /// How many tokens a day (UTC) may be used, questions and answers together.
+    pub tokens_per_day: u32,
+    /// How many requests may be under way at the same time.
+    pub concurrency: u32,
+    /// How many requests may begin in a minute.
+    pub requests_per_minute: u32,
+    /// How long one request may take, whole seconds.
+    pub timeout: Duration,
+    /// How long a digest that is due waits for its briefs at most, whole seconds.
+    pub patience: Duration,
+    /// What it is asked.
+    pub prompts: Prompts,
+    /// The folder of the user's own prompts, if there is one.
+    pub prompts_from: Option<PathBuf>,
+}
+
+impl Model {
+    /// A key that leaves this machine unencrypted.
+    fn warning(&self) -> Option<String> {
+        let host = self.url.strip_prefix("http://")?.split(['/', ':']).next()?;
+        let here = matches!(host, "localhost" | "127.0.0.1" | "[");
+        (self.api_key.is_some() && !here).then(|| {
+            "model.url begins with http:// and there is a model.api_key: it crosses the network unencrypted; use https://"
+                .to_owned()
+        })
+    }
+}
+
 /// `[defaults]`: what a channel gets that does not choose.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Defaults {
@@ -263,6 +306,7 @@ impl Config {
                 Telegram::FREE_PER_SECOND
             ));
         }
+        warnings.extend(self.model.as_ref().and_then(Model::warning));
         warnings
     }
 
@@ -461,7 +505,7 @@ days = 3
         let given = strip("#", settings);
         assert_eq!(
             given.lines().zip(settings.lines()).filter(|(a, b)| a != b).count(),
-            37,
+            43,
             "{given}"
         );
         assert_eq!(effective(&parse(&given)), effective(&parse(LOBBY)));
@@ -816,12 +860,17 @@ PAPERWIRE_TELEGRAM_TOKEN: unknown variable; did you mean PAPERWIRE_TELEGRAM__TOK
     fn what_is_shown_says_where_it_came_from_and_is_a_configuration_itself() {
         let text =
             format!("{LOBBY}\n[[topic]]\nid = \"t\"\ntiers = [{{ weight = 2, terms = [\"\\\"a\\\"\\n\"] }}]{SOURCES}");
-        // The role has no default.
+        let prompts = tempfile::tempdir().unwrap();
+        fs::write(prompts.path().join("brief.en.md"), PROMPT).unwrap();
+        // Neither the role nor the model has a default.
         let given = [
             ("PAPERWIRE_INSTITUTIONS__FROM", "openalex,grobid,arxiv-html"),
             ("PAPERWIRE_OPERATOR__PLACE", "telegram:42"),
             ("PAPERWIRE_DEFAULTS__LANGUAGE", "zh"),
             ("PAPERWIRE_DISCORD__MANAGER_ROLE", "42"),
+            ("PAPERWIRE_MODEL__URL", "http://localhost:11434/v1"),
+            ("PAPERWIRE_MODEL__NAME", "qwen3:8b"),
+            ("PAPERWIRE_MODEL__PROMPTS", prompts.path().to_str().unwrap()),
         ];
         let config = with_env(&text, &given);
         let shown = config.show();
@@ -838,7 +887,7 @@ PAPERWIRE_TELEGRAM_TOKEN: unknown variable; did you mean PAPERWIRE_TELEGRAM__TOK
         assert_eq!(effective(&parse(&shown)), effective(&config));
         for path in schema::leaves() {
             let key = path.last().unwrap();
-            let secret = key.starts_with("token");
+            let secret = ["token", "token_file", "api_key", "api_key_file"].contains(key);
             assert_eq!(shown.contains(&format!("{key} = ")), !secret, "{key}");
         }
     }
@@ -880,6 +929,87 @@ PAPERWIRE_TELEGRAM_TOKEN: unknown variable; did you mean PAPERWIRE_TELEGRAM__TOK
         let config = parse("[[source]]\nkind = \"feed\"\nurl = \"https://me:pass@example.org/f?key=hush\"\n");
         let shown = config.show();
         assert!(shown.contains("url = \"https://example.org/f?(hidden)\""), "{shown}");
+    }
+
+    const PROMPT: &str = "# System\nBe brief.\n# Paper\n{paper}\n# Again\n{reasons}\n";
+
+    #[test]
+    fn a_model_is_an_address_and_a_name_and_without_an_address_there_is_none() {
+        assert!(parse("[model]\ncalls_per_day = 5").model.is_none());
+        let config = parse(
+            "[model]\nurl = \"https://api.example.com/v1/chat/completions\"\nname = \"m\"\napi_key = \"sk-SECRET\"\ntimeout = 9",
+        );
+        let model = config.model.clone().unwrap();
+        assert_eq!(
+            (model.url.as_str(), model.name.as_str()),
+            ("https://api.example.com/v1", "m")
+        );
+        assert_eq!(
+            (model.timeout, model.patience),
+            (Duration::from_secs(9), Duration::from_secs(300))
+        );
+        assert_eq!(
+            (model.calls_per_day, model.concurrency, model.prompts_from),
+            (1_000, 4, None)
+        );
+        let shown = config.show();
+        assert!(
+            shown.contains("api_key = \"(hidden)\"  # paperwire.toml:4\n"),
+            "{shown}"
+        );
+        assert!(!format!("{shown}{config:?}").contains("SECRET") && config.warnings().is_empty());
+        for (text, said) in [
+            ("url = \"https://api.example.com/v1\"", "model.name: it is missing"),
+            ("name = \"m\"", "model.name: there is no model.url"),
+            ("api_key = \"SECRET\"", "model.api_key: there is no model.url"),
+            (
+                "url = \"SECRET\"\nname = \"m\"",
+                "model.url: this is no address of a server",
+            ),
+            (
+                "url = \"http://h/v1\"\nname = \"m\"\napi_key = \"SE CRET\"",
+                "has white space in it",
+            ),
+            (
+                "url = \"http://h/v1\"\nname = \"m\"\napi_key = \"a\"\napi_key_file = \"b\"",
+                "are both given",
+            ),
+        ] {
+            let found = errors(&format!("[model]\n{text}"), &[]);
+            assert!(found.contains(said) && !found.contains("SECRET"), "{said}: {found}");
+        }
+        let open = parse("[model]\nurl = \"http://gpu.lan:8000/v1\"\nname = \"m\"\napi_key = \"k\"");
+        assert!(open.warnings()[0].contains("https://"), "{:?}", open.warnings());
+    }
+
+    #[test]
+    fn prompts_of_ones_own_are_checked_at_the_start_and_named_with_what_they_lack() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("paperwire.toml");
+        fs::write(
+            &file,
+            "[model]\nurl = \"http://localhost:1/v1\"\nname = \"m\"\nprompts = \"prompts\"\n",
+        )
+        .unwrap();
+        let load = || Config::load(Some(&file), &BTreeMap::new());
+        let said = || load().unwrap_err().to_string();
+        let prompts = folder.path().join("prompts");
+        assert!(
+            said().contains("model.prompts") && said().contains("brief.zh.md"),
+            "{}",
+            said()
+        );
+        fs::create_dir(&prompts).unwrap();
+        fs::write(prompts.join("brief.zh.md"), PROMPT).unwrap();
+        let model = load().unwrap().model.unwrap();
+        assert!(model.prompts.of(Lang::Zh).version().starts_with("own-"));
+        assert_eq!(model.prompts.of(Lang::En).version(), "v1.en");
+        fs::write(prompts.join("brief.en.md"), PROMPT.replace("{paper}", "it")).unwrap();
+        assert!(
+            said().contains("brief.en.md") && said().contains("{paper}"),
+            "{}",
+            said()
+        );
     }
 
     fn typo(word: &str, at: usize, letter: char, kind: u8) -> String {

@@ -3,8 +3,10 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::str::FromStr;
+use std::time::Duration;
 
 use chrono_tz::{TZ_VARIANTS, Tz};
+use paperwire_core::brief::prompt::{Prompt, Prompts};
 use paperwire_core::channel::{Missed, Place, PlaceError, Style, WhenEmpty};
 use paperwire_core::delivery::UncertainPolicy;
 use paperwire_core::locale::Lang;
@@ -17,7 +19,9 @@ use url::Url;
 
 use crate::error::{ConfigError, Where, nearest, quoted};
 use crate::tree::{Node, Table, Value};
-use crate::{Access, ChannelConfig, Config, Defaults, Discord, Institutions, Operator, SourceConfig, Telegram, Web};
+use crate::{
+    Access, ChannelConfig, Config, Defaults, Discord, Institutions, Model, Operator, SourceConfig, Telegram, Web,
+};
 
 static EMPTY: Table = Table::new();
 
@@ -178,6 +182,7 @@ pub(crate) fn config(
         operator: operator(&Section::sub(root, "operator", file), errors),
         institutions: institutions(&Section::sub(root, "institutions", file), errors),
         sources: sources(&top, errors),
+        model: model(&Section::sub(root, "model", file), errors),
         defaults,
         channels,
         topics,
@@ -687,12 +692,13 @@ fn topic(section: &Section<'_>, errors: &mut Vec<ConfigError>) -> Option<Topic> 
     })
 }
 
-/// The address without a slash at its end. No message repeats it: people paste tokens into it.
 fn base_url(section: &Section<'_>, key: &str, default: &str, errors: &mut Vec<ConfigError>) -> String {
-    let Some(text) = section.text(key) else {
-        return default.to_owned();
-    };
-    let url = Url::parse(text).ok().filter(|url| {
+    address(section, key, &format!("{default} or http://127.0.0.1:8081"), errors).unwrap_or_else(|| default.to_owned())
+}
+
+/// The address without a slash at its end. No message repeats it: people paste tokens into it.
+fn address(section: &Section<'_>, key: &str, such_as: &str, errors: &mut Vec<ConfigError>) -> Option<String> {
+    let url = Url::parse(section.text(key)?).ok().filter(|url| {
         matches!(url.scheme(), "http" | "https")
             && url.has_host()
             && url.username().is_empty()
@@ -700,21 +706,107 @@ fn base_url(section: &Section<'_>, key: &str, default: &str, errors: &mut Vec<Co
             && url.query().is_none()
             && url.fragment().is_none()
     });
-    match url {
-        Some(url) => url.as_str().trim_end_matches('/').to_owned(),
-        None => {
-            errors.push(section.error(
-                key,
-                "this is no address of a server",
-                format!("write one such as {default} or http://127.0.0.1:8081, without user, ? and #"),
-            ));
-            default.to_owned()
-        }
+    if url.is_none() {
+        errors.push(section.error(
+            key,
+            "this is no address of a server",
+            format!("write one such as {such_as}, without user, ? and #"),
+        ));
     }
+    Some(url?.as_str().trim_end_matches('/').to_owned())
 }
 
-/// The token, from the key or from the file that is named. The environment goes before the file; at the same level only
-/// one of the two may be given.
+fn model(section: &Section<'_>, errors: &mut Vec<ConfigError>) -> Option<Model> {
+    let url = address(
+        section,
+        "url",
+        "http://localhost:11434/v1 or https://api.openai.com/v1",
+        errors,
+    );
+    let name = section.text("name").filter(|name| !name.is_empty());
+    if !section.has("url") {
+        for key in ["name", "api_key", "api_key_file", "prompts"] {
+            if section.has(key) {
+                errors.push(section.error(
+                    key,
+                    "there is no model.url, and without it no model",
+                    "say where the model is, or leave this out",
+                ));
+            }
+        }
+        return None;
+    }
+    if name.is_none() {
+        errors.push(section.error(
+            "name",
+            "it is missing",
+            "say which model to ask, as its server calls it",
+        ));
+    }
+    let prompts_from = section.text("prompts").map(|path| beside(section.at("prompts"), path));
+    let seconds = |key, default| Duration::from_secs(u64::from(section.whole(key, default)));
+    let model = Model {
+        // People copy the whole address from examples.
+        url: url
+            .as_deref()
+            .map_or("", |url| url.trim_end_matches("/chat/completions"))
+            .to_owned(),
+        name: name.unwrap_or_default().to_owned(),
+        api_key: secret(
+            section,
+            "api_key",
+            "api_key_file",
+            "copy it again from your provider, or leave the key out",
+            errors,
+        ),
+        calls_per_day: section.whole("calls_per_day", 1_000),
+        tokens_per_day: section.whole("tokens_per_day", 2_000_000),
+        concurrency: section.whole("concurrency", 4),
+        requests_per_minute: section.whole("requests_per_minute", 120),
+        timeout: seconds("timeout", 60),
+        patience: seconds("patience", 300),
+        prompts: prompts(section, prompts_from.as_deref(), errors),
+        prompts_from,
+    };
+    url.is_some().then_some(model)
+}
+
+/// The prompts in a folder of the user's own: `brief.zh.md`, `brief.en.md` or both.
+fn prompts(section: &Section<'_>, folder: Option<&std::path::Path>, errors: &mut Vec<ConfigError>) -> Prompts {
+    let Some(folder) = folder else {
+        return Prompts::default();
+    };
+    let mut found = false;
+    let mut of = |lang: Lang| {
+        let path = folder.join(format!("brief.{lang}.md"));
+        let named = quoted(&path.display().to_string());
+        let text = match std::fs::read_to_string(&path) {
+            Ok(text) => text,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return None,
+            Err(error) => {
+                found = true;
+                errors.push(section.error("prompts", format!("the prompt {named} cannot be read: {error}"), ""));
+                return None;
+            }
+        };
+        found = true;
+        let prompt = Prompt::parse(lang, &text);
+        prompt
+            .map_err(|error| errors.push(section.error("prompts", format!("the prompt {named}: {error}"), "")))
+            .ok()
+    };
+    let prompts = Prompts::new(of(Lang::Zh), of(Lang::En));
+    if !found {
+        let folder = quoted(&folder.display().to_string());
+        errors.push(section.error(
+            "prompts",
+            format!("there is neither brief.zh.md nor brief.en.md in {folder}"),
+            "put a prompt there, or leave the line out",
+        ));
+    }
+    prompts
+}
+
 /// A path in the file is meant from the file's own folder, whatever folder the program was started in.
 fn beside(at: &Where, path: &str) -> PathBuf {
     match at {
@@ -727,26 +819,40 @@ fn beside(at: &Where, path: &str) -> PathBuf {
 }
 
 fn token(section: &Section<'_>, errors: &mut Vec<ConfigError>) -> Option<SecretString> {
+    let again = "copy it again from BotFather or from Discord's developer page, or leave the key out";
+    secret(section, "token", "token_file", again, errors)
+}
+
+/// A secret, from `key` or from the file that `key_file` names. The environment goes before the file; at the same level only
+/// one of the two may be given.
+fn secret(
+    section: &Section<'_>,
+    key: &str,
+    key_file: &str,
+    again: &str,
+    errors: &mut Vec<ConfigError>,
+) -> Option<SecretString> {
+    let what = key.replace('_', " ");
     let is_variable = |name| matches!(section.at(name), Where::Variable(_));
-    let (token, file) = match (section.text("token"), section.text("token_file")) {
-        (Some(_), Some(_)) if is_variable("token") == is_variable("token_file") => {
-            errors.push(section.error("token", "token and token_file are both given", "keep one of them"));
+    let (token, file) = match (section.text(key), section.text(key_file)) {
+        (Some(_), Some(_)) if is_variable(key) == is_variable(key_file) => {
+            errors.push(section.error(key, format!("{key} and {key_file} are both given"), "keep one of them"));
             return None;
         }
-        (Some(_), file @ Some(_)) if is_variable("token_file") => (None, file),
+        (Some(_), file @ Some(_)) if is_variable(key_file) => (None, file),
         (Some(token), _) => (Some(token), None),
         (None, file) => (None, file),
     };
     let (name, content) = match (token, file) {
-        (Some(token), _) => ("token", token.to_owned()),
-        (None, Some(path)) => match std::fs::read_to_string(beside(section.at("token_file"), path)) {
-            Ok(content) => ("token_file", content),
+        (Some(token), _) => (key, token.to_owned()),
+        (None, Some(path)) => match std::fs::read_to_string(beside(section.at(key_file), path)) {
+            Ok(content) => (key_file, content),
             Err(error) => {
                 errors.push(section.error(
-                    "token_file",
+                    key_file,
                     format!(
                         "the file {} cannot be read: {error}",
-                        quoted(&beside(section.at("token_file"), path).display().to_string())
+                        quoted(&beside(section.at(key_file), path).display().to_string())
                     ),
                     "",
                 ));
@@ -758,19 +864,15 @@ fn token(section: &Section<'_>, errors: &mut Vec<ConfigError>) -> Option<SecretS
     let token = content.trim();
     if token.is_empty() || token.contains(|c: char| c.is_whitespace() || c.is_control()) {
         let holder = file.map_or_else(
-            || "the token".to_owned(),
-            |path| format!("the token in the file {}", quoted(path)),
+            || format!("the {what}"),
+            |path| format!("the {what} in the file {}", quoted(path)),
         );
         let wrong = if token.is_empty() {
             "is empty"
         } else {
             "has white space in it"
         };
-        errors.push(section.error(
-            name,
-            format!("{holder} {wrong}"),
-            "copy it again from BotFather or from Discord's developer page, or leave the key out",
-        ));
+        errors.push(section.error(name, format!("{holder} {wrong}"), again));
         return None;
     }
     Some(SecretString::from(token))

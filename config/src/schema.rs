@@ -40,6 +40,7 @@ pub(crate) const ROOT: &[Key] = &[
     key("operator", Kind::Table(OPERATOR)),
     key("institutions", Kind::Table(INSTITUTIONS)),
     key("source", Kind::Tables(SOURCE)),
+    key("model", Kind::Table(MODEL)),
     key("defaults", Kind::Table(DEFAULTS)),
     key("channel", Kind::Tables(CHANNEL)),
     key("topic", Kind::Tables(TOPIC)),
@@ -96,6 +97,20 @@ const SOURCE: &[Key] = &[
     key("url", Kind::Text),
     key("categories", Kind::Words),
     key("days", Kind::Whole(0, 14)),
+];
+
+const MODEL: &[Key] = &[
+    key("url", Kind::Text),
+    key("name", Kind::Text),
+    key("api_key", Kind::Secret),
+    key("api_key_file", Kind::Text),
+    key("calls_per_day", Kind::Whole(1, 10_000_000)),
+    key("tokens_per_day", Kind::Whole(1, 4_000_000_000)),
+    key("concurrency", Kind::Whole(1, 256)),
+    key("requests_per_minute", Kind::Whole(1, 100_000)),
+    key("timeout", Kind::Whole(1, 3_600)),
+    key("patience", Kind::Whole(0, 3_600)),
+    key("prompts", Kind::Text),
 ];
 
 const SCHEDULE: Key = key("schedule", Kind::Text);

@@ -37,11 +37,11 @@ impl Page<'_> {
         let _ = writeln!(self.text, "{name} = {}{comment}", value.into());
     }
 
-    fn token(&mut self, token: Option<&SecretString>) {
-        if token.is_some() {
+    fn secret(&mut self, name: &str, secret: Option<&SecretString>) {
+        if secret.is_some() {
             // When both keys are given, the one from the environment counts; a variable sorts behind a file.
-            let comment = comment(self.origin("token").max(self.origin("token_file")));
-            let _ = writeln!(self.text, "token = \"{HIDDEN}\"{comment}");
+            let comment = comment(self.origin(name).max(self.origin(&format!("{name}_file"))));
+            let _ = writeln!(self.text, "{name} = \"{HIDDEN}\"{comment}");
         }
     }
 
@@ -100,7 +100,7 @@ pub(crate) fn show(config: &Config) -> String {
 
     let telegram = &config.telegram;
     page.section("[telegram]", "telegram".to_owned());
-    page.token(telegram.token.as_ref());
+    page.secret("token", telegram.token.as_ref());
     page.line("api_url", telegram.api_url.as_str());
     page.line(
         "uncertain",
@@ -115,7 +115,7 @@ pub(crate) fn show(config: &Config) -> String {
     page.line("paid_broadcast", telegram.paid_broadcast);
 
     page.section("[discord]", "discord".to_owned());
-    page.token(config.discord.token.as_ref());
+    page.secret("token", config.discord.token.as_ref());
     page.line("api_url", config.discord.api_url.as_str());
     page.line("requests_per_second", config.discord.requests_per_second);
     page.line("per_channel_per_5_seconds", config.discord.per_channel_per_5_seconds);
@@ -170,6 +170,22 @@ pub(crate) fn show(config: &Config) -> String {
             page.line("categories", list(&source.categories));
         }
         page.line("days", source.days);
+    }
+
+    if let Some(model) = &config.model {
+        page.section("[model]", "model".to_owned());
+        page.line("url", model.url.as_str());
+        page.line("name", model.name.as_str());
+        page.secret("api_key", model.api_key.as_ref());
+        page.line("calls_per_day", model.calls_per_day);
+        page.line("tokens_per_day", model.tokens_per_day);
+        page.line("concurrency", model.concurrency);
+        page.line("requests_per_minute", model.requests_per_minute);
+        page.line("timeout", i64::try_from(model.timeout.as_secs()).unwrap_or(i64::MAX));
+        page.line("patience", i64::try_from(model.patience.as_secs()).unwrap_or(i64::MAX));
+        if let Some(folder) = &model.prompts_from {
+            page.line("prompts", folder.display().to_string());
+        }
     }
 
     page.section("[defaults]", "defaults".to_owned());

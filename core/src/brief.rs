@@ -16,6 +16,11 @@ pub use self::extract::extract;
 use crate::locale::Lang;
 use crate::paper::Paper;
 
+pub mod note;
+pub mod prompt;
+pub mod reply;
+pub mod write;
+
 /// The longest extractive brief, in characters (Unicode scalar values).
 pub const EXTRACT_CHARS: usize = 280;
 

@@ -256,14 +256,9 @@ pub struct Draft {
     pub considered: u32,
 }
 
-/// Ranks and numbers the candidates: best score first, then what readers elsewhere voted for, then in the order of intake. Each topic brings at most its cap;
-/// a paper found by a keyword always stays.
-pub fn compose(draft: Draft, candidates: Vec<Candidate>, topics: &[Topic]) -> Digest {
-    let matched = u32::try_from(candidates.len()).unwrap_or(u32::MAX);
-    let points = |c: &Candidate| {
-        let best = c.scores.iter().map(|s| s.points).max().unwrap_or(0);
-        best.max(c.keywords.iter().map(|h| h.points).sum())
-    };
+/// The candidates that a digest has: best score first, then what readers elsewhere voted for, then in the order of intake. Each
+/// topic brings at most its cap; a paper found by a keyword always stays.
+pub(crate) fn rank(candidates: Vec<Candidate>, topics: &[Topic]) -> Vec<Candidate> {
     let mut ranked = candidates;
     let upvotes = |c: &Candidate| c.paper.upvotes.as_ref().map_or(0, |votes| votes.value);
     ranked.sort_by(|a, b| {
@@ -281,6 +276,18 @@ pub fn compose(draft: Draft, candidates: Vec<Candidate>, topics: &[Topic]) -> Di
         }
         kept
     });
+    ranked
+}
+
+fn points(candidate: &Candidate) -> u32 {
+    let best = candidate.scores.iter().map(|s| s.points).max().unwrap_or(0);
+    best.max(candidate.keywords.iter().map(|h| h.points).sum())
+}
+
+/// Ranks ([`rank`]) and numbers the candidates.
+pub fn compose(draft: Draft, candidates: Vec<Candidate>, topics: &[Topic]) -> Digest {
+    let matched = u32::try_from(candidates.len()).unwrap_or(u32::MAX);
+    let ranked = rank(candidates, topics);
     let entries = (1..)
         .zip(ranked)
         .map(|(number, candidate)| entry(number, points(&candidate), candidate))

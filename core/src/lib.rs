@@ -14,6 +14,7 @@ pub mod alarm;
 pub mod bibtex;
 pub mod brief;
 pub mod channel;
+pub mod chat;
 pub mod command;
 pub mod delivery;
 pub mod digest;

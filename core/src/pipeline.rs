@@ -16,6 +16,7 @@ mod publish;
 pub mod queue;
 mod settings;
 mod tally;
+pub mod writing;
 
 #[cfg(test)]
 pub(crate) mod fixture;

@@ -10,10 +10,11 @@ use super::opinion::{GATHER, top};
 use super::readable;
 use crate::channel::{Activity, Channel, Missed, Place, Seq, Style, WhenEmpty};
 use crate::delivery::{Delivery, DeliveryId};
-use crate::digest::{Candidate, Digest, DigestId, Draft, Entry, RenderingId, View, compose};
+use crate::digest::{Candidate, Digest, DigestId, Draft, Entry, RenderingId, View, compose, rank};
+use crate::locale::Lang;
 use crate::mention::Mention;
 use crate::message::Render;
-use crate::paper::PaperId;
+use crate::paper::{Paper, PaperId};
 use crate::rule::{Facts, Matched, Rule, RuleSet};
 use crate::source::Window;
 use crate::store::{IntakeRecord, Result, Store, StoreError, Write};
@@ -647,10 +648,31 @@ fn draft(
         Some(upto) => upto.max(since),
         None => store.head()?,
     };
-    let first = since.max(upto.saturating_sub(u64::try_from(MOST_PAPERS).unwrap_or(u64::MAX)));
-    let records = store.intake(first, upto, MOST_PAPERS)?;
     let last = channel.last_fired.unwrap_or(channel.added_at);
     let windows = windows_between(store, since, upto, last)?;
+    let (candidates, considered) = candidates(store, ruled, subjects, since, upto, damaged)?;
+    let draft = Draft {
+        id,
+        subjects: subjects.clone(),
+        since,
+        upto,
+        windows,
+        considered,
+    };
+    Ok(compose(draft, candidates, topics))
+}
+
+/// The papers between two positions that the subjects want, and how many there are.
+fn candidates(
+    store: &dyn Store,
+    ruled: &Ruled,
+    subjects: &Subjects,
+    since: Seq,
+    upto: Seq,
+    damaged: &mut Vec<StoreError>,
+) -> Result<(Vec<Candidate>, u32)> {
+    let first = since.max(upto.saturating_sub(u64::try_from(MOST_PAPERS).unwrap_or(u64::MAX)));
+    let records = store.intake(first, upto, MOST_PAPERS)?;
     let mut scores: HashMap<Seq, Vec<Score>> = HashMap::new();
     for topic in &subjects.topics {
         for found in store.matches(topic, first, upto)? {
@@ -683,16 +705,54 @@ fn draft(
             Err(error @ StoreError::Broken(_)) => return Err(error),
         }
     }
-    let considered = count(records.len());
-    let draft = Draft {
-        id,
-        subjects: subjects.clone(),
-        since,
-        upto,
-        windows,
-        considered,
-    };
-    Ok(compose(draft, candidates, topics))
+    Ok((candidates, count(records.len())))
+}
+
+/// Hands over, for every group of channels that will be due by `horizon` and bring the same, the languages in which they show
+/// briefs and the papers that their digest would have now, best first; the groups that are due first come first. Of channels
+/// that are due at once, as many as one call of [`publish_due`] serves.
+pub(super) fn foresee(
+    store: &dyn Store,
+    topics: &[Topic],
+    horizon: DateTime<Utc>,
+    now: DateTime<Utc>,
+    found: &mut dyn FnMut(&BTreeSet<Lang>, Vec<Paper>),
+) -> Result<()> {
+    let most = if horizon <= now { BATCH } else { usize::MAX };
+    let mut groups: Vec<(Channel, Option<Seq>, BTreeSet<Lang>)> = Vec::new();
+    let mut known: HashMap<(u64, Option<Seq>), usize> = HashMap::new();
+    for channel in store.channels_due(horizon, most)? {
+        // A round-up repeats what was posted; titles alone need no briefs.
+        if channel.next_due.is_none_or(|due| due > horizon) || channel.settings.style == Style::Titles {
+            continue;
+        }
+        let Due::Digest(Target { channel, replayed, .. }) = due(store, channel, horizon)? else {
+            continue;
+        };
+        let set = DigestId::new(&channel.settings.subjects, channel.cursor, horizon).set;
+        let at = *known.entry((set, replayed)).or_insert(groups.len());
+        let lang = channel.settings.language;
+        match groups.get_mut(at) {
+            Some((_, _, langs)) => {
+                langs.insert(lang);
+            }
+            None => groups.push((channel, replayed, BTreeSet::from([lang]))),
+        }
+    }
+    // What cannot be read is named when the digest is made.
+    let mut damaged = Vec::new();
+    let ruled = Ruled::new(store, topics, groups.iter().map(|(channel, ..)| channel), &mut damaged)?;
+    for (channel, replayed, langs) in &groups {
+        let since = channel.cursor;
+        let upto = match replayed {
+            Some(upto) => (*upto).max(since),
+            None => store.head()?,
+        };
+        let (candidates, _) = candidates(store, &ruled, &channel.settings.subjects, since, upto, &mut damaged)?;
+        let ranked = rank(candidates, topics).into_iter().map(|candidate| candidate.paper);
+        found(langs, ranked.collect());
+    }
+    Ok(())
 }
 
 /// The windows that brought what lies between two positions. One that brought nothing new has a position too; where that
@@ -801,7 +861,6 @@ mod tests {
     use super::*;
     use crate::channel::Settings;
     use crate::delivery::State;
-    use crate::locale::Lang;
     use crate::paper::Paper;
     use crate::source::Announcement;
     use crate::store::ModelStore;

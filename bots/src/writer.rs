@@ -1,0 +1,269 @@
+//! The writer has a model write the briefs that digests will need: ahead of time, and once more when a digest is due, which
+//! waits for it only so long. What is written is stored as it comes, so that nothing is asked twice and a restart loses
+//! nothing. Without an answer the digest has the abstracts' own words.
+
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use anyhow::Context as _;
+use chrono::{DateTime, TimeDelta, Utc};
+use futures::StreamExt as _;
+use paperwire_config::Model;
+use paperwire_core::brief::note::{Note, Outcome};
+use paperwire_core::brief::prompt::Prompts;
+use paperwire_core::brief::write::{Step, Writing};
+use paperwire_core::locale::Lang;
+use paperwire_core::pipeline::writing::{self, Want, Wants, Wrote};
+use paperwire_core::store::StoreError;
+use paperwire_core::topic::Topic;
+use tokio::sync::Mutex;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use crate::model::{ChatError, Client, Http, Limits, ModelReport};
+use crate::storage::{Storage, StorageError};
+
+/// How far ahead of a digest its briefs are begun.
+const AHEAD: TimeDelta = TimeDelta::minutes(15);
+/// How often is looked for more.
+const LOOK: Duration = Duration::from_secs(60);
+
+/// What a preparation did.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Prepared {
+    /// Briefs written.
+    pub written: usize,
+    /// Briefs that were not let through: the abstract's own words stay.
+    pub given_up: usize,
+    /// Briefs that are still missing: the model did not answer, the budget is used up, or the time was over.
+    pub missing: usize,
+}
+
+/// Has briefs written; cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Writer(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    client: Client,
+    storage: Storage,
+    topics: Arc<[Topic]>,
+    prompts: Prompts,
+    at_once: usize,
+    patience: Duration,
+    /// Held while briefs are written.
+    busy: Mutex<()>,
+    written: AtomicU64,
+    given_up: AtomicU64,
+    there: AtomicU64,
+}
+
+impl Writer {
+    /// The writer of the configuration.
+    ///
+    /// # Errors
+    /// When the HTTP client cannot be made.
+    pub fn of(model: &Model, storage: Storage, topics: Arc<[Topic]>) -> anyhow::Result<Self> {
+        let transport = Http::new(&model.url, model.api_key.clone(), model.timeout);
+        let transport = Arc::new(transport.context("the model's HTTP client cannot be made")?);
+        let at_once = usize::try_from(model.concurrency).unwrap_or(1);
+        let limits = Limits {
+            calls_per_day: model.calls_per_day.into(),
+            tokens_per_day: model.tokens_per_day.into(),
+            concurrency: at_once,
+            requests_per_minute: usize::try_from(model.requests_per_minute).unwrap_or(1),
+        };
+        let client = Client::new(transport, &model.name, limits, storage.clone());
+        Ok(Self::new(
+            client,
+            storage,
+            topics,
+            model.prompts.clone(),
+            at_once,
+            model.patience,
+        ))
+    }
+
+    /// One that asks `client`, about `at_once` papers at the same time.
+    pub fn new(
+        client: Client,
+        storage: Storage,
+        topics: Arc<[Topic]>,
+        prompts: Prompts,
+        at_once: usize,
+        patience: Duration,
+    ) -> Self {
+        Self(Arc::new(Inner {
+            client,
+            storage,
+            topics,
+            prompts,
+            at_once: at_once.max(1),
+            patience,
+            busy: Mutex::new(()),
+            written: AtomicU64::new(0),
+            given_up: AtomicU64::new(0),
+            there: AtomicU64::new(0),
+        }))
+    }
+
+    /// The model, for other questions; they share its limits and its budget.
+    pub fn client(&self) -> &Client {
+        &self.0.client
+    }
+
+    /// How long a digest waits at most.
+    pub fn patience(&self) -> Duration {
+        self.0.patience
+    }
+
+    /// Has the briefs written that the digests of all channels that are due by `horizon` would need, until `deadline` at the
+    /// latest. What is under way then is broken off. Where somebody else is preparing, it waits for them, unless nothing is
+    /// missing.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn prepare(&self, horizon: DateTime<Utc>, deadline: Instant) -> Result<Prepared, StorageError> {
+        let busy = match self.0.busy.try_lock() {
+            Ok(free) => free,
+            Err(_) => {
+                let missing = self.wants(horizon).await?.ask.len();
+                let late = Prepared {
+                    missing,
+                    ..Prepared::default()
+                };
+                if missing == 0 {
+                    return Ok(late);
+                }
+                match tokio::time::timeout_at(deadline, self.0.busy.lock()).await {
+                    Ok(free) => free,
+                    Err(_) => return Ok(late),
+                }
+            }
+        };
+        let Wants { ask, known, there, .. } = self.wants(horizon).await?;
+        self.0
+            .there
+            .store(u64::try_from(there).unwrap_or(u64::MAX), Ordering::Relaxed);
+        if !known.is_empty() {
+            self.0.storage.run(move |store| writing::wrote(store, known)).await?;
+        }
+        let mut prepared = Prepared {
+            missing: ask.len(),
+            ..Prepared::default()
+        };
+        let written = futures::stream::iter(ask.into_iter().map(|want| self.written(want)));
+        let mut written = pin!(written.buffer_unordered(self.0.at_once));
+        while let Ok(Some(outcome)) = tokio::time::timeout_at(deadline, written.next()).await {
+            let Some(let_through) = outcome? else { continue };
+            prepared.missing -= 1;
+            let (count, sum) = match let_through {
+                true => (&mut prepared.written, &self.0.written),
+                false => (&mut prepared.given_up, &self.0.given_up),
+            };
+            *count += 1;
+            sum.fetch_add(1, Ordering::Relaxed);
+        }
+        drop(busy);
+        let Prepared {
+            written,
+            given_up,
+            missing,
+        } = prepared;
+        if written + given_up > 0 {
+            tracing::info!(written, given_up, missing, "briefs were prepared");
+        }
+        Ok(prepared)
+    }
+
+    async fn wants(&self, horizon: DateTime<Utc>) -> Result<Wants, StorageError> {
+        let (inner, now) = (Arc::clone(&self.0), self.0.client.now());
+        let wanted = move |store: &dyn paperwire_core::store::Store| -> Result<Wants, StoreError> {
+            writing::wanted(store, &inner.topics, horizon, now, inner.client.name(), &inner.prompts)
+        };
+        self.0.storage.read(wanted).await
+    }
+
+    /// Has one brief written, and keeps what came of it: whether it was let through. `None` where nobody answered.
+    async fn written(&self, want: Want) -> Result<Option<bool>, StorageError> {
+        let Want { paper, lang, key } = want;
+        let client = &self.0.client;
+        let prompt = self.0.prompts.of(lang);
+        let (mut writing, mut ask) = Writing::begin(&paper, prompt);
+        let outcome = loop {
+            match client.chat(&ask).await {
+                Ok(reply) => match writing.answer(&reply) {
+                    Step::Ask(again) => ask = again,
+                    Step::Written { sentence, slots } => break Outcome::Written { sentence, slots },
+                    Step::GivenUp { reasons } => break Outcome::Failed { reasons },
+                },
+                Err(error @ ChatError::Unusable(_)) => {
+                    let reasons = vec![error.to_string()];
+                    break Outcome::Failed { reasons };
+                }
+                Err(ChatError::Storage(error)) => return Err(error),
+                Err(error @ (ChatError::Resting(_) | ChatError::Spent(_))) => {
+                    tracing::debug!(paper = %paper.id, %lang, %error, "no brief");
+                    return Ok(None);
+                }
+                Err(error @ (ChatError::Refused(_) | ChatError::Down(_) | ChatError::Busy(_))) => {
+                    tracing::warn!(paper = %paper.id, %lang, %error, "no brief by the model; the digest has the abstract's own words");
+                    return Ok(None);
+                }
+            }
+        };
+        let let_through = match &outcome {
+            Outcome::Written { .. } => true,
+            Outcome::Failed { reasons } => {
+                let reasons = reasons.join(" ");
+                tracing::info!(paper = %paper.id, %lang, reasons, "the model's brief was not let through");
+                false
+            }
+        };
+        let note = Note {
+            paper: paper.id,
+            lang,
+            model: client.name().to_owned(),
+            prompt: prompt.version().to_owned(),
+            at: client.now(),
+            outcome,
+        };
+        let wrote = vec![Wrote { key, note }];
+        self.0.storage.run(move |store| writing::wrote(store, wrote)).await?;
+        Ok(Some(let_through))
+    }
+
+    /// How the model does, for operators.
+    pub async fn report(&self) -> ModelReport {
+        let versions = Lang::ALL.map(|lang| self.0.prompts.of(lang).version().to_owned());
+        ModelReport {
+            written: self.0.written.load(Ordering::Relaxed),
+            given_up: self.0.given_up.load(Ordering::Relaxed),
+            there: self.0.there.load(Ordering::Relaxed),
+            prompts: versions.into(),
+            ..self.0.client.report().await
+        }
+    }
+
+    /// Prepares what will be due, until `stop`.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn run(self, stop: CancellationToken) -> Result<(), StorageError> {
+        loop {
+            let ahead = self.prepare(self.0.client.now() + AHEAD, Instant::now() + self.0.patience.max(LOOK));
+            match stop.run_until_cancelled(ahead).await {
+                Some(prepared) => prepared?,
+                None => return Ok(()),
+            };
+            if stop.run_until_cancelled(tokio::time::sleep(LOOK)).await.is_none() {
+                return Ok(());
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
