@@ -129,9 +129,9 @@ pub fn reply(question: &Question, context: &Context<'_>) -> Result<Reply> {
         Command::Similar(query) => return asked.similar(query, reply_to),
         Command::Why(query) => asked.why(query, reply_to)?,
         Command::Try(typed) => match asked.item(typed) {
-            Ok((item, name)) => match item.as_rule() {
+            Ok(item) => match item.as_rule() {
                 Some(rule) => {
-                    let head = vec![Block::Paragraph(vec![Span::Code(name)])];
+                    let head = vec![Block::Paragraph(vec![Span::Code(asked.item_name(&item))])];
                     return Ok(Reply::Needs(Need::Trial { rule, head }));
                 }
                 None => asked.topics(),
@@ -749,7 +749,7 @@ impl Asked<'_> {
         }
     }
 
-    /// A subscription as people know it: a topic by its name.
+    /// A subscription as people know it: a topic by its name, a rule as it was typed.
     pub(super) fn item_name(&self, item: &Item) -> String {
         match item {
             Item::Topic(id) => {

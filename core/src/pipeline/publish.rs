@@ -506,7 +506,6 @@ fn post(
 
 /// What the rules of all channels find that are published for together: every paper is held against all of them at once.
 struct Ruled {
-    keys: HashMap<Rule, u64>,
     found: HashMap<Seq, Vec<Matched>>,
 }
 
@@ -517,18 +516,16 @@ impl Ruled {
         channels: impl Iterator<Item = &'a Channel>,
         damaged: &mut Vec<StoreError>,
     ) -> Result<Self> {
-        let (mut keys, mut since): (HashMap<Rule, u64>, Option<Seq>) = (HashMap::new(), None);
+        let (mut rules, mut since): (BTreeMap<u64, Rule>, Option<Seq>) = (BTreeMap::new(), None);
         for channel in channels {
             for rule in &channel.settings.subjects.rules {
-                if !keys.contains_key(rule) {
-                    keys.insert(rule.clone(), keys.len() as u64);
-                }
+                rules.entry(rule.key()).or_insert_with(|| rule.clone());
                 since = Some(since.map_or(channel.cursor, |least| least.min(channel.cursor)));
             }
         }
         let mut found = HashMap::new();
         let Some(since) = since else {
-            return Ok(Self { keys, found });
+            return Ok(Self { found });
         };
         let upto = store.head()?;
         let first = since.max(upto.saturating_sub(u64::try_from(MOST_PAPERS).unwrap_or(u64::MAX)));
@@ -538,7 +535,7 @@ impl Ruled {
                 scores.entry(kept.seq).or_default().push(kept.score);
             }
         }
-        let set = RuleSet::new(keys.iter().map(|(rule, key)| (*key, rule)));
+        let set = RuleSet::new(rules.iter().map(|(key, rule)| (*key, rule)));
         for record in store.intake(first, upto, MOST_PAPERS)? {
             match store.paper(&record.paper) {
                 Ok(Some(paper)) => {
@@ -557,17 +554,14 @@ impl Ruled {
                 Err(error @ StoreError::Broken(_)) => return Err(error),
             }
         }
-        Ok(Self { keys, found })
+        Ok(Self { found })
     }
 
     /// Whether this rule found this paper.
     fn brought(&self, store: &dyn Store, rule: &Rule, paper: &PaperId) -> Result<bool> {
-        let Some(key) = self.keys.get(rule) else {
-            return Ok(false);
-        };
         let intake = readable(store.intake_of(paper))?;
         let found = intake.and_then(|intake| self.found.get(&intake.seq));
-        Ok(found.is_some_and(|found| found.iter().any(|matched| matched.key == *key)))
+        Ok(found.is_some_and(|found| found.iter().any(|matched| matched.key == rule.key())))
     }
 
     /// What the rules of these subjects found in a paper, each condition once.
@@ -575,11 +569,7 @@ impl Ruled {
         let Some(found) = self.found.get(&seq) else {
             return Vec::new();
         };
-        let keys: Vec<u64> = subjects
-            .rules
-            .iter()
-            .filter_map(|rule| self.keys.get(rule).copied())
-            .collect();
+        let keys: Vec<u64> = subjects.rules.iter().map(Rule::key).collect();
         let mut hits: Vec<Hit> = Vec::new();
         for hit in found
             .iter()
