@@ -344,13 +344,31 @@ impl Doing<'_> {
         Ok(Message::sentence(lang.saved_or_removed(saved)))
     }
 
-    fn vote(&self, paper: &PaperId, vote: Vote) -> Result<Message> {
+    /// The buttons below a paper show the counts; a digest shows them in its text, by an edit at its own pace.
+    fn vote(&self, what: &Pointed, vote: Vote) -> Result<Answer> {
         let lang = self.asked.lang;
-        let Some(person) = self.asked.person() else {
-            return Ok(Message::sentence(lang.nobody()));
+        let said = |text: String| Answer::sentence(text, lang).shown(Manner::Notice);
+        let Some(paper) = self.asked.pointed(what, self.question.reply_to.as_deref())? else {
+            return Ok(said(lang.stale_button().to_owned()));
         };
-        let voted = pipeline::vote(self.asked.context.store, &person, paper, vote, self.now())?;
-        Ok(Message::sentence(lang.voted(voted.before, voted.after, voted.tally)))
+        let Some(person) = self.asked.person() else {
+            return Ok(said(lang.nobody().to_owned()));
+        };
+        let voted = pipeline::vote(self.asked.context.store, &person, &paper, vote, self.now())?;
+        let answer = said(lang.voted(voted.before, voted.after, voted.tally));
+        // Whatever was sent as pressed there: a posted part keeps its buttons, by which it is looked for.
+        let posted = match self.question.reply_to.as_deref() {
+            Some(message) => self.asked.context.store.digest_of_message(&self.asked.place, message)?,
+            None => None,
+        };
+        match what {
+            Pointed::Here(_) => Ok(answer),
+            Pointed::Entry(..) | Pointed::Paper(_) if posted.is_some() => Ok(answer),
+            Pointed::Entry(..) | Pointed::Paper(_) => Ok(Answer {
+                buttons: self.asked.paper_buttons(what, &paper)?,
+                ..answer.shown(Manner::Buttons)
+            }),
+        }
     }
 
     fn press(&self, press: Press) -> Result<Reply> {
@@ -358,8 +376,8 @@ impl Doing<'_> {
         let on = |pointed: &Pointed| self.asked.pointed(pointed, self.question.reply_to.as_deref());
         let stale = || Message::sentence(lang.stale_button());
         let said = match press {
-            Press::Up(what) => on(&what)?.map_or_else(|| Ok(stale()), |paper| self.vote(&paper, Vote::Up))?,
-            Press::Down(what) => on(&what)?.map_or_else(|| Ok(stale()), |paper| self.vote(&paper, Vote::Down))?,
+            Press::Up(what) => return self.vote(&what, Vote::Up).map(Reply::Answer),
+            Press::Down(what) => return self.vote(&what, Vote::Down).map(Reply::Answer),
             Press::Save(what) => on(&what)?.map_or_else(|| Ok(stale()), |paper| self.save(&paper))?,
             Press::Follow { change, which } => return self.follow(change, which),
             Press::Why(_) | Press::Similar(_) | Press::Open(_) | Press::Page { .. } | Press::List(_) => {

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 
 use super::follow::{Item, Listed, listed};
-use super::opinion::{GATHER, top};
+use super::opinion::{GATHER, top_soon};
 use super::readable;
 use crate::channel::{Activity, Channel, Missed, Place, Seq, Style, WhenEmpty};
 use crate::delivery::{Delivery, DeliveryId};
@@ -100,7 +100,8 @@ pub fn publish_due(store: &dyn Store, topics: &[Topic], render: &dyn Render, now
     Ok(published)
 }
 
-/// Publishes the round-up of a channel: the best of what was posted in its place in the week before the occurrence. It reads
+/// Publishes the round-up of a channel: the best of what was posted in its place in the week before the occurrence, also of
+/// what is still on its way: it arrives before the round-up does. It reads
 /// nothing new, so that the channel's position stays.
 fn round_up(
     store: &dyn Store,
@@ -132,13 +133,7 @@ fn round_up(
     let occurrence = channel
         .last_fired
         .map_or(at, |last| at.max(last + TimeDelta::seconds(1)));
-    let all = top(
-        store,
-        &channel.place,
-        at - WEEK,
-        at - TimeDelta::nanoseconds(1),
-        usize::MAX,
-    )?;
+    let all = top_soon(store, &channel.place, at - WEEK, at - TimeDelta::nanoseconds(1))?;
     let of = count(all.len());
     let voted = all.iter().take(ROUND_UP).any(|top| !top.tally.is_empty());
     let entries = (1..).zip(all).take(ROUND_UP).map(|(number, top)| Entry {
@@ -1290,6 +1285,29 @@ mod tests {
         };
         assert_eq!(silent, nothing);
         assert_eq!(channel(&store, HERE).weekly_due, Some(october(31, 17)));
+    }
+
+    #[test]
+    fn a_round_up_has_the_papers_of_a_digest_that_is_still_on_its_way_and_not_those_of_one_that_never_came() {
+        let store = weekly_room(Missed::Merge, "0 17 * * 5");
+        take(&store, "9", news(9, vec![paper(8, "On pruning", "")]), october(9, 20));
+        due(&store, october(10, 9));
+        let waiting = store.unfinished(9).unwrap();
+        assert_eq!(waiting.len(), 1);
+        let round_up = only_digest(&store, &due(&store, october(10, 17)));
+        assert!(papers(&round_up).contains(&arxiv(8)));
+        // It stands behind the digest in the channel's queue.
+        assert!(waiting[0].id.digest < round_up.id);
+
+        let store = weekly_room(Missed::Merge, "0 17 * * 5");
+        take(&store, "9", news(9, vec![paper(8, "On pruning", "")]), october(9, 20));
+        due(&store, october(10, 9));
+        let dropped = store.unfinished(9).unwrap().remove(0).id;
+        crate::pipeline::queue::discard(&store, &dropped, october(10, 10))
+            .unwrap()
+            .unwrap();
+        let round_up = only_digest(&store, &due(&store, october(10, 17)));
+        assert!(!papers(&round_up).contains(&arxiv(8)));
     }
 
     #[test]
