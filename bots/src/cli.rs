@@ -783,8 +783,8 @@ async fn status(common: &Common, json: bool) -> Result<(), Failure> {
         return Ok(print(&(text + "\n"))?);
     }
     let mut out = format!(
-        "Paperwire {} runs with pid {}; papers: {}, windows: {}, deliveries waiting: {}\n",
-        status.version, status.pid, status.papers, status.windows, status.waiting
+        "Paperwire {} runs with pid {}; papers: {}, windows: {}, rules: {}, deliveries waiting: {}\n",
+        status.version, status.pid, status.papers, status.windows, status.rules, status.waiting
     );
     if let Some(search) = &status.search {
         out += &format!("search index: {search}\n");

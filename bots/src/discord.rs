@@ -3,6 +3,7 @@
 
 pub mod amend;
 mod components;
+mod forum;
 pub mod gateway;
 mod interaction;
 pub mod markup;

@@ -217,6 +217,9 @@ pub struct Status {
     pub papers: u64,
     /// Windows in the ledger.
     pub windows: usize,
+    /// Different rules that channels follow.
+    #[serde(default)]
+    pub rules: usize,
     /// Unfinished deliveries (counted up to 10,000).
     pub waiting: usize,
     /// Deliveries that could not be read and were set aside (the first 100).
@@ -580,6 +583,7 @@ impl Service {
                 pid: std::process::id(),
                 papers: store.head()?,
                 windows: store.windows()?.len(),
+                rules: store.rules()?.len(),
                 waiting: store.unfinished(10_000)?.len(),
                 set_aside: store.set_aside(100)?,
                 search,

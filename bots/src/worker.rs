@@ -9,7 +9,7 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use paperwire_core::channel::Place;
 use paperwire_core::delivery::{
-    ChannelEffect, Delivery, Looked, Outcome, SendError, Settled, State, UncertainPolicy, Verdict,
+    ChannelEffect, Delivery, Looked, Outcome, SendError, Settled, State, Tag, UncertainPolicy, Verdict,
 };
 use paperwire_core::limiter::Signal;
 use paperwire_core::pipeline::{self, Input, Job, Task, Turn};
@@ -242,8 +242,12 @@ impl Flight {
                 self.heard(place, &answered);
                 Outcome::Sent(answered.outcome)
             }
-            Task::Edit { message } => {
-                let answered = self.messenger.edit(place, &message, &part, &delivery.tag()).await;
+            Task::Edit { message, first } => {
+                let tag = Tag {
+                    first,
+                    ..delivery.tag()
+                };
+                let answered = self.messenger.edit(place, &message, &part, &tag).await;
                 self.heard(place, &answered);
                 Outcome::Sent(answered.outcome)
             }

@@ -1,5 +1,6 @@
 //! A channel is a place on a platform together with what it follows, how far it has read and when it is next due.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
 
@@ -9,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::locale::Lang;
 use crate::mention::Mention;
+use crate::rule::Rule;
 use crate::schedule::Schedule;
 use crate::subscription::Subjects;
 
@@ -378,6 +380,12 @@ impl Channel {
             Activity::Paused { .. } | Activity::Absent { .. } => return None,
         };
         schedule.next_after(self.settings.timezone, after)
+    }
+
+    /// The rules that it follows, also those that rest, by [`Rule::key`].
+    pub fn follows(&self) -> BTreeMap<u64, &Rule> {
+        let rules = self.settings.subjects.rules.iter().chain(&self.resting.rules);
+        rules.map(|rule| (rule.key(), rule)).collect()
     }
 
     /// When anything is next due: its digest or its round-up.

@@ -758,6 +758,8 @@ pub enum Manner {
     Replace,
     /// To the asker alone and shortly, as far as the platform can: to a press of a button.
     Notice,
+    /// The same; and the buttons below the pressed message, which stays otherwise, become those of the answer.
+    Buttons,
     /// Not at all; where the platform insists on an answer, to the asker alone.
     Silent,
 }

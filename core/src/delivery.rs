@@ -37,7 +37,7 @@ const BACKOFF_BASE: TimeDelta = TimeDelta::seconds(2);
 const BACKOFF_CAP: TimeDelta = TimeDelta::minutes(30);
 /// A part in doubt is not looked for before this time has passed since it went on the wire: the platform may still be
 /// dealing with a request whose sender is dead. What does not stand in its chat by then will not come any more.
-const LOOK_AFTER: TimeDelta = TimeDelta::seconds(10);
+pub const LOOK_AFTER: TimeDelta = TimeDelta::seconds(10);
 /// After so many failed attempts a part of which nobody can find out whether it arrived is taken as arrived: a platform that
 /// takes everything and answers nothing would get copy after copy of it. A crash is no attempt.
 const RESENT_ATTEMPTS: u32 = 10;
@@ -423,11 +423,21 @@ impl Delivery {
 
     /// What marks the next part on its platform.
     pub fn tag(&self) -> Tag {
+        let on_the_wire = self.first_sent.unwrap_or(self.published_at);
         Tag {
             key: self.idempotency_key(),
             number: self.next_part().saturating_add(1),
             of: self.parts,
+            first: self.first_message().map(str::to_owned),
+            doubted: (self.doubt == Doubt::Open).then_some(on_the_wire),
         }
+    }
+
+    /// The platform's id of the earliest message that has arrived: where ids are numbers, the least of them.
+    pub fn first_message(&self) -> Option<&str> {
+        let known = self.message_ids.iter().filter(|id| !id.is_empty());
+        // Of numbers without leading zeros, the shorter one is less.
+        known.map(String::as_str).min_by_key(|id| (id.len(), *id))
     }
 
     /// Whether it is finished, one way or the other.
@@ -585,7 +595,7 @@ pub enum SendError {
     },
 }
 
-/// What marks a part on its platform: the same for every try of it.
+/// What marks a part on its platform; its key is the same for every try of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Tag {
     /// The idempotency key, see [`Delivery::idempotency_key`].
@@ -594,6 +604,11 @@ pub struct Tag {
     pub number: u32,
     /// How many parts there are.
     pub of: u32,
+    /// The platform's id of the digest's first message in the place, where one is known: what the others belong to.
+    pub first: Option<String>,
+    /// Since when an earlier try of it may have arrived: a platform that would not know a second one by its key has to
+    /// look for it first.
+    pub doubted: Option<DateTime<Utc>>,
 }
 
 impl Tag {
@@ -603,6 +618,8 @@ impl Tag {
             key: key.into(),
             number: 1,
             of: 1,
+            first: None,
+            doubted: None,
         }
     }
 }
@@ -952,6 +969,35 @@ mod tests {
         };
         let id = DeliveryId::post(place(-5), digest);
         Delivery::new(id, rendering, parts, at(0))
+    }
+
+    #[test]
+    fn the_first_message_is_the_earliest_one_also_where_an_earlier_part_was_sent_again_later() {
+        let first = |ids: &[&str]| {
+            let message_ids = ids.iter().map(|&id| id.to_owned()).collect();
+            let delivery = Delivery {
+                message_ids,
+                ..delivery(3)
+            };
+            delivery.tag().first
+        };
+        assert_eq!(first(&[]), None);
+        assert_eq!(first(&["", ""]), None);
+        assert_eq!(first(&["", "10", "11"]).as_deref(), Some("10"));
+        assert_eq!(first(&["100", "98", "99"]).as_deref(), Some("98"));
+    }
+
+    #[test]
+    fn a_part_in_doubt_says_so_until_it_is_settled_or_accepted() {
+        let claimed = delivery(2).claim(None, at(5));
+        assert_eq!(claimed.tag().doubted, None);
+        let lapsed = claimed.lapse(at(9));
+        assert_eq!(lapsed.tag().doubted, Some(at(5)));
+        let accepted = Delivery {
+            doubt: Doubt::Accepted,
+            ..lapsed
+        };
+        assert_eq!(accepted.tag().doubted, None);
     }
 
     /// In the middle of three parts, claimed, after one failed attempt.

@@ -15,6 +15,7 @@ use crate::locale::Lang;
 use crate::mention::Mention;
 use crate::message::{self, Block, Line, Message, Span, ellipsis, plain};
 use crate::paper::{Paper, PaperId};
+use crate::rule::Rule;
 use crate::source::{SourceKind, Window};
 use crate::subscription::Subjects;
 use crate::text;
@@ -36,7 +37,7 @@ impl DigestId {
         let topics: Vec<&str> = subjects.topics.iter().map(|t| t.0.as_str()).collect();
         let (topics, keywords) = (topics.join(","), subjects.keywords.join("\n"));
         let since = since.to_string();
-        let rules: Vec<String> = subjects.rules.iter().map(ToString::to_string).collect();
+        let rules: Vec<&str> = subjects.rules.iter().map(Rule::as_str).collect();
         let set = match rules.as_slice() {
             // As it was before there were rules: what is published has its id.
             [] => text::hash64(&[&topics, &keywords, &since]),

@@ -22,6 +22,7 @@ use crate::digest::{Digest, DigestId, RenderingId};
 use crate::erratum::Errata;
 use crate::message::Part;
 use crate::paper::{Paper, PaperId};
+use crate::rule::Rule;
 use crate::source::{Announcement, SourceKind, Window};
 use crate::topic::{Score, TopicId};
 use crate::vote::{Person, Saved, Tally, Vote};
@@ -222,6 +223,17 @@ pub enum MemoSpace {
     Alarm,
 }
 
+/// A rule, which the store has once, however many channels follow it and however they spell it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FollowedRule {
+    /// [`Rule::key`].
+    pub key: u64,
+    /// The rule, in its canonical form.
+    pub rule: Rule,
+    /// How many channels follow it; one that lets it rest is among them.
+    pub channels: u64,
+}
+
 /// How much there is of what an operator watches.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Counts {
@@ -314,9 +326,9 @@ pub enum Write {
         fingerprint: u64,
     },
     /// Puts a channel under its place; the indices by [`Channel::due`] (channels that are active, or will be by themselves)
-    /// and by `configured_as` follow.
+    /// and by `configured_as` and the rules ([`Store::rules`]) follow.
     Channel(Box<Channel>),
-    /// Removes a channel. Its deliveries stay.
+    /// Removes a channel, and the rules that it was the last to follow. Its deliveries stay.
     RemoveChannel(Place),
     /// Puts a digest under its id; the index by paper follows.
     Digest(Box<Digest>),
@@ -436,6 +448,21 @@ pub trait Store: Send + Sync {
         let mut all: Vec<_> = channels.filter_map(|c| Some((c.configured_as?, c.place))).collect();
         all.sort();
         Ok(all)
+    }
+    /// Every rule that a channel follows ([`Channel::follows`]), once, by key. One whose own record cannot be read is left
+    /// out; the channels that follow it are not harmed, and the next one of them that is written heals it.
+    fn rules(&self) -> Result<Vec<FollowedRule>> {
+        let channels = self.channels()?;
+        let mut rules = BTreeMap::new();
+        for (key, rule) in channels.iter().flat_map(Channel::follows) {
+            let followed = rules.entry(key).or_insert_with(|| FollowedRule {
+                key,
+                rule: rule.anonymous(),
+                channels: 0,
+            });
+            followed.channels += 1;
+        }
+        Ok(rules.into_values().collect())
     }
     /// Channels, active or snoozed, whose [`Channel::due`] is not after `now`, most overdue first, then by place; at most `limit`.
     fn channels_due(&self, now: DateTime<Utc>, limit: usize) -> Result<Vec<Channel>>;

@@ -2,6 +2,7 @@
 //! (joining a report with a mailing, matching terms) goes through here, so that they agree on what is equal.
 
 use sha2::{Digest, Sha256};
+use unicode_normalization::char::is_combining_mark;
 use unicode_normalization::{IsNormalized, UnicodeNormalization, is_nfkc_quick};
 
 /// The first 64 bits of SHA-256 over the parts, each preceded by its length so that no two lists collide. Stable over
@@ -49,6 +50,39 @@ pub fn key(text: &str) -> String {
 /// White space collapsed to single spaces, trimmed.
 pub fn one_line(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// How many characters of a folded text are the word that it begins with; 0 when no word begins there. `2.5`, `1,000`, `c++`
+/// and `c#` are words; of scripts without spaces every character is one.
+pub fn word_length(chars: &[char]) -> usize {
+    if chars.first().is_some_and(|&c| is_unspaced(c)) {
+        return usize::from(chars.first().is_some_and(|&c| is_word(c)));
+    }
+    let digit = |at: usize| chars.get(at).is_some_and(char::is_ascii_digit);
+    let point = |at: usize, c: char| matches!(c, '.' | ',') && digit(at.wrapping_sub(1)) && digit(at + 1);
+    let inside = |&(at, &c): &(usize, &char)| (is_word(c) && !is_unspaced(c)) || point(at, c);
+    let length = chars.iter().enumerate().take_while(inside).count();
+    match chars.split_at_checked(length) {
+        Some(([.., _], ['+', '+', ..])) => length + 2,
+        Some(([.., last], ['#', after @ ..]))
+            if last.is_alphabetic() && !after.first().is_some_and(|&c| is_word(c)) =>
+        {
+            length + 1
+        }
+        _ => length,
+    }
+}
+
+/// Whether `c` stands inside words.
+pub fn is_word(c: char) -> bool {
+    c.is_alphanumeric() || is_combining_mark(c)
+}
+
+/// Whether `c` is of a script that puts no spaces between words, or glues particles to them: Han, kana, hangul.
+fn is_unspaced(c: char) -> bool {
+    matches!(c,
+        '\u{3005}'..='\u{3007}' | '\u{3040}'..='\u{30FF}' | '\u{31F0}'..='\u{31FF}' | '\u{3400}'..='\u{4DBF}'
+        | '\u{4E00}'..='\u{9FFF}' | '\u{AC00}'..='\u{D7AF}' | '\u{F900}'..='\u{FAFF}' | '\u{20000}'..='\u{3FFFF}')
 }
 
 /// The first link to a code repository in `text`, complete with `https://`.

@@ -776,7 +776,7 @@ impl Simulation {
             },
             edit: match &task.task {
                 Task::Send | Task::Look(_) => None,
-                Task::Edit { message } => Some(message.clone()),
+                Task::Edit { message, .. } => Some(message.clone()),
             },
         };
         if request.edit.is_some() != held.id.is_correction() {

@@ -974,3 +974,285 @@ async fn no_connection_and_a_wrong_token_are_told_apart_and_the_remedy_is_named(
     }
     assert_eq!(fake.messages(CHANNEL), Vec::<Value>::new());
 }
+
+#[tokio::test]
+async fn a_vote_below_an_answer_shows_the_counts_on_its_buttons_and_below_a_posted_part_it_does_not() {
+    let fake = FakeDiscord::start().await;
+    let counted = answer("You voted", &[("👍 3", "u:a#1"), ("👎", "d:a#1")], Manner::Buttons);
+    for within in [LONG, SHORT] {
+        let desk = StubDesk::answering(counted.clone(), 9);
+        if within == SHORT {
+            desk.permits.forget_permits(9);
+        }
+        let bot = Bot::start(&fake, desk.clone(), within);
+        fake.ready().await;
+        let shown = Reply::Followup(json!({ "content": "A paper", "components": [{ "type": 1, "components":
+            [{ "type": 2, "style": 2, "label": "👍 2", "custom_id": "u:a#1" }] }] }));
+        let message = fake.posted(CHANNEL, &shown);
+        let pressed = fake.press(CHANNEL, &message);
+        if within == SHORT {
+            fake.replies(&pressed, 1).await;
+            desk.permits.add_permits(9);
+        }
+        let replies = fake.replies(&pressed, if within == SHORT { 3 } else { 2 }).await;
+        let Some(Reply::Followup(said)) = replies.last() else {
+            panic!("{replies:?}")
+        };
+        assert_eq!(said["flags"].as_u64().unwrap() & EPHEMERAL, EPHEMERAL);
+        assert!(said.get("components").is_none(), "{said}");
+        let now = fake.messages(CHANNEL).pop().unwrap();
+        assert_eq!((&now["content"], &now["id"]), (&json!("A paper"), &message["id"]));
+        assert_eq!(now["components"][0]["components"][0]["label"], "👍 3");
+
+        let sender = Sender::new(hasty(), &fake.url(), TOKEN.into());
+        post(&sender, "key-1").await.unwrap();
+        let part = fake.messages(CHANNEL).pop().unwrap();
+        let pressed = fake.press(CHANNEL, &part);
+        let count = if within == SHORT { 2 } else { 1 };
+        fake.replies(&pressed, count).await;
+        assert_eq!(fake.messages(CHANNEL).pop().unwrap()["components"], part["components"]);
+        assert_eq!(bot.stop().await, Ok(()));
+    }
+}
+
+/// The first part of a digest in two, and the second.
+fn in_two_parts() -> [Part; 2] {
+    let entry = |number| {
+        Block::Entry(Entry {
+            number: Some(number),
+            title: format!("Speculative decoding {number}"),
+            quote: Some("q".repeat(3_000)),
+            ..Entry::default()
+        })
+    };
+    let title = "AI_inference · 10 Oct 2025";
+    let mut blocks = vec![Block::Heading(title.into())];
+    blocks.extend((1..=2).map(entry));
+    let message = Message {
+        running_title: title.into(),
+        blocks,
+    };
+    markup::render(&message).try_into().unwrap()
+}
+
+fn numbered(number: u32, first: Option<&str>) -> Tag {
+    Tag {
+        key: format!("key-{number}"),
+        number,
+        of: 2,
+        first: first.map(str::to_owned),
+        doubted: None,
+    }
+}
+
+/// A forum with a digest in it, whose post it is.
+async fn posted(fake: &FakeDiscord, sender: &Sender) -> String {
+    let forum = Place::discord(CHANNEL);
+    let [first, second] = in_two_parts();
+    let post = sender.send(&forum, &first, &numbered(1, None)).await.outcome.unwrap();
+    let second = sender
+        .send(&forum, &second, &numbered(2, Some(&post)))
+        .await
+        .outcome
+        .unwrap();
+    assert_ne!(post, second);
+    assert_eq!(fake.messages(post.parse().unwrap()).len(), 2);
+    post
+}
+
+#[tokio::test]
+async fn a_digest_becomes_a_post_of_its_own_in_a_forum_and_its_parts_stand_in_it() {
+    let fake = FakeDiscord::start().await;
+    fake.forum(CHANNEL, &[(7, false)], false);
+    let sender = Sender::new(hasty(), &fake.url(), TOKEN.into());
+    let first = posted(&fake, &sender).await;
+    let asked = fake.described();
+    let second = posted(&fake, &sender).await;
+    assert_eq!((asked, fake.described()), (1, 1), "it is asked about once");
+    let posts = fake.forum_posts();
+    let ids: Vec<String> = posts.iter().map(|post| post.id.to_string()).collect();
+    assert_eq!(ids, [first, second]);
+    for post in posts {
+        assert_eq!((post.forum, post.tags.len()), (CHANNEL, 0));
+        assert_eq!(post.name, "AI_inference · 10 Oct 2025");
+        let messages = fake.messages(post.id);
+        assert_eq!(messages[0]["id"], post.id.to_string());
+        assert!(messages[0]["content"].as_str().unwrap().contains("1/2"), "{messages:?}");
+    }
+    // A channel with text is never asked about.
+    let text = sender
+        .send(&Place::discord(CHANNEL + 1), &part(), &numbered(1, None))
+        .await;
+    assert!(text.outcome.is_ok() && fake.described() == 1);
+}
+
+#[tokio::test]
+async fn a_forum_that_wants_a_tag_gets_one_also_after_its_tags_have_changed() {
+    let fake = FakeDiscord::start().await;
+    fake.forum(CHANNEL, &[(6, true), (7, false)], true);
+    let sender = Sender::new(hasty(), &fake.url(), TOKEN.into());
+    posted(&fake, &sender).await;
+    fake.forum(CHANNEL, &[(8, false)], true);
+    posted(&fake, &sender).await;
+    let tags: Vec<Vec<u64>> = fake.forum_posts().into_iter().map(|post| post.tags).collect();
+    assert_eq!(tags, [[7], [8]]);
+    fake.forum(CHANNEL, &[], true);
+    let [first, _] = in_two_parts();
+    let refused = sender
+        .send(&Place::discord(CHANNEL), &first, &numbered(1, None))
+        .await
+        .outcome;
+    assert!(
+        matches!(&refused, Err(SendError::Gone { reason }) if reason.contains("tag")),
+        "{refused:?}"
+    );
+}
+
+#[tokio::test]
+async fn a_post_whose_answer_was_lost_is_found_whether_it_is_open_or_closed_and_made_once() {
+    let fake = FakeDiscord::start().await;
+    fake.forum(CHANNEL, &[], false);
+    fake.bucket(1_000, Duration::from_secs(5));
+    let forum = Place::discord(CHANNEL);
+    let [first, second] = in_two_parts();
+    let before = clock::now();
+    let old = posted(&fake, &Sender::new(hasty(), &fake.url(), TOKEN.into())).await;
+    for closed in [false, true] {
+        let (made, key) = (fake.forum_posts().len(), format!("lost-{closed}"));
+        let lost = Tag {
+            key: key.clone(),
+            ..numbered(1, None)
+        };
+        fake.fault(Fault::CloseAfter);
+        let sender = Sender::new(hasty(), &fake.url(), TOKEN.into());
+        let error = sender.send(&forum, &first, &lost).await.outcome.unwrap_err();
+        assert!(matches!(error, SendError::Uncertain { .. }), "{error:?}");
+        let post = fake.forum_posts()[made].id;
+        if closed {
+            // Behind others that were closed since.
+            fake.close(post);
+            for _ in 0..3 {
+                fake.close(posted(&fake, &sender).await.parse().unwrap());
+            }
+        }
+        // Who asks has been started anew and knows of no forum.
+        let sender = Sender::new(hasty(), &fake.url(), TOKEN.into());
+        let look = |tag: &Tag| {
+            let (sender, place, part) = (sender.clone(), forum.clone(), first.clone());
+            let missing = Missing {
+                tag: tag.clone(),
+                first_sent: before,
+                after: None,
+                known: Vec::new(),
+            };
+            async move { sender.look(&place, &part, &missing).await }
+        };
+        assert_eq!(look(&lost).await, Looked::There(post.to_string()));
+        assert_eq!(look(&Tag::only("another")).await, Looked::NotThere);
+        let count = fake.forum_posts().len();
+        let doubted = Tag {
+            doubted: Some(before - TimeDelta::minutes(1)),
+            ..lost
+        };
+        let again = sender.send(&forum, &first, &doubted).await.outcome;
+        assert_eq!((again, fake.forum_posts().len()), (Ok(post.to_string()), count));
+        // One that is not there is made.
+        let other = Tag {
+            key: format!("{key}-other"),
+            ..doubted
+        };
+        assert!(sender.send(&forum, &first, &other).await.outcome.is_ok());
+        assert_eq!(fake.forum_posts().len(), count + 1);
+    }
+    // A part inside of a post is looked for there.
+    let sender = Sender::new(hasty(), &fake.url(), TOKEN.into());
+    let missing = |number: u32, first: &str| Missing {
+        tag: numbered(number, Some(first)),
+        first_sent: before,
+        after: None,
+        known: Vec::new(),
+    };
+    let there = fake.messages(old.parse().unwrap())[1]["id"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    assert_eq!(
+        sender.look(&forum, &second, &missing(2, &old)).await,
+        Looked::There(there)
+    );
+    assert_eq!(sender.look(&forum, &second, &missing(3, &old)).await, Looked::NotThere);
+    fake.delete(old.parse().unwrap());
+    assert_eq!(sender.look(&forum, &second, &missing(2, &old)).await, Looked::NotThere);
+}
+
+#[tokio::test]
+async fn without_the_rights_to_read_a_forum_it_cannot_be_decided_and_nothing_is_made_twice() {
+    for right in [Right::History, Right::View] {
+        let fake = FakeDiscord::start().await;
+        fake.forum(CHANNEL, &[], false);
+        let sender = Sender::new(hasty(), &fake.url(), TOKEN.into());
+        posted(&fake, &sender).await;
+        fake.deny(CHANNEL, right);
+        let looked = look(&sender, "key-1").await;
+        let Looked::Undecidable(reason) = &looked else {
+            panic!("{right:?}: {looked:?}")
+        };
+        assert!(reason.contains("“Read Message History”"), "{reason}");
+        let doubted = Tag {
+            doubted: Some(clock::now() - TimeDelta::minutes(1)),
+            ..numbered(1, None)
+        };
+        let again = sender
+            .send(&Place::discord(CHANNEL), &in_two_parts()[0], &doubted)
+            .await
+            .outcome;
+        assert!(matches!(again, Err(SendError::Uncertain { .. })), "{again:?}");
+        assert_eq!(fake.forum_posts().len(), 1);
+    }
+}
+
+#[tokio::test]
+async fn an_edit_reaches_the_post_and_leaves_a_closed_one_closed() {
+    let fake = FakeDiscord::start().await;
+    fake.forum(CHANNEL, &[], false);
+    fake.bucket(1_000, Duration::from_secs(5));
+    let forum = Place::discord(CHANNEL);
+    let id = posted(&fake, &Sender::new(hasty(), &fake.url(), TOKEN.into())).await;
+    let post: u64 = id.parse().unwrap();
+    // Who edits has been started anew.
+    let sender = Sender::new(hasty(), &fake.url(), TOKEN.into());
+    let second = fake.messages(post)[1]["id"].as_str().unwrap().to_owned();
+    let edit = |message: &str, text: &str| {
+        let (sender, forum, message) = (sender.clone(), forum.clone(), message.to_owned());
+        let (part, tag) = (
+            markup::render(&Message::sentence(text)).remove(0),
+            numbered(1, Some(&id)),
+        );
+        async move { sender.edit(&forum, &message, &part, &tag).await.outcome }
+    };
+    assert_eq!(edit(&id, "one").await, Ok(id.clone()));
+    fake.close(post);
+    assert_eq!(edit(&second, "two").await, Ok(second.clone()));
+    assert!(fake.forum_posts()[0].archived.is_some());
+    let said: Vec<Value> = fake.messages(post).iter().map(|m| m["content"].clone()).collect();
+    assert_eq!(said, ["one", "two"]);
+
+    // What a moderator has done to a post is no reason to leave the forum.
+    fake.lock(post);
+    for how in ["locked", "deleted"] {
+        let refused = edit(&id, "three").await;
+        assert!(
+            matches!(&refused, Err(SendError::Rejected { .. })),
+            "{how}: {refused:?}"
+        );
+        let next = sender
+            .send(&forum, &in_two_parts()[1], &numbered(2, Some(&id)))
+            .await
+            .outcome;
+        assert!(
+            matches!(&next, Err(SendError::Rejected { reason }) if reason.contains("deleted or locked")),
+            "{how}: {next:?}"
+        );
+        fake.delete(post);
+    }
+}

@@ -508,9 +508,9 @@ fn part(text: &str) -> Part {
 
 fn tag(number: u32) -> Tag {
     Tag {
-        key: format!("e73aa823d3ca36bd56f2{number:02}"),
         number,
         of: 3,
+        ..Tag::only(format!("e73aa823d3ca36bd56f2{number:02}"))
     }
 }
 
@@ -908,6 +908,7 @@ fn pages(question: &Question) -> Answer {
             "back" => page("page one", &["next"]).shown(Manner::Replace),
             "open" => Answer::sentence("a paper", lang),
             "vote" => Answer::sentence("noted", lang).shown(Manner::Notice),
+            "count" => page("noted", &["count", "next"]).shown(Manner::Buttons),
             "essay" => Answer::sentence("word ".repeat(100), lang).shown(Manner::Notice),
             _ => Answer::sentence("unheard", lang).shown(Manner::Silent),
         },
@@ -942,6 +943,22 @@ async fn a_pressed_button_turns_the_page_of_the_message_that_it_stands_below() {
     assert_eq!(pressed.place, Place::telegram(GROUP, Some(9)));
     assert_eq!(pressed.reply_to, Some(list.id.to_string()));
     assert_eq!(pressed.asker.as_deref(), Some("1001"));
+}
+
+#[tokio::test]
+async fn a_vote_below_an_answer_shows_the_counts_on_its_buttons_and_nothing_else_changes() {
+    let fake = FakeTelegram::start(&[GROUP]).await;
+    let desk = Arc::new(Script::new(pages));
+    let bot = Bot::start(&fake, &desk);
+    fake.push_text(GROUP, "ada", "/subscriptions");
+    let list = fake.wait_for_messages(GROUP, 1).await.remove(0);
+    let query = fake.press_on(GROUP, list.id, "count");
+    assert_eq!(fake.alert(&query).await, "noted");
+    let shown = || fake.messages(GROUP)[0].data() == ["count", "next"];
+    fake.wait_until("the new buttons", shown).await;
+    bot.stop().await;
+    let now = fake.messages(GROUP);
+    assert_eq!((now.len(), now[0].text.as_str()), (1, "page one"));
 }
 
 #[tokio::test]

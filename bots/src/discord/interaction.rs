@@ -201,7 +201,7 @@ impl Interactions {
             // Nothing was pressed that it could take the place of.
             Manner::Reply | Manner::Replace => Shown::Openly,
             // Discord insists on an answer to a command.
-            Manner::Notice | Manner::Silent => Shown::Alone,
+            Manner::Notice | Manner::Buttons | Manner::Silent => Shown::Alone,
         };
         let mut requests = Vec::new();
         for (body, index) in bodies(&answer, shown).into_iter().zip(0..) {
@@ -228,6 +228,8 @@ impl Interactions {
             return self.acknowledge(&asked, Callback::Heard).await;
         };
         let about = command == Command::About;
+        // A posted part stays what it is: it is looked for by its mark.
+        let stays = is_marked(press);
         let question = Question {
             reply_to: Some(press.message.id.to_string()),
             ..asked.question(Ok(command), self.manager_role)
@@ -248,14 +250,29 @@ impl Interactions {
         let shown = match answer.manner {
             _ if about => Shown::Alone,
             Manner::Reply => openly,
-            // A posted part stays what it is: it is looked for by its mark.
-            Manner::Replace if is_marked(press) => Shown::Alone,
+            Manner::Replace if stays => Shown::Alone,
             // What needs several messages cannot take the place of one.
             Manner::Replace if markup::render(&answer.message).len() > 1 => openly,
             Manner::Replace => Shown::InPlace,
-            Manner::Notice => Shown::Alone,
+            Manner::Notice | Manner::Buttons => Shown::Alone,
             Manner::Silent => Shown::Nowhere,
         };
+        if answer.manner == Manner::Buttons && !stays {
+            // What is left out of an update stays as it was.
+            let body = json!({ "components": components::rows(&answer.buttons) });
+            let update = match deferred {
+                false => asked.call_back(Callback::Update, body),
+                true => asked.fill_in(body),
+            };
+            let said = Answer {
+                buttons: Vec::new(),
+                ..answer
+            };
+            let said = bodies(&said, Shown::Alone)
+                .into_iter()
+                .map(|body| asked.follow_up(body));
+            return self.send(std::iter::once(update).chain(said).collect(), None).await;
+        }
         let mut requests = Vec::new();
         for (body, index) in bodies(&answer, shown).into_iter().zip(0..) {
             requests.push(match (index, deferred, shown) {

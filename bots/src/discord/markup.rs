@@ -32,6 +32,10 @@ const RUNNING: usize = 200;
 const MARKS: usize = 16;
 /// Where Discord wants text and there is none.
 const NOTHING: &str = "—";
+/// Characters of a thread's name (Start Thread in Forum or Media Channel, `name`).
+const NAME: usize = 100;
+/// What a post is called whose first part says nothing.
+const UNNAMED: &str = "Paperwire";
 
 /// The parts of a message: bodies of Create Message without a nonce.
 ///
@@ -86,6 +90,30 @@ pub fn call(calls: &[(String, Mention)]) -> Option<Part> {
     (!lines.is_empty()).then(|| Part {
         payload: body.to_string(),
     })
+}
+
+/// What a forum post is called that begins with this part: its first line as people read it, without the part's number; 1
+/// to 100 characters (Start Thread in Forum or Media Channel, `name`).
+pub(super) fn name(part: &Part) -> String {
+    let body: serde_json::Value = serde_json::from_str(&part.payload).unwrap_or_default();
+    let said = [&body["content"], &body["embeds"][0]["title"]].map(|text| text.as_str().unwrap_or_default());
+    let mut lines = said.into_iter().flat_map(str::lines).map(|line| {
+        let line = line.trim_start_matches('#').trim();
+        unescaped(line.strip_prefix("**").unwrap_or(line))
+    });
+    let line = lines
+        .find(|line| !line.is_empty())
+        .unwrap_or_else(|| UNNAMED.to_owned());
+    let is_label = |text: &str| {
+        let number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+        text.split_once('/')
+            .is_some_and(|(index, total)| number(index) && number(total))
+    };
+    let title = match line.rsplit_once(" · ") {
+        Some((title, label)) if is_label(label) => title,
+        Some(_) | None => &line,
+    };
+    shortened(title, NAME, units)
 }
 
 /// The part as content alone: what its embeds say stands below one another. Each paper is cut to a like share of what

@@ -27,6 +27,7 @@ use serenity::http::DiscordJsonError;
 use serenity::model::application::ButtonStyle;
 use tokio::sync::OnceCell;
 
+use super::forum::{Kind, Kinds, NO_TEXT};
 use super::{components, markup};
 use crate::gate::Gate;
 use crate::messenger::{Answered, Messenger};
@@ -37,11 +38,11 @@ const UNSAID_WAIT: Duration = Duration::from_secs(60);
 const LONGEST_WAIT: Duration = Duration::from_secs(3_600);
 
 /// Messages that one request for a channel's messages may ask for (Get Channel Messages, `limit`).
-const PAGE: usize = 100;
+pub(super) const PAGE: usize = 100;
 /// After how many full pages looking for a part is given up.
-const PAGES: usize = 5;
+pub(super) const PAGES: usize = 5;
 /// By how much this machine's clock may be ahead of Discord's, whose time a message's id has: a minute, in ids.
-const CLOCKS_DIFFER: u64 = 60_000 << 22;
+pub(super) const CLOCKS_DIFFER: u64 = 60_000 << 22;
 /// Discord's first second, from which ids count milliseconds (API Reference, “Snowflakes”).
 const EPOCH_MILLIS: i64 = 1_420_070_400_000;
 /// What the `custom_id` of a part's button begins with; the part's key follows.
@@ -54,6 +55,7 @@ pub struct Sender {
     token: SecretString,
     /// The bot's user id, once it has been asked for.
     me: Arc<OnceCell<String>>,
+    pub(super) kinds: Arc<Kinds>,
     gate: Option<Gate>,
 }
 
@@ -64,6 +66,7 @@ impl Sender {
             api: Api::new(http, api_url),
             token,
             me: Arc::default(),
+            kinds: Arc::default(),
             gate: None,
         }
     }
@@ -77,10 +80,8 @@ impl Sender {
 
     /// A request beside the digests. What it says about limits is about another bucket than theirs, but that it was invalid
     /// counts.
-    async fn aside(&self, method: Method, path: &str, body: Option<&Value>) -> Heard {
-        if let Some(gate) = &self.gate {
-            gate.request().await;
-        }
+    pub(super) async fn aside(&self, method: Method, path: &str, body: Option<&Value>) -> Heard {
+        self.permit().await;
         let heard = self.api.ask(method, path, Some(&self.token), body).await;
         if let Some(gate) = &self.gate
             && heard.signal.invalid
@@ -90,14 +91,36 @@ impl Sender {
         heard
     }
 
+    /// Waits until one more request may go out than the caller has a permit for.
+    pub(super) async fn permit(&self) {
+        if let Some(gate) = &self.gate {
+            gate.request().await;
+        }
+    }
+
     async fn post(&self, place: &Place, part: &Part, tag: &Tag) -> Answered {
-        let (path, mut body) = match prepared(place, part, tag) {
+        let (path, body) = match prepared(place, part, tag) {
             Ok(prepared) => prepared,
             Err(error) => return Err(error).into(),
         };
-        body.insert("nonce".into(), tag.key.as_str().into());
-        body.insert("enforce_nonce".into(), true.into());
-        self.write(Method::POST, &path, body).await
+        if let Some(Kind::Forum(forum)) = self.kinds.get(place) {
+            return self.post_in(place, &forum, part, body, tag).await;
+        }
+        let (answered, code) = self.write(Method::POST, &path, keyed(body, tag)).await;
+        if !code.is_some_and(|code| NO_TEXT.contains(&code)) {
+            return answered;
+        }
+        match self.kind(place).await {
+            Ok(Kind::Forum(forum)) => match prepared(place, part, tag) {
+                Ok((_, body)) => {
+                    self.permit().await;
+                    self.post_in(place, &forum, part, body, tag).await
+                }
+                Err(error) => Err(error).into(),
+            },
+            Ok(Kind::Text) => answered,
+            Err(heard) => heard.outcome.map_or_else(|error| Err(error).into(), |_| answered),
+        }
     }
 
     async fn change(&self, place: &Place, message: &str, part: &Part, tag: &Tag) -> Answered {
@@ -113,10 +136,30 @@ impl Sender {
         for (name, nothing) in [("content", Value::Null), ("embeds", json!([])), ("flags", json!(0))] {
             body.entry(name).or_insert(nothing);
         }
-        self.write(Method::PATCH, &format!("{path}/{message}"), body).await
+        let known = self.kinds.get(place);
+        if let Some(Kind::Forum(_)) = known {
+            return self.edit_in(message, body, tag).await;
+        }
+        let (answered, _) = self
+            .write(Method::PATCH, &format!("{path}/{message}"), body.clone())
+            .await;
+        let refused = matches!(
+            answered.outcome,
+            Err(SendError::Rejected { .. } | SendError::Gone { .. })
+        );
+        // What a forum says to that is nowhere written.
+        if refused
+            && known.is_none()
+            && let Ok(Kind::Forum(_)) = self.kind(place).await
+        {
+            self.permit().await;
+            return self.edit_in(message, body, tag).await;
+        }
+        answered
     }
 
-    async fn write(&self, method: Method, path: &str, body: Map<String, Value>) -> Answered {
+    /// Writes, and says with Discord's code why it was refused. The id of what was written is the outcome.
+    pub(super) async fn write(&self, method: Method, path: &str, body: Map<String, Value>) -> (Answered, Option<u32>) {
         let body = Value::Object(body);
         let heard = self.api.ask(method, path, Some(&self.token), Some(&body)).await;
         let outcome = heard.outcome.and_then(|answer| {
@@ -125,15 +168,52 @@ impl Sender {
             })?;
             Ok(message.id)
         });
-        Answered {
+        let answered = Answered {
             outcome,
             signal: heard.signal,
-        }
+        };
+        (answered, heard.code)
     }
 
     async fn find(&self, place: &Place, missing: &Missing) -> Result<Looked, SendError> {
         let path = messages_of(place)?;
-        let me = self.me.get_or_try_init(|| self.own_id()).await?;
+        let tag = &missing.tag;
+        let kind = match self.kind(place).await {
+            Ok(kind) => kind,
+            Err(heard) => {
+                let Err(error) = heard.outcome else {
+                    return Err(unreadable("it does not say what the channel is"));
+                };
+                return match error {
+                    SendError::Gone { reason } if heard.status == Some(StatusCode::FORBIDDEN) => {
+                        Ok(Looked::Undecidable(format!("{reason}: {HISTORY_HELP}")))
+                    }
+                    error => Err(error),
+                };
+            }
+        };
+        match (kind, &tag.first) {
+            (Kind::Text, _) => self.find_in(&path, missing).await,
+            (Kind::Forum(forum), None) => Ok(self.find_post(&forum, missing.first_sent, tag).await),
+            (Kind::Forum(_), Some(post)) => {
+                let found = self.find_in(&format!("/channels/{post}/messages"), missing).await;
+                match found {
+                    // With its post, it was deleted.
+                    Err(SendError::Gone { .. }) => Ok(Looked::NotThere),
+                    found => found,
+                }
+            }
+        }
+    }
+
+    /// The bot's user id.
+    pub(super) async fn me(&self) -> Result<&String, SendError> {
+        self.me.get_or_try_init(|| self.own_id()).await
+    }
+
+    /// Looks for a part among the messages of a channel or thread.
+    async fn find_in(&self, path: &str, missing: &Missing) -> Result<Looked, SendError> {
+        let me = self.me().await?;
         let mark = mark(&missing.tag);
         let ours = |messages: &[Standing]| {
             messages
@@ -202,7 +282,7 @@ impl Sender {
 const EDITABLE: &[&str] = &["content", "embeds", "flags", "allowed_mentions", "components"];
 
 /// What to do so that a part can be looked for.
-const HISTORY_HELP: &str = "give the bot the permissions “View Channel” and “Read Message History” there";
+pub(super) const HISTORY_HELP: &str = "give the bot the permissions “View Channel” and “Read Message History” there";
 
 /// Whatever has an id.
 #[derive(Deserialize)]
@@ -218,7 +298,7 @@ enum Page {
 /// A message that was read back: of Discord's fields, those that tell whose it is and what mark it has. Messages of others
 /// come in any form, hence the open type of their components.
 #[derive(Deserialize)]
-struct Standing {
+pub(super) struct Standing {
     id: String,
     author: Named,
     #[serde(default)]
@@ -230,7 +310,7 @@ impl Standing {
         self.id.clone()
     }
 
-    fn carries(&self, mark: &str) -> bool {
+    pub(super) fn carries(&self, mark: &str) -> bool {
         let rows = self.components.as_array().into_iter().flatten();
         rows.filter_map(|row| row["components"].as_array())
             .flatten()
@@ -261,22 +341,29 @@ fn prepared(place: &Place, part: &Part, tag: &Tag) -> Result<(String, Map<String
     Ok((path, body))
 }
 
-fn mark(tag: &Tag) -> String {
+/// The body of a message with its nonce (Create Message).
+pub(super) fn keyed(mut body: Map<String, Value>, tag: &Tag) -> Map<String, Value> {
+    body.insert("nonce".into(), tag.key.as_str().into());
+    body.insert("enforce_nonce".into(), true.into());
+    body
+}
+
+pub(super) fn mark(tag: &Tag) -> String {
     format!("{MARK}{}", tag.key)
 }
 
-fn is_id(text: &str) -> bool {
+pub(super) fn is_id(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 /// The least id that a message of that time can have.
-fn snowflake(at: DateTime<Utc>) -> u64 {
+pub(super) fn snowflake(at: DateTime<Utc>) -> u64 {
     let millis = at.timestamp_millis().saturating_sub(EPOCH_MILLIS);
     u64::try_from(millis).unwrap_or(0) << 22
 }
 
 /// Asking changes nothing, so no answer is no doubt.
-fn of_reading(error: SendError) -> SendError {
+pub(super) fn of_reading(error: SendError) -> SendError {
     match error {
         SendError::Uncertain { reason } => SendError::Unreachable { reason },
         error @ (SendError::RateLimited { .. }
@@ -288,7 +375,7 @@ fn of_reading(error: SendError) -> SendError {
     }
 }
 
-fn unreadable(why: &str) -> SendError {
+pub(super) fn unreadable(why: &str) -> SendError {
     SendError::Unreachable {
         reason: format!("Discord's answer cannot be read: {why}"),
     }
@@ -300,14 +387,15 @@ impl Messenger for Sender {
     }
 
     /// The key is the message's `nonce` with `enforce_nonce`: Discord answers a repeated one, for a few minutes, with the
-    /// message that is already there (Create Message). A later repeat posts twice: look first.
+    /// message that is already there (Create Message). A later repeat posts twice: look first. Where the place is a forum, the
+    /// digest's first part makes a post ([`super::forum`]).
     fn send<'a>(&'a self, place: &'a Place, part: &'a Part, tag: &'a Tag) -> BoxFuture<'a, Answered> {
         self.post(place, part, tag).boxed()
     }
 
     /// Reads the channel's messages from the time of the first try on and compares the marks of the bot's own. Their
     /// buttons are shown without the Message Content intent, since the bot has sent them (Gateway, “Message Content
-    /// Intent”). At most six requests.
+    /// Intent”). At most eight requests; in a forum one more for each of the bot's posts since.
     fn look<'a>(&'a self, place: &'a Place, _: &'a Part, missing: &'a Missing) -> BoxFuture<'a, Looked> {
         async move { self.find(place, missing).await.unwrap_or_else(Looked::Failed) }.boxed()
     }
@@ -416,28 +504,34 @@ impl Api {
         };
         let (status, headers) = (response.status(), response.headers().clone());
         let body = response.bytes().await;
+        let mut code = None;
         let outcome = if status.is_success() {
             // Accepted, whatever became of the rest of the answer; but for the sender that rest has the message's id.
             body.map(Into::into).map_err(|error| SendError::Uncertain {
                 reason: chain(&error.without_url()),
             })
         } else {
-            Err(refused(status, &headers, &body.unwrap_or_default()))
+            let body = body.unwrap_or_default();
+            code = self::code(&body);
+            Err(refused(status, &headers, &body))
         };
         Heard {
             outcome,
             status: Some(status),
+            code,
             signal: signal(status, &headers),
         }
     }
 }
 
 /// What came of one request.
-struct Heard {
+pub(super) struct Heard {
     /// The body of a success.
-    outcome: Result<Vec<u8>, SendError>,
+    pub(super) outcome: Result<Vec<u8>, SendError>,
     /// `None` when no answer came.
-    status: Option<StatusCode>,
+    pub(super) status: Option<StatusCode>,
+    /// What Discord says that is wrong (JSON Error Codes).
+    pub(super) code: Option<u32>,
     signal: Signal,
 }
 
@@ -446,9 +540,19 @@ impl Heard {
         Self {
             outcome: Err(error),
             status: None,
+            code: None,
             signal: Signal::default(),
         }
     }
+}
+
+/// Discord's own code for what is wrong.
+fn code(body: &[u8]) -> Option<u32> {
+    #[derive(Deserialize)]
+    struct Said {
+        code: u32,
+    }
+    serde_json::from_slice(body).ok().map(|Said { code }| code)
 }
 
 /// What the headers say about limits (Rate Limits, “Header Format” and “Invalid Request Limit”). What cannot be understood
@@ -556,8 +660,18 @@ fn refused(status: StatusCode, headers: &HeaderMap, body: &[u8]) -> SendError {
         },
         // A locked thread, a channel without text: whatever the status, it cannot be written to.
         (_, 160_005) => SendError::Gone { reason },
-        (_, 50_008) => SendError::Gone {
-            reason: format!("{reason}; a forum has no text of its own: give the commands inside of one of its posts"),
+        (_, 40_058 | 50_008) => SendError::Gone {
+            reason: format!("{reason}; digests go into channels with text, threads and forums"),
+        },
+        (_, 40_066 | 40_067) => SendError::Gone {
+            reason: format!(
+                "{reason}; the forum wants a tag on every post and has none that the bot may use: add one, or turn “Require \
+                 tags” off"
+            ),
+        },
+        // Until one of them is closed.
+        (_, 160_006) => SendError::Unreachable {
+            reason: format!("{reason}; the server has as many open threads as Discord allows: close some"),
         },
         // The bot is meant, not the channel: to be verified, blocked on the way.
         (StatusCode::FORBIDDEN, 0 | 40_001 | 40_002 | 40_333) => SendError::Unreachable { reason },
@@ -596,7 +710,7 @@ fn wait(headers: &HeaderMap, body: &[u8]) -> Duration {
     said.or_else(header).and_then(seconds).unwrap_or(UNSAID_WAIT)
 }
 
-fn rejected(reason: String) -> SendError {
+pub(super) fn rejected(reason: String) -> SendError {
     SendError::Rejected { reason }
 }
 
@@ -641,13 +755,19 @@ mod tests {
     }
 
     #[test]
-    fn a_forum_cannot_be_written_to_and_the_way_out_is_named() {
-        let body = r#"{"message": "Cannot send messages in a non-text channel", "code": 50008}"#;
-        let error = refusal(400, body);
-        assert!(
-            matches!(&error, SendError::Gone { reason } if reason.contains("inside of one of its posts")),
-            "{error:?}"
+    fn what_cannot_be_posted_anywhere_names_the_way_out() {
+        for (code, way) in [(50_008, "channels with text"), (40_067, "add one, or turn")] {
+            let error = refusal(400, &format!(r#"{{"message": "No", "code": {code}}}"#));
+            assert!(
+                matches!(&error, SendError::Gone { reason } if reason.contains(way)),
+                "{error:?}"
+            );
+        }
+        let full = refusal(
+            400,
+            r#"{"message": "Maximum number of active threads reached", "code": 160006}"#,
         );
+        assert!(matches!(full, SendError::Unreachable { .. }), "{full:?}");
     }
 
     #[test]

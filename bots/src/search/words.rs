@@ -13,7 +13,7 @@
 use std::sync::LazyLock;
 
 use jieba_rs::Jieba;
-use paperwire_core::text::fold;
+use paperwire_core::text::{fold, is_word, word_length};
 use tantivy::tokenizer::{AsciiFoldingFilter, Language, Stemmer, TextAnalyzer, Token, TokenStream, Tokenizer};
 
 /// Loaded when the first Chinese text is met: who reads English only does not pay for it.
@@ -247,28 +247,6 @@ impl Cutting {
             }
         }
     }
-}
-
-/// How many of the characters are the word that they begin with; 0 when none does.
-fn word_length(chars: &[char]) -> usize {
-    let digit = |at: usize| chars.get(at).is_some_and(char::is_ascii_digit);
-    let point = |at: usize, c: char| matches!(c, '.' | ',') && at > 0 && digit(at - 1) && digit(at + 1);
-    let inside = |&(at, &c): &(usize, &char)| (is_word(c) && !is_unspaced(c)) || point(at, c);
-    let length = chars.iter().enumerate().take_while(inside).count();
-    match chars.split_at_checked(length) {
-        Some(([.., _], ['+', '+', ..])) => length + 2,
-        Some(([.., last], ['#', after @ ..]))
-            if last.is_alphabetic() && !after.first().is_some_and(|&c| is_word(c)) =>
-        {
-            length + 1
-        }
-        _ => length,
-    }
-}
-
-fn is_word(c: char) -> bool {
-    // A combining mark that nothing composes with stays with its letter.
-    c.is_alphanumeric() || matches!(c, '\u{300}'..='\u{36F}')
 }
 
 fn is_han(c: char) -> bool {

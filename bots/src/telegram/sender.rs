@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use futures::future::{BoxFuture, join_all};
 use paperwire_core::channel::{Place, Platform};
+use paperwire_core::command::press::Button;
 use paperwire_core::command::{Answer, Attachment, Permission, Standing, TABLE};
 use paperwire_core::delivery::{LimitScope, Looked, Missing, SendError, Tag};
 use paperwire_core::limiter::Signal;
@@ -512,6 +513,16 @@ impl Sender {
     pub async fn notice(&self, query: &str, text: &str) -> Result<(), SendError> {
         let long = text.chars().count() > ALERT_CHARS;
         self.answer_press(query, text, long).await
+    }
+
+    /// Puts these buttons in the place of those below a message of the bot's own, which stays otherwise.
+    ///
+    /// # Errors
+    /// [`SendError::Rejected`] where nothing changes, or the message is gone.
+    pub async fn show_buttons(&self, place: &Place, message: i64, buttons: &[Vec<Button>]) -> Result<(), SendError> {
+        let chat = chat_of(place)?;
+        let keyboard = keyboard::of_answer(buttons);
+        self.edit_keyboard(chat, message, keyboard.as_ref()).await.map(drop)
     }
 
     /// Ends the spinner on a button that was pressed, and shows nothing.

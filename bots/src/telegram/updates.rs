@@ -709,6 +709,10 @@ impl Lanes {
                 match answer.manner {
                     Manner::Notice => told(sender.notice(&query, &text).await),
                     Manner::Silent => told(sender.hush(&query).await),
+                    Manner::Buttons => {
+                        told(sender.notice(&query, &text).await);
+                        told(sender.show_buttons(&place, message_id, &answer.buttons).await);
+                    }
                     Manner::Reply | Manner::Replace => {
                         told(sender.hush(&query).await);
                         let show = Task::Show {
@@ -727,7 +731,9 @@ impl Lanes {
             } => {
                 let shown = match answer.manner {
                     Manner::Replace => sender.replace(&place, message_id, &answer).await,
-                    Manner::Reply | Manner::Notice | Manner::Silent => sender.answer(&place, message_id, &answer).await,
+                    Manner::Reply | Manner::Notice | Manner::Buttons | Manner::Silent => {
+                        sender.answer(&place, message_id, &answer).await
+                    }
                 };
                 if let Err(error) = shown {
                     warn!(%place, "a pressed button stays without a whole answer: {error}");

@@ -563,7 +563,7 @@ fn answer(h: &mut Html, asked: &Asked<'_>) {
     let manner = match answer.manner {
         Manner::Reply => "reply",
         Manner::Replace => "replace",
-        Manner::Notice => "notice",
+        Manner::Notice | Manner::Buttons => "notice",
         Manner::Silent => "silent",
     };
     h.el("article", &[("class", "answer"), ("data-manner", manner)], |h| {

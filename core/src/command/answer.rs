@@ -131,9 +131,9 @@ pub fn reply(question: &Question, context: &Context<'_>) -> Result<Reply> {
         Command::Why(query) => asked.why(query, reply_to)?,
         Command::Evidence(query) => asked.evidence(query, reply_to)?,
         Command::Try(typed) => match asked.item(typed) {
-            Ok((item, name)) => match item.as_rule() {
+            Ok(item) => match item.as_rule() {
                 Some(rule) => {
-                    let head = vec![Block::Paragraph(vec![Span::Code(name)])];
+                    let head = vec![Block::Paragraph(vec![Span::Code(asked.item_name(&item))])];
                     return Ok(Reply::Needs(Need::Trial { rule, head }));
                 }
                 None => asked.topics(),
@@ -281,9 +281,11 @@ impl Asked<'_> {
         }
     }
 
-    /// The digest that a number is about: that of the message replied to, else the latest with papers.
+    /// The digest that a number is about: that of the message replied to, that of the forum post in which it is asked, else
+    /// the latest with papers. On Discord a post has the id of its first message.
     pub(super) fn asked_digest(&self, reply_to: Option<&str>) -> Result<Option<Digest>> {
-        let replied = match reply_to {
+        let inside = (self.question.place != self.place).then(|| self.question.place.chat());
+        let replied = match reply_to.or(inside) {
             Some(message) => self.context.store.digest_of_message(&self.place, message)?,
             None => None,
         };
@@ -344,7 +346,7 @@ impl Asked<'_> {
     }
 
     /// What can be done with a paper: votes and saving, then what is asked about it.
-    fn paper_buttons(&self, what: &Pointed, paper: &PaperId) -> Result<Vec<Vec<Button>>> {
+    pub(super) fn paper_buttons(&self, what: &Pointed, paper: &PaperId) -> Result<Vec<Vec<Button>>> {
         let tally = pipeline::tally_of(self.context.store, paper)?;
         let counted = |sign: &str, n: u32| match n {
             0 => sign.to_owned(),
@@ -760,7 +762,7 @@ impl Asked<'_> {
         }
     }
 
-    /// A subscription as people know it: a topic by its name.
+    /// A subscription as people know it: a topic by its name, a rule as it was typed.
     pub(super) fn item_name(&self, item: &Item) -> String {
         match item {
             Item::Topic(id) => {
@@ -1363,6 +1365,25 @@ mod tests {
         assert_eq!(paper.buttons[0][0].label, "👍 1");
         let withdrawn = press(&store, HERE, button(&paper, "👍"), None);
         assert!(withdrawn.message.to_plain().contains("Vote withdrawn"), "{withdrawn:?}");
+        // The answer's own buttons show it at once, and say nothing else than before.
+        assert_eq!(
+            (withdrawn.manner, withdrawn.buttons[0][0].label.as_str()),
+            (Manner::Buttons, "👍")
+        );
+        let down = press(&store, HERE, button(&paper, "👎"), None);
+        assert_eq!(down.buttons[0][1].label, "👎 1");
+        let data = |answer: &Answer| -> Vec<String> {
+            answer
+                .buttons
+                .iter()
+                .flatten()
+                .map(|button| button.data.clone())
+                .collect()
+        };
+        assert_eq!(data(&down), data(&paper));
+        // Sent as if it stood below a posted part, it changes nothing there.
+        let forged = press(&store, HERE, button(&paper, "👎"), Some("09-0"));
+        assert_eq!((forged.manner, forged.buttons.len()), (Manner::Notice, 0));
         let saved = press(&store, HERE, button(&paper, "🔖"), None);
         assert!(saved.message.to_plain().contains("Saved"));
         assert!(talk(&store, "telegram:55", "/saved").message.to_plain().contains("1. "));
@@ -1636,6 +1657,25 @@ mod tests {
         assert!(said(&question).contains("Later Pruning"));
         question.parent = None;
         assert_eq!(said(&question), format!("{}\n", Lang::Zh.no_digest_yet()));
+    }
+
+    #[test]
+    fn in_a_forum_post_a_number_is_about_the_digest_that_the_post_is() {
+        let store = newsroom(Lang::En);
+        let (post, forum): (Place, Place) = ("discord:100000000000000001".parse().unwrap(), HERE.parse().unwrap());
+        let asked = |place: &Place| {
+            let question = Question {
+                parent: Some(forum.clone()),
+                ..asking(&place.to_string(), command::parse("/paper 1", None).unwrap(), None)
+            };
+            answered(&store, &question).message.to_plain()
+        };
+        let later = asked(&post);
+        let mut earlier = store.deliveries(&forum, None, 9).unwrap().pop().unwrap();
+        earlier.message_ids[0] = post.chat().to_owned();
+        store.commit(vec![Write::Delivery(Box::new(earlier))]).unwrap();
+        assert_ne!(asked(&post), later);
+        assert_eq!(asked(&"discord:100000000000000002".parse().unwrap()), later);
     }
 
     #[test]

@@ -118,10 +118,11 @@ impl Doing<'_> {
 
     fn subscribe(&self, typed: &str) -> Result<Reply> {
         let (context, lang) = (self.asked.context, self.asked.lang);
-        let (item, name) = match self.asked.item(typed) {
-            Ok(meant) => meant,
+        let item = match self.asked.item(typed) {
+            Ok(item) => item,
             Err(refused) => return Ok(Reply::Answer(Answer::new(refused, lang))),
         };
+        let name = self.asked.item_name(&item);
         // What is typed in a topic or thread is meant for it, not for the chat around it; it begins with that one's settings.
         let place = &self.question.place;
         let fresh = match &self.asked.channel {
@@ -177,7 +178,7 @@ impl Doing<'_> {
             return Some(listed.item.mark());
         }
         let folded = fold(typed.trim());
-        let typed = self.asked.item(typed).ok().map(|(item, _)| item);
+        let typed = self.asked.item(typed).ok();
         all.iter()
             .map(|listed| &listed.item)
             .find(|item| typed.as_ref() == Some(item) || fold(&item.text()) == folded)
@@ -187,10 +188,11 @@ impl Doing<'_> {
     fn edit(&self, number: u32, typed: &str) -> Result<Reply> {
         let (context, lang) = (self.asked.context, self.asked.lang);
         let answer = |message| Ok(Reply::Answer(Answer::new(message, lang)));
-        let (item, name) = match self.asked.item(typed) {
-            Ok(meant) => meant,
+        let item = match self.asked.item(typed) {
+            Ok(item) => item,
             Err(refused) => return answer(refused),
         };
+        let name = self.asked.item_name(&item);
         let number = number.to_string();
         let Some(mark) = self.which(&number) else {
             return answer(Message::sentence(lang.follows_no_such(&number)));
@@ -342,13 +344,31 @@ impl Doing<'_> {
         Ok(Message::sentence(lang.saved_or_removed(saved)))
     }
 
-    fn vote(&self, paper: &PaperId, vote: Vote) -> Result<Message> {
+    /// The buttons below a paper show the counts; a digest shows them in its text, by an edit at its own pace.
+    fn vote(&self, what: &Pointed, vote: Vote) -> Result<Answer> {
         let lang = self.asked.lang;
-        let Some(person) = self.asked.person() else {
-            return Ok(Message::sentence(lang.nobody()));
+        let said = |text: String| Answer::sentence(text, lang).shown(Manner::Notice);
+        let Some(paper) = self.asked.pointed(what, self.question.reply_to.as_deref())? else {
+            return Ok(said(lang.stale_button().to_owned()));
         };
-        let voted = pipeline::vote(self.asked.context.store, &person, paper, vote, self.now())?;
-        Ok(Message::sentence(lang.voted(voted.before, voted.after, voted.tally)))
+        let Some(person) = self.asked.person() else {
+            return Ok(said(lang.nobody().to_owned()));
+        };
+        let voted = pipeline::vote(self.asked.context.store, &person, &paper, vote, self.now())?;
+        let answer = said(lang.voted(voted.before, voted.after, voted.tally));
+        // Whatever was sent as pressed there: a posted part keeps its buttons, by which it is looked for.
+        let posted = match self.question.reply_to.as_deref() {
+            Some(message) => self.asked.context.store.digest_of_message(&self.asked.place, message)?,
+            None => None,
+        };
+        match what {
+            Pointed::Here(_) => Ok(answer),
+            Pointed::Entry(..) | Pointed::Paper(_) if posted.is_some() => Ok(answer),
+            Pointed::Entry(..) | Pointed::Paper(_) => Ok(Answer {
+                buttons: self.asked.paper_buttons(what, &paper)?,
+                ..answer.shown(Manner::Buttons)
+            }),
+        }
     }
 
     fn press(&self, press: Press) -> Result<Reply> {
@@ -356,8 +376,8 @@ impl Doing<'_> {
         let on = |pointed: &Pointed| self.asked.pointed(pointed, self.question.reply_to.as_deref());
         let stale = || Message::sentence(lang.stale_button());
         let said = match press {
-            Press::Up(what) => on(&what)?.map_or_else(|| Ok(stale()), |paper| self.vote(&paper, Vote::Up))?,
-            Press::Down(what) => on(&what)?.map_or_else(|| Ok(stale()), |paper| self.vote(&paper, Vote::Down))?,
+            Press::Up(what) => return self.vote(&what, Vote::Up).map(Reply::Answer),
+            Press::Down(what) => return self.vote(&what, Vote::Down).map(Reply::Answer),
             Press::Save(what) => on(&what)?.map_or_else(|| Ok(stale()), |paper| self.save(&paper))?,
             Press::Follow { change, which } => return self.follow(change, which),
             Press::Evidence(_) | Press::Why(_) | Press::Similar(_) => {
@@ -404,9 +424,8 @@ impl Doing<'_> {
 }
 
 impl Asked<'_> {
-    /// What somebody means that can be followed, a topic by its id or name, else a rule; and how it is repeated to them: a
-    /// rule in the order in which it was typed.
-    pub(super) fn item(&self, typed: &str) -> std::result::Result<(Item, String), Message> {
+    /// What somebody means that can be followed, a topic by its id or name, else a rule.
+    pub(super) fn item(&self, typed: &str) -> std::result::Result<Item, Message> {
         let folded = fold(typed.trim());
         let named = |topic: &&Topic| {
             [topic.id.0.as_str(), &topic.name_zh, &topic.name_en]
@@ -414,26 +433,19 @@ impl Asked<'_> {
                 .any(|name| fold(name) == folded)
         };
         if let Some(topic) = self.context.topics.iter().find(named) {
-            return Ok((Item::Topic(topic.id.clone()), self.topic_name(topic)));
+            return Ok(Item::Topic(topic.id.clone()));
         }
-        let (rule, typed) = self.rule(typed)?;
+        let rule = self.rule(typed)?;
         Ok(match rule.expr() {
-            Expr::Term(Term::Topic(id)) => {
-                let topic = Item::Topic(id.clone());
-                let name = self.item_name(&topic);
-                (topic, name)
-            }
-            Expr::Term(_) | Expr::And(_) | Expr::Or(_) | Expr::Not(_) => (Item::Rule(rule), typed),
+            Expr::Term(Term::Topic(id)) => Item::Topic(id.clone()),
+            Expr::Term(_) | Expr::And(_) | Expr::Or(_) | Expr::Not(_) => Item::Rule(rule),
         })
     }
 
     /// What was typed, as a rule over topics that exist; else what to say of it.
-    fn rule(&self, typed: &str) -> std::result::Result<(Rule, String), Message> {
+    fn rule(&self, typed: &str) -> std::result::Result<Rule, Message> {
         let known: Vec<TopicId> = self.context.topics.iter().map(|topic| topic.id.clone()).collect();
-        let checked = Rule::parse(typed).and_then(|(rule, tidied)| {
-            rule.check_topics(&known)?;
-            Ok((rule, tidied))
-        });
+        let checked = Rule::parse(typed).and_then(|rule| rule.check_topics(&known).map(|()| rule));
         checked.map_err(|error| lines(error.lines(self.lang)))
     }
 

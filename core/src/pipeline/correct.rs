@@ -10,6 +10,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use chrono::{DateTime, Utc};
 
 use super::compact::EDIT_WINDOW;
+use super::deliver::Task;
 use super::readable;
 use crate::delivery::{Delivery, DeliveryId, State};
 use crate::digest::{Digest, DigestId, RenderingId};
@@ -305,19 +306,17 @@ fn amended(render: &dyn Render, errata: &Errata, rendering: &RenderingId, posted
     None
 }
 
-/// What the next part of a claimed correction is put in the place of. Parts of the post that never arrived, or of which
+/// The edit that the next part of a correction is. Parts of the post that never arrived, or of which
 /// nobody knows under which id, stay as they are; `None` when that is all that was left.
-pub(super) fn aim(
-    store: &dyn Store,
-    mut correction: Delivery,
-    now: DateTime<Utc>,
-) -> Result<(Delivery, Option<String>)> {
+pub(super) fn aim(store: &dyn Store, mut correction: Delivery, now: DateTime<Utc>) -> Result<(Delivery, Option<Task>)> {
     let post = readable(store.delivery(&correction.id.of_post()))?;
     while !correction.is_finished() {
         let part = usize::try_from(correction.next_part()).unwrap_or(usize::MAX);
         let message = post.as_ref().and_then(|post| post.message_ids.get(part));
         if let Some(message) = message.filter(|id| !id.is_empty()) {
-            return Ok((correction, Some(message.clone())));
+            let (message, first) = (message.clone(), post.as_ref().and_then(Delivery::first_message));
+            let first = first.map(str::to_owned);
+            return Ok((correction, Some(Task::Edit { message, first })));
         }
         let why = "it is not known which message it is".to_owned();
         correction = correction.leave_part(why, now);
@@ -333,7 +332,7 @@ mod tests {
         Counting, add_channel, back, channel, claims, failed, mailing, news, october, paper, report, reported, sent,
         settings, take, topic,
     };
-    use super::super::{Accepted, Job, Task, accept, compact, publish_now};
+    use super::super::{Accepted, Job, accept, compact, publish_now};
     use super::*;
     use crate::channel::Activity;
     use crate::channel::Channel;
@@ -377,7 +376,7 @@ mod tests {
         {
             let id = match task {
                 Task::Send => format!("{}{}", delivery.id.digest.occurrence.format("%d"), delivery.next_part()),
-                Task::Edit { message } => {
+                Task::Edit { message, .. } => {
                     let marked = part.payload.lines().filter(|line| line.starts_with(['✎', '⊘']));
                     done.push(format!("{message}: {}", marked.collect::<Vec<_>>().join(" ")));
                     message
@@ -615,7 +614,8 @@ mod tests {
         assert_eq!(
             job.task,
             Task::Edit {
-                message: "090".to_owned()
+                message: "090".to_owned(),
+                first: Some("090".to_owned()),
             }
         );
         // Whoever held it is dead.
@@ -624,7 +624,8 @@ mod tests {
         assert_eq!(
             job.task,
             Task::Edit {
-                message: "090".to_owned()
+                message: "090".to_owned(),
+                first: Some("090".to_owned()),
             }
         );
         let refused = SendError::Rejected {

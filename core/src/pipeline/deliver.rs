@@ -63,6 +63,8 @@ pub enum Task {
     Edit {
         /// The platform's id of it.
         message: String,
+        /// That of its digest's first message ([`delivery::Tag::first`]).
+        first: Option<String>,
     },
 }
 
@@ -211,7 +213,7 @@ fn claim(
                 writes.push(Write::Delivery(Box::new(delivery.lapse(now))));
                 continue;
             }
-            let (delivery, message) = if delivery.id.is_correction() {
+            let (delivery, edit) = if delivery.id.is_correction() {
                 match correct::aim(store, delivery, now)? {
                     (left, None) => {
                         writes.push(Write::Delivery(Box::new(left)));
@@ -225,7 +227,7 @@ fn claim(
             // A part that cannot be sent is given up, or it would keep everything behind it waiting for ever.
             let Some(part) = readable(store.part(&delivery.rendering, delivery.next_part()))? else {
                 let reason = "it cannot be read from the store".to_owned();
-                let Some(_) = message else {
+                let Some(_) = edit else {
                     let delivery = delivery.give_up_part(reason, now);
                     turn.settled.push(Settled {
                         delivery: delivery.clone(),
@@ -242,13 +244,13 @@ fn claim(
             let changed = match limiter.reserve(&place, Lane::Bulk, now, HORIZON) {
                 Ok(at) => {
                     // Alone in its chat, it is enough to know what stood there when it is looked for.
-                    let last = match (&message, place.thread()) {
+                    let last = match (&edit, place.thread()) {
                         (None, Some(_)) => store.messages_in_chat(&place, 1)?.pop(),
                         (None, None) | (Some(_), _) => None,
                     };
-                    let task = match message {
+                    let task = match edit {
                         None => task(store, &delivery, now)?,
-                        Some(message) => Task::Edit { message },
+                        Some(edit) => edit,
                     };
                     let delivery = delivery.claim(last, now);
                     writes.push(Write::Sent { place, at });
@@ -680,7 +682,10 @@ mod tests {
         assert_eq!(claims(&store, before_the_end), vec![]);
         let [lapsed] = claims(&store, now + LEASE).try_into().unwrap();
         let missing = Missing {
-            tag: again.delivery.tag(),
+            tag: delivery::Tag {
+                doubted: Some(now),
+                ..again.delivery.tag()
+            },
             first_sent: now,
             after: None,
             known: Vec::new(),

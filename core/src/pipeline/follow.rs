@@ -27,7 +27,7 @@ pub enum Item {
 }
 
 impl Item {
-    /// As people know it.
+    /// As people know it; a rule as it was typed.
     pub fn text(&self) -> String {
         match self {
             Self::Topic(id) => id.to_string(),
@@ -38,12 +38,11 @@ impl Item {
 
     /// A short name of it that no other item has: what buttons carry.
     pub fn mark(&self) -> u64 {
-        let kind = match self {
-            Self::Topic(_) => "topic",
-            Self::Keyword(_) => "keyword",
-            Self::Rule(_) => "rule",
-        };
-        text::hash64(&[kind, &self.text()])
+        match self {
+            Self::Topic(id) => text::hash64(&["topic", &id.0]),
+            Self::Keyword(word) => text::hash64(&["keyword", word]),
+            Self::Rule(rule) => rule.key(),
+        }
     }
 
     /// The rule that brings the same papers; `None` for a topic or keyword that cannot be written as one.

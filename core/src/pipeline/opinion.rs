@@ -126,8 +126,17 @@ pub fn top(
     now: DateTime<Utc>,
     limit: usize,
 ) -> Result<Vec<Top>> {
+    best_of(store, posted(store, place, since, now, false)?, limit)
+}
+
+/// As [`top`], with what is still on its way to the place.
+pub(super) fn top_soon(store: &dyn Store, place: &Place, since: DateTime<Utc>, now: DateTime<Utc>) -> Result<Vec<Top>> {
+    best_of(store, posted(store, place, since, now, true)?, usize::MAX)
+}
+
+fn best_of(store: &dyn Store, posted: Vec<Digest>, limit: usize) -> Result<Vec<Top>> {
     let mut best: BTreeMap<PaperId, Top> = BTreeMap::new();
-    for digest in posted(store, place, since, now)? {
+    for digest in posted {
         for entry in digest.entries {
             let known = readable(store.paper(&entry.paper))?;
             let paper = known.map_or_else(|| entry.paper.clone(), |paper| paper.id);
@@ -155,8 +164,15 @@ pub fn top(
     Ok(best)
 }
 
-/// The digests of which something arrived in a place and whose occurrence is in that time, the latest first.
-fn posted(store: &dyn Store, place: &Place, since: DateTime<Utc>, now: DateTime<Utc>) -> Result<Vec<Digest>> {
+/// The digests of which something arrived in a place and whose occurrence is in that time, the latest first; with `waiting`
+/// also those that are on their way.
+fn posted(
+    store: &dyn Store,
+    place: &Place,
+    since: DateTime<Utc>,
+    now: DateTime<Utc>,
+    waiting: bool,
+) -> Result<Vec<Digest>> {
     let mut digests = Vec::new();
     let mut before = None;
     loop {
@@ -168,8 +184,9 @@ fn posted(store: &dyn Store, place: &Place, since: DateTime<Utc>, now: DateTime<
             if id.digest.occurrence < since {
                 return Ok(digests);
             }
-            let arrived = readable(store.delivery(&id))?.is_some_and(|post| post.arrived() > 0);
-            if arrived && id.digest.occurrence <= now {
+            let post = readable(store.delivery(&id))?;
+            let posted = post.is_some_and(|post| post.arrived() > 0 || (waiting && !post.is_finished()));
+            if posted && id.digest.occurrence <= now {
                 let digest = readable(store.digest(&id.digest))?;
                 digests.extend(digest.filter(|digest| digest.week.is_none()));
             }

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 
 use super::follow::{Item, Listed, listed};
-use super::opinion::{GATHER, top};
+use super::opinion::{GATHER, top_soon};
 use super::readable;
 use crate::channel::{Activity, Channel, Missed, Place, Seq, Style, WhenEmpty};
 use crate::delivery::{Delivery, DeliveryId};
@@ -101,7 +101,8 @@ pub fn publish_due(store: &dyn Store, topics: &[Topic], render: &dyn Render, now
     Ok(published)
 }
 
-/// Publishes the round-up of a channel: the best of what was posted in its place in the week before the occurrence. It reads
+/// Publishes the round-up of a channel: the best of what was posted in its place in the week before the occurrence, also of
+/// what is still on its way: it arrives before the round-up does. It reads
 /// nothing new, so that the channel's position stays.
 fn round_up(
     store: &dyn Store,
@@ -133,13 +134,7 @@ fn round_up(
     let occurrence = channel
         .last_fired
         .map_or(at, |last| at.max(last + TimeDelta::seconds(1)));
-    let all = top(
-        store,
-        &channel.place,
-        at - WEEK,
-        at - TimeDelta::nanoseconds(1),
-        usize::MAX,
-    )?;
+    let all = top_soon(store, &channel.place, at - WEEK, at - TimeDelta::nanoseconds(1))?;
     let of = count(all.len());
     let voted = all.iter().take(ROUND_UP).any(|top| !top.tally.is_empty());
     let entries = (1..).zip(all).take(ROUND_UP).map(|(number, top)| Entry {
@@ -507,7 +502,6 @@ fn post(
 
 /// What the rules of all channels find that are published for together: every paper is held against all of them at once.
 struct Ruled {
-    keys: HashMap<Rule, u64>,
     found: HashMap<Seq, Vec<Matched>>,
 }
 
@@ -518,18 +512,16 @@ impl Ruled {
         channels: impl Iterator<Item = &'a Channel>,
         damaged: &mut Vec<StoreError>,
     ) -> Result<Self> {
-        let (mut keys, mut since): (HashMap<Rule, u64>, Option<Seq>) = (HashMap::new(), None);
+        let (mut rules, mut since): (BTreeMap<u64, Rule>, Option<Seq>) = (BTreeMap::new(), None);
         for channel in channels {
             for rule in &channel.settings.subjects.rules {
-                if !keys.contains_key(rule) {
-                    keys.insert(rule.clone(), keys.len() as u64);
-                }
+                rules.entry(rule.key()).or_insert_with(|| rule.clone());
                 since = Some(since.map_or(channel.cursor, |least| least.min(channel.cursor)));
             }
         }
         let mut found = HashMap::new();
         let Some(since) = since else {
-            return Ok(Self { keys, found });
+            return Ok(Self { found });
         };
         let upto = store.head()?;
         let first = since.max(upto.saturating_sub(u64::try_from(MOST_PAPERS).unwrap_or(u64::MAX)));
@@ -539,7 +531,7 @@ impl Ruled {
                 scores.entry(kept.seq).or_default().push(kept.score);
             }
         }
-        let set = RuleSet::new(keys.iter().map(|(rule, key)| (*key, rule)));
+        let set = RuleSet::new(rules.iter().map(|(key, rule)| (*key, rule)));
         for record in store.intake(first, upto, MOST_PAPERS)? {
             match store.paper(&record.paper) {
                 Ok(Some(paper)) => {
@@ -558,17 +550,14 @@ impl Ruled {
                 Err(error @ StoreError::Broken(_)) => return Err(error),
             }
         }
-        Ok(Self { keys, found })
+        Ok(Self { found })
     }
 
     /// Whether this rule found this paper.
     fn brought(&self, store: &dyn Store, rule: &Rule, paper: &PaperId) -> Result<bool> {
-        let Some(key) = self.keys.get(rule) else {
-            return Ok(false);
-        };
         let intake = readable(store.intake_of(paper))?;
         let found = intake.and_then(|intake| self.found.get(&intake.seq));
-        Ok(found.is_some_and(|found| found.iter().any(|matched| matched.key == *key)))
+        Ok(found.is_some_and(|found| found.iter().any(|matched| matched.key == rule.key())))
     }
 
     /// What the rules of these subjects found in a paper, each condition once.
@@ -576,11 +565,7 @@ impl Ruled {
         let Some(found) = self.found.get(&seq) else {
             return Vec::new();
         };
-        let keys: Vec<u64> = subjects
-            .rules
-            .iter()
-            .filter_map(|rule| self.keys.get(rule).copied())
-            .collect();
+        let keys: Vec<u64> = subjects.rules.iter().map(Rule::key).collect();
         let mut hits: Vec<Hit> = Vec::new();
         for hit in found
             .iter()
@@ -1359,6 +1344,29 @@ mod tests {
         };
         assert_eq!(silent, nothing);
         assert_eq!(channel(&store, HERE).weekly_due, Some(october(31, 17)));
+    }
+
+    #[test]
+    fn a_round_up_has_the_papers_of_a_digest_that_is_still_on_its_way_and_not_those_of_one_that_never_came() {
+        let store = weekly_room(Missed::Merge, "0 17 * * 5");
+        take(&store, "9", news(9, vec![paper(8, "On pruning", "")]), october(9, 20));
+        due(&store, october(10, 9));
+        let waiting = store.unfinished(9).unwrap();
+        assert_eq!(waiting.len(), 1);
+        let round_up = only_digest(&store, &due(&store, october(10, 17)));
+        assert!(papers(&round_up).contains(&arxiv(8)));
+        // It stands behind the digest in the channel's queue.
+        assert!(waiting[0].id.digest < round_up.id);
+
+        let store = weekly_room(Missed::Merge, "0 17 * * 5");
+        take(&store, "9", news(9, vec![paper(8, "On pruning", "")]), october(9, 20));
+        due(&store, october(10, 9));
+        let dropped = store.unfinished(9).unwrap().remove(0).id;
+        crate::pipeline::queue::discard(&store, &dropped, october(10, 10))
+            .unwrap()
+            .unwrap();
+        let round_up = only_digest(&store, &due(&store, october(10, 17)));
+        assert!(!papers(&round_up).contains(&arxiv(8)));
     }
 
     #[test]

@@ -216,7 +216,7 @@ mod tests {
                 let own = job.delivery.id.place.to_string() == PLACES[0];
                 match &job.task {
                     Task::Send if own => self.chat.push(job.part.clone()),
-                    Task::Edit { message } if own => {
+                    Task::Edit { message, .. } if own => {
                         assert_eq!(*message, part.to_string());
                         self.chat[part] = job.part.clone();
                         self.edits.push((part, now));

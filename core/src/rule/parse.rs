@@ -18,6 +18,7 @@ use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::ops::Range;
 use std::str::FromStr;
+use std::sync::Arc;
 
 use chrono::{Datelike as _, Days, Months, NaiveDate};
 use serde::{Deserialize, Serialize};
@@ -28,7 +29,7 @@ use unicode_width::UnicodeWidthChar as _;
 use super::{Expr, Scope, Term, regexes, words};
 use crate::locale::Lang;
 use crate::message::{Line, Span, plain};
-use crate::text::{fold, one_line};
+use crate::text::{fold, hash64, one_line};
 use crate::topic::TopicId;
 
 /// The most characters of a rule, typed or canonical.
@@ -43,11 +44,21 @@ const SHOWN_MAX: usize = 80;
 const MARKS_MAX: usize = 3;
 
 /// A rule that a channel or a person follows. Equal wishes are equal rules: case, width, spacing, order and repeats do not
-/// count. It is stored as its canonical text, which reads as the same rule again.
+/// count. People see it, and it is written down, in the order in which it was typed; either text reads as the same rule
+/// again. A copy costs next to nothing.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(into = "String", try_from = "String")]
 pub struct Rule {
+    /// Where it differs from the canonical text.
+    typed: Option<Arc<str>>,
+    canonical: Arc<Canonical>,
+}
+
+/// What equal rules have in common.
+#[derive(Debug)]
+struct Canonical {
     text: String,
+    key: u64,
     expr: Expr,
 }
 
@@ -254,27 +265,53 @@ impl RuleError {
 type Fail = (Problem, Range<usize>);
 
 impl Rule {
-    /// Reads what was typed. The second value is the rule as it was typed, tidied up but in its own order, for repeating it
-    /// to whoever typed it.
+    /// Reads what was typed.
     ///
     /// # Errors
     /// [`RuleError`] says where it cannot be understood, and what to type instead.
-    pub fn parse(typed: &str) -> Result<(Self, String), RuleError> {
+    pub fn parse(typed: &str) -> Result<Self, RuleError> {
         let expr = parse(typed, Dialect::Rule)?;
-        let tidied = expr.to_string();
+        // Groups may be spelt out longer than what was typed, and longer than what can be read again.
+        let tidied = canonical(&expr).ok();
         let expr = expr.sorted();
         let text = canonical(&expr)?;
-        Ok((Self { text, expr }, tidied))
+        Ok(Self {
+            typed: tidied.filter(|tidied| *tidied != text).map(Arc::from),
+            canonical: Arc::new(Canonical {
+                key: hash64(&["rule", &text]),
+                text,
+                expr,
+            }),
+        })
     }
 
-    /// The canonical text.
+    /// As it was typed, tidied up but in its own order.
+    pub fn typed(&self) -> &str {
+        self.typed.as_deref().unwrap_or(&self.canonical.text)
+    }
+
+    /// The canonical text: that of equal rules is the same.
     pub fn as_str(&self) -> &str {
-        &self.text
+        &self.canonical.text
+    }
+
+    /// A hash of the canonical text. Written to disk: it may never change.
+    pub fn key(&self) -> u64 {
+        self.canonical.key
+    }
+
+    /// The same rule as if its canonical text had been typed.
+    #[must_use]
+    pub fn anonymous(&self) -> Self {
+        Self {
+            typed: None,
+            canonical: Arc::clone(&self.canonical),
+        }
     }
 
     /// What it looks for.
     pub fn expr(&self) -> &Expr {
-        &self.expr
+        &self.canonical.expr
     }
 
     /// Whether every topic that it names is one of these.
@@ -282,7 +319,7 @@ impl Rule {
     /// # Errors
     /// [`Problem::Topic`] at the first that is not, with the nearest one.
     pub fn check_topics(&self, topics: &[TopicId]) -> Result<(), RuleError> {
-        check_topics(&self.text, &self.expr, topics)
+        check_topics(self.as_str(), self.expr(), topics)
     }
 }
 
@@ -373,7 +410,7 @@ impl FromStr for Rule {
     type Err = RuleError;
 
     fn from_str(s: &str) -> Result<Self, Self::Err> {
-        Self::parse(s).map(|(rule, _)| rule)
+        Self::parse(s)
     }
 }
 
@@ -387,13 +424,14 @@ impl TryFrom<String> for Rule {
 
 impl From<Rule> for String {
     fn from(rule: Rule) -> Self {
-        rule.text
+        rule.typed().to_owned()
     }
 }
 
 impl fmt::Display for Rule {
+    /// As it was typed.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.text)
+        f.write_str(self.typed())
     }
 }
 
@@ -406,7 +444,7 @@ impl fmt::Display for Query {
 // The canonical text decides alone: it says all that the structure does.
 impl PartialEq for Rule {
     fn eq(&self, other: &Self) -> bool {
-        self.text == other.text
+        self.as_str() == other.as_str()
     }
 }
 
@@ -420,13 +458,13 @@ impl PartialOrd for Rule {
 
 impl Ord for Rule {
     fn cmp(&self, other: &Self) -> Ordering {
-        self.text.cmp(&other.text)
+        self.as_str().cmp(other.as_str())
     }
 }
 
 impl Hash for Rule {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        self.text.hash(state);
+        self.as_str().hash(state);
     }
 }
 
@@ -997,7 +1035,8 @@ mod tests {
     fn rule(text: &str) -> String {
         text.parse::<Rule>()
             .unwrap_or_else(|error| panic!("{text}: {error}"))
-            .to_string()
+            .as_str()
+            .to_owned()
     }
 
     fn query(text: &str) -> String {
@@ -1066,11 +1105,29 @@ mod tests {
 
     #[test]
     fn the_rule_is_repeated_in_the_order_in_which_it_was_typed() {
-        let (rule, typed) = Rule::parse("  KV cache   -Survey | kv").unwrap();
+        let rule = Rule::parse("  KV cache   -Survey | kv").unwrap();
         assert_eq!(
-            (rule.as_str(), &*typed),
+            (rule.as_str(), rule.typed()),
             ("kv OR (cache kv -survey)", "(kv cache -survey) OR kv")
         );
+        let stored = serde_json::to_string(&rule).unwrap();
+        assert_eq!(stored, r#""(kv cache -survey) OR kv""#);
+        let read: Rule = serde_json::from_str(&stored).unwrap();
+        assert_eq!((&read, read.typed(), read.key()), (&rule, rule.typed(), rule.key()));
+        let other: Rule = "kv OR (-survey cache kv)".parse().unwrap();
+        assert_eq!((&other, other.key()), (&rule, rule.key()));
+        assert_eq!(rule.anonymous().typed(), rule.as_str());
+        // Written to disk: it may never change.
+        assert_eq!("kv".parse::<Rule>().unwrap().key(), 5_794_113_308_059_908_643);
+    }
+
+    #[test]
+    fn what_is_spelt_out_too_long_to_be_read_again_is_shown_in_its_canonical_form() {
+        let word = "w".repeat(118);
+        let group = format!("title:(a{word} b{word}) OR title:(b{word} a{word})");
+        let rule = Rule::parse(&group).unwrap();
+        assert_eq!(rule.typed(), rule.as_str());
+        assert_eq!(rule.typed().parse(), Ok(rule));
     }
 
     #[test]
@@ -1258,14 +1315,6 @@ mod tests {
         }
     }
 
-    #[test]
-    fn a_rule_is_stored_as_its_text() {
-        let rule: Rule = "kv  cache".parse().unwrap();
-        let json = serde_json::to_string(&rule).unwrap();
-        assert_eq!(json, "\"cache kv\"");
-        assert_eq!(serde_json::from_str::<Rule>(&json).unwrap(), rule);
-    }
-
     /// Structures beyond what the grammar writes: groups of one, of none of their kind, with repeats.
     fn expr() -> impl Strategy<Value = Expr> {
         let words = (
@@ -1352,8 +1401,8 @@ mod tests {
             let text = sorted.to_string();
             match text.parse::<Rule>() {
                 Ok(rule) => {
-                    prop_assert_eq!(&rule.expr, &sorted, "{}", text);
-                    prop_assert_eq!(rule.text, text);
+                    prop_assert_eq!(rule.expr(), &sorted, "{}", text);
+                    prop_assert_eq!(rule.as_str(), text);
                 }
                 Err(error) => prop_assert!(
                     sorted.holds(&mut |_| false) || matches!(error.problem, Problem::TooLong | Problem::TooManyTerms),
@@ -1369,9 +1418,11 @@ mod tests {
             text in r#"((title|author|cat|org|topic|from|x|标题)[:：]|[-/|()"“”「」*#+,，@&. 　]|OR |AND|NOT |或|非|kv|量化|cs\.CL|K|ﬁ|２|\PC){0,30}"#,
         ) {
             match Rule::parse(&text) {
-                Ok((rule, typed)) => {
-                    prop_assert_eq!(rule.text.parse::<Rule>().map(|rule| rule.text), Ok(rule.text.clone()), "{}", text);
-                    prop_assert_eq!(typed.parse::<Rule>(), Ok(rule), "{}", text);
+                Ok(rule) => {
+                    for text in [rule.as_str(), rule.typed()] {
+                        let read: Rule = text.parse().unwrap();
+                        prop_assert_eq!((read.as_str(), read.typed()), (rule.as_str(), text));
+                    }
                 }
                 Err(error) => {
                     prop_assert!(error.shown.chars().count() <= SHOWN_MAX + 2 && !error.shown.contains('@'));

@@ -23,7 +23,7 @@ use crate::vote::{Person, Saved, Tally, Vote};
 /// # Panics
 /// When a promise is broken; the function in the backtrace is the promise.
 pub(super) fn exercise(make: &mut dyn FnMut() -> Box<dyn Store>) {
-    let checks: [fn(&dyn Store); 44] = [
+    let checks: [fn(&dyn Store); 46] = [
         an_empty_store_answers_everything_with_nothing,
         a_commit_is_visible_to_the_next_read_and_sync_may_be_called_at_any_time,
         later_writes_of_a_commit_see_the_earlier_ones,
@@ -40,6 +40,8 @@ pub(super) fn exercise(make: &mut dyn FnMut() -> Box<dyn Store>) {
         a_topics_fingerprint_is_remembered,
         only_active_channels_are_due_most_overdue_first,
         a_removed_channel_leaves_its_deliveries,
+        equal_rules_of_different_channels_are_one_rule,
+        a_rule_follows_its_channel_to_another_place_and_goes_with_the_last_one,
         digests_come_latest_first,
         a_shorter_rendering_leaves_no_parts_of_the_longer_one,
         a_record_of_any_length_comes_back_whole,
@@ -260,7 +262,7 @@ fn an_empty_store_answers_everything_with_nothing(store: &dyn Store) {
     assert_eq!(store.intake_of(&arxiv(1)), Ok(None));
     assert_eq!(store.windows(), Ok(vec![]));
     assert_eq!(store.channels_due(at(9), 9), Ok(vec![]));
-    assert_eq!(store.next_channel_due(), Ok(None));
+    assert_eq!((store.next_channel_due(), store.rules()), (Ok(None), Ok(vec![])));
     assert_eq!(store.digests(None, 9), Ok(vec![]));
     assert_eq!(store.part(&rendering(digest_id(1)), 0), Ok(None));
     assert_eq!(store.deliveries(&telegram, None, 9), Ok(vec![]));
@@ -585,6 +587,71 @@ fn a_removed_channel_leaves_its_deliveries(store: &dyn Store) {
     assert_eq!(store.channel(&telegram), Ok(None));
     assert_eq!(store.next_channel_due(), Ok(None));
     assert_eq!(store.due(Platform::Telegram, at(5), 9), Ok(vec![waiting]));
+}
+
+fn following(at_place: &str, rules: &[&str], resting: &[&str]) -> Write {
+    let of = |rules: &[&str]| Subjects::default().with_rules(rules.iter().map(|rule| rule.parse().unwrap()));
+    let mut channel = channel(at_place, Some(1));
+    (channel.settings.subjects, channel.resting) = (of(rules), of(resting));
+    Write::Channel(Box::new(channel))
+}
+
+/// The rules of a store, with how many channels follow each, by text.
+fn rules(store: &dyn Store) -> Vec<(String, u64)> {
+    let rules = store.rules().unwrap();
+    assert!(rules.is_sorted_by_key(|followed| followed.key));
+    let mut named: Vec<_> = rules
+        .into_iter()
+        .map(|followed| {
+            assert_eq!(followed.key, followed.rule.key());
+            (followed.rule.typed().to_owned(), followed.channels)
+        })
+        .collect();
+    named.sort();
+    named
+}
+
+fn equal_rules_of_different_channels_are_one_rule(store: &dyn Store) {
+    let writes = vec![
+        following("telegram:-1", &["kv cache -survey", "moe"], &[]),
+        following("telegram:-1/4", &["-survey cache KV"], &["MoE"]),
+        following("discord:100000000000000001", &[], &[]),
+    ];
+    store.commit(writes).unwrap();
+    let expected = [("cache kv -survey".to_owned(), 2), ("moe".to_owned(), 2)];
+    assert_eq!(rules(store), expected);
+    // Each channel's people see it as they typed it.
+    let typed = ["telegram:-1", "telegram:-1/4"].map(|at| {
+        let channel = store.channel(&place(at)).unwrap().unwrap();
+        channel.settings.subjects.rules[0].typed().to_owned()
+    });
+    assert_eq!(typed, ["kv cache -survey", "-survey cache kv"]);
+}
+
+fn a_rule_follows_its_channel_to_another_place_and_goes_with_the_last_one(store: &dyn Store) {
+    store
+        .commit(vec![following("telegram:-1", &["moe", "kv"], &[])])
+        .unwrap();
+    let moved = vec![
+        following("telegram:-1001", &["moe", "kv"], &[]),
+        Write::RemoveChannel(place("telegram:-1")),
+    ];
+    store.commit(moved).unwrap();
+    let (kv, moe) = (("kv".to_owned(), 1), ("moe".to_owned(), 1));
+    assert_eq!(rules(store), [kv.clone(), moe]);
+    store.commit(vec![following("telegram:-1001", &[], &["kv"])]).unwrap();
+    assert_eq!(rules(store), std::slice::from_ref(&kv));
+    let twice = vec![
+        following("web:a", &["kv"], &[]),
+        Write::RemoveChannel(place("web:a")),
+        Write::RemoveChannel(place("web:b")),
+    ];
+    store.commit(twice).unwrap();
+    assert_eq!(rules(store), [kv]);
+    store
+        .commit(vec![Write::RemoveChannel(place("telegram:-1001"))])
+        .unwrap();
+    assert_eq!(rules(store), []);
 }
 
 fn digests_come_latest_first(store: &dyn Store) {
@@ -1419,6 +1486,7 @@ pub(super) fn reads(store: &dyn Store) -> Vec<(String, String)> {
             }
         }
     }
+    note("rules".to_owned(), &store.rules());
     note("digests".to_owned(), &store.digests(None, 9));
     for at in tests::PLACES.map(place) {
         note(format!("channel {at}"), &store.channel(&at));
@@ -1469,6 +1537,7 @@ pub(super) mod tests {
         "Speculative decoding at scale",
     ];
     pub(super) const TOPICS: [&str; 2] = ["kv", "kv-cache"];
+    const RULES: [&str; 5] = ["kv", "kv cache", "cache kv", "moe -survey", "-survey MoE"];
     pub(super) const HASHES: [&str; 3] = ["a", "ab", "a\0b"];
     pub(super) const MESSAGES: [&str; 4] = ["", "1", "10", "1\0"];
 
@@ -1545,15 +1614,32 @@ pub(super) mod tests {
 
     fn any_channel() -> impl Strategy<Value = Channel> {
         let named = proptest::option::of(any_place());
-        (any_place(), proptest::option::of(0..5_i64), any::<bool>(), named).prop_map(|(place, due, active, named)| {
+        let rules = || vec(select(RULES.to_vec()), 0..3);
+        let parts = (
+            any_place(),
+            proptest::option::of(0..5_i64),
+            any::<bool>(),
+            named,
+            rules(),
+            rules(),
+        );
+        parts.prop_map(|(place, due, active, named, rules, resting)| {
+            let of =
+                |rules: Vec<&str>| Subjects::default().with_rules(rules.into_iter().map(|rule| rule.parse().unwrap()));
             let paused = Activity::Paused {
                 reason: "kicked".to_owned(),
                 since: at(1),
             };
+            let channel = channel(place, due);
             Channel {
                 activity: if active { Activity::Active } else { paused },
                 configured_as: named.map(self::place),
-                ..channel(place, due)
+                settings: Settings {
+                    subjects: of(rules),
+                    ..channel.settings
+                },
+                resting: of(resting),
+                ..channel
             }
         })
     }

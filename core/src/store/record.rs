@@ -7,6 +7,9 @@
 //!
 //! To change a form: add `…V2`, raise `VERSION`, let `load` still read version 1, and add a snapshot; the old one stays.
 
+use std::cell::RefCell;
+use std::collections::HashMap;
+
 use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
 use serde::de::DeserializeOwned;
@@ -22,6 +25,7 @@ use crate::locale::Lang;
 use crate::mention::Mention;
 use crate::message::Part;
 use crate::paper::{Field, Paper, PaperId};
+use crate::rule::{Rule, RuleError};
 use crate::schedule::Schedule;
 use crate::source::Window;
 use crate::subscription::Subjects;
@@ -112,7 +116,6 @@ macro_rules! stored_as {
 }
 
 stored_as!(PaperRecord, PaperV1);
-stored_as!(Channel, ChannelV1);
 stored_as!(Digest, DigestV1);
 stored_as!(Delivery, DeliveryV1);
 
@@ -237,10 +240,179 @@ impl From<PaperV1> for PaperRecord {
     }
 }
 
+/// A channel with the keys under which the rules that it follows stand in their table, so that they are found again even
+/// after the canonical form of rules has changed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct ChannelRecord {
+    pub(super) channel: Channel,
+    pub(super) follows: Vec<u64>,
+}
+
+impl Record for ChannelRecord {
+    const VERSION: u32 = 2;
+
+    fn save(self) -> serde_json::Result<Vec<u8>> {
+        serde_json::to_vec(&ChannelV2::from(self.channel))
+    }
+
+    /// Version 1 had the text of a rule without its key.
+    fn load(_version: u32, json: &[u8]) -> Result<Self, String> {
+        let stored: ChannelV2 = from_json(json)?;
+        let rules = stored.subjects.rules.iter().chain(&stored.resting.rules);
+        let mut follows: Vec<u64> = rules.map(|rule| rule.key).collect();
+        follows.sort_unstable();
+        follows.dedup();
+        let channel = stored.try_into().map_err(|e| format!("{e}"))?;
+        Ok(Self { channel, follows })
+    }
+}
+
+impl From<Channel> for ChannelRecord {
+    fn from(channel: Channel) -> Self {
+        let follows = channel.follows().into_keys().collect();
+        Self { channel, follows }
+    }
+}
+
+/// A rule, which stands once for all channels.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct RuleRecord {
+    pub(super) rule: Rule,
+}
+
 #[derive(Serialize, Deserialize)]
-struct ChannelV1 {
+struct RuleV1 {
+    rule: String,
+}
+
+stored_as!(RuleRecord, RuleV1);
+
+impl From<RuleRecord> for RuleV1 {
+    fn from(RuleRecord { rule }: RuleRecord) -> Self {
+        let rule = rule.as_str().to_owned();
+        Self { rule }
+    }
+}
+
+impl TryFrom<RuleV1> for RuleRecord {
+    type Error = RuleError;
+
+    fn try_from(RuleV1 { rule }: RuleV1) -> Result<Self, Self::Error> {
+        interned(rule).map(|rule| Self { rule })
+    }
+}
+
+#[derive(Default, Serialize, Deserialize)]
+struct SubjectsV2 {
+    topics: Vec<TopicId>,
+    keywords: Vec<String>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    rules: Vec<FollowedV2>,
+}
+
+impl SubjectsV2 {
+    fn is_empty(&self) -> bool {
+        self.topics.is_empty() && self.keywords.is_empty() && self.rules.is_empty()
+    }
+}
+
+/// A rule that a channel follows: which one, and how its people spell it. The spelling also stands for the rule where that
+/// cannot be read any more.
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(into = "(String, String)", try_from = "FollowedAny")]
+struct FollowedV2 {
+    key: u64,
+    rule: Rule,
+}
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum FollowedAny {
+    V2(String, String),
+    V1(String),
+}
+
+impl From<FollowedV2> for (String, String) {
+    fn from(FollowedV2 { key, rule }: FollowedV2) -> Self {
+        (format!("{key:016x}"), rule.into())
+    }
+}
+
+impl TryFrom<FollowedAny> for FollowedV2 {
+    type Error = String;
+
+    fn try_from(stored: FollowedAny) -> Result<Self, Self::Error> {
+        let (key, rule) = match stored {
+            FollowedAny::V2(key, typed) => {
+                let key = u64::from_str_radix(&key, 16).map_err(|_| format!("“{key}” is no key of a rule"))?;
+                (key, interned(typed).map_err(|e| e.to_string())?)
+            }
+            FollowedAny::V1(typed) => {
+                let rule = interned(typed).map_err(|e| e.to_string())?;
+                (rule.key(), rule)
+            }
+        };
+        Ok(Self { key, rule })
+    }
+}
+
+impl From<Subjects> for SubjectsV2 {
+    fn from(subjects: Subjects) -> Self {
+        let Subjects {
+            topics,
+            keywords,
+            rules,
+        } = subjects;
+        let followed = |rule: Rule| FollowedV2 { key: rule.key(), rule };
+        Self {
+            topics,
+            keywords,
+            rules: rules.into_iter().map(followed).collect(),
+        }
+    }
+}
+
+impl From<SubjectsV2> for Subjects {
+    fn from(stored: SubjectsV2) -> Self {
+        let SubjectsV2 {
+            topics,
+            keywords,
+            rules,
+        } = stored;
+        Self {
+            topics,
+            keywords,
+            rules: rules.into_iter().map(|followed| followed.rule).collect(),
+        }
+    }
+}
+
+/// How many rules are kept at hand. What many follow is among them; what everyone follows for themselves gains nothing.
+const INTERNED: usize = 4_096;
+
+thread_local! {
+    static RULES: RefCell<HashMap<String, Rule>> = RefCell::default();
+}
+
+/// The rule that is spelt so: read once for all channels that follow it, and in memory once.
+fn interned(typed: String) -> Result<Rule, RuleError> {
+    RULES.with_borrow_mut(|known| {
+        if let Some(rule) = known.get(&typed) {
+            return Ok(rule.clone());
+        }
+        let rule: Rule = typed.parse()?;
+        if known.len() >= INTERNED {
+            known.clear();
+        }
+        known.insert(typed, rule.clone());
+        Ok(rule)
+    })
+}
+
+#[derive(Serialize, Deserialize)]
+struct ChannelV2 {
     place: Place,
-    subjects: Subjects,
+    subjects: SubjectsV2,
     schedule: Option<String>,
     timezone: Tz,
     language: Lang,
@@ -267,18 +439,18 @@ struct ChannelV1 {
     weekly_due: Option<DateTime<Utc>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     snoozed: Option<SnoozedV1>,
-    #[serde(default, skip_serializing_if = "Subjects::is_empty")]
-    resting: Subjects,
+    #[serde(default, skip_serializing_if = "SubjectsV2::is_empty")]
+    resting: SubjectsV2,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     mentions: Vec<(u64, Mention)>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    configured_with: Option<SettingsV1>,
+    configured_with: Option<SettingsV2>,
 }
 
 /// What the configuration file last said of a channel.
 #[derive(Serialize, Deserialize)]
-struct SettingsV1 {
-    subjects: Subjects,
+struct SettingsV2 {
+    subjects: SubjectsV2,
     schedule: Option<String>,
     timezone: Tz,
     language: Lang,
@@ -290,7 +462,7 @@ struct SettingsV1 {
     weekly: Option<String>,
 }
 
-impl From<Settings> for SettingsV1 {
+impl From<Settings> for SettingsV2 {
     fn from(settings: Settings) -> Self {
         let Settings {
             subjects,
@@ -303,7 +475,7 @@ impl From<Settings> for SettingsV1 {
             weekly,
         } = settings;
         Self {
-            subjects,
+            subjects: subjects.into(),
             schedule: schedule.map(String::from),
             timezone,
             language,
@@ -315,11 +487,11 @@ impl From<Settings> for SettingsV1 {
     }
 }
 
-impl TryFrom<SettingsV1> for Settings {
+impl TryFrom<SettingsV2> for Settings {
     type Error = crate::schedule::ScheduleError;
 
-    fn try_from(stored: SettingsV1) -> Result<Self, Self::Error> {
-        let SettingsV1 {
+    fn try_from(stored: SettingsV2) -> Result<Self, Self::Error> {
+        let SettingsV2 {
             subjects,
             schedule,
             timezone,
@@ -330,7 +502,7 @@ impl TryFrom<SettingsV1> for Settings {
             weekly,
         } = stored;
         Ok(Self {
-            subjects,
+            subjects: subjects.into(),
             schedule: schedule.map(Schedule::try_from).transpose()?,
             timezone,
             language,
@@ -360,7 +532,7 @@ struct PausedV1 {
     since: DateTime<Utc>,
 }
 
-impl From<Channel> for ChannelV1 {
+impl From<Channel> for ChannelV2 {
     fn from(channel: Channel) -> Self {
         let Channel {
             place,
@@ -397,7 +569,7 @@ impl From<Channel> for ChannelV1 {
         }
         Self {
             place,
-            subjects,
+            subjects: subjects.into(),
             schedule: schedule.map(String::from),
             timezone,
             language,
@@ -416,18 +588,18 @@ impl From<Channel> for ChannelV1 {
             last_weekly,
             weekly_due,
             snoozed,
-            resting,
+            resting: resting.into(),
             mentions,
-            configured_with: configured_with.map(SettingsV1::from),
+            configured_with: configured_with.map(SettingsV2::from),
         }
     }
 }
 
-impl TryFrom<ChannelV1> for Channel {
+impl TryFrom<ChannelV2> for Channel {
     type Error = crate::schedule::ScheduleError;
 
-    fn try_from(stored: ChannelV1) -> Result<Self, Self::Error> {
-        let ChannelV1 {
+    fn try_from(stored: ChannelV2) -> Result<Self, Self::Error> {
+        let ChannelV2 {
             place,
             subjects,
             schedule,
@@ -455,7 +627,7 @@ impl TryFrom<ChannelV1> for Channel {
         Ok(Self {
             place,
             settings: Settings {
-                subjects,
+                subjects: subjects.into(),
                 schedule: schedule.map(Schedule::try_from).transpose()?,
                 timezone,
                 language,
@@ -479,7 +651,7 @@ impl TryFrom<ChannelV1> for Channel {
             configured_as,
             configured_with: configured_with.map(Settings::try_from).transpose()?,
             owner,
-            resting,
+            resting: resting.into(),
             mentions,
         })
     }
@@ -1037,6 +1209,57 @@ mod tests {
         }
     }
 
+    fn channels() -> Vec<ChannelRecord> {
+        let all = [
+            channel(),
+            Channel {
+                owner: Some("1001".to_owned()),
+                ..channel()
+            },
+            Channel {
+                resting: Subjects::new([TopicId("robots".to_owned())], []),
+                configured_with: Some(Settings {
+                    style: Style::Compact,
+                    ..channel().settings
+                }),
+                settings: Settings {
+                    subjects: subjects().with_rules(["kv cache -survey".parse().unwrap()]),
+                    ..channel().settings
+                },
+                ..channel()
+            },
+            Channel {
+                settings: Settings {
+                    missed: Missed::Replay,
+                    ..channel().settings
+                },
+                activity: Activity::Snoozed {
+                    until: Some(at("2025-10-12T16:00:00Z")),
+                    since: at("2025-10-10T02:00:00Z"),
+                    by: "1001".to_owned(),
+                },
+                ..channel()
+            },
+            Channel {
+                mentions: vec![
+                    (7, Mention::Role(987_654_321_098_765_432)),
+                    (u64::MAX, Mention::Name("kv_team".to_owned())),
+                ],
+                ..channel()
+            },
+            Channel {
+                settings: Settings {
+                    weekly: Schedule::parse("0 17 * * 5").ok(),
+                    ..channel().settings
+                },
+                last_weekly: Some(at("2025-10-03T09:00:01Z")),
+                weekly_due: Some(at("2025-10-10T09:00:00Z")),
+                ..channel()
+            },
+        ];
+        all.map(ChannelRecord::from).into()
+    }
+
     fn digest() -> Digest {
         Digest {
             id: digest_id(),
@@ -1186,6 +1409,11 @@ mod tests {
         }
     }
 
+    fn snapshot(name: &str) -> String {
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/src/store/snapshots");
+        std::fs::read_to_string(format!("{folder}/paperwire_core__store__record__tests__{name}.snap")).unwrap()
+    }
+
     /// The text of a snapshot file, without insta's own header.
     fn text(snapshot: &str) -> &[u8] {
         let body = snapshot.splitn(3, "---\n").nth(2).unwrap();
@@ -1203,54 +1431,24 @@ mod tests {
             }
 
             #[test]
-            fn a_record_of_version_1_still_reads() {
-                fn check<R: Record + PartialEq + Debug>(old: &str, expected: R) {
-                    assert_eq!(decode::<R>(text(old)), Ok(expected));
+            fn a_record_of_any_version_still_reads() {
+                fn check<R: Record + PartialEq + Debug>(name: &str, expected: R) {
+                    assert_eq!(decode::<R>(text(&snapshot(name))), Ok(expected));
                 }
-                $(
-                    let file = concat!("snapshots/paperwire_core__store__record__tests__", $name, ".snap");
-                    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/src/store/");
-                    check(&std::fs::read_to_string(format!("{folder}{file}")).unwrap(), $record);
-                )+
+                $(check($name, $record);)+
             }
         };
     }
 
     stored_forms! {
         "paper_v1": paper(),
-        "channel_v1": channel(),
-        "channel_owned_v1": Channel { owner: Some("1001".to_owned()), ..channel() },
-        "channel_revised_v1": Channel {
-            resting: Subjects::new([TopicId("robots".to_owned())], []),
-            configured_with: Some(Settings { style: Style::Compact, ..channel().settings }),
-            settings: Settings {
-                subjects: subjects().with_rules(["kv cache -survey".parse().unwrap()]),
-                ..channel().settings
-            },
-            ..channel()
-        },
-        "channel_snoozed_v1": Channel {
-            settings: Settings { missed: Missed::Replay, ..channel().settings },
-            activity: Activity::Snoozed {
-                until: Some(at("2025-10-12T16:00:00Z")),
-                since: at("2025-10-10T02:00:00Z"),
-                by: "1001".to_owned(),
-            },
-            ..channel()
-        },
-        "channel_calling_v1": Channel {
-            mentions: vec![(7, Mention::Role(987_654_321_098_765_432)), (u64::MAX, Mention::Name("kv_team".to_owned()))],
-            ..channel()
-        },
-        "channel_weekly_v1": Channel {
-            settings: Settings {
-                weekly: Schedule::parse("0 17 * * 5").ok(),
-                ..channel().settings
-            },
-            last_weekly: Some(at("2025-10-03T09:00:01Z")),
-            weekly_due: Some(at("2025-10-10T09:00:00Z")),
-            ..channel()
-        },
+        "channel_v2": channels().remove(0),
+        "channel_owned_v2": channels().remove(1),
+        "channel_revised_v2": channels().remove(2),
+        "channel_snoozed_v2": channels().remove(3),
+        "channel_calling_v2": channels().remove(4),
+        "channel_weekly_v2": channels().remove(5),
+        "rule_v1": RuleRecord { rule: "kv cache -survey".parse().unwrap() },
         "digest_v1": digest(),
         "digest_weekly_v1": Digest { week: Some(at("2025-10-10T09:00:00Z")), ..digest() },
         "delivery_available_v1": delivery(State::Available { at: at("2025-10-10T09:00:00Z") }),
@@ -1325,6 +1523,29 @@ mod tests {
     }
 
     #[test]
+    fn a_channel_of_version_1_still_reads() {
+        let names = ["", "owned_", "revised_", "snoozed_", "calling_", "weekly_"];
+        for (name, expected) in names.into_iter().zip(channels()) {
+            let read = decode::<ChannelRecord>(text(&snapshot(&format!("channel_{name}v1"))));
+            assert_eq!(read, Ok(expected));
+        }
+    }
+
+    #[test]
+    fn a_channel_is_found_under_the_keys_that_its_rules_had_when_it_was_written() {
+        let whole = String::from_utf8(encode(channels().remove(2)).unwrap()).unwrap();
+        let rule: Rule = "kv cache -survey".parse().unwrap();
+        let key = format!("{:016x}", rule.key());
+        let read = decode::<ChannelRecord>(whole.replace(&key, "00000000000000ff").as_bytes()).unwrap();
+        assert_eq!(
+            (read.follows, read.channel.follows()),
+            (vec![255], [(rule.key(), &rule)].into())
+        );
+        let reason = decode::<ChannelRecord>(whole.replace(&key, "x").as_bytes()).unwrap_err();
+        assert!(reason.contains("“x” is no key"), "{reason}");
+    }
+
+    #[test]
     fn a_record_of_a_newer_program_is_refused_with_its_version() {
         let reason = decode::<Part>(br#"v2 {"payload":"x"}"#).unwrap_err();
         assert!(reason.contains("version 2") && reason.contains("1 to 1"), "{reason}");
@@ -1336,10 +1557,10 @@ mod tests {
             bytes in proptest::collection::vec(proptest::prelude::any::<u8>(), 0..40),
             cut in 0..200_usize,
         ) {
-            proptest::prop_assert!(decode::<Channel>(&bytes).is_err());
-            let whole = encode(channel()).unwrap();
+            proptest::prop_assert!(decode::<ChannelRecord>(&bytes).is_err());
+            let whole = encode(ChannelRecord::from(channel())).unwrap();
             let part = whole.get(..cut).unwrap();
-            proptest::prop_assert!(decode::<Channel>(part).is_err());
+            proptest::prop_assert!(decode::<ChannelRecord>(part).is_err());
         }
     }
 }

@@ -25,7 +25,9 @@
 //! | `o` paper, digest | | `digests_of_paper` |
 //! | `p` paper | **paper** | |
 //! | `q` platform, class, part, due, place, digest, revision | | `due`, `leased`: see below |
+//! | `R` rule | **rule** | `rules` |
 //! | `r` digest, platform, language, style, zone, index | **part** | |
+//! | `S` rule, place | | `rules`: the channels that follow it |
 //! | `s` digest | **digest summary** | |
 //! | `t` topic | number | fingerprints of topics |
 //! | `u` place, digest, revision | | unfinished deliveries |
@@ -46,7 +48,7 @@
 //! How the parts of a key are written: a number big-endian; an instant as seconds with the sign flipped, then
 //! nanoseconds, and with all bits inverted where the latest comes first; a text with `00` as `00 FF` and closed by `00 01`, so that no text is the beginning of another
 //! (`telegram:-1/4`, `telegram:-1/42`) and the order is the texts' own; a place as platform, chat and thread; a digest
-//! as occurrence and set. A revision is a number that is left out where it is 0, so that corrections come behind their
+//! as occurrence and set; a rule as its key. A revision is a number that is left out where it is 0, so that corrections come behind their
 //! post; that of a rendering stands behind its style (`compact~2`).
 //!
 //! The queue `q` holds three classes: the available ones that are in doubt and the others, of each place the earliest
@@ -83,10 +85,10 @@ use chrono::{DateTime, Utc};
 
 use super::journal::{Changes, Journal};
 use super::layered::Layered;
-use super::record::{self, PaperRecord, Record};
+use super::record::{self, ChannelRecord, PaperRecord, Record, RuleRecord};
 use super::space::{self, Compaction, Space, Step};
 use super::{
-    ContentRecord, Counts, DigestSummary, IntakeRecord, MatchRecord, MemoSpace, Result, Store, StoreError,
+    ContentRecord, Counts, DigestSummary, FollowedRule, IntakeRecord, MatchRecord, MemoSpace, Result, Store, StoreError,
     WindowRecord, Write,
 };
 use crate::channel::{Channel, Place, Platform, Seq};
@@ -96,6 +98,7 @@ use crate::erratum::Errata;
 use crate::join;
 use crate::message::Part;
 use crate::paper::{Paper, PaperId};
+use crate::rule::Rule;
 use crate::source::Window;
 use crate::topic::TopicId;
 use crate::vote::{Ballot, Person, Saved, Tally, Vote};
@@ -108,7 +111,8 @@ mod votes;
 /// 2: the queue is ordered by part, `u` has no value any more, and there are `e` and `v`.
 /// 3: there are corrections, `o` and `E`; what is in doubt is a class of the queue.
 /// 4: there are a journal and `C`.
-const FORMAT: u64 = 4;
+/// 5: there are rules, `R` and `S`, and channels refer to them.
+const FORMAT: u64 = 5;
 const FORMAT_KEY: &[u8] = b"!format";
 const FRESH_KEY: &[u8] = b"!fresh";
 const WASTED_KEY: &[u8] = b"!wasted";
@@ -478,6 +482,11 @@ impl SledStore {
         Ok(first.is_some_and(|key| key.get(1..) == Some(id)))
     }
 
+    fn all_channels(&self) -> Result<Vec<Channel>> {
+        let records: Vec<ChannelRecord> = self.list(self.db.scan_prefix(Key::new(b'c').bytes()), usize::MAX)?;
+        Ok(records.into_iter().map(|record| record.channel).collect())
+    }
+
     fn channels_by_due(&self, until: Option<DateTime<Utc>>) -> impl Iterator<Item = Result<(DateTime<Utc>, Channel)>> {
         let from = Key::new(b'n');
         let to = until.map_or_else(|| from.clone(), |now| from.clone().time(now)).end();
@@ -485,8 +494,8 @@ impl SledStore {
             let read = || {
                 let (key, _) = entry.map_err(broken)?;
                 let (due, place) = due_and_place(&key, 1)?;
-                let channel = self.readable(&Key::new(b'c').raw(place))?;
-                Ok(channel.map(|channel| (due, channel)))
+                let read = self.readable::<ChannelRecord>(&Key::new(b'c').raw(place))?;
+                Ok(read.map(|read| (due, read.channel)))
             };
             read().transpose()
         })
@@ -596,12 +605,28 @@ impl Store for SledStore {
 
     fn channel(&self, place: &Place) -> Result<Option<Channel>> {
         let _gate = self.reading()?;
-        self.get(&Key::new(b'c').place(place))
+        let read = self.get::<ChannelRecord>(&Key::new(b'c').place(place))?;
+        Ok(read.map(|read| read.channel))
     }
 
     fn channels(&self) -> Result<Vec<Channel>> {
         let _gate = self.reading()?;
-        self.list(self.db.scan_prefix(Key::new(b'c').bytes()), usize::MAX)
+        self.all_channels()
+    }
+
+    fn rules(&self) -> Result<Vec<FollowedRule>> {
+        let _gate = self.reading()?;
+        let mut channels: HashMap<u64, u64> = HashMap::new();
+        for key in self.db.scan_prefix(Key::new(b'S').bytes()).keys() {
+            *channels.entry(rule_of(&key.map_err(broken)?)?).or_default() += 1;
+        }
+        let records: Vec<RuleRecord> = self.list(self.db.scan_prefix(Key::new(b'R').bytes()), usize::MAX)?;
+        let followed = records.into_iter().map(|RuleRecord { rule }| FollowedRule {
+            key: rule.key(),
+            channels: channels.get(&rule.key()).copied().unwrap_or(0),
+            rule,
+        });
+        Ok(followed.collect())
     }
 
     fn configured(&self) -> Result<Vec<(Place, Place)>> {
@@ -936,8 +961,9 @@ impl Store for SledStore {
             }
         }
         counts.dead_letters = entries(Key::new(b'x'))?;
-        let channels: Vec<Channel> = self.list(self.db.scan_prefix(Key::new(b'c').bytes()), usize::MAX)?;
-        channels.iter().for_each(|channel| counts.add_channel(channel));
+        self.all_channels()?
+            .iter()
+            .for_each(|channel| counts.add_channel(channel));
         Ok(counts)
     }
 
@@ -948,7 +974,7 @@ impl Store for SledStore {
             let (key, first) = entry.map_err(broken)?;
             let bytes = |()| joined(&key, &first, |piece| self.db.get(piece).map_err(broken));
             let outcome = match key.first().copied() {
-                Some(b'c') => record::decode::<Channel>(&bytes(())?).err(),
+                Some(b'c') => record::decode::<ChannelRecord>(&bytes(())?).err(),
                 Some(b'd' | b'z') => record::decode::<Delivery>(&bytes(())?).err(),
                 Some(b'g') => record::decode::<Digest>(&bytes(())?).err(),
                 Some(b'h') => record::decode::<ContentRecord>(&bytes(())?).err(),
@@ -956,6 +982,7 @@ impl Store for SledStore {
                 Some(b'm') => record::decode::<MatchRecord>(&bytes(())?).err(),
                 Some(b'p') => record::decode::<PaperRecord>(&bytes(())?).err(),
                 Some(b'r') => record::decode::<Part>(&bytes(())?).err(),
+                Some(b'R') => record::decode::<RuleRecord>(&bytes(())?).err(),
                 Some(b's') => record::decode::<DigestSummary>(&bytes(())?).err(),
                 Some(b't') if number(&first).is_none() => Some(NO_NUMBER.to_owned()),
                 Some(b'w') => record::decode::<WindowRecord>(&bytes(())?).err(),
@@ -1413,35 +1440,71 @@ impl<'a> Draft<'a> {
     }
 
     fn channel(&mut self, channel: Channel) -> Result<()> {
-        self.forget_channel(&channel.place)?;
+        let followed = self.take_channel(&channel.place)?;
         if let (true, Some(due)) = (channel.activity.is_reachable(), channel.due()) {
             self.put(Key::new(b'n').time(due).place(&channel.place), &[]);
         }
         if let Some(named) = &channel.configured_as {
             self.put(Key::configured(named, &channel.place), &[]);
         }
-        self.put_record(Key::new(b'c').place(&channel.place), channel)
+        self.follow_rules(&channel.place, &followed, &channel.follows())?;
+        self.put_record(Key::new(b'c').place(&channel.place), ChannelRecord::from(channel))
     }
 
     fn forget_channel(&mut self, place: &Place) -> Result<()> {
-        match self.take::<Channel>(&Key::new(b'c').place(place))? {
-            Some(Ok(old)) => {
+        let followed = self.take_channel(place)?;
+        self.follow_rules(place, &followed, &BTreeMap::new())
+    }
+
+    /// Takes a channel out, with its entries in the indices by time and by configuration; the rules that it followed.
+    fn take_channel(&mut self, place: &Place) -> Result<Vec<u64>> {
+        match self.take::<ChannelRecord>(&Key::new(b'c').place(place))? {
+            Some(Ok(ChannelRecord { channel: old, follows })) => {
                 if let Some(due) = old.due() {
                     self.remove(Key::new(b'n').time(due).place(place).0);
                 }
                 if let Some(named) = &old.configured_as {
                     self.remove(Key::configured(named, place).0);
                 }
-                Ok(())
+                Ok(follows)
             }
             Some(Err(())) => {
                 let written = Key(Vec::new()).place(place);
-                [b'n', b'C']
-                    .into_iter()
-                    .try_for_each(|table| self.purge(&Key::new(table), written.bytes()))
+                for table in [b'n', b'C'] {
+                    self.purge(&Key::new(table), written.bytes())?;
+                }
+                let keys = self.keys(&Key::new(b'S'))?;
+                let of_place = keys.iter().filter(|key| key.get(1 + 8..) == Some(written.bytes()));
+                of_place.map(|key| rule_of(key)).collect()
             }
-            None => Ok(()),
+            None => Ok(Vec::new()),
         }
+    }
+
+    /// A channel follows other rules than before. One that nobody follows any more goes; one that cannot be read is written
+    /// anew.
+    fn follow_rules(&mut self, place: &Place, before: &[u64], after: &BTreeMap<u64, &Rule>) -> Result<()> {
+        for key in before.iter().filter(|key| !after.contains_key(key)) {
+            let followers = Key::new(b'S').num(*key);
+            self.remove(followers.clone().place(place).0);
+            if self.first(&followers)?.is_none() {
+                self.remove_record(Key::new(b'R').num(*key).0)?;
+            }
+        }
+        for (&key, &rule) in after {
+            if !before.contains(&key) {
+                self.put(Key::new(b'S').num(key).place(place), &[]);
+            }
+            let record = Key::new(b'R').num(key);
+            if self
+                .read::<RuleRecord>(&record)?
+                .is_none_or(|stored| stored.rule != *rule)
+            {
+                let rule = rule.anonymous();
+                self.replace_record(record, RuleRecord { rule })?;
+            }
+        }
+        Ok(())
     }
 
     fn digest(&mut self, digest: Digest) -> Result<()> {
@@ -1955,6 +2018,7 @@ fn readable_key(key: &[u8]) -> String {
     let mut read = || {
         Some(match table {
             b'c' => format!("channel {}", r.place()?),
+            b'R' => format!("rule {:016x}", r.num()?),
             b'd' => format!("delivery {}", r.delivery()?),
             b'z' => format!("delivery {}, set aside", r.delivery()?),
             b'g' => format!("digest {}", r.digest()?),
@@ -2000,6 +2064,13 @@ fn broken(error: ::sled::Error) -> StoreError {
 
 fn number(bytes: &[u8]) -> Option<u64> {
     bytes.try_into().ok().map(u64::from_be_bytes)
+}
+
+/// The rule at the head of a key of the tables `R` and `S`.
+fn rule_of(key: &[u8]) -> Result<u64> {
+    Reader(key.get(1..).unwrap_or_default())
+        .num()
+        .ok_or_else(|| bad_key(key))
 }
 
 fn last_number(key: &[u8]) -> Result<u64> {
@@ -2304,19 +2375,26 @@ fn migrate_digests(db: &Db) -> Result<()> {
     Ok(())
 }
 
-/// The index of channels by their places in the configuration.
+/// The index of channels by their places in the configuration, and their rules.
 fn migrate_channels(db: &Db) -> Result<()> {
+    let put = |key: Key, value: &[u8]| db.insert(key.bytes(), value).map(drop).map_err(broken);
     for entry in db.scan_prefix(b"c") {
         let (key, first) = entry.map_err(broken)?;
         let bytes = joined(&key, &first, |piece| db.get(piece).map_err(broken))?;
-        if let Ok(Channel {
-            place,
-            configured_as: Some(named),
-            ..
-        }) = record::decode(&bytes)
-        {
-            db.insert(Key::configured(&named, &place).bytes(), &[])
-                .map_err(broken)?;
+        // What cannot be read is named when it is asked for.
+        let Ok(ChannelRecord { channel, .. }) = record::decode(&bytes) else {
+            continue;
+        };
+        if let Some(named) = &channel.configured_as {
+            put(Key::configured(named, &channel.place), &[])?;
+        }
+        for (key, rule) in channel.follows() {
+            put(Key::new(b'S').num(key).place(&channel.place), &[])?;
+            let rule = rule.anonymous();
+            let record = Key::new(b'R').num(key);
+            let encoded = record::encode(RuleRecord { rule }).map_err(|why| damaged(record.bytes(), why))?;
+            // A rule is shorter than a piece, so that none follows.
+            put(record, &[&[0, 0], encoded.as_slice()].concat())?;
         }
     }
     Ok(())
@@ -2476,7 +2554,7 @@ mod tests {
 
     /// Turns the indices into what format 1 had of them.
     fn make_format_1(store: &SledStore) {
-        for table in [&b"q"[..], b"e", b"o", b"v", b"C"] {
+        for table in [&b"q"[..], b"e", b"o", b"v", b"C", b"R", b"S"] {
             for (key, _) in everything(store) {
                 if key.starts_with(table) {
                     store.db.remove(key).unwrap();
@@ -2512,7 +2590,7 @@ mod tests {
             let now = everything(&store);
             make_format_1(&store);
             // What a migration that was broken off may have written already.
-            for (key, value) in now.iter().filter(|(key, _)| b"qeovC".contains(&key[0])).skip(half) {
+            for (key, value) in now.iter().filter(|(key, _)| b"qeovCRS".contains(&key[0])).skip(half) {
                 store.db.insert(key, value).unwrap();
             }
             drop(store);
@@ -2523,7 +2601,7 @@ mod tests {
     /// Turns the indices into what format 2 had of them: two classes in the queue, and nothing of digests by paper.
     fn make_format_2(store: &SledStore) {
         for (key, value) in everything(store) {
-            if key.starts_with(b"o") || key.starts_with(b"C") {
+            if b"oCRS".contains(&key[0]) {
                 store.db.remove(key).unwrap();
             } else if key.starts_with(b"q") {
                 store.db.remove(&key).unwrap();
@@ -2613,6 +2691,113 @@ mod tests {
             (due(&store), store.unfinished(9).unwrap()),
             (vec![other.clone()], vec![other])
         );
+    }
+
+    fn following(place: &str, rules: &[&str]) -> Channel {
+        let rules = rules.iter().map(|rule| rule.parse().unwrap());
+        let mut channel = channel(place, 1);
+        channel.settings.subjects = Subjects::default().with_rules(rules);
+        channel
+    }
+
+    #[test]
+    fn a_rule_that_cannot_be_read_is_named_harms_no_channel_and_is_healed_by_the_next_one_that_is_written() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = SledStore::open(dir.path()).unwrap();
+        let [first, second] = [
+            following("telegram:-1", &["kv cache"]),
+            following("telegram:-2", &["cache kv", "moe"]),
+        ];
+        store.commit(vec![put(first.clone()), put(second.clone())]).unwrap();
+        let whole = store.rules().unwrap();
+        let rule: Rule = "kv cache".parse().unwrap();
+        let key = Key::new(b'R').num(rule.key());
+
+        spoil(&store, &key);
+        let named = format!("rule {:016x}", rule.key());
+        let damaged = store.damaged().unwrap();
+        assert!(
+            matches!(damaged.as_slice(), [StoreError::Damaged { key, .. }] if *key == named),
+            "{damaged:?}"
+        );
+        assert_eq!(store.rules().unwrap().len(), 1);
+        let read = store.channels().unwrap();
+        assert_eq!(read, [first.clone(), second.clone()]);
+        let spelt: Vec<&str> = read.iter().map(|c| c.settings.subjects.rules[0].typed()).collect();
+        assert_eq!(spelt, ["kv cache", "cache kv"]);
+
+        store.commit(vec![put(second.clone())]).unwrap();
+        assert_eq!(
+            (store.damaged().unwrap(), store.rules().unwrap()),
+            (vec![], whole.clone())
+        );
+
+        // Also one that is not there any more, and one that says another rule than its key.
+        for other in [None, Some(&b"\0\0v1 {\"rule\":\"moe\"}"[..])] {
+            match other {
+                None => drop(store.db.remove(key.bytes()).unwrap()),
+                Some(bytes) => drop(store.db.insert(key.bytes(), bytes).unwrap()),
+            }
+            store.commit(vec![put(first.clone())]).unwrap();
+            assert_eq!(store.rules().unwrap(), whole);
+        }
+
+        // A channel that cannot be read leaves its rules to nobody.
+        spoil(&store, &Key::new(b'c').place(&second.place));
+        store.commit(vec![Write::RemoveChannel(second.place)]).unwrap();
+        let left = FollowedRule {
+            key: rule.key(),
+            rule,
+            channels: 1,
+        };
+        assert_eq!(store.rules().unwrap(), [left]);
+    }
+
+    /// Turns what is there into what format 4 had of it: channels of version 1, and no rules.
+    fn make_format_4(store: &SledStore) {
+        for (key, value) in everything(store) {
+            if b"RS".contains(&key[0]) {
+                store.db.remove(&key).unwrap();
+            }
+            if key[0] == b'c' {
+                let text = std::str::from_utf8(&value[2..]).unwrap();
+                let mut json: serde_json::Value = serde_json::from_str(text.strip_prefix("v2 ").unwrap()).unwrap();
+                for rules in ["/subjects/rules", "/resting/rules"] {
+                    for rule in json
+                        .pointer_mut(rules)
+                        .and_then(|all| all.as_array_mut())
+                        .into_iter()
+                        .flatten()
+                    {
+                        *rule = rule[1].take();
+                    }
+                }
+                store.db.insert(key, format!("\0\0v1 {json}").into_bytes()).unwrap();
+            }
+        }
+        store.db.insert(FORMAT_KEY, &4_u64.to_be_bytes()).unwrap();
+    }
+
+    #[test]
+    fn channels_of_format_4_are_read_and_their_rules_stand_in_the_table() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = SledStore::open(dir.path()).unwrap();
+        let mut rests = following("telegram:-2", &["cache kv"]);
+        rests.resting = Subjects::default().with_rules(["moe".parse().unwrap()]);
+        let channels = [following("telegram:-1", &["kv cache", "-survey moe"]), rests];
+        store.commit(channels.iter().cloned().map(put).collect()).unwrap();
+        let now = everything(&store);
+        let rules = store.rules().unwrap();
+        make_format_4(&store);
+        drop(store);
+        let store = SledStore::open(dir.path()).unwrap();
+        assert_eq!(
+            (store.rules().unwrap(), store.channels().unwrap()),
+            (rules, channels.to_vec())
+        );
+        // Written anew, they are as they are written today.
+        store.commit(channels.into_iter().map(put).collect()).unwrap();
+        assert_eq!(everything(&store), now);
     }
 
     #[test]

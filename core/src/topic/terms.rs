@@ -17,9 +17,8 @@
 use std::collections::HashMap;
 
 use aho_corasick::AhoCorasick;
-use unicode_normalization::char::is_combining_mark;
 
-use crate::text;
+use crate::text::{self, word_length};
 
 /// Raised when the rules above change, so that stored matches are known to be stale.
 pub(super) const RULES: &str = "1";
@@ -204,38 +203,6 @@ impl Canonical {
             spelt.words.push((start, spelt.text.len()));
         }
     }
-}
-
-/// How many of the characters are the word that they begin with; 0 when no word begins there.
-fn word_length(chars: &[char]) -> usize {
-    if chars.first().is_some_and(|&c| is_unspaced(c)) {
-        return usize::from(chars.first().is_some_and(|&c| is_word(c)));
-    }
-    let digit = |at: usize| chars.get(at).is_some_and(char::is_ascii_digit);
-    let point = |at: usize, c: char| matches!(c, '.' | ',') && digit(at.wrapping_sub(1)) && digit(at + 1);
-    let inside = |&(at, &c): &(usize, &char)| (is_word(c) && !is_unspaced(c)) || point(at, c);
-    let length = chars.iter().enumerate().take_while(inside).count();
-    match chars.split_at_checked(length) {
-        Some(([.., _], ['+', '+', ..])) => length + 2,
-        Some(([.., last], ['#', after @ ..]))
-            if last.is_alphabetic() && !after.first().is_some_and(|&c| is_word(c)) =>
-        {
-            length + 1
-        }
-        _ => length,
-    }
-}
-
-/// Whether `c` stands inside words.
-fn is_word(c: char) -> bool {
-    c.is_alphanumeric() || is_combining_mark(c)
-}
-
-/// Whether `c` is of a script that puts no spaces between words, or glues particles to them: Han, kana, hangul.
-fn is_unspaced(c: char) -> bool {
-    matches!(c,
-        '\u{3005}'..='\u{3007}' | '\u{3040}'..='\u{30FF}' | '\u{31F0}'..='\u{31FF}' | '\u{3400}'..='\u{4DBF}'
-        | '\u{4E00}'..='\u{9FFF}' | '\u{AC00}'..='\u{D7AF}' | '\u{F900}'..='\u{FAFF}' | '\u{20000}'..='\u{3FFFF}')
 }
 
 /// Whether words on both sides of `c` can be written as one.

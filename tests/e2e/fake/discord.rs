@@ -97,8 +97,44 @@ struct Bucket {
     resets: Instant,
 }
 
+/// A forum channel.
+#[derive(Debug, Clone, Default)]
+struct Forum {
+    /// Ids of the tags, and whether only moderators may use them.
+    tags: Vec<(u64, bool)>,
+    requires_tag: bool,
+}
+
+/// A post in a forum.
+#[derive(Debug, Clone)]
+pub(crate) struct Post {
+    pub(crate) id: u64,
+    pub(crate) forum: u64,
+    pub(crate) name: String,
+    pub(crate) tags: Vec<u64>,
+    /// When it was closed.
+    pub(crate) archived: Option<chrono::DateTime<chrono::Utc>>,
+    pub(crate) locked: bool,
+}
+
+impl Post {
+    fn object(&self) -> Value {
+        json!({ "id": self.id.to_string(), "type": 11, "guild_id": GUILD.to_string(), "name": self.name,
+            "parent_id": self.forum.to_string(), "owner_id": APPLICATION.to_string(), "flags": 0,
+            "applied_tags": self.tags.iter().map(u64::to_string).collect::<Vec<_>>(),
+            "thread_metadata": { "archived": self.archived.is_some(), "locked": self.locked,
+                "auto_archive_duration": 4320,
+                "archive_timestamp": self.archived.unwrap_or_default().to_rfc3339() } })
+    }
+}
+
 #[derive(Debug)]
 struct World {
+    forums: HashMap<u64, Forum>,
+    threads: Vec<Post>,
+    deleted: HashSet<u64>,
+    /// How often a channel was asked for.
+    described: usize,
     messages: Vec<(u64, Value)>,
     /// Which message a nonce has made, and when.
     nonces: HashMap<String, (Instant, Value)>,
@@ -130,6 +166,10 @@ struct World {
 impl Default for World {
     fn default() -> Self {
         Self {
+            forums: HashMap::new(),
+            threads: Vec::new(),
+            deleted: HashSet::new(),
+            described: 0,
             messages: Vec::new(),
             nonces: HashMap::new(),
             nonce_memory: Duration::from_secs(300),
@@ -165,12 +205,17 @@ impl World {
     }
 
     fn message(&mut self, channel: u64, author: u64, body: &Value) -> Value {
+        let id = self.id();
+        self.message_with_id(id, channel, author, body)
+    }
+
+    fn message_with_id(&mut self, id: u64, channel: u64, author: u64, body: &Value) -> Value {
         let mut message = json!({ "type": 0, "tts": false, "content": "", "embeds": [], "attachments": [], "components": [],
             "mentions": [], "mention_roles": [], "mention_everyone": false, "pinned": false, "edited_timestamp": null });
         for (name, value) in body.as_object().unwrap() {
             message[name] = value.clone();
         }
-        message["id"] = json!(self.id().to_string());
+        message["id"] = json!(id.to_string());
         message["channel_id"] = json!(channel.to_string());
         message["timestamp"] = json!("2025-10-10T08:00:00.000000+00:00");
         message["author"] = user(author);
@@ -181,16 +226,30 @@ impl World {
     /// What was pressed says something else from now on.
     fn update(&mut self, token: &str, body: &Value) {
         let Some(pressed) = self.pressed.get(token) else { return };
+        let updated = self.updated(token, body);
         let found = self.messages.iter_mut().find(|(_, message)| message["id"] == **pressed);
-        let (_, message) = found.expect("what was pressed is there");
+        found.expect("what was pressed is there").1 = updated;
+    }
+
+    /// What was pressed as an update makes it: what that leaves out stays. The update itself where nothing was pressed.
+    fn updated(&self, token: &str, body: &Value) -> Value {
+        let pressed = self.pressed.get(token);
+        let found = pressed.and_then(|id| self.messages.iter().find(|(_, message)| message["id"] == **id));
+        let Some((_, message)) = found else { return body.clone() };
+        let mut message = message.clone();
         for name in ["content", "embeds", "flags", "components"] {
             if let Some(value) = body.get(name) {
                 message[name] = value.clone();
             }
         }
+        message
     }
 
     fn may(&self, channel: u64, right: Right) -> Result<(), Response> {
+        if self.deleted.contains(&channel) {
+            return Err(error(404, 10_003, "Unknown Channel"));
+        }
+        let channel = self.ruled_by(channel);
         if self.denied.contains(&(channel, Right::View)) {
             return Err(error(403, 50_001, "Missing Access"));
         }
@@ -198,6 +257,23 @@ impl World {
             return Err(error(403, 50_013, "Missing Permissions"));
         }
         Ok(())
+    }
+
+    /// What a channel is that is no text channel: a message cannot be written to a forum, and a post may be gone or locked.
+    fn writable(&self, channel: u64) -> Result<(), Response> {
+        if self.forums.contains_key(&channel) {
+            return Err(error(400, 50_008, "Cannot send messages in a non-text channel"));
+        }
+        match self.threads.iter().find(|post| post.id == channel) {
+            Some(post) if post.locked => Err(error(403, 160_005, "Thread is locked")),
+            Some(_) | None => Ok(()),
+        }
+    }
+
+    /// The channel by whose rights something happens: a post's are its forum's.
+    fn ruled_by(&self, channel: u64) -> u64 {
+        let post = self.threads.iter().find(|post| post.id == channel);
+        post.map_or(channel, |post| post.forum)
     }
 
     /// Counts a request. The headers for its answer, and whether it was one too many.
@@ -303,8 +379,15 @@ impl FakeDiscord {
             .route("/users/@me/channels", post(create_dm))
             .route("/applications/{id}/commands", put(register))
             .route("/users/@me", get(current_user))
+            .route("/channels/{id}", get(describe).patch(archive))
+            .route("/channels/{id}/threads", post(create_post))
+            .route("/channels/{id}/threads/archived/public", get(archived_posts))
+            .route("/guilds/{id}/threads/active", get(active_posts))
             .route("/channels/{id}/messages", post(create_message).get(read_messages))
-            .route("/channels/{id}/messages/{message}", patch(edit_message))
+            .route(
+                "/channels/{id}/messages/{message}",
+                patch(edit_message).get(read_message),
+            )
             .route("/interactions/{id}/{token}/callback", post(callback))
             .route("/webhooks/{id}/{token}", post(follow_up))
             .route("/webhooks/{id}/{token}/messages/@original", patch(edit_original));
@@ -348,6 +431,45 @@ impl FakeDiscord {
     /// How long a nonce is remembered; 5 min unless set.
     pub(crate) fn nonce_memory(&self, memory: Duration) {
         self.shared.world().nonce_memory = memory;
+    }
+
+    /// From now on this channel is a forum. Its tags: ids, and whether only moderators may use them.
+    pub(crate) fn forum(&self, channel: u64, tags: &[(u64, bool)], requires_tag: bool) {
+        let tags = tags.to_vec();
+        self.shared.world().forums.insert(channel, Forum { tags, requires_tag });
+    }
+
+    /// The posts of all forums, the oldest first.
+    pub(crate) fn forum_posts(&self) -> Vec<Post> {
+        self.shared.world().threads.clone()
+    }
+
+    /// How often somebody asked what a channel is.
+    pub(crate) fn described(&self) -> usize {
+        self.shared.world().described
+    }
+
+    /// Somebody closes a post, or it closes by itself.
+    pub(crate) fn close(&self, post: u64) {
+        self.change_post(post, |post| post.archived = Some(paperwire::clock::now()));
+    }
+
+    /// A moderator locks a post.
+    pub(crate) fn lock(&self, post: u64) {
+        self.change_post(post, |post| post.locked = true);
+    }
+
+    /// A moderator deletes a post.
+    pub(crate) fn delete(&self, post: u64) {
+        let mut world = self.shared.world();
+        world.threads.retain(|other| other.id != post);
+        world.messages.retain(|(channel, _)| *channel != post);
+        world.deleted.insert(post);
+    }
+
+    fn change_post(&self, id: u64, change: impl FnOnce(&mut Post)) {
+        let mut world = self.shared.world();
+        change(world.threads.iter_mut().find(|post| post.id == id).unwrap());
     }
 
     /// Takes a right away from the bot.
@@ -694,6 +816,10 @@ async fn create_message(
         }
         fake.change(|world| {
             world.may(channel, Right::Send)?;
+            world.writable(channel)?;
+            if let Some(post) = world.threads.iter_mut().find(|post| post.id == channel) {
+                post.archived = None;
+            }
             let known = world
                 .nonces
                 .get(&nonce)
@@ -707,8 +833,161 @@ async fn create_message(
         })
     };
     in_bucket(&fake, &headers, Method::POST, channel, async {
+        let fault = fake.change(|world| {
+            let in_vain = world.forums.contains_key(&channel);
+            (!in_vain).then(|| world.faults.pop_front()).flatten()
+        });
+        with_fault(fault, &line, accept).await
+    })
+    .await
+}
+
+async fn describe(State(fake): Fake, Path(channel): Path<u64>, headers: HeaderMap) -> Result<Response, Response> {
+    in_bucket(&fake, &headers, Method::GET, channel, async {
+        let mut world = fake.world();
+        world.described += 1;
+        world.may(channel, Right::View)?;
+        if let Some(post) = world.threads.iter().find(|post| post.id == channel) {
+            return Ok(Json(post.object()).into_response());
+        }
+        let mut object = json!({ "id": channel.to_string(), "type": 0, "guild_id": GUILD.to_string(), "flags": 0 });
+        if let Some(forum) = world.forums.get(&channel) {
+            let tag = |(id, moderated): &(u64, bool)| json!({ "id": id.to_string(), "name": "a tag", "moderated": moderated });
+            object["type"] = json!(15);
+            object["flags"] = json!(u8::from(forum.requires_tag) << 4);
+            object["available_tags"] = forum.tags.iter().map(tag).collect();
+        }
+        Ok(Json(object).into_response())
+    })
+    .await
+}
+
+/// Opens or closes a post.
+async fn archive(
+    State(fake): Fake,
+    Path(channel): Path<u64>,
+    headers: HeaderMap,
+    Json(body): Json<Value>,
+) -> Result<Response, Response> {
+    in_bucket(&fake, &headers, Method::PATCH, channel, async {
+        fake.change(|world| {
+            world.may(channel, Right::Send)?;
+            let post = world.threads.iter_mut().find(|post| post.id == channel).unwrap();
+            if post.locked {
+                return Err(error(403, 50_013, "Missing Permissions"));
+            }
+            post.archived = (body["archived"] == true).then(paperwire::clock::now);
+            Ok(Json(post.object()).into_response())
+        })
+    })
+    .await
+}
+
+/// Start Thread in Forum or Media Channel. It knows no nonce.
+async fn create_post(
+    State(fake): Fake,
+    ConnectInfo(line): ConnectInfo<Line>,
+    Path(channel): Path<u64>,
+    headers: HeaderMap,
+    Json(body): Json<Value>,
+) -> Result<Response, Response> {
+    fake.change(|world| world.posts += 1);
+    let accept = || -> Result<Response, Response> {
+        let message = &body["message"];
+        check(message)?;
+        let name = body["name"].as_str().unwrap_or_default();
+        if !(1..=100).contains(&name.encode_utf16().count()) {
+            return Err(error(400, 50_035, "name: Must be between 1 and 100 in length."));
+        }
+        // What only Create Message knows.
+        for unknown in ["nonce", "enforce_nonce"] {
+            assert!(message[unknown].is_null() && body[unknown].is_null(), "{body}");
+        }
+        let flags = message["flags"].as_u64().unwrap_or_default();
+        assert_eq!(flags & !(1 << 2 | 1 << 12), 0, "{body}");
+        let applied = body["applied_tags"].as_array().cloned().unwrap_or_default();
+        let tags: Vec<u64> = applied
+            .iter()
+            .map(|tag| tag.as_str().unwrap().parse().unwrap())
+            .collect();
+        fake.change(|world| {
+            world.may(channel, Right::Send)?;
+            let Some(forum) = world.forums.get(&channel).cloned() else {
+                return Err(error(400, 50_024, "Cannot execute action on this channel type"));
+            };
+            if tags.iter().any(|tag| !forum.tags.contains(&(*tag, false))) {
+                return Err(error(400, 10_087, "Unknown tag"));
+            }
+            if forum.requires_tag && tags.is_empty() {
+                return Err(error(
+                    400,
+                    40_067,
+                    "A tag is required to create a forum post in this channel",
+                ));
+            }
+            let id = world.id();
+            let post = Post {
+                id,
+                forum: channel,
+                name: name.to_owned(),
+                tags,
+                archived: None,
+                locked: false,
+            };
+            let mut object = post.object();
+            world.threads.push(post);
+            object["message"] = world.message_with_id(id, id, APPLICATION, message);
+            Ok(Json(object).into_response())
+        })
+    };
+    in_bucket(&fake, &headers, Method::POST, channel, async {
         let fault = fake.change(|world| world.faults.pop_front());
         with_fault(fault, &line, accept).await
+    })
+    .await
+}
+
+async fn active_posts(State(fake): Fake, Path(guild): Path<u64>, headers: HeaderMap) -> Result<Response, Response> {
+    in_bucket(&fake, &headers, Method::GET, guild, async {
+        let world = fake.world();
+        let visible = |post: &&Post| post.archived.is_none() && !world.denied.contains(&(post.forum, Right::View));
+        let open: Vec<Value> = world.threads.iter().rev().filter(visible).map(Post::object).collect();
+        Ok(Json(json!({ "threads": open, "members": [] })).into_response())
+    })
+    .await
+}
+
+/// Two at a time, the latest closed first.
+async fn archived_posts(
+    State(fake): Fake,
+    Path(channel): Path<u64>,
+    Query(query): Query<HashMap<String, String>>,
+    headers: HeaderMap,
+) -> Result<Response, Response> {
+    in_bucket(&fake, &headers, Method::GET, channel, async {
+        let world = fake.world();
+        world.may(channel, Right::History)?;
+        let before: Option<chrono::DateTime<chrono::Utc>> = query.get("before").map(|at| at.parse().unwrap());
+        let mut closed: Vec<&Post> = world.threads.iter().filter(|post| post.forum == channel).collect();
+        closed.retain(|post| post.archived.is_some_and(|at| before.is_none_or(|before| at < before)));
+        closed.sort_by_key(|post| std::cmp::Reverse(post.archived));
+        let page: Vec<Value> = closed.iter().take(2).map(|post| post.object()).collect();
+        Ok(Json(json!({ "threads": page, "members": [], "has_more": closed.len() > 2 })).into_response())
+    })
+    .await
+}
+
+async fn read_message(
+    State(fake): Fake,
+    Path((channel, id)): Path<(u64, String)>,
+    headers: HeaderMap,
+) -> Result<Response, Response> {
+    in_bucket(&fake, &headers, Method::GET, channel, async {
+        let world = fake.world();
+        world.may(channel, Right::History)?;
+        let found = of_channel(&world, channel).find(|message| message["id"] == id);
+        let found = found.ok_or_else(|| error(404, 10_008, "Unknown Message"))?;
+        Ok(Json(found.clone()).into_response())
     })
     .await
 }
@@ -728,7 +1007,10 @@ async fn read_messages(
         }
         let world = fake.world();
         world.may(channel, Right::View)?;
-        if world.denied.contains(&(channel, Right::History)) {
+        if world.forums.contains_key(&channel) {
+            world.writable(channel)?;
+        }
+        if world.denied.contains(&(world.ruled_by(channel), Right::History)) {
             return Ok(Json(json!([])).into_response());
         }
         let after = number("after");
@@ -770,6 +1052,13 @@ async fn edit_message(
     in_bucket(&fake, &headers, Method::PATCH, channel, async {
         fake.change(|world| {
             world.may(channel, Right::View)?;
+            let closed = world
+                .threads
+                .iter()
+                .find(|post| post.id == channel && post.archived.is_some());
+            if closed.is_some() {
+                return Err(error(400, 50_083, "Thread is archived"));
+            }
             let message = world
                 .messages
                 .iter_mut()
@@ -1028,7 +1317,7 @@ async fn callback(
         4 => check(&body["data"])?,
         5 => {}
         6 if pressed => {}
-        7 if pressed => check(&body["data"])?,
+        7 if pressed => check(&fake.world().updated(&token, &body["data"]))?,
         8 => check_choices(&body["data"]["choices"])?,
         _ => return Err(error(400, 50_035, "Invalid Form Body: type")),
     }
@@ -1069,7 +1358,7 @@ async fn edit_original(
     bytes: Bytes,
 ) -> Result<Response, Response> {
     let body = read_body(&headers, &bytes)?;
-    check(&body)?;
+    check(&fake.world().updated(&token, &body))?;
     let said = body.clone();
     on_interaction(&fake, &line, token.clone(), |replies| {
         if replies.is_empty() {
