@@ -253,16 +253,17 @@ pub struct Draft {
     pub considered: u32,
 }
 
-/// Ranks and numbers the candidates: best score first, then in the order of intake. Each topic brings at most its cap;
+/// Ranks and numbers the candidates: best score ([`Score::rank`]) first, then in the order of intake. Each topic brings at most its cap;
 /// a paper found by a keyword always stays.
 pub fn compose(draft: Draft, candidates: Vec<Candidate>, topics: &[Topic]) -> Digest {
     let matched = u32::try_from(candidates.len()).unwrap_or(u32::MAX);
-    let points = |c: &Candidate| {
-        let best = c.scores.iter().map(|s| s.points).max().unwrap_or(0);
-        best.max(c.keywords.iter().map(|h| h.points).sum())
+    let rank = |c: &Candidate| {
+        let best = c.scores.iter().map(Score::rank).max().unwrap_or(0);
+        best.max(c.keywords.iter().map(|h| u64::from(h.points)).sum::<u64>() * 1000)
     };
+    let points = |c: &Candidate| u32::try_from(rank(c) / 1000).unwrap_or(u32::MAX);
     let mut ranked = candidates;
-    ranked.sort_by(|a, b| points(b).cmp(&points(a)).then(a.seq.cmp(&b.seq)));
+    ranked.sort_by(|a, b| rank(b).cmp(&rank(a)).then(a.seq.cmp(&b.seq)));
     let mut room: HashMap<&TopicId, usize> = topics.iter().map(|t| (&t.id, t.cap)).collect();
     ranked.retain(|candidate| {
         let mut kept = !candidate.keywords.is_empty();
@@ -506,6 +507,7 @@ mod tests {
             points,
             hits: Vec::new(),
             verdict: Verdict::Kept,
+            learned: None,
         }
     }
 
