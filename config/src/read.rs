@@ -689,6 +689,7 @@ fn topic(section: &Section<'_>, errors: &mut Vec<ConfigError>) -> Option<Topic> 
         excluded_terms: texts(section, "excluded_terms", errors),
         threshold: section.whole("threshold", 1),
         cap: usize::try_from(section.whole("cap", 50)).unwrap_or(usize::MAX),
+        learned: None,
     })
 }
 

@@ -257,14 +257,14 @@ pub struct Draft {
     pub considered: u32,
 }
 
-/// The candidates that a digest has: best score first, then what readers elsewhere voted for, then in the order of intake. Each
+/// The candidates that a digest has: best score ([`Score::rank`]) first, then what readers elsewhere voted for, then in the order of intake. Each
 /// topic brings at most its cap; a paper found by a keyword always stays.
 pub(crate) fn rank(candidates: Vec<Candidate>, topics: &[Topic]) -> Vec<Candidate> {
     let mut ranked = candidates;
     let upvotes = |c: &Candidate| c.paper.upvotes.as_ref().map_or(0, |votes| votes.value);
     ranked.sort_by(|a, b| {
-        let by_points = points(b).cmp(&points(a));
-        by_points.then(upvotes(b).cmp(&upvotes(a))).then(a.seq.cmp(&b.seq))
+        let by_score = standing(b).cmp(&standing(a));
+        by_score.then(upvotes(b).cmp(&upvotes(a))).then(a.seq.cmp(&b.seq))
     });
     let mut room: HashMap<&TopicId, usize> = topics.iter().map(|t| (&t.id, t.cap)).collect();
     ranked.retain(|candidate| {
@@ -280,9 +280,15 @@ pub(crate) fn rank(candidates: Vec<Candidate>, topics: &[Topic]) -> Vec<Candidat
     ranked
 }
 
+/// What candidates are ranked by, in thousandths of a point.
+fn standing(candidate: &Candidate) -> u64 {
+    let best = candidate.scores.iter().map(Score::rank).max().unwrap_or(0);
+    let keywords = candidate.keywords.iter().map(|hit| u64::from(hit.points));
+    best.max(keywords.sum::<u64>() * 1000)
+}
+
 fn points(candidate: &Candidate) -> u32 {
-    let best = candidate.scores.iter().map(|s| s.points).max().unwrap_or(0);
-    best.max(candidate.keywords.iter().map(|h| h.points).sum())
+    u32::try_from(standing(candidate) / 1000).unwrap_or(u32::MAX)
 }
 
 /// Ranks ([`rank`]) and numbers the candidates.
@@ -531,6 +537,7 @@ mod tests {
             points,
             hits: Vec::new(),
             verdict: Verdict::Kept,
+            learned: None,
         }
     }
 

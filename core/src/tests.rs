@@ -83,3 +83,8 @@ pub(crate) fn real_mailing(day: &str) -> Vec<Paper> {
     }
     papers
 }
+
+/// The topic that is shipped.
+pub(crate) fn real_topic() -> crate::topic::Topic {
+    toml::from_str(include_str!("../../config/topics/inference.toml")).unwrap()
+}

@@ -1,15 +1,22 @@
 //! Which papers a team cares about, as weighted terms: a profile scores a paper and can say why. All terms of all
-//! topics are found in one pass over the text.
+//! topics are found in one pass over the text. A topic that was taught with [`examples`] has a [`learn`]ed ranking, which
+//! then decides in the place of the points.
 
+pub mod eval;
+pub mod examples;
+pub mod judge;
+pub mod learn;
 pub(crate) mod terms;
 
 use std::cmp::Reverse;
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
 use crate::paper::Paper;
 use crate::text;
+use learn::{Evidence, Learned, Seen};
 use terms::{Pattern, TermSet};
 
 /// A topic's name in configuration and commands: lower-case letters, digits, `-`.
@@ -56,6 +63,10 @@ pub struct Topic {
     pub threshold: u32,
     /// The most papers of this topic in one digest; the best scored stay.
     pub cap: usize,
+    /// What was learnt from examples; where it is there, it decides in the place of the threshold. It is no part of the
+    /// configuration: it stands in the data folder.
+    #[serde(skip)]
+    pub learned: Option<Arc<Learned>>,
 }
 
 /// One term that was found.
@@ -96,6 +107,50 @@ pub struct Score {
     pub hits: Vec<Hit>,
     /// Whether it is kept.
     pub verdict: Verdict,
+    /// What the learned ranking says, where the topic has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub learned: Option<Rated>,
+}
+
+/// What the learned ranking says of a paper. In thousandths of a unit of log-odds, since what is stored must compare
+/// equal.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Rated {
+    /// Its score.
+    pub score: i32,
+    /// The least score that is kept.
+    pub threshold: i32,
+    /// What contributed most, in either direction, the most first.
+    pub grounds: Vec<Ground>,
+    /// The topic's threshold in points: a paper at the learned threshold ranks as one of so many points.
+    pub points: u32,
+}
+
+/// One contribution to a learned score.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ground {
+    /// What it is.
+    pub kind: learn::Kind,
+    /// Which one.
+    pub name: String,
+    /// How much it adds, in thousandths.
+    pub adds: i32,
+}
+
+impl Score {
+    /// How it ranks among the scores of all topics, in thousandths of a point. Without a learned ranking these are its
+    /// points; with one, a paper at the threshold ranks as one at the topic's threshold in points, and e times as high
+    /// for each unit above it.
+    pub fn rank(&self) -> u64 {
+        const MOST: f64 = 1e12;
+        match &self.learned {
+            None => u64::from(self.points) * 1000,
+            Some(rated) => {
+                let above = f64::from(rated.score) - f64::from(rated.threshold);
+                ((above / 1000.0).exp() * f64::from(rated.points.max(1)) * 1000.0).min(MOST) as u64
+            }
+        }
+    }
 }
 
 /// All topics compiled into one automaton.
@@ -124,6 +179,8 @@ enum Role {
 /// What decides besides the terms.
 #[derive(Debug, Clone)]
 struct Rules {
+    learned: Option<Arc<Learned>>,
+    heaviest: u32,
     id: TopicId,
     title_factor: u32,
     categories_include: Vec<String>,
@@ -167,6 +224,8 @@ impl Matcher {
             topics: topics
                 .iter()
                 .map(|topic| Rules {
+                    learned: topic.learned.clone(),
+                    heaviest: topic.tiers.iter().map(|tier| tier.weight).max().unwrap_or(1).max(1),
                     id: topic.id.clone(),
                     title_factor: topic.title_factor,
                     categories_include: topic.categories_include.clone(),
@@ -179,46 +238,77 @@ impl Matcher {
 
     /// The paper's score under each topic, in the topics' order, in one pass over title and abstract.
     pub fn score(&self, paper: &Paper) -> Vec<Score> {
-        let mut hits = vec![(Vec::new(), None); self.topics.len()];
+        let seen = self.topics.iter().zip(self.read(paper));
+        seen.map(|(rules, (seen, excluded))| rules.score(paper, &seen, excluded))
+            .collect()
+    }
+
+    /// What is found of each topic, and the excluded term that is.
+    fn read(&self, paper: &Paper) -> Vec<(Vec<Seen>, Option<String>)> {
+        let mut read = vec![(Vec::new(), None); self.topics.len()];
         for found in self.terms.find(paper.title(), paper.abstract_text()) {
             let Some(owner) = self.owners.get(found.term) else {
                 continue;
             };
-            let (Some(rules), Some((hits, excluded))) = (self.topics.get(owner.topic), hits.get_mut(owner.topic))
-            else {
+            let Some((seen, excluded)) = read.get_mut(owner.topic) else {
                 continue;
             };
             match owner.role {
-                Role::Points(weight) => hits.push(Hit {
+                Role::Points(weight) => seen.push(Seen {
                     term: owner.term.clone(),
-                    points: weight.saturating_mul(if found.in_title { rules.title_factor } else { 1 }),
+                    weight,
                     in_title: found.in_title,
+                    times: found.times,
                 }),
                 Role::Excludes => {
                     excluded.get_or_insert_with(|| owner.term.clone());
                 }
             }
         }
-        let with_hits = self.topics.iter().zip(hits);
-        with_hits
-            .map(|(rules, (hits, excluded))| rules.score(paper, hits, excluded))
-            .collect()
+        read
     }
 }
 
 impl Rules {
-    fn score(&self, paper: &Paper, mut hits: Vec<Hit>, excluded: Option<String>) -> Score {
+    fn score(&self, paper: &Paper, seen: &[Seen], excluded: Option<String>) -> Score {
+        let mut hits: Vec<Hit> = seen
+            .iter()
+            .map(|seen| Hit {
+                term: seen.term.clone(),
+                points: seen.points(self.title_factor),
+                in_title: seen.in_title,
+            })
+            .collect();
         hits.sort_by_key(|hit| Reverse(hit.points));
         let points = hits.iter().fold(0_u32, |sum, hit| sum.saturating_add(hit.points));
+        let learned = self.learned.as_ref().map(|learned| {
+            let mut rated = learned.rate(&self.evidence(paper, seen));
+            rated.points = self.threshold;
+            rated
+        });
+        let enough = match &learned {
+            Some(rated) => rated.score >= rated.threshold,
+            None => points >= self.threshold,
+        };
         Score {
             topic: self.id.clone(),
             points,
             hits,
-            verdict: self.verdict(paper.categories(), points, excluded),
+            verdict: self.verdict(paper.categories(), enough, excluded),
+            learned,
         }
     }
 
-    fn verdict(&self, categories: &[String], points: u32, excluded: Option<String>) -> Verdict {
+    fn evidence<'a>(&self, paper: &'a Paper, seen: &'a [Seen]) -> Evidence<'a> {
+        Evidence {
+            paper,
+            seen,
+            title_factor: self.title_factor,
+            heaviest: self.heaviest,
+        }
+    }
+
+    fn verdict(&self, categories: &[String], enough: bool, excluded: Option<String>) -> Verdict {
         let any = |patterns: &[String], category: &str| patterns.iter().any(|pattern| covers(pattern, category));
         if let Some(primary) = categories.first().filter(|c| any(&self.categories_exclude, c)) {
             return Verdict::ExcludedCategory(primary.clone());
@@ -229,8 +319,8 @@ impl Rules {
         }
         match excluded {
             Some(term) => Verdict::ExcludedTerm(term),
-            None if points < self.threshold => Verdict::BelowThreshold,
-            None => Verdict::Kept,
+            None if enough => Verdict::Kept,
+            None => Verdict::BelowThreshold,
         }
     }
 }
@@ -244,9 +334,20 @@ fn covers(pattern: &str, category: &str) -> bool {
 }
 
 impl Topic {
-    /// A stable hash of everything that decides a score; it changes when the profile does, so that stored matches can be
-    /// told to be stale. Names and the cap decide none. How terms are matched does, so its version is in it.
+    /// A stable hash of everything that decides a score; it changes when the profile or what was learnt does, so that
+    /// stored matches can be told to be stale. Names and the cap decide none. How terms are matched does, so its version
+    /// is in it.
     pub fn fingerprint(&self) -> u64 {
+        let profile = self.profile();
+        match &self.learned {
+            // As it was before anything could be learnt.
+            None => profile,
+            Some(learned) => text::hash64(&[&format!("{profile:016x}"), &format!("{:016x}", learned.fingerprint())]),
+        }
+    }
+
+    /// The same of what the configuration says alone.
+    pub fn profile(&self) -> u64 {
         let mut parts = vec![
             terms::RULES.to_owned(),
             self.id.0.clone(),
@@ -294,6 +395,7 @@ mod tests {
             excluded_terms: Vec::new(),
             threshold,
             cap: 40,
+            learned: None,
         }
     }
 

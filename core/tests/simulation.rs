@@ -197,6 +197,7 @@ fn topic() -> Topic {
         excluded_terms: Vec::new(),
         threshold: 1,
         cap: 10_000,
+        learned: None,
     }
 }
 

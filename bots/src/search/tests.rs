@@ -448,6 +448,7 @@ async fn topics_are_those_that_keep_the_paper_now() {
         categories_exclude: Vec::new(),
         threshold: 1,
         cap: 10,
+        learned: None,
     };
     let topics: Arc<[Topic]> = Arc::new([topic.clone()]);
     let find = || bench.find(Expr::Term(Term::Topic(topic.id.clone())));

@@ -46,6 +46,7 @@ pub(crate) fn topic() -> Topic {
         excluded_terms: Vec::new(),
         threshold: 3,
         cap: 40,
+        learned: None,
     }
 }
 

@@ -812,7 +812,7 @@ pub fn draft_of_window(
             });
         }
     }
-    explained.sort_by(|(a, x), (b, y)| y.points.cmp(&x.points).then(a.seq.cmp(&b.seq)));
+    explained.sort_by(|(a, x), (b, y)| y.rank().cmp(&x.rank()).then(a.seq.cmp(&b.seq)));
     let subjects = Subjects::new([topic.id.clone()], []);
     // It is dated as its papers are, whenever it is looked at.
     let occurrence = of_day.iter().map(|w| w.window.to).max().unwrap_or_default();

@@ -899,6 +899,7 @@ mod tests {
             points: 12,
             hits: Vec::new(),
             verdict,
+            learned: None,
         }
     }
 

@@ -125,6 +125,7 @@ fn matching(topic: &str, seq: Seq, points: u32) -> MatchRecord {
             points,
             hits,
             verdict: Verdict::Kept,
+            learned: None,
         },
     }
 }

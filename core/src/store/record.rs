@@ -1399,6 +1399,7 @@ mod tests {
                 points: 18,
                 hits: vec![hit()],
                 verdict: Verdict::ExcludedTerm("survey".to_owned()),
+                learned: None,
             },
         }
     }

@@ -88,8 +88,8 @@ use super::layered::Layered;
 use super::record::{self, ChannelRecord, PaperRecord, Record, RuleRecord};
 use super::space::{self, Compaction, Space, Step};
 use super::{
-    ContentRecord, Counts, DigestSummary, FollowedRule, IntakeRecord, MatchRecord, MemoSpace, Result, Store, StoreError,
-    WindowRecord, Write,
+    ContentRecord, Counts, DigestSummary, FollowedRule, IntakeRecord, MatchRecord, MemoSpace, Result, Store,
+    StoreError, WindowRecord, Write,
 };
 use crate::channel::{Channel, Place, Platform, Seq};
 use crate::delivery::{Delivery, DeliveryId, Doubt, State};

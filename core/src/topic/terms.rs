@@ -105,6 +105,16 @@ impl Canonical {
         }
     }
 
+    /// Every run of one to `longest` words that no break parts: its first and last word, and its form without what an
+    /// inflection of the last one changes.
+    pub(crate) fn phrases(&self, longest: usize) -> impl Iterator<Item = (usize, usize, &str)> {
+        self.starts.iter().enumerate().flat_map(move |(first, &start)| {
+            let ends = self.ends.iter().enumerate().skip(first).take(longest);
+            ends.filter_map(move |(last, &(end, _))| Some((first, last, self.text.get(start..end)?)))
+                .take_while(|(_, _, phrase)| !phrase.contains([BREAK, BORDER]))
+        })
+    }
+
     /// Every place of a pattern: the words with which it begins and ends.
     pub(crate) fn places(&self, pattern: &Pattern) -> impl Iterator<Item = (usize, usize)> {
         self.starts.iter().enumerate().flat_map(move |(first, &start)| {
@@ -356,6 +366,8 @@ pub(crate) struct Found {
     pub(crate) term: usize,
     /// Whether it occurs in the title.
     pub(crate) in_title: bool,
+    /// How often it occurs, the title included.
+    pub(crate) times: u32,
 }
 
 /// Terms compiled into one automaton.
@@ -416,12 +428,20 @@ impl TermSet {
             for &(ending, term) in self.needles.get(hit.pattern().as_usize()).into_iter().flatten() {
                 if ending.agrees(followed) {
                     let in_title = hit.end() <= title_end;
-                    found.push(Found { term, in_title });
+                    found.push(Found {
+                        term,
+                        in_title,
+                        times: 1,
+                    });
                 }
             }
         }
         found.sort_by_key(|f| (f.term, !f.in_title));
-        found.dedup_by_key(|f| f.term);
+        found.dedup_by(|next, first| {
+            let same = next.term == first.term;
+            first.times += u32::from(same);
+            same
+        });
         found
     }
 }
@@ -538,8 +558,9 @@ mod tests {
             "kv",
         ]);
         let found = set.find("KV cache", "cache compression, KV-cache compression; compressions");
-        let expected = [(0, true), (1, false), (2, false), (3, false), (5, true)];
-        assert_eq!(found, expected.map(|(term, in_title)| Found { term, in_title }));
+        let expected = [(0, true, 3), (1, false, 1), (2, false, 2), (3, false, 3), (5, true, 2)];
+        let expected = expected.map(|(term, in_title, times)| Found { term, in_title, times });
+        assert_eq!(found, expected);
     }
 
     #[test]
@@ -602,8 +623,9 @@ mod tests {
             let found = TermSet::new(terms.iter().map(String::as_str)).find(&title, &body);
             let expected: Vec<_> = terms.iter().enumerate().filter_map(|(at, term)| {
                 let in_title = naive(term, &title);
-                (in_title || naive(term, &body)).then_some(Found { term: at, in_title })
+                (in_title || naive(term, &body)).then_some((at, in_title))
             }).collect();
+            let found: Vec<_> = found.into_iter().map(|found| (found.term, found.in_title)).collect();
             prop_assert_eq!(found, expected);
         }
 
