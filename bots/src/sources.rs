@@ -9,7 +9,12 @@ use paperwire_config::{Config, SourceConfig};
 use paperwire_core::alarm;
 use paperwire_core::source::SourceKind;
 use paperwire_core::source::arxiv_api::ArxivApi;
+use paperwire_core::source::arxiv_rss::ArxivRss;
+use paperwire_core::source::feed::Feed;
 use paperwire_core::source::health::Health;
+use paperwire_core::source::hugging_face::HuggingFace;
+use paperwire_core::source::jsonl::Jsonl;
+use paperwire_core::source::oai::ArxivOai;
 use paperwire_core::source::request::{Next, Source, Taken};
 use paperwire_core::store::{MemoSpace, Write};
 use tokio::task::JoinSet;
@@ -47,12 +52,12 @@ pub fn build(config: &SourceConfig, memory: Option<&str>) -> Option<Box<dyn Sour
     let (url, categories) = (url.as_str(), categories.clone());
     Some(match kind {
         SourceKind::ArxivApi => Box::new(ArxivApi::new(url, categories, *days, memory)),
-        SourceKind::ArxivRss
-        | SourceKind::ArxivOai
-        | SourceKind::HuggingFace
-        | SourceKind::Feed
-        | SourceKind::Jsonl
-        | SourceKind::ArxivMail
+        SourceKind::ArxivRss => Box::new(ArxivRss::new(url, categories, memory)),
+        SourceKind::ArxivOai => Box::new(ArxivOai::new(url, categories, *days, memory)),
+        SourceKind::HuggingFace => Box::new(HuggingFace::new(url, memory)),
+        SourceKind::Feed => Box::new(Feed::new(url, memory)),
+        SourceKind::Jsonl => Box::new(Jsonl::new(url, memory)),
+        SourceKind::ArxivMail
         | SourceKind::Report
         | SourceKind::ArxivHtml
         | SourceKind::Grobid

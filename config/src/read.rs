@@ -336,7 +336,7 @@ fn institutions(section: &Section<'_>, errors: &mut Vec<ConfigError>) -> Institu
 fn source_kind(name: &str) -> Option<(SourceKind, &'static str)> {
     Some(match name {
         "arxiv-api" => (SourceKind::ArxivApi, "https://export.arxiv.org/api/query"),
-        "arxiv-rss" => (SourceKind::ArxivRss, "https://rss.arxiv.org"),
+        "arxiv-rss" => (SourceKind::ArxivRss, "https://rss.arxiv.org/rss"),
         "arxiv-oai" => (SourceKind::ArxivOai, "https://oaipmh.arxiv.org/oai"),
         "hugging-face" => (SourceKind::HuggingFace, "https://huggingface.co/api/daily_papers"),
         "feed" => (SourceKind::Feed, ""),

@@ -6,7 +6,7 @@ use super::{EXTRACT_CHARS, is_han};
 use crate::text;
 
 /// Characters, where a Han character counts twice: it says as much as two Latin letters and more.
-fn breadth(text: &str) -> usize {
+pub(super) fn breadth(text: &str) -> usize {
     text.chars().map(|c| if is_han(c) { 2 } else { 1 }).sum()
 }
 

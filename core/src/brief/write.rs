@@ -4,9 +4,10 @@
 
 use std::collections::BTreeSet;
 
+use super::extract::breadth;
 use super::prompt::Prompt;
 use super::reply::{Slots, Unreadable, parse};
-use super::{Refused, breadth, gate, is_han, language};
+use super::{gate, is_han, language};
 use crate::chat::{Ask, Reply};
 use crate::locale::Lang;
 use crate::message::ellipsis;
@@ -99,22 +100,14 @@ impl<'a> Writing<'a> {
 /// # Errors
 /// What is wrong, in sentences of `lang`, for the model and for operators.
 pub fn judge(sentence: &str, slots: Option<&Slots>, lang: Lang, paper: &Paper) -> Result<(), Vec<String>> {
-    if let Err(refused) = gate(sentence, paper.title(), paper.abstract_text()) {
-        return Err(vec![say(refused, lang)]);
-    }
+    let findings = gate::findings(sentence, lang, paper);
     let source = format!(
         "{}\n{}\n{}",
         paper.title(),
         paper.institutions().join("\n"),
         paper.abstract_text()
     );
-    let mut reasons = Vec::new();
-    if language(sentence) != lang {
-        reasons.push(
-            lang.pick("简报不是用中文写的。", "The brief is not in English.")
-                .to_owned(),
-        );
-    }
+    let mut reasons: Vec<String> = findings.iter().map(|finding| finding.reason(lang)).collect();
     if breadth(sentence) > MOST_BREADTH {
         reasons.push(lang.pick("句子太长。", "The sentence is too long.").to_owned());
     }
@@ -128,12 +121,6 @@ pub fn judge(sentence: &str, slots: Option<&Slots>, lang: Lang, paper: &Paper) -
     {
         reasons.push(lang.pick("简报中不能有链接。", "A brief has no links.").to_owned());
     }
-    reasons.extend(foreign_numbers(sentence, &source).into_iter().map(|number| {
-        lang.pick(
-            format!("数字“{number}”不在论文的标题和摘要中。"),
-            format!("The number “{number}” stands neither in the title nor in the abstract."),
-        )
-    }));
     // Where the model gives no evidence, the sentence has to name the paper at least.
     let about = is_about(sentence, &source) && (slots.is_some() || names(sentence, paper.title()));
     if !about {
@@ -146,22 +133,6 @@ pub fn judge(sentence: &str, slots: Option<&Slots>, lang: Lang, paper: &Paper) -
         reasons.extend(uncarried(slots, lang, paper, &source));
     }
     if reasons.is_empty() { Ok(()) } else { Err(reasons) }
-}
-
-fn say(refused: Refused, lang: Lang) -> String {
-    let (zh, en) = match refused {
-        Refused::Empty => ("没有句子。", "There is no sentence."),
-        Refused::Refusal => (
-            "这是拒绝，不是简报。论文已经给出，只用给出的内容即可。",
-            "This is a refusal and no brief. The paper is given: what is given is enough.",
-        ),
-        Refused::Template => ("有未填写的占位符。", "A placeholder is not filled in."),
-        Refused::NoAbstract => (
-            "论文没有摘要，不能下结论。",
-            "The paper has no abstract, so nothing can be claimed of it.",
-        ),
-    };
-    lang.pick(zh, en).to_owned()
 }
 
 /// The pieces whose quotes do not stand in the paper.
@@ -195,40 +166,6 @@ fn uncarried(slots: &Slots, lang: Lang, paper: &Paper, source: &str) -> Vec<Stri
         }
     }
     reasons
-}
-
-/// Numbers of the sentence that the paper does not have, as they are written; a small one may stand there as a word.
-fn foreign_numbers(sentence: &str, source: &str) -> BTreeSet<String> {
-    const WORDS: [&[&str]; 11] = [
-        &["zero", "零"],
-        &["one", "single", "一"],
-        &["two", "both", "twice", "double", "doubl", "二", "两"],
-        &["three", "triple", "thrice", "三"],
-        &["four", "四"],
-        &["five", "五"],
-        &["six", "六"],
-        &["seven", "七"],
-        &["eight", "八"],
-        &["nine", "九"],
-        &["ten", "十"],
-    ];
-    let folded = text::fold(source);
-    let known: BTreeSet<String> = numbers(&folded).collect();
-    let spelt = |number: &str| {
-        let words = number.parse::<usize>().ok().and_then(|small| WORDS.get(small));
-        words.is_some_and(|words| words.iter().any(|word| folded.contains(word)))
-    };
-    numbers(&text::fold(sentence))
-        .filter(|number| !known.contains(number) && !spelt(number))
-        .collect()
-}
-
-/// Numbers in a folded text, without the commas between thousands.
-fn numbers(folded: &str) -> impl Iterator<Item = String> {
-    let pieces = folded.split(|c: char| !(c.is_ascii_digit() || c == '.' || c == ','));
-    pieces
-        .map(|piece| piece.trim_matches(['.', ',']).replace(',', ""))
-        .filter(|piece| !piece.is_empty())
 }
 
 /// Whether a sentence has names or terms of the paper in it.
