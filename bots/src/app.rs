@@ -5,7 +5,7 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use anyhow::{Context as _, anyhow};
-use paperwire_config::{ChannelConfig, Config, SourceConfig};
+use paperwire_config::{ChannelConfig, Config, Institutions, SourceConfig};
 use paperwire_core::channel::{Place, Platform};
 use paperwire_core::command::press::Seal;
 use paperwire_core::delivery::{DeliveryId, UncertainPolicy};
@@ -22,6 +22,7 @@ use tokio_util::sync::CancellationToken;
 use crate::ballast;
 use crate::clock;
 use crate::desk::Desk;
+use crate::fetch::Fetcher;
 use crate::folder::Folder;
 use crate::gate::Gate;
 use crate::inbox::{self, Inbox};
@@ -35,7 +36,7 @@ use crate::storage::{Storage, StorageError};
 use crate::talk::{Rules, Talk};
 use crate::worker::{self, Outlet, Worker};
 use crate::writer::Writer;
-use crate::{control, discord, housekeeping, http, scheduler, telegram, web};
+use crate::{control, discord, housekeeping, http, institutions, scheduler, telegram, web};
 
 /// How long everything may take to end after a stop: what is on the wire gets its own time first.
 const GRACE: Duration = Duration::from_secs(worker::DRAIN.as_secs() + 1);
@@ -205,6 +206,8 @@ pub struct App {
     inbox: Inbox,
     inbox_interval: Duration,
     sources: Vec<SourceConfig>,
+    institutions: Institutions,
+    fetcher: Fetcher,
     pace: Pace,
     writer: Option<Writer>,
 }
@@ -304,6 +307,8 @@ impl App {
             inbox,
             inbox_interval: inbox::INTERVAL,
             sources: config.sources.clone(),
+            institutions: config.institutions.clone(),
+            fetcher: Fetcher::new().context("the HTTP client for sources cannot be made")?,
             pace: Pace::default(),
             writer,
         })
@@ -348,6 +353,8 @@ impl App {
             inbox,
             inbox_interval,
             sources,
+            institutions,
+            fetcher,
             pace,
             writer,
         } = self;
@@ -358,8 +365,24 @@ impl App {
         let service = base.service.clone();
         tasks.spawn(with(control::serve(control, service.clone(), stop.clone())));
         tasks.spawn(with(inbox.watch(service.clone(), inbox_interval, stop.clone())));
-        let asking = sources::run(sources, base.storage.clone(), service, pace, stop.clone());
+        let asking = sources::run(
+            sources,
+            base.storage.clone(),
+            service.clone(),
+            fetcher.clone(),
+            pace,
+            stop.clone(),
+        );
         tasks.spawn(async move { asking.await.context("the sources cannot be asked") });
+        let asking = institutions::run(
+            institutions,
+            Arc::clone(&base.topics),
+            base.storage.clone(),
+            service,
+            fetcher,
+            stop.clone(),
+        );
+        tasks.spawn(async move { asking.await.context("institutions cannot be asked for") });
         let schedule = scheduler::run(
             base.storage.clone(),
             Arc::clone(&base.topics),

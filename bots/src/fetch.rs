@@ -8,11 +8,13 @@ use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use futures::StreamExt as _;
+use paperwire_core::source::affiliation::grobid::Upload;
 use paperwire_core::source::request::{Body, Fetched, Request};
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use reqwest::header::{
-    CONTENT_TYPE, ETAG, HeaderMap, IF_MODIFIED_SINCE, IF_NONE_MATCH, LAST_MODIFIED, LOCATION, RETRY_AFTER,
+    ACCEPT, CONTENT_TYPE, ETAG, HeaderMap, IF_MODIFIED_SINCE, IF_NONE_MATCH, LAST_MODIFIED, LOCATION, RETRY_AFTER,
 };
+use reqwest::multipart::{Form, Part};
 use reqwest::{Client, Response, StatusCode, Url};
 use tokio::sync::Mutex;
 use tokio::time::Instant;
@@ -85,6 +87,40 @@ impl Fetcher {
                 let seconds = self.patience.as_secs();
                 failed(format!("{at} did not answer in full within {seconds} s"), true)
             }
+        }
+    }
+
+    /// Sends a PDF to a server that the operator named, as it wants it (`multipart/form-data`). GROBID needs longer than the
+    /// servers that only read from a disk.
+    pub async fn upload(&self, upload: &Upload, pdf: Vec<u8>) -> Fetched {
+        let Ok(url) = Url::parse(&upload.url) else {
+            return failed(
+                "this is no address that can be fetched; write http:// or https://",
+                false,
+            );
+        };
+        let mut form = Form::new().part(upload.part, Part::bytes(pdf).file_name("paper.pdf"));
+        for (name, value) in &upload.fields {
+            form = form.text(*name, *value);
+        }
+        let asked = self
+            .open
+            .post(url.clone())
+            .header(ACCEPT, upload.accept)
+            .multipart(form);
+        let answer = async {
+            match asked.send().await {
+                Ok(response) => self.read(response, &url, None).await,
+                Err(error) => failed(format!("{}: {}", shown(&url), why(error)), true),
+            }
+        };
+        let patience = 3 * self.patience;
+        match tokio::time::timeout(patience, answer).await {
+            Ok(fetched) => fetched,
+            Err(_) => failed(
+                format!("{} did not answer within {} s", shown(&url), patience.as_secs()),
+                true,
+            ),
         }
     }
 

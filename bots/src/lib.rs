@@ -18,6 +18,7 @@ pub mod gate;
 pub mod housekeeping;
 pub mod http;
 pub mod inbox;
+pub mod institutions;
 pub mod limits;
 pub mod manners;
 pub mod messenger;

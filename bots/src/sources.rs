@@ -3,7 +3,6 @@
 
 use std::time::Duration;
 
-use anyhow::Context as _;
 use chrono::{DateTime, TimeDelta, Utc};
 use paperwire_config::{Config, SourceConfig};
 use paperwire_core::alarm;
@@ -84,10 +83,10 @@ pub async fn run(
     sources: Vec<SourceConfig>,
     storage: Storage,
     service: Service,
+    fetcher: Fetcher,
     pace: Pace,
     stop: CancellationToken,
 ) -> anyhow::Result<()> {
-    let fetcher = Fetcher::new().context("the HTTP client for sources cannot be made")?;
     let mut tasks = JoinSet::new();
     for config in sources {
         let Some(name) = build(&config, None).map(|machine| machine.name().to_owned()) else {

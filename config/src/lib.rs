@@ -148,12 +148,14 @@ pub struct Operator {
 
 /// `[institutions]`: where institutions come from; each is an address without a slash at its end, or `None` where it is not
 /// asked.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Institutions {
     /// arXiv's HTML pages of papers.
     pub arxiv_html: Option<String>,
     /// A GROBID server.
     pub grobid: Option<String>,
+    /// Where it gets the papers that it reads: the address below which arXiv's `pdf/…` are.
+    pub pdfs: String,
     /// OpenAlex.
     pub openalex: Option<String>,
 }
@@ -505,7 +507,7 @@ days = 3
         let given = strip("#", settings);
         assert_eq!(
             given.lines().zip(settings.lines()).filter(|(a, b)| a != b).count(),
-            43,
+            44,
             "{given}"
         );
         assert_eq!(effective(&parse(&given)), effective(&parse(LOBBY)));

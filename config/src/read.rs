@@ -328,6 +328,7 @@ fn institutions(section: &Section<'_>, errors: &mut Vec<ConfigError>) -> Institu
         arxiv_html: url("arxiv-html", "arxiv_html_url", "https://arxiv.org/html"),
         grobid: url("grobid", "grobid_url", "http://127.0.0.1:8070"),
         openalex: url("openalex", "openalex_url", "https://api.openalex.org"),
+        pdfs: base_url(section, "pdf_url", "https://arxiv.org", errors),
     }
 }
 

@@ -86,6 +86,7 @@ const INSTITUTIONS: &[Key] = &[
     key("from", Kind::Words),
     key("arxiv_html_url", Kind::Text),
     key("grobid_url", Kind::Text),
+    key("pdf_url", Kind::Text),
     key("openalex_url", Kind::Text),
 ];
 

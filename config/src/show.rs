@@ -161,6 +161,7 @@ pub(crate) fn show(config: &Config) -> String {
     for (_, key, url) in asked() {
         page.line(key, url.as_str());
     }
+    page.line("pdf_url", institutions.pdfs.as_str());
 
     for (i, source) in config.sources.iter().enumerate() {
         page.section("[[source]]", format!("source[{i}]"));

@@ -6,6 +6,7 @@
 use crate::store::{Result, StoreError};
 
 mod accept;
+mod affiliate;
 mod channels;
 mod compact;
 mod correct;
@@ -22,6 +23,7 @@ pub mod writing;
 pub(crate) mod fixture;
 
 pub use self::accept::{Accepted, REFRESH, accept, refresh_topics};
+pub use self::affiliate::{Asked, Tried, affiliated, unaffiliated};
 pub use self::channels::{
     Extent, Wanted, adopt_channel, configure_channels, follow_chat, move_channel, resume_channel,
 };

@@ -219,6 +219,8 @@ pub enum MemoSpace {
     Decision,
     /// Digests that are held back, by their ids.
     Held,
+    /// Who was asked about a paper's institutions, by its id.
+    Affiliation,
     /// What somebody should look at, and whether they were told, by what it is.
     Alarm,
 }
@@ -253,7 +255,8 @@ pub struct Counts {
 
 impl MemoSpace {
     /// Every space.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
+        Self::Affiliation,
         Self::Source,
         Self::Brief,
         Self::Spent,
@@ -265,6 +268,7 @@ impl MemoSpace {
     /// Its name in a store's keys.
     pub fn name(self) -> &'static str {
         match self {
+            Self::Affiliation => "affiliation",
             Self::Source => "source",
             Self::Brief => "brief",
             Self::Spent => "spent",

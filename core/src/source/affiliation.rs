@@ -5,12 +5,15 @@ pub mod arxiv_html;
 pub mod grobid;
 pub mod openalex;
 
+use serde::{Deserialize, Serialize};
+
 use super::{Announcement, Item, Parsed, SourceKind};
 use crate::institution;
 use crate::paper::{Field, Paper, PaperId};
 
 /// Who can be asked, best first.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Kind {
     /// The paper's page on arXiv.
     ArxivHtml,
