@@ -9,7 +9,7 @@ use quick_xml::Reader;
 use quick_xml::events::{BytesStart, Event};
 use serde::{Deserialize, Serialize};
 
-use super::arxiv_mail::{plain_text, readable};
+use super::arxiv_mail::{abstract_text, plain_text, readable};
 use super::calendar::{self, Stretch};
 use super::ledger::{self, FILL_DAYS};
 use super::request::Taken;
@@ -238,12 +238,41 @@ pub(super) fn list(values: Vec<String>, kind: SourceKind, as_of: Option<DateTime
     (!values.is_empty()).then(|| Field::as_of(values, kind, as_of))
 }
 
-/// Whether the comment says, in the words that arXiv asks for, that the paper was taken back
-/// (<https://info.arxiv.org/help/withdraw.html>).
+/// An abstract in its paragraphs, without the indentation that all of its lines have.
+pub(super) fn abstract_of(text: &str) -> Option<String> {
+    /// Authors' paragraphs are indented by two, and that alone.
+    const PARAGRAPH: usize = 2;
+    let indent = |line: &&str| line.len() - line.trim_start().len();
+    let lines: Vec<&str> = text.trim().lines().map(str::trim_end).collect();
+    let common = lines.iter().skip(1).filter(|line| !line.is_empty()).map(indent).min();
+    let common = common.filter(|&common| common > PARAGRAPH).unwrap_or(0);
+    // An indentation may be of characters of several bytes.
+    let lines: Vec<&str> = lines
+        .into_iter()
+        .map(|line| line.get(common.min(indent(&line))..).unwrap_or(line))
+        .collect();
+    abstract_text(&lines)
+}
+
+/// Whether the comment says, as arXiv asks, that the paper was taken back (<https://info.arxiv.org/help/withdraw.html>). An
+/// earlier version or another venue's submission may have been withdrawn without that.
 pub(super) fn is_withdrawn(comments: &str) -> bool {
     let words = comments.to_lowercase();
-    let mut start = words.split_whitespace().take(8);
-    start.any(|word| word.trim_matches(|c: char| !c.is_alphanumeric()) == "withdrawn")
+    let words = ["this ", "the "]
+        .into_iter()
+        .find_map(|the| words.strip_prefix(the))
+        .unwrap_or(&words);
+    let (noun, rest) = words.split_once(' ').unwrap_or((words, ""));
+    let noun = noun.trim_end_matches(|c: char| !c.is_alphanumeric());
+    match noun {
+        "withdrawn" => true,
+        "paper" | "article" | "submission" | "manuscript" | "work" | "preprint" => {
+            ["has been withdrawn", "is withdrawn", "was withdrawn"]
+                .into_iter()
+                .any(|said| rest.starts_with(said))
+        }
+        _ => false,
+    }
 }
 
 // ---- what is wanted ----
@@ -339,7 +368,7 @@ impl Pace {
 
     /// Whether it is time to try another window.
     pub(super) fn is_tired(&self) -> bool {
-        self.failures > 0 && self.failures % TIRED == 0
+        self.failures > 0 && self.failures.is_multiple_of(TIRED)
     }
 
     /// 429 or 503: what that means for whoever runs the source.
@@ -656,6 +685,39 @@ mod tests {
             assert!(!scope.covers(other), "{other}");
         }
         assert!(Scope::new(Vec::new()).covers("math.CO"));
+    }
+
+    #[test]
+    fn an_abstract_keeps_its_paragraphs_however_deep_its_element_stands() {
+        let deep = "\n        One, of\n        two lines.\n          Another.\n      ";
+        for text in [
+            deep,
+            "One, of\ntwo lines.\n  Another.\n",
+            "  One, of two lines.\n  Another.",
+        ] {
+            assert_eq!(
+                abstract_of(text).as_deref(),
+                Some("One, of two lines.\nAnother."),
+                "{text}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_paper_is_taken_back_by_the_words_for_it_alone() {
+        for (comment, withdrawn) in [
+            (
+                "This paper has been withdrawn by the author due to an error in equation 1",
+                true,
+            ),
+            ("Withdrawn, see 2510.00001", true),
+            ("The submission was withdrawn by arXiv administrators", true),
+            ("An earlier version was withdrawn from ICLR 2025", false),
+            ("12 pages; this paper replaces one that has been withdrawn", false),
+            ("", false),
+        ] {
+            assert_eq!(is_withdrawn(comment), withdrawn, "{comment}");
+        }
     }
 
     #[test]

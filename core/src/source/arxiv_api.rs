@@ -11,10 +11,9 @@ use std::collections::HashSet;
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::arxiv::{
-    Document, EMPTY_ROUNDS, Filler, Harvest, Leaves, Pace, Place, RESTARTS, Scope, at, decoded, document, doi, doubled,
-    is_withdrawn, list, named, tidy,
+    Document, EMPTY_ROUNDS, Filler, Harvest, Leaves, Pace, Place, RESTARTS, Scope, abstract_of, at, decoded, document,
+    doi, doubled, is_withdrawn, list, named, tidy,
 };
-use super::arxiv_mail::abstract_text;
 use super::request::{Body, Fetched, Next, Request, Source, Taken};
 use super::{Announcement, Item, RejectedItem, SourceError, SourceKind, Window};
 use crate::paper::{Field, Paper, PaperId};
@@ -399,9 +398,7 @@ fn item(leaves: &Leaves, id: &str, scope: &Scope) -> Result<Item, String> {
         .collect();
     let announcement = scope.announcement(&categories);
     paper.categories = list(categories, KIND, as_of);
-    let lines = leaves.raw("entry/summary").next().unwrap_or_default();
-    let lines: Vec<&str> = lines.lines().map(str::trim_end).collect();
-    paper.abstract_text = abstract_text(&lines).map(told);
+    paper.abstract_text = leaves.raw("entry/summary").find_map(abstract_of).map(told);
     paper.comments = leaves.text("entry/comment").map(told);
     paper.journal_ref = leaves.text("entry/journal_ref").map(told);
     paper.doi = leaves.raw("entry/doi").find_map(doi).map(told);

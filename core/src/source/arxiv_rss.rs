@@ -8,9 +8,9 @@ use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 use chrono_tz::Tz;
 use serde::{Deserialize, Serialize};
 
-use super::arxiv::{Document, Leaves, Pace, Scope, decoded, document, doi, list, named, tidy};
+use super::arxiv::{Document, Leaves, Pace, Scope, abstract_of, decoded, document, doi, list, named, tidy};
 use super::arxiv_api::AVAILABLE_AFTER;
-use super::arxiv_mail::{Byline, abstract_text};
+use super::arxiv_mail::Byline;
 use super::request::{Body, Fetched, Next, Request, Source, Taken};
 use super::{Announcement, Item, Parsed, RejectedItem, SourceError, SourceKind, Window, calendar};
 use crate::paper::{Field, Paper, PaperId};
@@ -285,8 +285,7 @@ fn item(leaves: &Leaves, name: &str) -> Result<Item, String> {
         .texts(&category)
         .chain(leaves.attributes(&category, "term").map(str::to_owned));
     paper.categories = list(categories.collect(), KIND, None);
-    let lines: Vec<&str> = abstract_lines.trim().lines().map(str::trim_end).collect();
-    paper.abstract_text = abstract_text(&lines).map(told);
+    paper.abstract_text = abstract_of(abstract_lines).map(told);
     paper.journal_ref = leaves.text(&path("journal_reference")).map(told);
     paper.doi = leaves.raw(&path("DOI")).find_map(doi).map(told);
     Ok(Item { paper, announcement })

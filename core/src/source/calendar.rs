@@ -19,8 +19,10 @@ const ANNOUNCED: u32 = 20;
 /// No two cutoffs and no two announcements are further apart, in days.
 const FURTHEST: u64 = 14;
 
-/// The days on which nothing is closed and nothing announced, as arXiv set them for these years (the page above and
-/// <https://info.arxiv.org/help/availability.html#holiday>; year, month, day). The days between the years differ each year.
+/// The days on which nothing is closed and nothing announced (year, month, day). Those of 2025 up to Thanksgiving stand on
+/// <https://info.arxiv.org/help/availability.html#holiday>; 4 July and December 2025 and all of 2026 are those of the table
+/// `arXiv_holidays` in arXiv's own published code, as of May 2026, to be compared with that page when a year begins. The
+/// days between the years differ each year.
 const HOLIDAYS: [(i32, u32, u32); 18] = [
     (2025, 1, 1),
     (2025, 1, 20),
