@@ -326,7 +326,7 @@ async fn first_days(chat: &Chat<'_>, lang: Lang, config: &Config, data: &Path) -
     let (named, seal) = pause.rsplit_once(':').unwrap();
     let forged = format!("{named}:{}", seal.chars().rev().collect::<String>());
     assert_eq!(chat.forges(&goes_on, &forged).await.trim(), lang.stale_button());
-    has(&chat.say(member, "/subscriptions").await, &["cache kv -survey"]);
+    has(&chat.say(member, "/subscriptions").await, &["kv cache -survey"]);
 
     // Two at once: each hears what was replaced, and the later one stays.
     let both = chat.say_at_once(manager, &["/style full", "/style titles"]).await;
@@ -369,7 +369,7 @@ async fn first_days(chat: &Chat<'_>, lang: Lang, config: &Config, data: &Path) -
     has(&opened, &[first]);
     assert!(opened.buttons.iter().any(|(label, _)| label == "👍 1"), "{opened:?}");
     let why = chat.say(member, "/why 1").await;
-    has(&why, &[first, lang.why_rule(), "cache kv -survey"]);
+    has(&why, &[first, lang.why_rule(), "kv cache -survey"]);
 
     let query = "quantization OR decoding OR cache";
     let found = eventually("everything to be found", || async {
@@ -479,7 +479,7 @@ async fn a_channel_on_discord_is_run_from_itself() {
     assert!(papers[0]["name"].as_str().unwrap().contains("HalfStep"), "{papers}");
     assert!(papers[0]["value"].as_str().unwrap().parse::<u32>().is_ok(), "{papers}");
     let rules = choices("unsubscribe", "which", "kv").await;
-    assert_eq!(rules, json!([{ "name": "1. cache kv -survey", "value": "1" }]));
+    assert_eq!(rules, json!([{ "name": "1. kv cache -survey", "value": "1" }]));
     assert!(
         choices("timezone", "zone", "shang")
             .await

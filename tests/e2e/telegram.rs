@@ -912,7 +912,7 @@ fn pages(question: &Question) -> Answer {
             "essay" => Answer::sentence("word ".repeat(100), lang).shown(Manner::Notice),
             _ => Answer::sentence("unheard", lang).shown(Manner::Silent),
         },
-        Ok(Command::Subscriptions) => page("page one", &["next", "open", "vote", "essay", "nothing"]),
+        Ok(Command::Subscriptions) => page("page one", &["next", "open", "vote", "essay", "nothing", "count"]),
         _ => Answer::sentence("unheard", lang).shown(Manner::Silent),
     }
 }
@@ -924,7 +924,7 @@ async fn a_pressed_button_turns_the_page_of_the_message_that_it_stands_below() {
     let bot = Bot::start(&fake, &desk);
     fake.push_text_in_topic(GROUP, 9, "ada", "/subscriptions");
     let list = fake.wait_for_messages(GROUP, 1).await.remove(0);
-    assert_eq!(list.data(), ["next", "open", "vote", "essay", "nothing"]);
+    assert_eq!(list.data(), ["next", "open", "vote", "essay", "nothing", "count"]);
     let shows = |text: &str| fake.messages(GROUP)[0].text == text;
     for (button, text) in [("next", "page two"), ("back", "page one"), ("next", "page two")] {
         let query = fake.press_on(GROUP, list.id, button);

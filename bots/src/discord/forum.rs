@@ -21,8 +21,8 @@ use serde_json::{Map, Value, json};
 
 use super::markup;
 use super::sender::{
-    CLOCKS_DIFFER, HISTORY_HELP, Heard, PAGE, PAGES, Sender, Standing, is_id, keyed, mark, of_reading, rejected,
-    snowflake, unreadable,
+    CLOCKS_DIFFER, EDITABLE, HISTORY_HELP, Heard, PAGE, PAGES, Sender, Standing, is_id, keyed, mark, of_reading,
+    rejected, snowflake, unreadable,
 };
 use crate::clock;
 use crate::gate::sleep_until;
@@ -227,6 +227,8 @@ impl Sender {
     /// Makes a post.
     async fn open(&self, place: &Place, forum: &Forum, part: &Part, message: &Map<String, Value>) -> Answered {
         let path = format!("/channels/{}/threads", forum.id);
+        let mut message = message.clone();
+        message.retain(|name, _| EDITABLE.contains(&name.as_str()));
         let body = |forum: &Forum| {
             let mut body = Map::from_iter([
                 ("name".to_owned(), json!(markup::name(part))),

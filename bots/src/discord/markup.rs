@@ -773,6 +773,38 @@ mod tests {
     }
 
     #[test]
+    fn a_post_is_called_as_the_first_line_of_its_first_part_reads() {
+        let called = |heading: &str, paragraphs: usize| {
+            let mut blocks = vec![Block::Heading(heading.to_owned())];
+            blocks.extend((0..paragraphs).map(|_| Block::Paragraph(plain("p".repeat(900)))));
+            let message = Message {
+                running_title: heading.to_owned(),
+                blocks,
+            };
+            render(&message).iter().map(name).collect::<Vec<_>>()
+        };
+        assert_eq!(
+            called("AI_inference *fast* · 10 Oct", 0),
+            ["AI_inference *fast* · 10 Oct"]
+        );
+        // Also of a later part, should the first ones have been refused.
+        assert_eq!(called("推理加速 · 10 月", 3), ["推理加速 · 10 月", "推理加速 · 10 月"]);
+        assert_eq!(called("a · 1/x", 0), ["a · 1/x"]);
+        let long = called(&"🦀".repeat(150), 0).remove(0);
+        assert!(units(&long) <= NAME && long.ends_with('…'), "{long}");
+        let bare = |payload: &str| {
+            name(&Part {
+                payload: payload.to_owned(),
+            })
+        };
+        assert_eq!(bare(r#"{"embeds":[{"title":"1. A *paper*"}]}"#), "1. A *paper*");
+        assert_eq!(
+            [bare("{}"), bare("no JSON"), bare(r#"{"content":" \n##  "}"#)],
+            [UNNAMED; 3]
+        );
+    }
+
+    #[test]
     fn a_part_that_calls_lets_those_roles_alone_be_called_and_says_nothing_else() {
         let role = |id| Mention::Role(id);
         let calls = [

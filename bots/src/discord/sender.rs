@@ -181,14 +181,14 @@ impl Sender {
         let kind = match self.kind(place).await {
             Ok(kind) => kind,
             Err(heard) => {
+                let is_forbidden = heard.status == Some(StatusCode::FORBIDDEN);
                 let Err(error) = heard.outcome else {
                     return Err(unreadable("it does not say what the channel is"));
                 };
-                return match error {
-                    SendError::Gone { reason } if heard.status == Some(StatusCode::FORBIDDEN) => {
-                        Ok(Looked::Undecidable(format!("{reason}: {HISTORY_HELP}")))
-                    }
-                    error => Err(error),
+                return if let (SendError::Gone { reason }, true) = (&error, is_forbidden) {
+                    Ok(Looked::Undecidable(format!("{reason}: {HISTORY_HELP}")))
+                } else {
+                    Err(error)
                 };
             }
         };
@@ -278,8 +278,8 @@ impl Sender {
     }
 }
 
-/// What Edit Message takes of a part's body.
-const EDITABLE: &[&str] = &["content", "embeds", "flags", "allowed_mentions", "components"];
+/// What Edit Message takes of a part's body, and the first message of a forum's post.
+pub(super) const EDITABLE: &[&str] = &["content", "embeds", "flags", "allowed_mentions", "components"];
 
 /// What to do so that a part can be looked for.
 pub(super) const HISTORY_HELP: &str = "give the bot the permissions “View Channel” and “Read Message History” there";

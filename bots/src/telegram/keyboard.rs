@@ -84,6 +84,7 @@ mod tests {
             key: "e73aa823d3ca36bd56f2ed".into(),
             number,
             of,
+            ..Tag::only("")
         }
     }
 
