@@ -666,6 +666,8 @@ fn draft(
             continue;
         }
         match store.paper(&record.paper) {
+            // A work that was taken for two papers has its place under its own name.
+            Ok(Some(paper)) if paper.id != record.paper => {}
             Ok(Some(paper)) => {
                 let mut keywords = keywords.find(&paper);
                 keywords.extend(ruled);

@@ -152,6 +152,8 @@ struct PaperV1 {
     revised: Option<DateTime<Utc>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     upvotes: Option<Field<u32>>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    works: Vec<u64>,
     briefs: Vec<Brief>,
     sketch: Vec<u64>,
 }
@@ -173,6 +175,7 @@ impl From<PaperRecord> for PaperV1 {
             submitted,
             revised,
             upvotes,
+            works,
             briefs,
         } = paper;
         Self {
@@ -190,6 +193,7 @@ impl From<PaperRecord> for PaperV1 {
             submitted,
             revised,
             upvotes,
+            works,
             briefs,
             sketch,
         }
@@ -213,6 +217,7 @@ impl From<PaperV1> for PaperRecord {
             submitted,
             revised,
             upvotes,
+            works,
             briefs,
             sketch,
         } = stored;
@@ -231,6 +236,7 @@ impl From<PaperV1> for PaperRecord {
             submitted,
             revised,
             upvotes,
+            works,
             briefs,
         };
         Self { paper, sketch }
@@ -998,6 +1004,7 @@ mod tests {
             submitted: Some(at("2025-10-08T12:00:00Z")),
             revised: Some(at("2025-10-09T12:00:00.5Z")),
             upvotes: None,
+            works: Vec::new(),
             briefs: vec![brief()],
         };
         PaperRecord {
