@@ -1224,6 +1224,14 @@ mod tests {
 
     stored_forms! {
         "paper_v1": paper(),
+        "paper_voted_v1": PaperRecord {
+            paper: Paper {
+                upvotes: Some(Field::as_of(23, SourceKind::HuggingFace, Some(at("2025-10-09T20:00:00Z")))),
+                works: vec![7, u64::MAX],
+                ..paper().paper
+            },
+            ..paper()
+        },
         "channel_v1": channel(),
         "channel_owned_v1": Channel { owner: Some("1001".to_owned()), ..channel() },
         "channel_revised_v1": Channel {
