@@ -94,7 +94,7 @@ fn topic() -> Topic {
 /// What an archive's beginning takes: 20,000 papers parsed, joined, matched, written and made durable, in mailings of a
 /// thousand, and once more as another source's accounts of them. Printed, since it is a promise in seconds.
 fn many(_: &mut Criterion) {
-    #[allow(clippy::disallowed_methods)] // a benchmark measures time
+    #[allow(clippy::disallowed_methods, clippy::print_stdout)] // it measures time, and its figures are read
     let run = || -> Option<()> {
         let dir = tempfile::tempdir().ok()?;
         let store = SledStore::open(dir.path()).ok()?;
