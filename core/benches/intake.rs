@@ -10,9 +10,10 @@ use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_mai
 use paperwire_core::channel::Platform;
 use paperwire_core::message::{Message, Part, Render};
 use paperwire_core::pipeline;
-use paperwire_core::source::arxiv_mail;
+use paperwire_core::source::{arxiv_mail, jsonl};
 use paperwire_core::store::{SledStore, Store as _};
 use paperwire_core::tex;
+use paperwire_core::topic::{Tier, Topic, TopicId};
 
 const PAPERS: usize = 600;
 
@@ -28,10 +29,15 @@ the traces of all runs, so that others can repeat what we did.
 ";
 
 fn mailing() -> String {
+    numbered(0, PAPERS)
+}
+
+/// A mailing of the papers with these numbers.
+fn numbered(from: usize, count: usize) -> String {
     let rule = "-".repeat(78);
     let mut out =
         format!("{rule}\n received from  Thu  9 Oct 25 18:00:00 GMT  to  Fri 10 Oct 25 18:00:00 GMT\n{rule}\n{rule}\n");
-    for n in 0..PAPERS {
+    for n in from..from + count {
         let cross = if n % 5 == 0 { " (*cross-listing*)" } else { "" };
         let _ = write!(
             out,
@@ -52,6 +58,83 @@ impl Render for Unseen {
     fn render(&self, _: Platform, _: &Message) -> Vec<Part> {
         Vec::new()
     }
+}
+
+/// How many papers a month of all of computer science has, about.
+const MANY: usize = 20_000;
+
+/// A topic of as many terms as a real one.
+fn topic() -> Topic {
+    let tier = |weight, words: &[&str]| Tier {
+        weight,
+        terms: (0..40)
+            .flat_map(|n| words.iter().map(move |word| format!("{word} {n}")))
+            .chain(words.iter().map(|word| (*word).to_owned()))
+            .collect(),
+    };
+    Topic {
+        id: TopicId("caching".to_owned()),
+        name_zh: "缓存".to_owned(),
+        name_en: "Caching".to_owned(),
+        tiers: vec![
+            tier(6, &["kv cache", "speculative decoding"]),
+            tier(5, &["long documents", "quantization"]),
+            tier(3, &["cache", "retrieval"]),
+            tier(1, &["attention", "probe"]),
+        ],
+        title_factor: 2,
+        categories_include: Vec::new(),
+        categories_exclude: Vec::new(),
+        excluded_terms: Vec::new(),
+        threshold: 8,
+        cap: 40,
+    }
+}
+
+/// What an archive's beginning takes: 20,000 papers parsed, joined, matched, written and made durable, in mailings of a
+/// thousand, and once more as another source's accounts of them. Printed, since it is a promise in seconds.
+fn many(_: &mut Criterion) {
+    #[allow(clippy::disallowed_methods, clippy::print_stdout)] // it measures time, and its figures are read
+    let run = || -> Option<()> {
+        let dir = tempfile::tempdir().ok()?;
+        let store = SledStore::open(dir.path()).ok()?;
+        let topics = [topic()];
+        let take = |name: &str, bytes: &[u8], parsed| {
+            let accepted = pipeline::accept(&store, &topics, &Unseen, name, bytes, parsed, DateTime::default()).ok()?;
+            store.sync().ok()?;
+            Some(accepted)
+        };
+        let started = std::time::Instant::now();
+        for from in (0..MANY).step_by(1_000) {
+            let mail = numbered(from, 1_000);
+            let accepted = take("mail", mail.as_bytes(), arxiv_mail::parse(mail.as_bytes()).ok()?)?;
+            assert_eq!(accepted.papers_new, 1_000);
+        }
+        println!(
+            "intake of {MANY} papers, parsed, joined, matched and durable: {:.1} s",
+            started.elapsed().as_secs_f64()
+        );
+        let started = std::time::Instant::now();
+        let mut updated = 0;
+        for from in (0..MANY).step_by(1_000) {
+            let mut lines = String::new();
+            for n in from..from + 1_000 {
+                let _ = writeln!(
+                    lines,
+                    "{{\"doi\":\"10.1145/{n}\",\"title\":\"A Small Cache Number {n} for Models That Read Long Documents and Answer in O(log n)\",\
+                     \"authors\":[\"Ana Est\u{e9}vez\"],\"institutions\":[\"School of EECS, Peking University\"]}}"
+                );
+            }
+            let accepted = take("jsonl", lines.as_bytes(), jsonl::parse(lines.as_bytes()).ok()?)?;
+            updated += accepted.papers_updated;
+        }
+        println!(
+            "another source's accounts of them under other names, merged: {:.1} s ({updated} joined)",
+            started.elapsed().as_secs_f64()
+        );
+        Some(())
+    };
+    assert!(run().is_some());
 }
 
 fn intake(c: &mut Criterion) {
@@ -99,5 +182,5 @@ fn intake(c: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, intake);
+criterion_group!(benches, intake, many);
 criterion_main!(benches);

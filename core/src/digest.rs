@@ -592,6 +592,27 @@ mod tests {
     }
 
     #[test]
+    fn of_papers_with_equal_points_the_one_with_more_votes_comes_first() {
+        let voted = |seq, points, votes| {
+            let mut candidate = candidate(seq, &[("a", points)], 0);
+            candidate.paper.upvotes = Some(crate::paper::Field::new(votes, crate::source::SourceKind::HuggingFace));
+            candidate
+        };
+        let candidates = vec![
+            candidate(1, &[("a", 5)], 0),
+            voted(2, 5, 3),
+            voted(3, 5, 23),
+            voted(4, 4, 99),
+        ];
+        let digest = compose(draft(), candidates, &[capped("a", 9)]);
+        let ids: Vec<u64> = order(&digest)
+            .iter()
+            .map(|(_, id, _)| id.bare()[5..].parse().unwrap())
+            .collect();
+        assert_eq!(ids, [3, 2, 1, 4]);
+    }
+
+    #[test]
     fn a_topic_brings_at_most_its_cap_and_what_a_keyword_found_stays() {
         let candidates = vec![
             candidate(1, &[("a", 9)], 0),

@@ -476,10 +476,7 @@ fn is_address(part: &str) -> bool {
         .split_whitespace()
         .filter(|word| !word.bytes().any(|b| b.is_ascii_digit()));
     let without = words.collect::<Vec<_>>().join(" ");
-    STREETS.contains(&last)
-        || code && !lower.starts_with("umr")
-        || is_geography(&without)
-        || lower.starts_with("p.o. box")
+    STREETS.contains(&last) || code || is_geography(&without) || lower.starts_with("p.o. box")
 }
 
 /// Whether a folded word names a field or joins two.

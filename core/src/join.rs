@@ -7,11 +7,14 @@
 
 use std::collections::HashSet;
 
-use crate::paper::Paper;
+use unicode_normalization::UnicodeNormalization;
+use unicode_normalization::char::is_combining_mark;
+
+use crate::paper::{Paper, PaperId};
 use crate::text;
 
-/// The most values that [`sketch`] gives.
-pub const SKETCH_LEN: usize = 8;
+/// The most values that [`sketch`] gives for a paper that no intake has seen.
+pub const SKETCH_LEN: usize = 8 + 3;
 
 /// Letters in a shingle of a title: longer than phrases that many titles share.
 const TITLE_SHINGLE: usize = 24;
@@ -21,8 +24,8 @@ const TITLE_SHINGLES: usize = 2;
 const ABSTRACT_SHINGLES: usize = 5;
 
 /// Fingerprints under which a store can keep a paper to find it again: two accounts of the same paper nearly always
-/// share one, two papers hardly ever. At most [`SKETCH_LEN`] values, ascending; none for a paper without title and
-/// abstract. Stable over versions of the program: they are written to disk.
+/// share one, two papers hardly ever. At most [`SKETCH_LEN`] values and those that it is known by ([`works`]), ascending;
+/// none for a paper without title, abstract and DOI. Stable over versions of the program: they are written to disk.
 ///
 /// One is the title's; the others are the least hashes of the shingles of title and abstract (bottom-k sampling, Broder
 /// 1997), so that texts which share most shingles likely share these.
@@ -35,9 +38,76 @@ pub fn sketch(paper: &Paper) -> Vec<u64> {
     }
     values.extend(least(&title, TITLE_SHINGLE, TITLE_SHINGLES));
     values.extend(least(&abstract_key, ABSTRACT_SHINGLE, ABSTRACT_SHINGLES));
+    values.extend(works(paper));
     values.sort_unstable();
     values.dedup();
     values
+}
+
+/// Fingerprints of which work it is, ascending: of its DOI, and of its title with its first author's family name. Papers that
+/// share one are the same work, unless both have an arXiv id. Those of the accounts that it was merged from, where an
+/// intake has kept them; else its own. Stable over versions of the program: they are written to disk.
+pub fn works(paper: &Paper) -> Vec<u64> {
+    /// Below so many letters many papers have a title, and the abstract is asked, too.
+    const LEAST_TITLE: usize = 20;
+    const LEAST_ABSTRACT: usize = 120;
+    if !paper.works.is_empty() {
+        return paper.works.clone();
+    }
+    let id = match &paper.id {
+        PaperId::Doi(doi) => Some(doi.as_str()),
+        PaperId::Arxiv(_) | PaperId::Url(_) => None,
+    };
+    let dois = [id, paper.doi.as_ref().map(|doi| doi.value.as_str())];
+    let dois = dois.into_iter().flatten().flat_map(str::split_whitespace);
+    let mut works: Vec<u64> = dois
+        .take(4)
+        .map(|doi| text::hash64(&["work-doi", &doi.to_lowercase()]))
+        .collect();
+    let title = title_key(paper.title());
+    let family = paper.authors().first().map(|name| family_key(name)).unwrap_or_default();
+    if !title.is_empty() && !family.is_empty() {
+        if title.chars().count() >= LEAST_TITLE && !is_generic(&title) {
+            works.push(text::hash64(&["work-title", &title, &family]));
+        } else {
+            let abstract_key = text::key(paper.abstract_text());
+            let begins: String = abstract_key.chars().take(LEAST_ABSTRACT).collect();
+            if begins.chars().count() == LEAST_ABSTRACT {
+                works.push(text::hash64(&["work-short", &title, &family, &begins]));
+            }
+        }
+    }
+    works.sort_unstable();
+    works.dedup();
+    works
+}
+
+/// What several works are called, whatever follows.
+fn is_generic(title_key: &str) -> bool {
+    #[rustfmt::skip]
+    const BEGINNINGS: [&str; 20] = [
+        "editorial", "introductiontothe", "preface", "foreword", "erratum", "corrigendum", "correctionto", "commenton",
+        "commentson", "replyto", "responseto", "bookreview", "obituary", "tableofcontents", "frontmatter", "inthisissue",
+        "messagefrom", "callforpapers", "announcement", "proceedingsof",
+    ];
+    BEGINNINGS.iter().any(|beginning| title_key.starts_with(beginning))
+}
+
+/// The family name in “Ada Lund”, “Lund, Ada” and “A. Estévez Jr.”, without accents.
+fn family_key(name: &str) -> String {
+    let family = match name.split_once(',') {
+        Some((family, _)) => family,
+        None => {
+            let words = name.split_whitespace().rev();
+            let mut words = words.skip_while(|word| {
+                let word = text::key(word);
+                matches!(word.as_str(), "jr" | "sr" | "ii" | "iii" | "iv" | "phd" | "md")
+            });
+            words.next().unwrap_or(name)
+        }
+    };
+    let plain = family.nfd().filter(|c| !is_combining_mark(*c)).collect::<String>();
+    text::key(&plain.replace('ł', "l").replace('ø', "o").replace('ß', "ss"))
 }
 
 /// The key of a title without its doubling: "Foo FOO" has the key of "Foo".
@@ -207,7 +277,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::paper::{Field, PaperId};
+    use crate::paper::Field;
     use crate::source::{SourceKind, report};
 
     const ABSTRACT: &str = "Diffusion-based large language models have emerged as a promising alternative. We present a \
@@ -296,6 +366,56 @@ mod tests {
         ] {
             assert_eq!(undoubled(raw), once);
         }
+    }
+
+    fn by(title: &str, author: &str) -> Paper {
+        let mut paper = paper(title, "");
+        paper.authors = Some(Field::new(
+            vec![author.to_owned(), "B. Second".to_owned()],
+            SourceKind::Feed,
+        ));
+        paper
+    }
+
+    #[test]
+    fn a_work_is_known_by_title_and_first_author_however_they_are_written() {
+        let work = works(&by("A Small Cache for Long-Context Models", "Ana Estévez"));
+        assert_eq!(work.len(), 1);
+        assert_eq!(
+            works(&by("A SMALL CACHE FOR LONG CONTEXT MODELS.", "Estevez, A.")),
+            work
+        );
+        assert_eq!(
+            works(&by("A Small Cache for Long-Context Models", "A. Estevez Jr.")),
+            work
+        );
+        for (title, author) in [
+            ("A Small Cache for Long-Context Models", "Bo Chen"),
+            ("A Small Cache for Long-Context Models: Part II", "Ana Estévez"),
+        ] {
+            assert_ne!(works(&by(title, author)), work);
+        }
+        for title in [
+            "Introduction",
+            "Editorial: Special Issue on Efficient Inference",
+            "Reply to the Comments of Lund",
+            "",
+        ] {
+            assert_eq!(works(&by(title, "Ana Estévez")), Vec::<u64>::new(), "{title}");
+        }
+        let mut short = by("Introduction", "Ana Estévez");
+        short.abstract_text = Some(Field::new(ABSTRACT.to_owned(), SourceKind::Feed));
+        assert_eq!(works(&short).len(), 1);
+        let mut published = by("", "");
+        published.doi = Some(Field::new("10.1145/ABC".to_owned(), SourceKind::ArxivMail));
+        assert_eq!(works(&published), works(&Paper::new("10.1145/abc".parse().unwrap())));
+    }
+
+    #[test]
+    fn the_fingerprints_of_works_on_disk_do_not_change() {
+        let mut paper = by("A Small Cache for Long-Context Models", "Ana Estévez");
+        paper.doi = Some(Field::new("10.1145/abc".to_owned(), SourceKind::ArxivMail));
+        insta::assert_json_snapshot!(works(&paper));
     }
 
     #[test]

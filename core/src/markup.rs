@@ -85,17 +85,22 @@ const KNOWN: [&str; 142] = [
 /// Their prefixes in feeds of publishers.
 const PREFIXES: [&str; 7] = ["jats", "mml", "m", "mathml", "xhtml", "html", "h"];
 
-/// The text with every `<` that begins no tag escaped, so that a tokenizer reads it as text.
+/// The text with every `<` that begins no tag and every `&` that begins no entity escaped, so that a tokenizer reads them as
+/// text: HTML itself knows entities without their end, and would read `?a=1&section=2` as `?a=1§ion=2`.
 fn protected(raw: &str) -> String {
     let mut out = String::with_capacity(raw.len() + 16);
     let mut from = 0;
-    for (at, _) in raw.match_indices('<') {
+    for (at, found) in raw.match_indices(['<', '&']) {
         let rest = raw.get(at + 1..).unwrap_or_default();
-        if rest.starts_with("![CDATA[") || is_tag(rest) {
+        let (meant, escape) = match found {
+            "<" => (rest.starts_with("![CDATA[") || is_tag(rest), "&lt;"),
+            _ => (is_entity(rest), "&amp;"),
+        };
+        if meant {
             continue;
         }
         out.push_str(raw.get(from..at).unwrap_or_default());
-        out.push_str("&lt;");
+        out.push_str(escape);
         from = at + 1;
     }
     out.push_str(raw.get(from..).unwrap_or_default());
@@ -103,6 +108,16 @@ fn protected(raw: &str) -> String {
         true => out.replace("<![CDATA[", "").replace("]]>", ""),
         false => out,
     }
+}
+
+/// Whether what follows a `&` is an entity with its end.
+fn is_entity(rest: &str) -> bool {
+    let Some(end) = cut(rest, 33).find(';') else {
+        return false;
+    };
+    let name = rest.get(..end).unwrap_or_default();
+    let name = name.strip_prefix('#').unwrap_or(name);
+    !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric())
 }
 
 /// Whether what follows a `<` makes a tag of it.
@@ -525,6 +540,10 @@ mod tests {
             ("<![CDATA[<b>Bold</b>]]> word", "Bold word"),
             ("$p &lt; 10^{-3}$ by Est\\'evez<br/>next", "p < 10⁻³ by Estévez\nnext"),
             ("&lt;b&gt; is a tag", "<b> is a tag"),
+            (
+                "https://a.b/?id=1&section=3&copy=2 & so",
+                "https://a.b/?id=1&section=3&copy=2 & so",
+            ),
             ("<unknown> stays, <p unclosed", "<unknown> stays, <p unclosed"),
             ("a <a href=\"https://x.y/?a=1&amp;b\">link</a>", "a link"),
             ("<noscript><p>never</p></noscript>seen", "seen"),

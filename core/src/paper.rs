@@ -48,6 +48,17 @@ impl PaperId {
         matches!(self, Self::Url(url) if url.starts_with(PROVISIONAL))
     }
 
+    /// Whether a paper that goes by both names is called by this one: arXiv's over a DOI over an address; of two of a kind
+    /// the lesser, so that it does not matter which came first. A stand-in is never better.
+    pub fn is_better_than(&self, other: &Self) -> bool {
+        let rank = |id: &Self| match id {
+            Self::Arxiv(_) => 0,
+            Self::Doi(_) => 1,
+            Self::Url(_) => 2 + u8::from(id.is_provisional()),
+        };
+        !self.is_provisional() && (rank(self), self) < (rank(other), other)
+    }
+
     /// Where a reader opens the paper; `None` for a provisional id.
     pub fn link(&self) -> Option<String> {
         match self {
@@ -311,6 +322,10 @@ pub struct Paper {
     /// Votes of readers elsewhere: those of Hugging Face.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub upvotes: Option<Field<u32>>,
+    /// Fingerprints of what the accounts of it that came so far say it is ([`crate::join::works`]), ascending: an account
+    /// that shares one is of the same work. Empty for a paper that no intake has seen.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub works: Vec<u64>,
     /// Briefs, at most one per language and origin.
     pub briefs: Vec<Brief>,
 }
@@ -333,6 +348,7 @@ impl Paper {
             submitted: None,
             revised: None,
             upvotes: None,
+            works: Vec::new(),
             briefs: Vec::new(),
         }
     }
@@ -386,12 +402,18 @@ impl Paper {
     ///
     /// The order in which accounts come does not matter, nor does coming twice: a field goes to the source with the
     /// higher [`SourceKind::authority`]; between equals to the account of the later day, then to the longer and at last
-    /// to the greater value. `self` keeps its id unless it is provisional and `other` has a real one.
+    /// to the greater value. The better id wins: arXiv's over a DOI over an address over a provisional one.
     pub fn merge(&mut self, other: Self) -> bool {
+        /// As many as a work's accounts can differ in.
+        const MAX_WORKS: usize = 32;
         let before = self.clone();
-        if self.id.is_provisional() && !other.id.is_provisional() {
+        if other.id.is_better_than(&self.id) {
             self.id = other.id;
         }
+        self.works.extend(other.works);
+        self.works.sort_unstable();
+        self.works.dedup();
+        self.works.truncate(MAX_WORKS);
         better(&mut self.title, other.title, String::len);
         better(&mut self.authors, other.authors, Vec::len);
         better(&mut self.author_count, other.author_count, |_| 0);
@@ -637,6 +659,7 @@ mod tests {
                 submitted: b.4,
                 revised: b.5,
                 upvotes: b.6,
+                works: Vec::new(),
                 briefs: b.7,
             })
     }

@@ -300,9 +300,9 @@ pub enum Write {
     /// under `from`, if any, is removed with its fingerprints. Where `to` is already another name of `from`, nothing
     /// happens: no name may lead back to itself.
     Alias {
-        /// The old, provisional name.
+        /// The old name: provisional, or another of the same work's.
         from: PaperId,
-        /// The paper's real name.
+        /// The paper's own name.
         to: PaperId,
     },
     /// Puts a position of the intake order.

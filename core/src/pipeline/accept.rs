@@ -201,6 +201,10 @@ struct Intake<'a> {
     positions: HashMap<PaperId, IntakeRecord>,
     fresh: Vec<PaperId>,
     aliases: HashMap<PaperId, PaperId>,
+    /// The papers touched by this file under what work they are ([`join::works`]).
+    works: HashMap<u64, Vec<PaperId>>,
+    /// Papers that turned out to be another one, as they were, and which.
+    absorbed: Vec<(Paper, PaperId)>,
     /// How the papers that were known are announced here, and what they were before.
     revised: HashMap<PaperId, (Paper, Announcement)>,
 }
@@ -220,30 +224,47 @@ impl<'a> Intake<'a> {
             positions: HashMap::new(),
             fresh: Vec::new(),
             aliases: HashMap::new(),
+            works: HashMap::new(),
+            absorbed: Vec::new(),
             revised: HashMap::new(),
         })
     }
 
     fn item(&mut self, item: Item) -> Result<Outcome> {
-        let Item { paper, announcement } = item;
+        let Item {
+            mut paper,
+            announcement,
+        } = item;
+        paper.works = join::works(&paper);
+        let name = paper.id.clone();
         let known = self.known(&paper)?;
         let outcome = match known {
             None => {
                 self.put(paper, announcement)?;
                 Outcome::New
             }
-            Some(before) => {
+            Some(mut before) => {
+                if before.works.is_empty() {
+                    before.works = join::works(&before);
+                }
                 let mut merged = before.clone();
                 let changed = merged.merge(paper);
-                if merged.id != before.id {
-                    self.rename(&before.id, &merged.id)?;
+                let id = merged.id.clone();
+                if id != before.id {
+                    self.rename(&before.id, &id)?;
+                } else if name != id && !name.is_provisional() && self.real_name(&name)? != id {
+                    self.aliases.insert(name, id.clone());
                 }
+                let learned = merged.works != before.works;
                 if changed {
-                    self.note(before, &merged.id, announcement);
+                    self.note(before, &id, announcement);
                 }
-                let placed = self.position(&merged.id, announcement)?;
+                let placed = self.position(&id, announcement)?;
                 if changed || placed {
                     self.put(merged, announcement)?;
+                }
+                if learned {
+                    self.absorb(id)?;
                 }
                 if changed { Outcome::Updated } else { Outcome::Known }
             }
@@ -254,35 +275,134 @@ impl<'a> Intake<'a> {
         })
     }
 
-    /// The same work as it is known so far: by its id, else, where one of the two has no real id, by its likeness.
-    fn known(&self, paper: &Paper) -> Result<Option<Paper>> {
-        let id = self.aliases.get(&paper.id).unwrap_or(&paper.id);
-        if let Some(paper) = self.papers.get(id) {
+    /// What a name has become, here or before.
+    fn real_name(&self, name: &PaperId) -> Result<PaperId> {
+        let here = self.real_here(name);
+        if self.papers.contains_key(here) {
+            return Ok(here.clone());
+        }
+        let stored = readable(self.store.paper(here))?;
+        Ok(stored.map_or_else(|| here.clone(), |paper| self.real_here(&paper.id).clone()))
+    }
+
+    fn real_here<'n>(&'n self, name: &'n PaperId) -> &'n PaperId {
+        let mut real = name;
+        // A name only ever gives way to a better one, so that this ends.
+        while let Some(next) = self.aliases.get(real) {
+            real = next;
+        }
+        real
+    }
+
+    /// A paper as this file has left it so far.
+    fn paper(&self, name: &PaperId) -> Result<Option<Paper>> {
+        let here = self.real_here(name);
+        if let Some(paper) = self.papers.get(here) {
             return Ok(Some(paper.clone()));
         }
         // A record that cannot be read is healed by writing the paper anew.
-        if let Some(paper) = readable(self.store.paper(id))? {
+        Ok(readable(self.store.paper(here))?.map(|paper| {
             // A paper that was renamed in this file is known under its new name.
-            return Ok(Some(self.papers.get(&paper.id).cloned().unwrap_or(paper)));
+            self.papers.get(self.real_here(&paper.id)).cloned().unwrap_or(paper)
+        }))
+    }
+
+    /// The same work as it is known so far: by its id, else by its DOI, or its title and first author, else, where one of
+    /// the two has no real id, by its likeness.
+    fn known(&self, paper: &Paper) -> Result<Option<Paper>> {
+        if let Some(paper) = self.paper(&paper.id)? {
+            return Ok(Some(paper));
+        }
+        let mut same = self.same_work(paper)?;
+        if !same.is_empty() {
+            return Ok(Some(same.swap_remove(0)));
         }
         let provisional = paper.id.is_provisional();
         let mut candidates = Vec::new();
         for id in self.store.similar(&join::sketch(paper))? {
             // What this file has given its real name is known under that name, and no stand-in any more.
-            let id = self.aliases.get(&id).cloned().unwrap_or(id);
-            if !provisional && !id.is_provisional() {
-                continue;
-            }
-            match self.papers.get(&id) {
-                Some(known) => candidates.push(known.clone()),
-                None => candidates.extend(readable(self.store.paper(&id))?),
+            let id = self.real_here(&id);
+            if provisional || id.is_provisional() {
+                candidates.extend(self.paper(id)?);
             }
         }
         Ok(join::best(paper, &candidates).and_then(|i| candidates.into_iter().nth(i)))
     }
 
+    /// The papers under other names that are the same work, the best name first. Two papers with arXiv ids never are; and
+    /// what could be either of two such papers is neither.
+    fn same_work(&self, paper: &Paper) -> Result<Vec<Paper>> {
+        let works = join::works(paper);
+        if works.is_empty() {
+            return Ok(Vec::new());
+        }
+        let here = works.iter().filter_map(|work| self.works.get(work)).flatten().cloned();
+        let mut names: Vec<PaperId> = here.chain(self.store.similar(&works)?).collect();
+        names.sort_unstable();
+        names.dedup();
+        let is_arxiv = |id: &PaperId| matches!(id, PaperId::Arxiv(_));
+        let mut found: Vec<Paper> = Vec::new();
+        for name in names {
+            let name = self.real_here(&name);
+            if *name == paper.id || is_arxiv(name) && is_arxiv(&paper.id) {
+                continue;
+            }
+            let Some(other) = self.paper(name)? else { continue };
+            let known = other.id == paper.id || found.iter().any(|one| one.id == other.id);
+            let shares = join::works(&other).iter().any(|work| works.contains(work));
+            if shares && !known && !(is_arxiv(&other.id) && is_arxiv(&paper.id)) {
+                found.push(other);
+            }
+        }
+        if found.iter().filter(|one| is_arxiv(&one.id)).count() > 1 {
+            found.retain(|one| !is_arxiv(&one.id));
+        }
+        found.sort_by(|a, b| match a.id.is_better_than(&b.id) {
+            true => std::cmp::Ordering::Less,
+            false => std::cmp::Ordering::Greater,
+        });
+        Ok(found)
+    }
+
+    /// A paper that is known to be more than before can be the same work as others that had nothing to do with it.
+    fn absorb(&mut self, mut id: PaperId) -> Result<()> {
+        loop {
+            let Some(mut paper) = self.paper(&id)? else {
+                return Ok(());
+            };
+            let Some(other) = self.same_work(&paper)?.into_iter().next() else {
+                return Ok(());
+            };
+            let before = paper.clone();
+            paper.merge(other.clone());
+            let (lost, kept) = if paper.id == before.id {
+                (&other, &before)
+            } else {
+                (&before, &other)
+            };
+            let (lost, kept) = (lost.clone(), kept.clone());
+            // What of it stands in a digest is corrected there, too.
+            self.note(kept.clone(), &kept.id, Announcement::CrossList);
+            let (was, _) = self
+                .revised
+                .remove(&lost.id)
+                .unwrap_or((lost.clone(), Announcement::CrossList));
+            self.absorbed.push((was, kept.id.clone()));
+            self.position(&kept.id, Announcement::Replacement)?;
+            self.rename(&lost.id, &kept.id)?;
+            id = kept.id;
+            self.put(paper, Announcement::Replacement)?;
+        }
+    }
+
     fn put(&mut self, paper: Paper, announcement: Announcement) -> Result<()> {
         let id = paper.id.clone();
+        for work in join::works(&paper) {
+            let names = self.works.entry(work).or_default();
+            if !names.contains(&id) {
+                names.push(id.clone());
+            }
+        }
         if self.papers.insert(id.clone(), paper).is_none() {
             self.changed.push(id.clone());
         }
@@ -335,23 +455,36 @@ impl<'a> Intake<'a> {
     fn rename(&mut self, old: &PaperId, new: &PaperId) -> Result<()> {
         self.papers.remove(old);
         self.changed.retain(|id| id != old);
-        self.aliases.insert(old.clone(), new.clone());
         let position = match self.positions.remove(old) {
             Some(record) => Some(record),
             None => self.store.intake_of(old)?,
         };
-        if let Some(record) = position {
-            // The place in the order stays the paper's own: it was or will be in a digest under the old name.
-            let moved = IntakeRecord {
-                paper: new.clone(),
-                window: record.window.or(self.window),
-                ..record
+        self.aliases.insert(old.clone(), new.clone());
+        self.fresh.retain(|id| id != old);
+        let Some(record) = position else { return Ok(()) };
+        // The place in the order stays the paper's own: it was or will be in a digest under the old name. Of two places the
+        // earlier one is; the other stays under the name that is none any more, which nobody takes for a paper.
+        let (own, other) = match self.positions.remove(new) {
+            Some(theirs) if theirs.seq < record.seq => (theirs, Some(record)),
+            Some(theirs) => (record, Some(theirs)),
+            None => (record, None),
+        };
+        let moved = IntakeRecord {
+            paper: new.clone(),
+            window: own.window.or(self.window),
+            ..own
+        };
+        self.positions.insert(new.clone(), moved);
+        if !self.fresh.contains(new) {
+            self.fresh.push(new.clone());
+        }
+        if let Some(other) = other {
+            let left = IntakeRecord {
+                paper: old.clone(),
+                ..other
             };
-            self.positions.insert(new.clone(), moved);
-            if !self.fresh.contains(new) {
-                self.fresh.push(new.clone());
-            }
-            self.fresh.retain(|id| id != old);
+            self.positions.insert(old.clone(), left);
+            self.fresh.push(old.clone());
         }
         Ok(())
     }
@@ -365,13 +498,30 @@ impl<'a> Intake<'a> {
 
     fn finish(mut self) -> (Vec<Write>, Vec<Revision>) {
         let mut writes = Vec::with_capacity(self.changed.len() * 3);
-        writes.extend(self.aliases.into_iter().map(|(from, to)| Write::Alias { from, to }));
+        let aliases = self.aliases.iter();
+        writes.extend(aliases.map(|(from, to)| Write::Alias {
+            from: from.clone(),
+            to: to.clone(),
+        }));
         writes.extend(
             self.fresh
                 .iter()
                 .filter_map(|id| self.positions.get(id))
                 .map(|record| Write::Intake(record.clone())),
         );
+        // A place that is no paper's any more brings nothing.
+        for (lost, kept) in &self.absorbed {
+            let record = self.positions.get(&lost.id).filter(|record| record.seq <= self.since);
+            let paper = self.papers.get(self.real_here(kept));
+            if let (Some(record), Some(paper)) = (record, paper) {
+                writes.extend(
+                    self.matcher
+                        .score(paper)
+                        .into_iter()
+                        .map(|score| cleared(score.topic, record.seq)),
+                );
+            }
+        }
         for id in &self.changed {
             let Some(paper) = self.papers.get(id) else { continue };
             if let Some(record) = self.positions.get(id) {
@@ -380,7 +530,21 @@ impl<'a> Intake<'a> {
             }
             writes.push(Write::Paper(Box::new(paper.clone())));
         }
-        let revisions = self.changed.iter().filter_map(|id| {
+        let absorbed = self.absorbed.iter().filter_map(|(before, kept)| {
+            let after = self.papers.get(self.real_here(kept))?.clone();
+            // Under another name it had no versions.
+            let before = Paper {
+                version: after.version,
+                ..before.clone()
+            };
+            Some(Revision {
+                before,
+                after,
+                announced: Announcement::CrossList,
+            })
+        });
+        let mut revisions: Vec<Revision> = absorbed.collect();
+        revisions.extend(self.changed.iter().filter_map(|id| {
             let (before, announced) = self.revised.remove(id)?;
             let after = self.papers.remove(id)?;
             Some(Revision {
@@ -388,8 +552,17 @@ impl<'a> Intake<'a> {
                 after,
                 announced,
             })
-        });
-        (writes, revisions.collect())
+        }));
+        (writes, revisions)
+    }
+}
+
+/// No match of the topic at this position.
+fn cleared(topic: TopicId, seq: Seq) -> Write {
+    Write::ClearMatches {
+        topic,
+        after: seq.saturating_sub(1),
+        upto: seq,
     }
 }
 
@@ -398,13 +571,7 @@ fn matches(matcher: &Matcher, seq: Seq, paper: &Paper, stale: bool) -> Vec<Write
     let mut writes = Vec::new();
     for score in matcher.score(paper) {
         if stale {
-            let topic = score.topic.clone();
-            let after = seq.saturating_sub(1);
-            writes.push(Write::ClearMatches {
-                topic,
-                after,
-                upto: seq,
-            });
+            writes.push(cleared(score.topic.clone(), seq));
         }
         if score.verdict == Verdict::Kept {
             writes.push(Write::Match(Box::new(MatchRecord {
@@ -451,7 +618,8 @@ pub fn refresh_topics(store: &dyn Store, topics: &[Topic]) -> Result<Vec<TopicId
         })
         .collect();
     for record in store.intake(after, head, usize::try_from(REFRESH).unwrap_or(usize::MAX))? {
-        if let Some(paper) = readable(store.paper(&record.paper))? {
+        // A work that was taken for two papers has its place under its own name.
+        if let Some(paper) = readable(store.paper(&record.paper))?.filter(|paper| paper.id == record.paper) {
             for score in matcher.score(&paper).into_iter().filter(|s| s.verdict == Verdict::Kept) {
                 writes.push(Write::Match(Box::new(MatchRecord {
                     seq: record.seq,
@@ -487,7 +655,8 @@ mod tests {
     use super::*;
     use crate::brief::{Brief, Origin};
     use crate::locale::Lang;
-    use crate::source::{self, Announcement::*};
+    use crate::paper::Field;
+    use crate::source::{self, Announcement::*, SourceKind};
     use crate::store::ModelStore;
 
     const TITLE: &str = "StrataKV: A KV Cache That Evicts by Layer";
@@ -825,6 +994,286 @@ mod tests {
         );
         assert_eq!(kept(&whole), [(1, arxiv(1), 15), (2, arxiv(2), 9)]);
         assert_eq!(whole.head(), Ok(2));
+    }
+
+    // ---- one work under several names ----
+
+    const LONG: &str = "A Small KV Cache for Models That Read Long Documents";
+
+    fn account(source: SourceKind, id: &str, title: &str, author: &str) -> Paper {
+        let mut paper = Paper::new(id.parse().unwrap());
+        paper.title = (!title.is_empty()).then(|| Field::new(title.to_owned(), source));
+        paper.authors = (!author.is_empty()).then(|| Field::new(vec![author.to_owned(), "Bo Chen".to_owned()], source));
+        paper
+    }
+
+    fn from(source: SourceKind, announcement: Announcement, paper: Paper) -> Parsed {
+        Parsed {
+            source,
+            window: None,
+            items: vec![Item { paper, announcement }],
+            rejected: Vec::new(),
+        }
+    }
+
+    fn with_doi(mut paper: Paper, doi: &str) -> Paper {
+        let source = paper.title.as_ref().map_or(SourceKind::ArxivApi, |title| title.source);
+        paper.doi = Some(Field::new(doi.to_owned(), source));
+        paper
+    }
+
+    /// What each source says of the same three works, in its own words and under its own name.
+    fn accounts() -> Vec<Parsed> {
+        use SourceKind::{ArxivApi, ArxivMail, ArxivOai, Feed, HuggingFace, Jsonl};
+        let voted = |votes: u32, at| {
+            let mut paper = account(HuggingFace, "2510.00001", LONG, "Ada Lund");
+            paper.upvotes = Some(Field::as_of(votes, HuggingFace, Some(october(9, at))));
+            paper
+        };
+        let mut second = with_doi(
+            account(
+                ArxivApi,
+                "2510.00001v2",
+                "A Small KV Cache, Revisited and Renamed",
+                "Ada Lund",
+            ),
+            "10.1145/1.2",
+        );
+        second.version = 2;
+        second.title = second
+            .title
+            .map(|title| Field::as_of(title.value, ArxivApi, Some(october(12, 8))));
+        vec![
+            from(ArxivMail, New, account(ArxivMail, "2510.00001", LONG, "Ada Lund")),
+            from(ArxivApi, Replacement, second),
+            from(
+                ArxivOai,
+                CrossList,
+                account(ArxivOai, "2510.00002", "Another Work on Pruning GPUs", "Ada Lund"),
+            ),
+            // The publisher's title is another one: only the DOI says which it is.
+            from(
+                Feed,
+                New,
+                account(Feed, "10.1145/1.2", "Small KV caches [published version]", "A. Lund"),
+            ),
+            from(HuggingFace, New, voted(7, 8)),
+            from(HuggingFace, New, voted(23, 20)),
+            from(
+                Jsonl,
+                New,
+                account(Jsonl, "https://lab.example/cache", &LONG.to_uppercase(), "Lund, Ada"),
+            ),
+            from(
+                Jsonl,
+                New,
+                with_doi(
+                    account(
+                        Jsonl,
+                        "https://lab.example/third",
+                        "A Third Work, on Weather and Other Things",
+                        "Cy Vance",
+                    ),
+                    "10.9999/3",
+                ),
+            ),
+            from(Feed, New, account(Feed, "10.9999/3", "Third", "")),
+            source::affiliation::account(
+                &arxiv(1),
+                source::affiliation::Kind::OpenAlex,
+                vec!["Tsinghua University".to_owned()],
+            ),
+        ]
+    }
+
+    fn name(id: &str) -> PaperId {
+        id.parse().unwrap()
+    }
+
+    /// The places that are papers' own.
+    fn placed(store: &dyn Store) -> Vec<PaperId> {
+        let records = store.intake(0, Seq::MAX, 99).unwrap();
+        let own = records
+            .into_iter()
+            .filter(|record| store.paper(&record.paper).unwrap().unwrap().id == record.paper);
+        let mut own: Vec<PaperId> = own.map(|record| record.paper).collect();
+        own.sort();
+        own
+    }
+
+    #[test]
+    fn all_accounts_of_a_work_are_one_paper_under_all_of_its_names() {
+        let store = ModelStore::new();
+        for (at, parsed) in accounts().into_iter().enumerate() {
+            take(&store, &at.to_string(), parsed, october(9, 20));
+        }
+        for id in ["2510.00001", "10.1145/1.2", "https://lab.example/cache"] {
+            let paper = store.paper(&name(id)).unwrap().unwrap();
+            assert_eq!((paper.id, paper.version), (arxiv(1), 2), "{id}");
+            assert_eq!(paper.upvotes.unwrap().value, 23);
+            assert_eq!(paper.institutions.unwrap().value, ["Tsinghua University"]);
+        }
+        assert_eq!(
+            store.paper(&name("https://lab.example/third")).unwrap().unwrap().id,
+            name("10.9999/3")
+        );
+        assert_eq!(placed(&store), [arxiv(1), arxiv(2), name("10.9999/3")]);
+    }
+
+    #[test]
+    fn works_that_only_look_alike_stay_apart() {
+        use SourceKind::{ArxivMail, Feed, Jsonl};
+        let pairs = [
+            // The same title by the same author, handed in twice.
+            (
+                account(ArxivMail, "2510.00001", LONG, "Ada Lund"),
+                account(ArxivMail, "2510.00002", LONG, "Ada Lund"),
+            ),
+            (
+                account(ArxivMail, "2510.00001", LONG, "Ada Lund"),
+                account(Feed, "10.1145/1", LONG, "Bo Chen"),
+            ),
+            (
+                account(ArxivMail, "2510.00001", LONG, "Ada Lund"),
+                account(Feed, "10.1145/1", LONG, ""),
+            ),
+            (
+                account(
+                    ArxivMail,
+                    "2510.00001",
+                    "Efficient Inference, a Survey: Part I",
+                    "Ada Lund",
+                ),
+                account(Feed, "10.1145/1", "Efficient Inference, a Survey: Part II", "Ada Lund"),
+            ),
+            (
+                account(Feed, "10.1145/1", "Introduction", "Ada Lund"),
+                account(Feed, "10.1145/2", "Introduction", "Ada Lund"),
+            ),
+            (
+                account(ArxivMail, "2510.00001", "Editorial: the Year in Caching", "Ada Lund"),
+                account(Jsonl, "https://a.b/c", "Editorial: the Year in Caching", "Ada Lund"),
+            ),
+            (
+                with_doi(account(ArxivMail, "2510.00001", "One", "Ada Lund"), "10.1145/1"),
+                account(Feed, "10.1145/12", "One", "Ada Lund"),
+            ),
+        ];
+        for (at, (one, other)) in pairs.into_iter().enumerate() {
+            let store = ModelStore::new();
+            let names = [one.id.clone(), other.id.clone()];
+            take(&store, "one", from(Feed, New, one), october(9, 20));
+            take(&store, "other", from(Feed, New, other), october(9, 21));
+            assert_eq!(
+                names.clone().map(|name| store.paper(&name).unwrap().unwrap().id),
+                names,
+                "pair {at}"
+            );
+        }
+        // What could be either of two is neither.
+        let store = ModelStore::new();
+        for id in ["2510.00001", "2510.00002", "https://a.b/c"] {
+            take(
+                &store,
+                id,
+                from(Jsonl, New, account(Jsonl, id, LONG, "Ada Lund")),
+                october(9, 20),
+            );
+        }
+        assert_eq!(placed(&store).len(), 3);
+    }
+
+    #[test]
+    fn a_paper_that_was_taken_for_two_has_the_earlier_place_and_one_match() {
+        use SourceKind::{ArxivApi, ArxivMail, Feed};
+        let store = ModelStore::new();
+        take(
+            &store,
+            "feed",
+            from(
+                Feed,
+                New,
+                account(Feed, "10.1145/1.2", "KV cache, published", "A. Lund"),
+            ),
+            october(8, 20),
+        );
+        take(
+            &store,
+            "mail",
+            from(ArxivMail, New, account(ArxivMail, "2510.00001", LONG, "Ada Lund")),
+            october(9, 20),
+        );
+        assert_eq!(kept(&store).len(), 2);
+        let known = with_doi(account(ArxivApi, "2510.00001", LONG, "Ada Lund"), "10.1145/1.2");
+        let taken = take(&store, "api", from(ArxivApi, New, known), october(10, 20));
+        assert_eq!(taken.papers_updated, 1);
+        assert_eq!(kept(&store), [(1, arxiv(1), 15)]);
+        assert_eq!(store.intake_of(&name("10.1145/1.2")).unwrap().unwrap().seq, 1);
+        assert_eq!((placed(&store), store.head()), (vec![arxiv(1)], Ok(2)));
+        // The topics anew bring it once, too.
+        refresh_topics(
+            &store,
+            &[Topic {
+                threshold: 1,
+                ..topic()
+            }],
+        )
+        .unwrap();
+        assert_eq!(kept(&store), [(1, arxiv(1), 15)]);
+    }
+
+    #[test]
+    fn institutions_that_come_later_make_no_candidate_and_no_new_version() {
+        let store = ModelStore::new();
+        let said =
+            || source::affiliation::account(&arxiv(1), source::affiliation::Kind::ArxivHtml, vec!["MIT".to_owned()]);
+        take(&store, "html", said(), october(9, 19));
+        assert_eq!(store.head(), Ok(0));
+        take(&store, "mail", news(9, vec![paper(1, TITLE, ABSTRACT)]), october(9, 20));
+        let known = store.paper(&arxiv(1)).unwrap().unwrap();
+        assert_eq!((known.institutions(), known.version), (&["MIT".to_owned()][..], 1));
+        assert_eq!(order(&store), [arxiv(1)]);
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(48))]
+
+        #[test]
+        fn the_order_of_sources_does_not_matter(
+            shuffled in Just((0..accounts().len()).collect::<Vec<_>>()).prop_shuffle(),
+            again in prop::collection::vec(0..accounts().len(), 0..4),
+            together in any::<bool>(),
+        ) {
+            let run = |order: &[usize], together: bool| {
+                let store = ModelStore::new();
+                let all = accounts();
+                if together {
+                    // As one file of lines.
+                    let items = order.iter().flat_map(|at| all[*at].items.clone()).collect();
+                    let parsed = Parsed { source: SourceKind::Jsonl, window: None, items, rejected: Vec::new() };
+                    take(&store, "all", parsed, october(9, 20));
+                } else {
+                    for (n, at) in order.iter().enumerate() {
+                        take(&store, &n.to_string(), all[*at].clone(), october(9, 20));
+                    }
+                }
+                store
+            };
+            let straight = run(&(0..accounts().len()).collect::<Vec<_>>(), false);
+            let order: Vec<usize> = shuffled.iter().chain(&again).copied().collect();
+            let store = run(&order, together);
+            for account in accounts() {
+                let id = &account.items[0].paper.id;
+                prop_assert_eq!(store.paper(id), straight.paper(id), "{}", id);
+            }
+            prop_assert_eq!(placed(&store), placed(&straight));
+            let found = |store: &dyn Store| {
+                let mut found: Vec<_> = kept(store).into_iter().map(|(_, id, points)| (id, points)).collect();
+                found.sort();
+                found
+            };
+            prop_assert_eq!(found(&store), found(&straight));
+        }
     }
 
     proptest! {

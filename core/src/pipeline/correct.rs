@@ -329,8 +329,8 @@ mod tests {
     use proptest::prelude::*;
 
     use super::super::fixture::{
-        Counting, add_channel, back, channel, claims, failed, mailing, news, october, paper, report, reported, sent,
-        settings, take, topic,
+        Counting, add_channel, arxiv, back, channel, claims, failed, mailing, news, october, paper, report, reported,
+        sent, settings, take, topic,
     };
     use super::super::{Accepted, Job, accept, compact, publish_now};
     use super::*;
@@ -338,8 +338,9 @@ mod tests {
     use crate::channel::Channel;
     use crate::delivery::{SendError, Verdict};
     use crate::locale::Lang;
+    use crate::paper::Field;
     use crate::source::Announcement::{New, Replacement, Withdrawal};
-    use crate::source::Item;
+    use crate::source::{Item, SourceKind};
     use crate::store::ModelStore;
 
     const HERE: &str = "telegram:-5";
@@ -423,6 +424,29 @@ mod tests {
         assert_eq!((store.digest(&id.digest), channel(&store, HERE).cursor), before);
         assert_eq!(store.digest_of_message(&id.place, "091"), Ok(Some(id.digest)));
         assert_eq!(store.unfinished(9), Ok(vec![]));
+    }
+
+    #[test]
+    fn institutions_and_another_name_that_come_after_the_post_are_a_correction_of_it() {
+        use crate::source::affiliation::{Kind, account};
+        let (store, id) = posted();
+        let said = account(&arxiv(4), Kind::OpenAlex, vec!["Tsinghua University".to_owned()]);
+        assert_eq!(take(&store, "openalex", said, october(9, 23)).corrections, 1);
+        let done = deliver(&store, october(10, 1));
+        assert!(
+            matches!(&done[..], [edit] if edit.starts_with("091: ✎ 4") && edit.contains("Tsinghua University")),
+            "{done:?}"
+        );
+        assert_eq!(corrections(&store, &id), [(1, vec![1])]);
+        // The better source's names; and votes, which no post shows, are no correction.
+        let better = account(&arxiv(4), Kind::ArxivHtml, vec!["Peking University".to_owned()]);
+        assert_eq!(take(&store, "html", better, october(10, 2)).corrections, 1);
+        let mut voted = paper(5, "On pruning", "");
+        voted.upvotes = Some(Field::new(23, SourceKind::HuggingFace));
+        assert_eq!(
+            take(&store, "votes", news(10, vec![voted]), october(10, 3)).corrections,
+            0
+        );
     }
 
     #[test]

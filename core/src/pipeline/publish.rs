@@ -673,6 +673,8 @@ fn candidates(
             continue;
         }
         match store.paper(&record.paper) {
+            // A work that was taken for two papers has its place under its own name.
+            Ok(Some(paper)) if paper.id != record.paper => {}
             Ok(Some(paper)) => {
                 let mut keywords = keywords.find(&paper);
                 keywords.extend(ruled);

@@ -9,9 +9,9 @@ use std::borrow::Cow;
 
 use chrono::{DateTime, NaiveDateTime, Utc};
 
+use crate::markup;
 use crate::paper::{Field, Paper, PaperId};
 use crate::source::{Announcement, Item, Parsed, RejectedItem, SourceError, SourceKind, Window};
-use crate::tex::to_unicode;
 use crate::text::one_line;
 
 const KIND: SourceKind = SourceKind::ArxivMail;
@@ -476,7 +476,7 @@ impl<'a> Entry<'a> {
 }
 
 pub(super) fn readable(text: &str) -> String {
-    one_line(&to_unicode(&one_line(text)))
+    markup::readable_line(&one_line(text))
 }
 
 /// `Wed, 8 Oct 2025 08:47:07 GMT   (1366kb)`. The weekday is not checked: the date says it already.

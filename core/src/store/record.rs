@@ -155,6 +155,8 @@ struct PaperV1 {
     revised: Option<DateTime<Utc>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     upvotes: Option<Field<u32>>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    works: Vec<u64>,
     briefs: Vec<Brief>,
     sketch: Vec<u64>,
 }
@@ -176,6 +178,7 @@ impl From<PaperRecord> for PaperV1 {
             submitted,
             revised,
             upvotes,
+            works,
             briefs,
         } = paper;
         Self {
@@ -193,6 +196,7 @@ impl From<PaperRecord> for PaperV1 {
             submitted,
             revised,
             upvotes,
+            works,
             briefs,
             sketch,
         }
@@ -216,6 +220,7 @@ impl From<PaperV1> for PaperRecord {
             submitted,
             revised,
             upvotes,
+            works,
             briefs,
             sketch,
         } = stored;
@@ -234,6 +239,7 @@ impl From<PaperV1> for PaperRecord {
             submitted,
             revised,
             upvotes,
+            works,
             briefs,
         };
         Self { paper, sketch }
@@ -1170,6 +1176,7 @@ mod tests {
             submitted: Some(at("2025-10-08T12:00:00Z")),
             revised: Some(at("2025-10-09T12:00:00.5Z")),
             upvotes: None,
+            works: Vec::new(),
             briefs: vec![brief()],
         };
         PaperRecord {
@@ -1443,6 +1450,14 @@ mod tests {
 
     stored_forms! {
         "paper_v1": paper(),
+        "paper_voted_v1": PaperRecord {
+            paper: Paper {
+                upvotes: Some(Field::as_of(23, SourceKind::HuggingFace, Some(at("2025-10-09T20:00:00Z")))),
+                works: vec![7, u64::MAX],
+                ..paper().paper
+            },
+            ..paper()
+        },
         "channel_v2": channels().remove(0),
         "channel_owned_v2": channels().remove(1),
         "channel_revised_v2": channels().remove(2),
