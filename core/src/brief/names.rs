@@ -152,7 +152,6 @@ impl Vocabulary {
                     || COMMON.contains(&small.as_str())
                     || COMMON.contains(&small.trim_end_matches('s'))
                     || self.shortens(piece)
-                    || (!piece.chars().any(|c| c.is_ascii_digit()) && self.is_compound(piece))
             })
     }
 
@@ -185,16 +184,6 @@ impl Vocabulary {
         let singular = word.strip_suffix('s').filter(|word| word.len() > 1).unwrap_or(word);
         let has = |word: &str| self.words.contains(word) || (word.len() >= 4 && self.squashed.contains(word));
         has(word) || has(singular) || self.words.contains(&format!("{word}s"))
-    }
-
-    /// "MaskKV" of a paper that knows masks and KV.
-    fn is_compound(&self, piece: &str) -> bool {
-        let humps = parts(piece);
-        humps.len() > 1
-            && humps.iter().all(|hump| {
-                let small = hump.to_ascii_lowercase();
-                hump.len() > 1 && (self.has_word(&small) || COMMON.contains(&small.as_str()))
-            })
     }
 
     /// Whether a word is made of the beginnings of words that follow each other: MoE of "mixture of experts".
