@@ -539,7 +539,14 @@ fn publisher(text: &str) -> Option<Range<usize>> {
     ];
     let end = PUBLISHES.iter().filter_map(|word| text.find(word)).min()?;
     let who = text.get(..end)?;
-    let is_clause = who.contains(['，', '。', '；']) && !who.contains("发布");
+    // "基于Google的BERT提出": on whose work it builds, not whose it is.
+    #[rustfmt::skip]
+    const BUILDS_ON: [&str; 22] = [
+        "基于", "针对", "通过", "使用", "利用", "结合", "为", "在", "受", "借鉴", "随着", "面向", "采用", "不同于", "building on",
+        "based on", "using ", "to ", "by ", "unlike ", "inspired by", "in contrast",
+    ];
+    let lower = who.trim_start().to_lowercase();
+    let is_clause = who.contains(['，', '。', '；']) || BUILDS_ON.iter().any(|opener| lower.starts_with(opener));
     (!who.trim().is_empty() && who.chars().count() <= LONGEST && !is_clause).then_some(0..end)
 }
 
@@ -770,6 +777,12 @@ mod tests {
         ] {
             assert_eq!(findings(text, Lang::Zh, &paper), [], "{text}");
         }
+        // On whose work it builds is not whose it is.
+        let builds = paper("FastKV", ABSTRACT, &["Tsinghua University"]);
+        assert_eq!(
+            kinds("基于Google的缓存提出FastKV，降低了延迟", Lang::Zh, &builds),
+            [Refused::Name]
+        );
         let named = paper("FastKV", ABSTRACT, &[]);
         assert_eq!(
             kinds("清华大学发布了FastKV论文，降低了延迟", Lang::Zh, &named),

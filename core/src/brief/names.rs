@@ -22,6 +22,9 @@ const FAMILIES: [&str; 24] = [
     "pythia", "grok", "kimi", "bert", "roberta", "flux", "alpaca", "chatgpt", "imagenet", "mnist", "cifar", "wikitext",
 ];
 
+/// How many names of a paper are remembered as alternatives.
+const MOST_NAMES: usize = 200;
+
 /// A run of Latin letters and digits, with what joins them.
 #[derive(Debug, Clone)]
 pub(super) struct Token<'a> {
@@ -112,7 +115,10 @@ impl Vocabulary {
         for text in texts {
             for token in tokens(text) {
                 known.squashed.push_str(&key(token.text));
-                if is_strong(token.text) && !known.names.iter().any(|name| name == token.text) {
+                if is_strong(token.text)
+                    && known.names.len() < MOST_NAMES
+                    && !known.names.iter().any(|name| name == token.text)
+                {
                     known.names.push(token.text.to_owned());
                 }
                 let joint = |c: char| !c.is_ascii_alphanumeric();
