@@ -5,6 +5,7 @@
 mod effects;
 pub mod evidence;
 mod extract;
+mod form;
 pub mod gate;
 mod glossary;
 mod names;
@@ -183,6 +184,24 @@ mod tests {
         assert_eq!((for_english.lang, for_english.origin), (Lang::En, Origin::Extracted));
         let bad = paper(&[(Lang::Zh, "请提供论文的标题")]);
         assert_eq!(compose(&bad, Lang::Zh).unwrap().origin, Origin::Extracted);
+        let mut both = bad.clone();
+        both.briefs.push(Brief {
+            lang: Lang::Zh,
+            origin: Origin::Model,
+            text: "清华大学发布了FastKV论文，内存减少2.1倍".to_owned(),
+        });
+        assert_eq!(composed(&both, Lang::Zh).brief.unwrap().origin, Origin::Model);
+        both.briefs[0].text = "清华大学发布了FastKV论文".to_owned();
+        both.briefs[1].text = "清华大学发布了FastKV论文，内存减少3.1倍".to_owned();
+        let imported = composed(&both, Lang::Zh);
+        assert_eq!(
+            (imported.brief.unwrap().origin, imported.replaced),
+            (Origin::Imported, None)
+        );
+        both.briefs[0].text = "请提供论文的标题".to_owned();
+        let extracted = composed(&both, Lang::Zh);
+        assert_eq!(extracted.brief.unwrap().origin, Origin::Extracted);
+        assert_eq!(extracted.replaced, Some(Refused::Number));
         let mut nothing = bad.clone();
         nothing.abstract_text = None;
         assert_eq!(compose(&nothing, Lang::Zh), None);

@@ -726,4 +726,24 @@ mod tests {
             prop_assert!(by_topic_alone("a") <= cap_a && by_topic_alone("b") <= cap_b);
         }
     }
+
+    #[test]
+    fn a_brief_that_replaces_none_is_stored_as_it_always_was() {
+        let mut brief = EntryBrief {
+            reader: Lang::En,
+            brief: Brief {
+                lang: Lang::En,
+                origin: Origin::Extracted,
+                text: "It works.".to_owned(),
+            },
+            replaced: None,
+        };
+        let plain = r#"{"for":"en","brief":{"lang":"en","origin":"extracted","text":"It works."}}"#;
+        assert_eq!(serde_json::to_string(&brief).unwrap(), plain);
+        assert_eq!(serde_json::from_str::<EntryBrief>(plain).unwrap(), brief);
+        brief.replaced = Some(Refused::AnotherPaper);
+        let marked = serde_json::to_string(&brief).unwrap();
+        assert!(marked.ends_with(r#","replaced":"another-paper"}"#), "{marked}");
+        assert_eq!(serde_json::from_str::<EntryBrief>(&marked).unwrap(), brief);
+    }
 }

@@ -7,6 +7,7 @@ use std::sync::LazyLock;
 use aho_corasick::{AhoCorasick, MatchKind};
 
 use super::glossary::{Term, Worth, plain, terms_at};
+use super::names::tokens;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Cue {
@@ -89,7 +90,16 @@ pub(super) fn effects(text: &str) -> Vec<Effect> {
 }
 
 fn judged(clause: &str) -> (Option<bool>, BTreeSet<Term>) {
-    let plain = plain(clause) + " ";
+    let mut clause = clause.to_owned();
+    // "FastKV" is a name, not a speed.
+    let humps: Vec<Range<usize>> = tokens(&clause)
+        .filter(|token| has_humps(token.text))
+        .map(|token| token.at)
+        .collect();
+    for at in humps {
+        clause.replace_range(at.clone(), &"-".repeat(at.len()));
+    }
+    let plain = plain(&clause) + " ";
     let of: BTreeSet<Term> = terms_at(&plain)
         .into_iter()
         .map(|(_, term)| term)
@@ -116,6 +126,14 @@ fn judged(clause: &str) -> (Option<bool>, BTreeSet<Term>) {
         (true, ..) | (_, true, ..) | (_, _, true, _) | (.., false) => None,
     };
     (is_good, of)
+}
+
+/// FastKV, EfficientNet; but not FLOPs.
+fn has_humps(word: &str) -> bool {
+    let bytes = word.as_bytes();
+    let capitalised = |three: &[u8]| matches!(three, [a, b, c] if a.is_ascii_uppercase() && b.is_ascii_lowercase() && c.is_ascii_lowercase());
+    let hump = |two: &[u8]| matches!(two, [a, b] if a.is_ascii_lowercase() && b.is_ascii_uppercase());
+    bytes.windows(3).any(capitalised) && bytes.windows(2).any(hump)
 }
 
 /// A text cut wherever another thing can begin to be said, however small the pieces.

@@ -22,6 +22,9 @@ const FAMILIES: [&str; 24] = [
     "pythia", "grok", "kimi", "bert", "roberta", "flux", "alpaca", "chatgpt", "imagenet", "mnist", "cifar", "wikitext",
 ];
 
+/// How many names of a paper are remembered as alternatives.
+const MOST_NAMES: usize = 200;
+
 /// A run of Latin letters and digits, with what joins them.
 #[derive(Debug, Clone)]
 pub(super) struct Token<'a> {
@@ -112,7 +115,10 @@ impl Vocabulary {
         for text in texts {
             for token in tokens(text) {
                 known.squashed.push_str(&key(token.text));
-                if is_strong(token.text) && !known.names.iter().any(|name| name == token.text) {
+                if is_strong(token.text)
+                    && known.names.len() < MOST_NAMES
+                    && !known.names.iter().any(|name| name == token.text)
+                {
                     known.names.push(token.text.to_owned());
                 }
                 let joint = |c: char| !c.is_ascii_alphanumeric();
@@ -152,7 +158,6 @@ impl Vocabulary {
                     || COMMON.contains(&small.as_str())
                     || COMMON.contains(&small.trim_end_matches('s'))
                     || self.shortens(piece)
-                    || (!piece.chars().any(|c| c.is_ascii_digit()) && self.is_compound(piece))
             })
     }
 
@@ -185,16 +190,6 @@ impl Vocabulary {
         let singular = word.strip_suffix('s').filter(|word| word.len() > 1).unwrap_or(word);
         let has = |word: &str| self.words.contains(word) || (word.len() >= 4 && self.squashed.contains(word));
         has(word) || has(singular) || self.words.contains(&format!("{word}s"))
-    }
-
-    /// "MaskKV" of a paper that knows masks and KV.
-    fn is_compound(&self, piece: &str) -> bool {
-        let humps = parts(piece);
-        humps.len() > 1
-            && humps.iter().all(|hump| {
-                let small = hump.to_ascii_lowercase();
-                hump.len() > 1 && (self.has_word(&small) || COMMON.contains(&small.as_str()))
-            })
     }
 
     /// Whether a word is made of the beginnings of words that follow each other: MoE of "mixture of experts".

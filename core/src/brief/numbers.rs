@@ -238,8 +238,10 @@ fn significant(raw: &str) -> usize {
 /// Whether the number stands in a run of letters, digits, points and hyphens that begins with a letter: GPT-4, FLUX.1.
 fn begins_in_name(chars: &Chars, start: usize) -> bool {
     let part = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '.' | '_');
+    /// Longer runs are no names.
+    const LONGEST: usize = 64;
     let mut at = start;
-    while at > 0 && chars.before(at).is_some_and(part) {
+    while start - at < LONGEST && chars.before(at).is_some_and(part) {
         at -= 1;
     }
     // "(-3%" and "word.3": what is no letter begins no name.
@@ -260,22 +262,10 @@ fn sign(chars: &Chars, start: usize) -> Option<bool> {
 }
 
 fn bound(chars: &Chars, start: usize) -> Bound {
+    #[rustfmt::skip]
     const ABOUT: [&str; 15] = [
-        "约",
-        "大约",
-        "近似",
-        "左右",
-        "around",
-        "about",
-        "roughly",
-        "approximately",
-        "approx.",
-        "~",
-        "≈",
-        "sim",
-        "约为",
-        "circa",
-        "some",
+        "约", "大约", "近似", "左右", "around", "about", "roughly", "approximately", "approx.", "~", "≈", "sim", "约为",
+        "circa", "some",
     ];
     #[rustfmt::skip]
     const OVER: [&str; 20] = [
@@ -300,23 +290,10 @@ fn bound(chars: &Chars, start: usize) -> Bound {
 }
 
 fn is_ratio(chars: &Chars, start: usize) -> bool {
+    #[rustfmt::skip]
     const RATIO: [&str; 16] = [
-        "factor of",
-        "factors of",
-        "ratio of",
-        "ratios of",
-        "rate of",
-        "speedup of",
-        "speed-up of",
-        "speedups of",
-        "speedup",
-        "压缩比",
-        "压缩率",
-        "加速比",
-        "压缩比为",
-        "加速比达",
-        "acceleration of",
-        "gain of",
+        "factor of", "factors of", "ratio of", "ratios of", "rate of", "speedup of", "speed-up of", "speedups of",
+        "speedup", "压缩比", "压缩率", "加速比", "压缩比为", "加速比达", "acceleration of", "gain of",
     ];
     let between = ["up to", "about", "over", "~", "around", "为", "达", "至"];
     let starts = std::iter::once(start).chain(between.iter().filter_map(|word| chars.precede(start, word)));
@@ -353,20 +330,10 @@ fn suffix(chars: &Chars, at: usize, quantity: &mut Quantity) -> usize {
     }
     let spaced = skip(at, &[' ']);
     const PERCENT: [&str; 5] = ["%", "percent", "per cent", "个百分比", "pct"];
+    #[rustfmt::skip]
     const POINTS: [&str; 13] = [
-        "percentage point",
-        "个百分点",
-        "百分点",
-        "percent point",
-        "points",
-        "point",
-        "pp",
-        "pts",
-        "个点",
-        "absolute point",
-        "%p",
-        "% point",
-        "%-point",
+        "percentage point", "个百分点", "百分点", "percent point", "points", "point", "pp", "pts", "个点", "absolute point",
+        "%p", "% point", "%-point",
     ];
     const TIMES: [&str; 8] = ["倍", "times", "fold", "-fold", "-times", " fold", "x-fold", "-time"];
     let find = |words: &[&str], at: usize| words.iter().filter_map(|words| chars.follow(at, words)).max();
@@ -470,29 +437,11 @@ fn letters(chars: &Chars, at: usize, quantity: &mut Quantity) -> Option<usize> {
 
 /// 亿, billion.
 fn scale_word(chars: &Chars, at: usize) -> Option<(usize, f64)> {
+    #[rustfmt::skip]
     const WORDS: [(&str, f64); 22] = [
-        ("万亿", 1e12),
-        ("千亿", 1e11),
-        ("百亿", 1e10),
-        ("十亿", 1e9),
-        ("亿", 1e8),
-        ("千万", 1e7),
-        ("百万", 1e6),
-        ("十万", 1e5),
-        ("万", 1e4),
-        ("千", 1e3),
-        ("thousand", 1e3),
-        ("million", 1e6),
-        ("billion", 1e9),
-        ("trillion", 1e12),
-        ("kb", 1e3),
-        ("mb", 1e6),
-        ("gb", 1e9),
-        ("tb", 1e12),
-        ("gib", 1e9),
-        ("mib", 1e6),
-        ("k", 1e3),
-        ("b", 1e9),
+        ("万亿", 1e12), ("千亿", 1e11), ("百亿", 1e10), ("十亿", 1e9), ("亿", 1e8), ("千万", 1e7), ("百万", 1e6), ("十万", 1e5),
+        ("万", 1e4), ("千", 1e3), ("thousand", 1e3), ("million", 1e6), ("billion", 1e9), ("trillion", 1e12),
+        ("kb", 1e3), ("mb", 1e6), ("gb", 1e9), ("tb", 1e12), ("gib", 1e9), ("mib", 1e6), ("k", 1e3), ("b", 1e9),
     ];
     let stands = |word: &str| {
         let end = chars.follow(at, word);

@@ -1797,4 +1797,61 @@ mod tests {
             "{topics}"
         );
     }
+
+    #[test]
+    fn a_brief_shows_the_words_that_carry_it_and_why_another_one_was_replaced() {
+        let written = |text: &str, number, title: &str| {
+            let evidence = "KV cache pruning is slow. We propose SlimKV, which reduces latency by 48.5%.";
+            let mut paper = paper(number, title, evidence);
+            paper.briefs.push(Brief {
+                lang: Lang::Zh,
+                origin: brief::Origin::Imported,
+                text: text.to_owned(),
+            });
+            paper
+        };
+        let store = ModelStore::new();
+        let settings = Settings {
+            language: Lang::Zh,
+            subjects: Subjects::new([topic().id], ["kv cache".to_owned()]),
+            ..settings()
+        };
+        add_channel(&store, HERE, settings, october(8, 0));
+        let papers = vec![
+            written(
+                "研究团队发布了SlimKV论文，解决了KV缓存剪枝慢的问题，达成了延迟降低48.5%的效果",
+                501,
+                "SlimKV one",
+            ),
+            written("研究团队发布了SlimKV论文，达成了延迟降低84.5%的效果", 502, "SlimKV two"),
+        ];
+        take(&store, "8", news(8, papers), october(8, 20));
+        publish_due(&store, &[topic()], &Counting::default(), october(9, 1)).unwrap();
+        post(&store, october(9, 1));
+
+        let digest = ask(&store, HERE, "/digest", None);
+        assert_eq!(digest.matches(Lang::Zh.replaced_mark()).count(), 1, "{digest}");
+        let good = ask(&store, HERE, "/evidence 1", None);
+        assert!(
+            good.contains("效果") && good.contains("摘要：We propose SlimKV, which reduces latency by 48.5%."),
+            "{good}"
+        );
+        assert!(!good.contains("原有的简报"), "{good}");
+        let replaced = ask(&store, HERE, "/evidence 2", None);
+        assert!(
+            replaced.contains("原有的简报没有采用") && replaced.contains("84.5%"),
+            "{replaced}"
+        );
+        assert!(replaced.contains(Lang::Zh.word_for_word()), "{replaced}");
+        let by_day = ask(&store, HERE, "/evidence 2025-10-08 2", None);
+        assert_eq!(by_day, replaced);
+
+        let buttons = talk(&store, HERE, "/paper 2").buttons;
+        let button = buttons.iter().flatten().find(|button| button.label == "依据").unwrap();
+        assert_eq!(press(&store, HERE, &button.data, None).message.to_plain(), replaced);
+        let by_id = ask(&store, HERE, "/evidence 2510.00502", None);
+        assert!(by_id.contains("84.5%"), "{by_id}");
+        let unknown = ask(&store, HERE, "/evidence 9", None);
+        assert!(unknown.contains('2') && !unknown.contains("摘要"), "{unknown}");
+    }
 }
