@@ -11,6 +11,7 @@
 //! Absent on purpose: sockets, tasks, clocks. `now` is always a parameter, so every decision can be replayed.
 
 pub mod bibtex;
+pub mod breaker;
 pub mod brief;
 pub mod channel;
 pub mod command;

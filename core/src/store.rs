@@ -220,6 +220,8 @@ pub enum MemoSpace {
     Held,
     /// Stretches that no source covers, by source and beginning.
     Gap,
+    /// Files of which hardly an item could be read, by the position after them.
+    Lost,
 }
 
 /// How much there is of what an operator watches.
@@ -241,13 +243,14 @@ pub struct Counts {
 
 impl MemoSpace {
     /// Every space.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::Source,
         Self::Brief,
         Self::Spent,
         Self::Decision,
         Self::Held,
         Self::Gap,
+        Self::Lost,
     ];
 
     /// Its name in a store's keys.
@@ -259,6 +262,7 @@ impl MemoSpace {
             Self::Decision => "decision",
             Self::Held => "held",
             Self::Gap => "gap",
+            Self::Lost => "lost",
         }
     }
 }
