@@ -28,6 +28,7 @@ use crate::gate::Gate;
 use crate::inbox::{self, Inbox};
 use crate::limits::limits_of;
 use crate::ops::Ops;
+use crate::owner::Deciders;
 use crate::queued::Queued;
 use crate::search::SearchIndex;
 use crate::service::Service;
@@ -210,6 +211,8 @@ pub struct App {
     fetcher: Fetcher,
     pace: Pace,
     writer: Option<Writer>,
+    seal: Seal,
+    operator: Option<Place>,
 }
 
 impl App {
@@ -297,6 +300,7 @@ impl App {
         });
         let writer = |model| Writer::of(model, base.storage.clone(), Arc::clone(&base.topics));
         let writer = config.model.as_ref().map(writer).transpose()?;
+        let seal = Seal::new(base.folder.secret()?);
         Ok(Self {
             base,
             control,
@@ -311,7 +315,16 @@ impl App {
             fetcher: Fetcher::new().context("the HTTP client for sources cannot be made")?,
             pace: Pace::default(),
             writer,
+            seal,
+            operator: config.operator.place.clone(),
         })
+    }
+
+    /// Tells the operator in this place, beside the owners, what a person has to decide.
+    #[must_use]
+    pub fn operator(mut self, place: Option<Place>) -> Self {
+        self.operator = place;
+        self
     }
 
     /// Looks into the inbox so often.
@@ -357,6 +370,8 @@ impl App {
             fetcher,
             pace,
             writer,
+            seal,
+            operator,
         } = self;
         // Questions, sources and schedules end before the worker; the store outlives them all.
         let stop = stop.child_token();
@@ -417,6 +432,16 @@ impl App {
         tasks.spawn(async move { archive.await.context("nothing can be archived") });
         let measure = housekeeping::measure(base.store.clone(), base.ops.clone(), stop.clone());
         tasks.spawn(async move { measure.await.context("the store cannot be measured") });
+        let forget = housekeeping::forget(base.storage.clone(), stop.clone());
+        tasks.spawn(async move { forget.await.context("old decisions cannot be forgotten") });
+        let deciders = Deciders {
+            messengers: outlets.iter().map(|outlet| Arc::clone(&outlet.messenger)).collect(),
+            topics: Arc::clone(&base.topics),
+            seal,
+            operator,
+        };
+        let tell = deciders.tell(base.storage.clone(), base.queued.listen(), stop.clone());
+        tasks.spawn(async move { tell.await.context("nobody can be told what is held back") });
         for outlet in outlets {
             let worker = Worker::new(base.storage.clone(), outlet, base.queued.clone()).run(stop.clone());
             tasks.spawn(async move { worker.await.context("sending stopped") });

@@ -17,11 +17,11 @@ use paperwire_core::bibtex;
 use paperwire_core::brief;
 use paperwire_core::channel::{Place, Style};
 use paperwire_core::delivery::{self, DeliveryId, Discard, State};
-use paperwire_core::digest::View;
+use paperwire_core::digest::{DigestId, View};
 use paperwire_core::locale::Lang;
 use paperwire_core::paper::Paper;
 use paperwire_core::pipeline::queue::{Details, Entry, Listing};
-use paperwire_core::pipeline::{Accepted, Extent};
+use paperwire_core::pipeline::{Accepted, Extent, Waiting};
 use paperwire_core::report::{self, Report};
 use paperwire_core::source::{self, SourceKind};
 use paperwire_core::topic::{Topic, TopicId, Verdict};
@@ -31,7 +31,7 @@ use crate::app::{App, Base};
 use crate::bench::{self, Bench};
 use crate::doctor::Mark;
 use crate::folder::{Folder, FolderError};
-use crate::service::{ChannelStatus, Ledger, Preview, QueueAction, Request, Response};
+use crate::service::{ChannelStatus, HeldAction, HeldDigest, Ledger, Preview, QueueAction, Request, Response};
 use crate::{clock, control, demo, inbox, web};
 
 /// How long to wait for a command that holds the data folder without serving it, such as another `ingest`.
@@ -142,6 +142,14 @@ enum Action {
         #[arg(long, global = true)]
         json: bool,
     },
+    /// Show and decide about digests that are held back, since they look odd; nothing of them is posted before.
+    Held {
+        #[command(subcommand)]
+        action: Option<HeldCommand>,
+        /// Print JSON.
+        #[arg(long, global = true)]
+        json: bool,
+    },
     /// Check or show the configuration.
     Config {
         #[command(subcommand)]
@@ -185,6 +193,27 @@ enum QueueCommand {
     Drop {
         /// As the list shows it.
         id: DeliveryId,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+enum HeldCommand {
+    /// List what waits, for which channels, and why; what `held` alone does.
+    List,
+    /// Show a digest with what it was judged by.
+    Show {
+        /// As the list shows it.
+        id: DigestId,
+    },
+    /// Post a held digest to the channels that it is for.
+    Post {
+        /// As the list shows it.
+        id: DigestId,
+    },
+    /// Never post a held digest.
+    Drop {
+        /// As the list shows it.
+        id: DigestId,
     },
 }
 
@@ -250,6 +279,7 @@ pub fn main() -> ExitCode {
         | Action::Convert { .. }
         | Action::Paper { .. }
         | Action::Queue { .. }
+        | Action::Held { .. }
         | Action::Config { .. }
         | Action::Doctor { .. }
         | Action::Status { .. } => &cli.common.log,
@@ -366,6 +396,7 @@ async fn run(cli: Cli) -> Result<(), Failure> {
             }
         }
         Action::Queue { action, json } => queue(&common, action, json).await,
+        Action::Held { action, json } => held(&common, action, json).await,
         Action::Config { action } => {
             let (config, _) = config(&common)?;
             match action {
@@ -533,6 +564,9 @@ async fn ingest(common: &Common, files: &[PathBuf], json: bool) -> Result<(), Fa
                 | Response::Paper(_)
                 | Response::Queue(_)
                 | Response::Delivery(_)
+                | Response::Held(_)
+                | Response::HeldDigest(_)
+                | Response::Decided(_)
                 | Response::Status(_)
                 | Response::Doctor(_) => return Err(unexpected()),
             },
@@ -765,6 +799,83 @@ fn delivery_lines(details: &Details) -> anyhow::Result<String> {
     Ok(lines.join("\n"))
 }
 
+async fn held(common: &Common, command: Option<HeldCommand>, json: bool) -> Result<(), Failure> {
+    let of = |id, action| Request::HeldDigest { id, action };
+    let request = match command {
+        None | Some(HeldCommand::List) => Request::Held,
+        Some(HeldCommand::Show { id }) => of(id, HeldAction::Show),
+        Some(HeldCommand::Post { id }) => of(id, HeldAction::Post),
+        Some(HeldCommand::Drop { id }) => of(id, HeldAction::Drop),
+    };
+    let response = ask(common, vec![request]).await?.into_iter().next();
+    let text = match response {
+        Some(Response::Held(all)) if json => serde_json::to_string_pretty(&all).map_err(anyhow::Error::from)?,
+        Some(Response::HeldDigest(one)) if json => serde_json::to_string_pretty(&one).map_err(anyhow::Error::from)?,
+        Some(Response::Held(all)) if all.is_empty() => "Nothing is held back.".to_owned(),
+        Some(Response::Held(all)) => all.iter().map(held_lines).collect::<Vec<_>>().join("\n"),
+        Some(Response::HeldDigest(one)) => held_details(&one),
+        Some(Response::Decided(message)) => message.to_plain().trim_end().to_owned(),
+        _ => return Err(unexpected()),
+    };
+    Ok(print(&(text + "\n"))?)
+}
+
+fn held_lines(waiting: &Waiting) -> String {
+    let Waiting {
+        digest,
+        title,
+        reason,
+        since,
+        papers,
+        channels,
+        told,
+    } = waiting;
+    let joined = |places: &[Place]| places.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+    let told = match told.as_slice() {
+        [] => "nobody yet".to_owned(),
+        told => told.join(", "),
+    };
+    format!(
+        "{digest}  {title}\n  held since {}: {reason}\n  papers: {papers}, channels: {}\n  told: {told}\n  decide: \
+         paperwire held post {digest} | paperwire held drop {digest}",
+        since.format("%Y-%m-%d %H:%M UTC"),
+        joined(channels),
+    )
+}
+
+fn held_details(shown: &HeldDigest) -> String {
+    let mut lines = Vec::new();
+    match &shown.waiting {
+        Some(waiting) => lines.push(held_lines(waiting)),
+        None => lines.push(format!("{}  is not held back", shown.id)),
+    }
+    if let Some(decision) = &shown.decision {
+        let facts = &decision.facts;
+        lines.push(format!(
+            "judged {} by: papers {}, matched {}, entries {}, without abstract and brief {}, with a refused brief {}, items \
+             that became no papers {}, windows {} over {} h, {}",
+            decision.decided_at.format("%Y-%m-%d %H:%M UTC"),
+            facts.considered,
+            facts.matched,
+            facts.entries,
+            facts.blank,
+            facts.refused,
+            facts.lost,
+            facts.windows,
+            facts.hours,
+            facts.weekday,
+        ));
+        if let Some(resolved) = &decision.resolved {
+            let what = if resolved.posted { "posted" } else { "dropped" };
+            let at = resolved.at.format("%Y-%m-%d %H:%M UTC");
+            lines.push(format!("{what} by {} at {at}", resolved.by));
+        }
+    }
+    lines.push(String::new());
+    lines.push(shown.text.trim_end().to_owned());
+    lines.join("\n")
+}
+
 async fn status(common: &Common, json: bool) -> Result<(), Failure> {
     let (_, data) = config(common)?;
     if !data.exists() {
@@ -788,6 +899,10 @@ async fn status(common: &Common, json: bool) -> Result<(), Failure> {
     );
     if let Some(search) = &status.search {
         out += &format!("search index: {search}\n");
+    }
+    for waiting in &status.held {
+        out += &held_lines(waiting);
+        out.push('\n');
     }
     for delivery in &status.set_aside {
         out +=

@@ -100,6 +100,9 @@ async fn post(service: &Service) -> anyhow::Result<()> {
         | Response::Paper(_)
         | Response::Queue(_)
         | Response::Delivery(_)
+        | Response::Held(_)
+        | Response::HeldDigest(_)
+        | Response::Decided(_)
         | Response::Status(_)
         | Response::Doctor(_) => Ok(()),
     }

@@ -19,6 +19,9 @@ const ARCHIVE_EVERY: Duration = Duration::from_secs(3_600);
 const BATCH: usize = 64;
 /// The pause between two such jobs.
 const BREATH: Duration = Duration::from_millis(50);
+/// How often old decisions are looked for, and how many records in one job.
+const FORGET_EVERY: Duration = Duration::from_secs(24 * 3_600);
+const FORGOTTEN: usize = 256;
 /// The store is measured so long after the start, when that has gone by; then so often.
 const MEASURE_FIRST: Duration = Duration::from_secs(600);
 const MEASURE_EVERY: Duration = Duration::from_secs(24 * 3_600);
@@ -56,6 +59,38 @@ async fn archive_due(storage: &Storage, now: DateTime<Utc>) -> Result<usize, Sto
         }
         tokio::time::sleep(BREATH).await;
     }
+}
+
+/// Forgets once a day what was decided about digests more than a year ago ([`pipeline::KEPT`]), until `stop`.
+///
+/// # Errors
+/// When the store cannot be used any more.
+pub async fn forget(storage: Storage, stop: CancellationToken) -> Result<(), StorageError> {
+    while stop
+        .run_until_cancelled(tokio::time::sleep(FORGET_EVERY))
+        .await
+        .is_some()
+    {
+        let mut after = None;
+        loop {
+            let piece = storage
+                .run(move |store| pipeline::forget(store, after.as_ref(), FORGOTTEN, clock::steady()))
+                .await;
+            after = match piece {
+                Ok((_, Some(next))) => Some(next),
+                Ok((_, None)) => break,
+                Err(error @ (StorageError::Store(StoreError::Damaged { .. }) | StorageError::Panicked)) => {
+                    tracing::error!(%error, "old decisions cannot be forgotten");
+                    break;
+                }
+                Err(error @ (StorageError::Store(StoreError::Broken(_)) | StorageError::Closed)) => return Err(error),
+            };
+            if stop.run_until_cancelled(tokio::time::sleep(BREATH)).await.is_none() {
+                break;
+            }
+        }
+    }
+    Ok(())
 }
 
 /// Measures the store every day until `stop`, and says what it takes. Never keeps it open by itself.
@@ -187,6 +222,7 @@ mod tests {
                 topics: &config.topics,
                 fresh: &config.defaults.clone().settings(Subjects::default()),
                 seal: &Seal::new([7; 32]),
+                render: &Renderers,
                 now: at(31),
             };
             match command::reply(&question, &context).unwrap() {

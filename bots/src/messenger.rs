@@ -3,6 +3,7 @@
 
 use futures::future::BoxFuture;
 use paperwire_core::channel::{Place, Platform};
+use paperwire_core::command::press::Button;
 use paperwire_core::delivery::{Looked, Missing, SendError, Tag};
 use paperwire_core::limiter::Signal;
 use paperwire_core::message::{Message, Part};
@@ -26,6 +27,15 @@ impl From<Result<String, SendError>> for Answered {
     }
 }
 
+/// Who is told something.
+#[derive(Debug, Clone, Copy)]
+pub enum Whom<'a> {
+    /// A person, by the platform's id of them.
+    Person(&'a str),
+    /// Everybody in a place.
+    Place(&'a Place),
+}
+
 /// A platform that parts can be sent to. No method retries or waits for a rate limit: the caller does.
 pub trait Messenger: Send + Sync {
     /// Which one.
@@ -40,11 +50,17 @@ pub trait Messenger: Send + Sync {
     /// Puts `part` in the place of a message that was sent before with the same tag.
     fn edit<'a>(&'a self, place: &'a Place, message: &'a str, part: &'a Part, tag: &'a Tag) -> BoxFuture<'a, Answered>;
 
-    /// Tells a person something in private, where the platform lets a bot do that. `person` is the platform's id of them.
+    /// Tells somebody something beside the digests, with rows of buttons below it; a person in private, where the platform
+    /// lets a bot do that.
     ///
     /// # Errors
     /// What became of the first part that could not be sent; a person who wants nothing of the bot is [`SendError::Gone`].
-    fn tell<'a>(&'a self, person: &'a str, message: &'a Message) -> BoxFuture<'a, Result<(), SendError>>;
+    fn tell<'a>(
+        &'a self,
+        whom: Whom<'a>,
+        message: &'a Message,
+        buttons: &'a [Vec<Button>],
+    ) -> BoxFuture<'a, Result<(), SendError>>;
 
     /// Whether nothing may be posted there for now: another program works with the same token.
     fn is_barred(&self) -> bool {

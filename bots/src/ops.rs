@@ -16,6 +16,7 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use paperwire_core::channel::Platform;
 use paperwire_core::delivery::{Discard, SendError, State, Verdict};
+use paperwire_core::pipeline;
 use paperwire_core::store::{Counts, Space, Store};
 use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::counter::Counter;
@@ -215,6 +216,7 @@ struct Figures {
     search_behind: Gauge,
     waiting: Family<[Label; 1], Gauge>,
     dead_letters: Gauge,
+    held: Gauge,
     channels: Family<[Label; 1], Gauge>,
     last_digest: Gauge,
     store_folder: Gauge,
@@ -265,6 +267,7 @@ impl Ops {
                 "Papers taken in that the search index does not have yet"
             ),
             waiting: figure!("deliveries_waiting", "Deliveries that have not ended"),
+            held: figure!("digests_held", "Digests that are held back until somebody decides"),
             dead_letters: figure!("dead_letters", "Deliveries of which parts were refused for good"),
             channels: figure!("channels", "Channels, by whether they get digests"),
             last_digest: figure!(
@@ -373,15 +376,17 @@ impl Ops {
         if rests_until.is_some_and(|until| Instant::now() < until) {
             return Ok(());
         }
-        let (counts, last_digest, took) = storage
+        let (counts, held, last_digest, took) = storage
             .run(|store: &dyn Store| {
                 let begun = Instant::now();
                 let last_digest = store.digests(None, 1)?.first().map(|id| id.occurrence.timestamp());
-                Ok((store.counts()?, last_digest, begun.elapsed()))
+                let held = pipeline::all_held(store)?.len();
+                Ok((store.counts()?, held, last_digest, begun.elapsed()))
             })
             .await?;
         *rests_until = Some(Instant::now() + rest(took));
         self.show(&counts);
+        self.0.held.set(number(u64::try_from(held).unwrap_or(u64::MAX)));
         self.0.last_digest.set(last_digest.unwrap_or(0));
         Ok(())
     }

@@ -1,17 +1,24 @@
-//! Tells the person who set a channel up that it cannot be written to any more: where the platform lets a bot write to
-//! people, they hear it at once and not by missing a digest.
+//! Tells the person who set a channel up what they alone can help with: that it cannot be written to any more, and that a
+//! digest is held back until they decide. Where the platform lets a bot write to people, they hear it at once and not by
+//! missing a digest.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use paperwire_core::channel::{Channel, Place, Platform};
+use paperwire_core::command::press::{Button, Seal};
 use paperwire_core::delivery::SendError;
 use paperwire_core::message::{Message, ellipsis};
+use paperwire_core::pipeline::{self, Notice, To};
+use paperwire_core::topic::Topic;
 
-use tokio::sync::mpsc;
+use tokio::sync::{Notify, mpsc};
+use tokio_util::sync::CancellationToken;
 
-use crate::messenger::Messenger;
-use crate::storage::Storage;
+use crate::clock;
+use crate::messenger::{Messenger, Whom};
+use crate::storage::{Storage, StorageError};
+use crate::worker::nap;
 
 /// How often it is tried.
 const TRIES: u32 = 3;
@@ -39,7 +46,7 @@ pub async fn tell_owner(messenger: &dyn Messenger, storage: &Storage, place: &Pl
         .settings
         .language
         .lost_access(&place.to_string(), &ellipsis(reason, REASON_CHARS));
-    match tell(messenger, person, &Message::sentence(notice)).await {
+    match tell(messenger, Whom::Person(person), &Message::sentence(notice), &[]).await {
         Ok(()) => tracing::info!(%place, person, "whoever set the channel up was told that it is paused"),
         Err(error) => {
             tracing::info!(%place, person, %error, "whoever set the channel up could not be told that it is paused");
@@ -71,9 +78,14 @@ fn addressee(channel: &Channel) -> Option<&str> {
 }
 
 /// Says nothing twice: what may have arrived is not said again.
-async fn tell(messenger: &dyn Messenger, person: &str, message: &Message) -> Result<(), SendError> {
+async fn tell(
+    messenger: &dyn Messenger,
+    whom: Whom<'_>,
+    message: &Message,
+    buttons: &[Vec<Button>],
+) -> Result<(), SendError> {
     for _ in 1..TRIES {
-        match messenger.tell(person, message).await {
+        match messenger.tell(whom, message, buttons).await {
             Err(SendError::RateLimited { retry_after, .. }) if retry_after <= PATIENCE => {
                 tokio::time::sleep(retry_after).await;
             }
@@ -89,7 +101,84 @@ async fn tell(messenger: &dyn Messenger, person: &str, message: &Message) -> Res
             ) => return Err(error),
         }
     }
-    messenger.tell(person, message).await
+    messenger.tell(whom, message, buttons).await
+}
+
+/// Who decides about held digests is told of them here.
+pub struct Deciders {
+    /// The platforms that can be written to.
+    pub messengers: Vec<Arc<dyn Messenger>>,
+    /// For the digests' names.
+    pub topics: Arc<[Topic]>,
+    /// With which the buttons are sealed.
+    pub seal: Seal,
+    /// Where the operator is told, beside the owners.
+    pub operator: Option<Place>,
+}
+
+impl Deciders {
+    /// Tells whoever is still to be told, until `stop`. `wake` is rung when a digest may have been held. Who was told is
+    /// durable, so that nobody is told again after a restart; who could not be is tried again, ever more rarely.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn tell(self, storage: Storage, wake: Arc<Notify>, stop: CancellationToken) -> Result<(), StorageError> {
+        loop {
+            let (topics, seal, operator) = (Arc::clone(&self.topics), self.seal.clone(), self.operator.clone());
+            let (notices, next) = storage
+                .run(move |store| pipeline::notices(store, &topics, &seal, operator.as_ref(), clock::now()))
+                .await?;
+            for notice in notices {
+                let Some(told) = stop.run_until_cancelled(self.notify(&notice)).await else {
+                    return Ok(());
+                };
+                if told {
+                    let Notice { digest, to, .. } = notice;
+                    storage
+                        .run(move |store| pipeline::told(store, &digest, &to, clock::now()))
+                        .await?;
+                }
+            }
+            tokio::select! {
+                () = stop.cancelled() => return Ok(()),
+                () = wake.notified() => {}
+                () = tokio::time::sleep(nap(next, clock::now())) => {}
+            }
+        }
+    }
+
+    /// Whether somebody heard it, or may have: what may have arrived is not said again.
+    async fn notify(&self, notice: &Notice) -> bool {
+        let Notice {
+            digest,
+            to,
+            message,
+            buttons,
+        } = notice;
+        let whom = match to {
+            To::Person(person) => Whom::Person(person.id()),
+            To::Place(place) => Whom::Place(place),
+        };
+        let platform = to.platform();
+        let Some(messenger) = self.messengers.iter().find(|one| one.platform() == platform) else {
+            tracing::info!(%digest, ?to, "nobody can be told there that a digest is held back: the platform has no token");
+            return false;
+        };
+        match tell(&**messenger, whom, message, buttons).await {
+            Ok(()) => {
+                tracing::info!(%digest, ?to, "told that a digest is held back");
+                true
+            }
+            Err(error @ SendError::Uncertain { .. }) => {
+                tracing::warn!(%digest, ?to, %error, "told that a digest is held back, as far as can be known");
+                true
+            }
+            Err(error) => {
+                tracing::warn!(%digest, ?to, %error, "could not be told that a digest is held back; it is tried again");
+                false
+            }
+        }
+    }
 }
 
 #[cfg(test)]
@@ -128,7 +217,13 @@ mod tests {
         fn edit<'a>(&'a self, _: &'a Place, _: &'a str, _: &'a Part, _: &'a Tag) -> BoxFuture<'a, Answered> {
             unreachable!()
         }
-        fn tell<'a>(&'a self, person: &'a str, message: &'a Message) -> BoxFuture<'a, Result<(), SendError>> {
+        fn tell<'a>(
+            &'a self,
+            whom: Whom<'a>,
+            message: &'a Message,
+            _: &'a [Vec<Button>],
+        ) -> BoxFuture<'a, Result<(), SendError>> {
+            let Whom::Person(person) = whom else { unreachable!() };
             self.heard.lock().unwrap().push((person.to_owned(), message.to_plain()));
             Box::pin(ready(self.script.lock().unwrap().pop().map_or(Ok(()), Err)))
         }

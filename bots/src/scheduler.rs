@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use paperwire_core::locale::Lang;
 use paperwire_core::pipeline::{self, Published};
 use paperwire_core::topic::Topic;
 use tokio::sync::Notify;
@@ -52,7 +53,8 @@ pub async fn run(
             let pipeline::Tallied { digests, edits, .. } = tallied;
             tracing::debug!(digests, edits, "votes have changed what is shown");
         }
-        if !published.deliveries.is_empty() || tallied.edits > 0 {
+        // Whoever decides about what is held back listens, too.
+        if !published.deliveries.is_empty() || tallied.edits > 0 || !published.held.is_empty() {
             queued.announce();
         }
         tokio::select! {
@@ -68,6 +70,10 @@ pub(crate) fn report(published: &Published, ops: &Ops) {
     ops.digests_published(published.digests.len());
     for (digest, papers) in &published.digests {
         tracing::info!(%digest, papers, "published");
+    }
+    for (digest, reason) in &published.held {
+        let reason = reason.says(Lang::En, &[]);
+        tracing::warn!(%digest, reason, "held back until somebody decides; `paperwire held` lists what waits");
     }
     for place in &published.silent {
         tracing::info!(%place, "nothing to say today");

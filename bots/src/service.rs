@@ -9,13 +9,14 @@ use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use chrono::NaiveDate;
 use paperwire_core::channel::{Activity, Channel, Place, Style};
+use paperwire_core::command::press::HoldAction;
 use paperwire_core::command::{self, Command, PaperQuery};
 use paperwire_core::delivery::DeliveryId;
 use paperwire_core::digest::{Digest, DigestId, View};
 use paperwire_core::locale::Lang;
 use paperwire_core::message::Message;
 use paperwire_core::paper::Paper;
-use paperwire_core::pipeline::{self, Accepted, queue};
+use paperwire_core::pipeline::{self, Accepted, Decision, Resolution, Waiting, queue};
 use paperwire_core::source::{self, Parsed, Window};
 use paperwire_core::store::{IntakeRecord, Store, StoreError};
 use paperwire_core::topic::{Score, Topic, TopicId};
@@ -95,10 +96,44 @@ pub enum Request {
         /// What to do.
         action: QueueAction,
     },
+    /// The digests that are held back.
+    Held,
+    /// One of them, with what is decided about it first.
+    HeldDigest {
+        /// Which.
+        id: DigestId,
+        /// What to do.
+        action: HeldAction,
+    },
     /// How it is.
     Status,
     /// What somebody should know, and what to do.
     Doctor,
+}
+
+/// What can be done to a held digest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum HeldAction {
+    /// Nothing, it is only shown.
+    Show,
+    /// Post it as it is.
+    Post,
+    /// Never post it.
+    Drop,
+}
+
+/// A digest with what was decided about it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HeldDigest {
+    /// Which.
+    pub id: DigestId,
+    /// If it waits: for whom and why.
+    pub waiting: Option<Waiting>,
+    /// What it was judged by, how, and what a person decided.
+    pub decision: Option<Decision>,
+    /// What it says, as plain text.
+    pub text: String,
 }
 
 /// What can be done to one delivery.
@@ -141,6 +176,12 @@ pub enum Response {
     Queue(queue::Listing),
     /// One delivery, after what was done to it.
     Delivery(Box<queue::Details>),
+    /// The digests that are held back, the earliest first.
+    Held(Vec<Waiting>),
+    /// One digest with what was decided about it.
+    HeldDigest(Box<HeldDigest>),
+    /// What became of a decision, in words.
+    Decided(Message),
     /// How it is.
     Status(Status),
     /// What somebody should know.
@@ -225,6 +266,9 @@ pub struct Status {
     /// Deliveries that could not be read and were set aside (the first 100).
     #[serde(default)]
     pub set_aside: Vec<DeliveryId>,
+    /// Digests that are held back until somebody decides.
+    #[serde(default)]
+    pub held: Vec<Waiting>,
     /// How the search index is, in a few words.
     #[serde(default)]
     pub search: Option<String>,
@@ -332,6 +376,12 @@ impl Service {
                 .delivery(id, action)
                 .await
                 .map(|details| Response::Delivery(Box::new(details))),
+            Request::Held => {
+                let topics = Arc::clone(&self.topics);
+                let all = self.run(move |store| pipeline::waiting(store, &topics)).await;
+                all.map(Response::Held)
+            }
+            Request::HeldDigest { id, action } => self.decide(id, action).await,
             Request::Status => self.status().await.map(Response::Status),
             Request::Doctor => self.doctor().await.map(Response::Doctor),
         };
@@ -564,7 +614,43 @@ impl Service {
         Ok(checkup)
     }
 
+    /// Something may have been queued, or is to be decided.
+    pub fn announce(&self) {
+        self.queued.announce();
+    }
+
+    async fn decide(&self, id: DigestId, action: HeldAction) -> Result<Response, Failure> {
+        let topics = Arc::clone(&self.topics);
+        let action = match action {
+            HeldAction::Show => {
+                let shown = self.run(move |store| held_digest(store, &topics, id)).await?;
+                return shown.map(|shown| Response::HeldDigest(Box::new(shown))).ok_or_else(|| {
+                    format!("there is no digest {id}; `paperwire held` lists those that wait for a decision")
+                });
+            }
+            HeldAction::Post => HoldAction::Post,
+            HeldAction::Drop => HoldAction::Drop,
+        };
+        let (outcome, message) = self
+            .run(move |store| {
+                let (by, now) = (pipeline::OPERATOR, clock::now());
+                let outcome = pipeline::resolve(store, &topics, &Renderers, &id, action, by, now)?;
+                // Operators are told in English, whatever the channel's language is.
+                let message = pipeline::verdict_message(store, &topics, &id, &outcome, Some(Lang::En), Lang::En)?.0;
+                Ok((outcome, message))
+            })
+            .await?;
+        self.announce();
+        match outcome {
+            Resolution::Posted { .. } | Resolution::Dropped => Ok(Response::Decided(message)),
+            Resolution::Already(_) | Resolution::NoChannel(_) | Resolution::Gone => {
+                Err(message.to_plain().trim().to_owned())
+            }
+        }
+    }
+
     async fn status(&self) -> Result<Status, Failure> {
+        let topics = Arc::clone(&self.topics);
         let search = self.search.as_ref().map(SearchIndex::status);
         self.run(move |store| {
             let channels = store.channels()?.into_iter().map(|channel| ChannelStatus {
@@ -586,12 +672,34 @@ impl Service {
                 rules: store.rules()?.len(),
                 waiting: store.unfinished(10_000)?.len(),
                 set_aside: store.set_aside(100)?,
+                held: pipeline::waiting(store, &topics)?,
                 search,
                 channels: channels.collect(),
             })
         })
         .await
     }
+}
+
+/// A digest as operators look at it before they decide.
+fn held_digest(store: &dyn Store, topics: &[Topic], id: DigestId) -> Result<Option<HeldDigest>, StoreError> {
+    let Some(digest) = store.digest(&id)? else {
+        return Ok(None);
+    };
+    let view = View {
+        lang: Lang::En,
+        zone: chrono_tz::UTC,
+        style: Style::Compact,
+        topics,
+    };
+    let mut waiting = pipeline::waiting(store, topics)?;
+    waiting.retain(|waiting| waiting.digest == id);
+    Ok(Some(HeldDigest {
+        id,
+        waiting: waiting.pop(),
+        decision: pipeline::decision(store, &id)?,
+        text: view.message(&digest, &|_| None).to_plain(),
+    }))
 }
 
 /// A paper for the command line, which is no channel: numbers count in the latest digest of all.

@@ -26,6 +26,7 @@ use crate::clock;
 use crate::desk::{Choice, Desk, Found, Inline, Typing};
 use crate::manners::{Manners, Turn};
 use crate::ops::Ops;
+use crate::render::Renderers;
 use crate::search::{self, SearchIndex};
 use crate::service::Service;
 use crate::storage::{Storage, StorageError};
@@ -136,6 +137,7 @@ impl Talk {
                 topics: &topics,
                 fresh: &rules.fresh,
                 seal: &rules.seal,
+                render: &Renderers,
                 now: clock::now(),
             };
             job(&question, &context)
@@ -148,6 +150,10 @@ impl Talk {
             true => {
                 let reply = self.storage.run(self.with(question, command::change)).await?;
                 self.channels_changed.notify_one();
+                // A held digest may have been posted.
+                if question.command.as_ref().is_ok_and(Command::is_heard_anywhere) {
+                    self.service.announce();
+                }
                 reply
             }
             false => self.storage.read(self.with(question, command::reply)).await?,

@@ -95,6 +95,11 @@ pub enum Command {
 }
 
 impl Command {
+    /// Whether it is heard wherever it comes from, also where the bot answers nobody else ([`press::heard_anywhere`]).
+    pub fn is_heard_anywhere(&self) -> bool {
+        matches!(self, Self::Press(data) if press::heard_anywhere(data))
+    }
+
     /// Who may ask this.
     pub fn permission(&self) -> Permission {
         match self {

@@ -12,6 +12,7 @@
 
 pub mod alarm;
 pub mod bibtex;
+pub mod breaker;
 pub mod brief;
 pub mod channel;
 pub mod chat;

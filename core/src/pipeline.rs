@@ -12,6 +12,7 @@ mod compact;
 mod correct;
 mod deliver;
 mod follow;
+mod held;
 mod opinion;
 mod publish;
 pub mod queue;
@@ -31,6 +32,10 @@ pub use self::compact::{EDIT_WINDOW, compact};
 pub use self::deliver::{Input, Job, Task, Turn, limiter, set_aside, take_over, turn};
 pub use self::follow::{
     Followed, Item, Listed, MOST as MOST_FOLLOWED, MOST_CALLS, Revision, TooMany, call, follow, listed, revise,
+};
+pub use self::held::{
+    Decision, Held, KEPT, LeftOut, Notice, OPERATOR, Outcome as Resolution, Resolved, Ruling, To, Waiting, all_held,
+    decision, forget, held, is_withheld, notices, resolve, told, verdict_message, waiting,
 };
 pub use self::opinion::{Top, Voted, paper_of, save, saved, tally_of, top, vote};
 pub use self::publish::{Published, Scored, draft_of_window, publish_due, publish_now};

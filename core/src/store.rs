@@ -223,6 +223,8 @@ pub enum MemoSpace {
     Affiliation,
     /// What somebody should look at, and whether they were told, by what it is.
     Alarm,
+    /// Files of which hardly an item could be read, by the position after them.
+    Lost,
 }
 
 /// A rule, which the store has once, however many channels follow it and however they spell it.
@@ -255,7 +257,7 @@ pub struct Counts {
 
 impl MemoSpace {
     /// Every space.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Affiliation,
         Self::Source,
         Self::Brief,
@@ -263,6 +265,7 @@ impl MemoSpace {
         Self::Decision,
         Self::Held,
         Self::Alarm,
+        Self::Lost,
     ];
 
     /// Its name in a store's keys.
@@ -275,6 +278,7 @@ impl MemoSpace {
             Self::Decision => "decision",
             Self::Held => "held",
             Self::Alarm => "alarm",
+            Self::Lost => "lost",
         }
     }
 }

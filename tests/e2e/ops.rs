@@ -1,6 +1,6 @@
 //! What an operator watches, and who hears that a channel is lost.
 
-use paperwire::messenger::Messenger;
+use paperwire::messenger::{Messenger, Whom};
 use paperwire::{discord, telegram};
 use paperwire_core::delivery::SendError;
 use paperwire_core::message::Message;
@@ -102,13 +102,16 @@ async fn a_person_is_told_in_private_on_telegram_if_they_have_started_the_bot() 
     let token = fake::telegram::TOKEN.into();
     let sender = telegram::sender::Sender::new(http, fake.url().parse().unwrap(), token).unwrap();
     let notice = Message::sentence("no rights in telegram:-100");
-    assert_eq!(sender.tell(&ADA.to_string(), &notice).await, Ok(()));
+    assert_eq!(sender.tell(Whom::Person(&ADA.to_string()), &notice, &[]).await, Ok(()));
     assert_eq!(fake.messages(ADA)[0].text, "no rights in telegram:-100");
     let refusal = "Forbidden: bot can't initiate conversation with a user";
     fake.script("sendMessage", [fake::telegram::Fault::refuse(403, refusal)]);
     let reason = refusal.to_owned();
-    assert_eq!(sender.tell("2002", &notice).await, Err(SendError::Gone { reason }));
-    let group = sender.tell(&GROUP.to_string(), &notice).await;
+    assert_eq!(
+        sender.tell(Whom::Person("2002"), &notice, &[]).await,
+        Err(SendError::Gone { reason })
+    );
+    let group = sender.tell(Whom::Person(&GROUP.to_string()), &notice, &[]).await;
     assert!(matches!(group, Err(SendError::Rejected { .. })), "{group:?}");
 }
 
@@ -123,14 +126,17 @@ async fn a_person_is_told_in_private_on_discord_and_a_repeat_of_the_notice_arriv
         Message::sentence("discord:2 is lost"),
     );
     for notice in [&first, &first, &second] {
-        assert_eq!(sender.tell(&PERSON.to_string(), notice).await, Ok(()));
+        assert_eq!(
+            sender.tell(Whom::Person(&PERSON.to_string()), notice, &[]).await,
+            Ok(())
+        );
     }
     let messages = fake.messages(direct(PERSON));
     let told: Vec<&str> = messages.iter().filter_map(|m| m["content"].as_str()).collect();
     assert_eq!(told, ["discord:1 is lost", "discord:2 is lost"]);
     fake.fault(fake::discord::Fault::Refused(403, 50_007));
-    let closed = sender.tell(&PERSON.to_string(), &first).await;
+    let closed = sender.tell(Whom::Person(&PERSON.to_string()), &first, &[]).await;
     assert!(matches!(closed, Err(SendError::Gone { .. })), "{closed:?}");
-    let nobody = sender.tell("ada", &first).await;
+    let nobody = sender.tell(Whom::Person("ada"), &first, &[]).await;
     assert!(matches!(nobody, Err(SendError::Rejected { .. })), "{nobody:?}");
 }

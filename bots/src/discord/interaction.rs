@@ -306,7 +306,8 @@ impl Interactions {
 
     /// The desk's answer, or why this place gets none.
     async fn desk_answers_where_served(&self, question: Question) -> Answer {
-        if self.serves(&question.place, question.parent.as_ref()) {
+        let anywhere = question.command.as_ref().is_ok_and(Command::is_heard_anywhere);
+        if anywhere || self.serves(&question.place, question.parent.as_ref()) {
             return self.desk.answer(question).await;
         }
         let lang = question.fallback_lang;

@@ -13,6 +13,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use futures::future::{BoxFuture, FutureExt};
 use paperwire_core::channel::{Place, Platform};
 use paperwire_core::command::Attachment;
+use paperwire_core::command::press::Button;
 use paperwire_core::delivery::{LimitScope, Looked, Missing, SendError, Tag};
 use paperwire_core::limiter::{Bucket, Signal};
 use paperwire_core::message::{Message, Part};
@@ -30,7 +31,7 @@ use tokio::sync::OnceCell;
 use super::forum::{Kind, Kinds, NO_TEXT};
 use super::{components, markup};
 use crate::gate::Gate;
-use crate::messenger::{Answered, Messenger};
+use crate::messenger::{Answered, Messenger, Whom};
 
 /// The wait when a 429 does not say how long; only Cloudflare's do not, and those are bans.
 const UNSAID_WAIT: Duration = Duration::from_secs(60);
@@ -411,26 +412,43 @@ impl Messenger for Sender {
 
     /// Through the direct messages with them (Create DM; asked again it is the same channel). The nonce is of what is
     /// said, so that trying again says nothing twice.
-    fn tell<'a>(&'a self, person: &'a str, message: &'a Message) -> BoxFuture<'a, Result<(), SendError>> {
+    fn tell<'a>(
+        &'a self,
+        whom: Whom<'a>,
+        message: &'a Message,
+        buttons: &'a [Vec<Button>],
+    ) -> BoxFuture<'a, Result<(), SendError>> {
         async move {
-            let recipient = json!({ "recipient_id": person });
-            let answer = self
-                .aside(Method::POST, "/users/@me/channels", Some(&recipient))
-                .await
-                .outcome?;
-            let Ok(Named { id: direct }) = serde_json::from_slice(&answer) else {
-                let reason = "Discord's answer has no channel for direct messages".into();
-                return Err(SendError::Unreachable { reason });
+            let channel = match whom {
+                Whom::Place(place) => place.chat().to_owned(),
+                Whom::Person(person) => {
+                    let recipient = json!({ "recipient_id": person });
+                    let answer = self
+                        .aside(Method::POST, "/users/@me/channels", Some(&recipient))
+                        .await
+                        .outcome?;
+                    let Ok(Named { id }) = serde_json::from_slice(&answer) else {
+                        let reason = "Discord's answer has no channel for direct messages".into();
+                        return Err(SendError::Unreachable { reason });
+                    };
+                    id
+                }
             };
-            for (part, number) in markup::render(message).iter().zip(0_u32..) {
+            let rows = components::rows(buttons);
+            let parts = markup::render(message);
+            let last = parts.len().saturating_sub(1);
+            for ((index, part), number) in parts.iter().enumerate().zip(0_u32..) {
                 let mut hasher = DefaultHasher::new();
                 (&part.payload, number).hash(&mut hasher);
                 let mut body: Value = serde_json::from_str(&part.payload).unwrap_or_default();
                 if let Some(fields) = body.as_object_mut() {
                     fields.insert("nonce".into(), format!("{:016x}", hasher.finish()).into());
                     fields.insert("enforce_nonce".into(), true.into());
+                    if index == last && !rows.is_empty() {
+                        fields.insert("components".into(), json!(rows));
+                    }
                 }
-                let path = format!("/channels/{direct}/messages");
+                let path = format!("/channels/{channel}/messages");
                 self.aside(Method::POST, &path, Some(&body)).await.outcome?;
             }
             Ok(())

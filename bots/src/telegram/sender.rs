@@ -30,7 +30,7 @@ use super::standing::{self, Member, Standings};
 use super::{inline, keyboard, markup, rich};
 use crate::desk::Found;
 use crate::gate::Gate;
-use crate::messenger::{Answered, Messenger};
+use crate::messenger::{Answered, Messenger, Whom};
 
 /// The wait when Telegram asks to wait and does not say for how long.
 const DEFAULT_WAIT: Duration = Duration::from_secs(30);
@@ -981,16 +981,30 @@ impl Messenger for Sender {
 
     /// A private chat has its person's id. It exists once they have started the bot: before, Telegram says “bot can't
     /// initiate conversation with a user”.
-    fn tell<'a>(&'a self, person: &'a str, message: &'a Message) -> BoxFuture<'a, Result<(), SendError>> {
+    fn tell<'a>(
+        &'a self,
+        whom: Whom<'a>,
+        message: &'a Message,
+        buttons: &'a [Vec<Button>],
+    ) -> BoxFuture<'a, Result<(), SendError>> {
         Box::pin(async move {
-            let Some(id) = person.parse().ok().filter(|&id| id > 0) else {
-                let reason = format!("“{person}” is nobody on Telegram");
-                return Err(SendError::Rejected { reason });
+            let place = match whom {
+                Whom::Place(place) => place.clone(),
+                Whom::Person(person) => {
+                    let Some(id) = person.parse().ok().filter(|&id| id > 0) else {
+                        let reason = format!("“{person}” is nobody on Telegram");
+                        return Err(SendError::Rejected { reason });
+                    };
+                    Place::telegram(id, None)
+                }
             };
-            for part in markup::render(message) {
+            let answer = Answer {
+                buttons: buttons.to_vec(),
+                ..Answer::new(message.clone(), Lang::En)
+            };
+            for outgoing in Outgoing::of(&answer)? {
                 let way = Way::New { reply_to: None };
-                self.attempt(&Place::telegram(id, None), &Outgoing::text(&part)?, way)
-                    .await?;
+                self.attempt(&place, &outgoing, way).await?;
             }
             Ok(())
         })

@@ -642,7 +642,10 @@ impl Lanes {
     /// Whether the operator wants this to be dealt with. Who searches from any chat is served as in their private one.
     fn serves(&self, task: &Task) -> bool {
         match task {
-            Task::Answer { asked, .. } | Task::Press { asked, .. } => self.0.desk.serves(&asked.question.place),
+            Task::Answer { asked, .. } | Task::Press { asked, .. } => {
+                let Question { command, place, .. } = &asked.question;
+                command.as_ref().is_ok_and(Command::is_heard_anywhere) || self.0.desk.serves(place)
+            }
             Task::Search { inline, .. } => {
                 let person = inline.asker.parse();
                 person.is_ok_and(|person| self.0.desk.serves(&Place::telegram(person, None)))

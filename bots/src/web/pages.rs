@@ -8,6 +8,7 @@ use paperwire_core::command::{Answer, Manner, TABLE};
 use paperwire_core::digest::{DigestId, Entry};
 use paperwire_core::locale::Lang;
 use paperwire_core::message::{Amendment, Message};
+use paperwire_core::pipeline::Held;
 use paperwire_core::subscription::Subjects;
 
 use super::assets::{SCRIPT, STYLE};
@@ -233,6 +234,9 @@ impl Frame<'_> {
         let lang = self.lang;
         self.page(words::archive(lang), |h| {
             h.leaf("h1", &[], words::archive(lang));
+            if !view.held.is_empty() {
+                self.held(h, &view.held);
+            }
             let lead = if view.digests.is_empty() {
                 words::archive_none(lang)
             } else {
@@ -260,6 +264,28 @@ impl Frame<'_> {
                 });
             }
         })
+    }
+
+    /// What waits for a decision. The page asks nobody who they are, so that it only says how to decide.
+    fn held(&self, h: &mut Html, held: &[(DigestId, Held)]) {
+        let lang = self.lang;
+        h.el("section", &[("class", "notice")], |h| {
+            h.leaf("h2", &[], words::held(lang));
+            h.leaf("p", &[], words::held_lead(lang));
+            h.el("ul", &[("role", "list")], |h| {
+                for (id, held) in held {
+                    h.el("li", &[], |h| {
+                        let (name, href) = (id.to_string(), path("/digest/", &id.to_string()));
+                        h.leaf("a", &[("href", &href)], &name);
+                        h.leaf("p", &[], &held.reason.says(lang, &[]));
+                        for action in ["post", "drop"] {
+                            h.leaf("code", &[], &format!("paperwire held {action} {name}"));
+                            h.text(" ");
+                        }
+                    });
+                }
+            });
+        });
     }
 
     fn issue(&self, h: &mut Html, line: &DigestLine) {

@@ -11,6 +11,7 @@ use paperwire_core::erratum::Errata;
 use paperwire_core::locale::Lang;
 use paperwire_core::message::Message;
 use paperwire_core::paper::{Paper, PaperId};
+use paperwire_core::pipeline::{self, Held};
 use paperwire_core::store::{Result, Store, StoreError};
 use paperwire_core::subscription::Subjects;
 
@@ -73,6 +74,8 @@ pub(super) struct DigestLine {
 /// A page of the archive.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct ArchiveView {
+    /// What waits for a decision; on the first page alone.
+    pub held: Vec<(DigestId, Held)>,
     /// Newest first.
     pub digests: Vec<DigestLine>,
     /// Where the next page begins.
@@ -199,7 +202,14 @@ pub(super) fn archive(store: &dyn Store, before: Option<DigestId>) -> Result<Arc
     ids.truncate(PAGE);
     let next = ids.last().copied().filter(|_| more);
     let mut digests = Vec::new();
+    let held = match before {
+        None => pipeline::all_held(store)?,
+        Some(_) => Vec::new(),
+    };
     for id in ids {
+        if pipeline::is_withheld(store, &id)? {
+            continue;
+        }
         digests.extend(whole(store.digest(&id))?.map(|digest| DigestLine {
             id,
             papers: digest.entries.len(),
@@ -207,7 +217,7 @@ pub(super) fn archive(store: &dyn Store, before: Option<DigestId>) -> Result<Arc
             subjects: digest.subjects,
         }));
     }
-    Ok(ArchiveView { digests, next })
+    Ok(ArchiveView { held, digests, next })
 }
 
 /// A digest with the abstracts of its papers.
@@ -235,6 +245,9 @@ pub(super) fn paper(store: &dyn Store, id: &PaperId) -> Result<Option<PaperView>
     };
     let mut digests = Vec::new();
     for digest_id in store.digests(None, SEARCHED)? {
+        if pipeline::is_withheld(store, &digest_id)? {
+            continue;
+        }
         if let Some(digest) = whole(store.digest(&digest_id))? {
             // An older digest may know the paper under the name that it had then.
             let entry = digest.entries.iter().find(|e| e.paper == paper.id || e.paper == *id);

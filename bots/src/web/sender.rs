@@ -8,12 +8,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 use chrono::{DateTime, Utc};
 use futures::future::BoxFuture;
 use paperwire_core::channel::{Place, Platform};
+use paperwire_core::command::press::Button;
 use paperwire_core::delivery::{Looked, Missing, SendError, Tag};
 use paperwire_core::message::{Message, Part};
 use tokio::sync::broadcast;
 
 use super::markup;
-use crate::messenger::{Answered, Messenger};
+use crate::messenger::{Answered, Messenger, Whom};
 
 /// Posts that a slow reader may be behind; beyond that its stream ends, and it comes back and is told what it missed.
 const BEHIND: usize = 64;
@@ -149,7 +150,7 @@ impl Messenger for Sender {
     }
 
     /// Nobody has a name on the page.
-    fn tell<'a>(&'a self, _person: &'a str, _message: &'a Message) -> BoxFuture<'a, Result<(), SendError>> {
+    fn tell<'a>(&'a self, _: Whom<'a>, _: &'a Message, _: &'a [Vec<Button>]) -> BoxFuture<'a, Result<(), SendError>> {
         Box::pin(std::future::ready(Ok(())))
     }
 }

@@ -47,6 +47,9 @@ words! {
     forbidden: "已拒绝", "Refused";
     forbidden_origin: "这个请求来自另一个网站，因此没有执行。请直接在本页面上操作。",
         "This request came from another site and was not carried out. Use the page itself.";
+    held: "已暂缓", "Held back";
+    held_lead: "这些简报看起来不对，没有推送，也不会自行推送。请在服务器上用下面的命令决定。",
+        "These digests look odd. They were not posted and never are by themselves; decide with a command on the server.";
     home: "首页", "Home";
     institutions: "机构", "Institutions";
     journal: "发表于", "Published in";

@@ -14,7 +14,7 @@ use crate::digest::{Digest, Entry, View};
 use crate::erratum::{Count, Detail, Errata};
 use crate::export::{Format, export};
 use crate::locale::Lang;
-use crate::message::{self, Block, Line, Message, Span, ellipsis, plain};
+use crate::message::{self, Block, Line, Message, Render, Span, ellipsis, plain};
 use crate::paper::{Paper, PaperId};
 use crate::pipeline::{self, Item, Refused, readable};
 use crate::rule::{self, Query, Rule};
@@ -46,6 +46,8 @@ pub struct Context<'a> {
     pub fresh: &'a Settings,
     /// With which buttons are sealed.
     pub seal: &'a Seal,
+    /// For what a person has posted after all.
+    pub render: &'a dyn Render,
     /// When it is asked.
     pub now: DateTime<Utc>,
 }
@@ -629,7 +631,7 @@ impl Asked<'_> {
             Press::Page { search, page } => Reply::Needs(Need::Page { search, page }),
             Press::List(page) => Reply::Answer(self.subscriptions(page).shown(Manner::Replace)),
             // They change something, and are answered there.
-            Press::Up(_) | Press::Down(_) | Press::Save(_) | Press::Follow { .. } => stale(),
+            Press::Up(_) | Press::Down(_) | Press::Save(_) | Press::Follow { .. } | Press::Hold { .. } => stale(),
         })
     }
 
@@ -1076,6 +1078,7 @@ mod tests {
             topics: &topics,
             fresh,
             seal: &seal,
+            render: &Counting::default(),
             now: october(11, 12),
         };
         match crate::command::change(question, &context).unwrap() {

@@ -4,14 +4,15 @@
 use chrono::{DateTime, Utc};
 
 use super::answer::Asked;
-use super::press::{Change, Pointed, Press};
+use super::press::{Change, HoldAction, Pointed, Press};
 use super::{Answer, Command, Context, Manner, Need, PaperQuery, Permission, Question, Reply, Standing};
 use crate::channel::{Channel, Missed, Place};
+use crate::digest::DigestId;
 use crate::locale::Lang;
 use crate::mention::Mention;
 use crate::message::{Block, Line, Message, Span, plain};
 use crate::paper::PaperId;
-use crate::pipeline::{self, Followed, Item, Revision, Setting};
+use crate::pipeline::{self, Followed, Item, Resolution, Revision, Setting};
 use crate::rule::{Expr, Rule, Term};
 use crate::schedule::phrase::{self, ScheduleChange};
 use crate::schedule::zone;
@@ -32,7 +33,7 @@ pub fn changes(command: &Command) -> bool {
         Command::Pause(_) | Command::Resume | Command::Save(_) | Command::Start => true,
         Command::Language(language) => language.is_some(),
         Command::Style(style) => style.is_some(),
-        Command::Press(data) => data.starts_with(['u', 'd', 's', 'f']),
+        Command::Press(data) => data.starts_with(['u', 'd', 's', 'f', 'h']),
         Command::Paper(_) | Command::Digest { .. } | Command::Search(_) | Command::Similar(_) => false,
         Command::Why(_) | Command::Try(_) | Command::Subscriptions | Command::Topics | Command::Saved(_) => false,
         Command::Evidence(_) | Command::Top | Command::Help | Command::About => false,
@@ -380,6 +381,7 @@ impl Doing<'_> {
             Press::Down(what) => return self.vote(&what, Vote::Down).map(Reply::Answer),
             Press::Save(what) => on(&what)?.map_or_else(|| Ok(stale()), |paper| self.save(&paper))?,
             Press::Follow { change, which } => return self.follow(change, which),
+            Press::Hold { action, digest } => return self.decide(action, &digest),
             Press::Evidence(_) | Press::Why(_) | Press::Similar(_) => {
                 return super::reply(self.question, self.asked.context);
             }
@@ -388,6 +390,23 @@ impl Doing<'_> {
             }
         };
         Ok(Reply::Answer(Answer::new(said, lang).shown(Manner::Notice)))
+    }
+
+    /// Who has the button may decide: it was sent to them alone.
+    fn decide(&self, action: HoldAction, digest: &DigestId) -> Result<Reply> {
+        let Context {
+            store, topics, render, ..
+        } = *self.asked.context;
+        let by = self.asked.person();
+        let by = by.map_or_else(|| self.question.place.to_string(), |person| person.to_string());
+        let outcome = pipeline::resolve(store, topics, render, digest, action, &by, self.now())?;
+        let (message, lang) = pipeline::verdict_message(store, topics, digest, &outcome, None, self.asked.lang)?;
+        let manner = match outcome {
+            Resolution::Posted { .. } | Resolution::Dropped | Resolution::Already(_) => Manner::Replace,
+            // Its buttons may still be of use.
+            Resolution::NoChannel(_) | Resolution::Gone => Manner::Notice,
+        };
+        Ok(Reply::Answer(Answer::new(message, lang).shown(manner)))
     }
 
     fn follow(&self, change: Change, which: u64) -> Result<Reply> {

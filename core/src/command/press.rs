@@ -39,6 +39,11 @@ impl Seal {
 
     /// HMAC-SHA-256 (RFC 2104) of a button in a place, its first 64 bits in hexadecimal.
     fn mark(&self, place: &Place, data: &str) -> String {
+        self.mark_within(&place.to_string(), data)
+    }
+
+    /// The same for a button that is bound to something else than its place.
+    fn mark_within(&self, scope: &str, data: &str) -> String {
         let padded = |with: u8| {
             let mut block = [with; 64];
             for (byte, key) in block.iter_mut().zip(self.0) {
@@ -48,7 +53,7 @@ impl Seal {
         };
         let inner = Sha256::new()
             .chain_update(padded(0x36))
-            .chain_update(format!("{place}\n{data}"))
+            .chain_update(format!("{scope}\n{data}"))
             .finalize();
         let outer = Sha256::new().chain_update(padded(0x5c)).chain_update(inner).finalize();
         outer.iter().take(8).map(|byte| format!("{byte:02x}")).collect()
@@ -67,6 +72,19 @@ pub enum Change {
     /// Follow it no more.
     Remove,
 }
+
+/// What becomes of a digest that is held back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum HoldAction {
+    /// It is posted as it is.
+    Post,
+    /// It is never posted.
+    Drop,
+}
+
+/// What the buttons of a held digest are bound to in the place of a place: they stand in private chats, whose places nobody
+/// knows before, and who has them may press them. No place is called so.
+const HELD: &str = "held";
 
 /// A paper that a button means.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -112,6 +130,13 @@ pub enum Press {
         /// [`crate::text::hash64`] of the subscription's text.
         which: u64,
     },
+    /// The decision about a digest that is held back. Sealed for the digest and not for a place.
+    Hold {
+        /// What becomes of it.
+        action: HoldAction,
+        /// Which.
+        digest: DigestId,
+    },
 }
 
 /// Why what a button carries means nothing.
@@ -131,6 +156,11 @@ pub fn permission(data: &str) -> Permission {
         true => Permission::Managers,
         false => Permission::Everyone,
     }
+}
+
+/// Whether a button is heard wherever it stands, also where the bot answers nobody else: its seal alone decides.
+pub fn heard_anywhere(data: &str) -> bool {
+    data.starts_with("h")
 }
 
 impl Pointed {
@@ -178,6 +208,14 @@ impl Press {
                 let data = format!("f{change}:{which:016x}");
                 format!("{data}:{}", seal.mark(place, &data))
             }
+            Self::Hold { action, digest } => {
+                let action = match action {
+                    HoldAction::Post => 'p',
+                    HoldAction::Drop => 'd',
+                };
+                let data = format!("h{action}:{digest}");
+                format!("{data}:{}", seal.mark_within(HELD, &data))
+            }
         };
         (data.len() <= MOST && data.is_ascii()).then_some(data)
     }
@@ -212,6 +250,8 @@ impl Press {
             "fr" => Change::Resume,
             "fe" => Change::Edit,
             "fx" => Change::Remove,
+            "hp" => return Self::read_hold(HoldAction::Post, data, rest, seal),
+            "hd" => return Self::read_hold(HoldAction::Drop, data, rest, seal),
             _ => return Err(PressError::Unknown),
         };
         let (which, mark) = rest.split_once(':').ok_or(PressError::Unknown)?;
@@ -220,6 +260,16 @@ impl Press {
         }
         let which = u64::from_str_radix(which, 16).map_err(|_| PressError::Unknown)?;
         Ok(Self::Follow { change, which })
+    }
+
+    fn read_hold(action: HoldAction, data: &str, rest: &str, seal: &Seal) -> Result<Self, PressError> {
+        let (digest, mark) = rest.split_once(':').ok_or(PressError::Unknown)?;
+        let sealed = data.strip_suffix(mark).and_then(|sealed| sealed.strip_suffix(':'));
+        if sealed.is_none_or(|sealed| seal.mark_within(HELD, sealed) != mark) {
+            return Err(PressError::Forged);
+        }
+        let digest = digest.parse().map_err(|_| PressError::Unknown)?;
+        Ok(Self::Hold { action, digest })
     }
 
     /// A button with this label; `None` where what it carries does not fit.
@@ -271,6 +321,13 @@ mod tests {
                 change: [Change::Pause, Change::Resume, Change::Edit, Change::Remove][n],
                 which,
             }),
+            (any::<bool>(), any::<u64>()).prop_map(|(post, set)| Press::Hold {
+                action: if post { HoldAction::Post } else { HoldAction::Drop },
+                digest: DigestId {
+                    set,
+                    occurrence: "2025-10-10T09:00:00Z".parse().unwrap()
+                },
+            }),
         ]
     }
 
@@ -283,9 +340,11 @@ mod tests {
         }
 
         #[test]
-        fn whatever_is_pressed_only_what_was_sealed_changes_a_setting(data in "(f[prex]:)?[0-9a-f:#@TZ]{0,60}|\\PC{0,80}") {
+        fn whatever_is_pressed_only_what_was_sealed_changes_a_setting(
+            data in "((f[prex]|h[pd]):)?([0-9a-f]{16}@20251010T090000Z:)?[0-9a-f:#@TZ]{0,60}|\\PC{0,80}",
+        ) {
             let read = Press::read(&data, &place(), &seal());
-            let changes = matches!(read, Ok(Press::Follow { .. }));
+            let changes = matches!(read, Ok(Press::Follow { .. } | Press::Hold { .. }));
             prop_assert!(!changes, "{:?}", data);
         }
     }
@@ -306,5 +365,28 @@ mod tests {
         );
         let vote = Press::Up(Pointed::Here(4)).data(&place(), &seal()).unwrap();
         assert_eq!((vote.as_str(), permission(&vote)), ("u:4", Permission::Everyone));
+    }
+
+    #[test]
+    fn the_buttons_of_a_held_digest_work_wherever_they_stand_and_for_no_other_digest() {
+        let digest: DigestId = "9f86d081884c7d65@20251010T090000Z".parse().unwrap();
+        let press = Press::Hold {
+            action: HoldAction::Drop,
+            digest,
+        };
+        let data = press.data(&place(), &seal()).unwrap();
+        let elsewhere = Place::discord(5);
+        assert_eq!(Press::read(&data, &elsewhere, &seal()), Ok(press));
+        assert!(heard_anywhere(&data) && permission(&data) == Permission::Everyone);
+        for (from, to) in [("hd", "hp"), ("9f86", "9f87"), ("T09", "T10")] {
+            let forged = data.replacen(from, to, 1);
+            assert_eq!(
+                Press::read(&forged, &elsewhere, &seal()),
+                Err(PressError::Forged),
+                "{forged}"
+            );
+        }
+        let other = Press::read(&data, &elsewhere, &Seal::new([8; 32]));
+        assert_eq!(other, Err(PressError::Forged));
     }
 }

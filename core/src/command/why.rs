@@ -5,11 +5,13 @@ use std::collections::BTreeSet;
 
 use super::PaperQuery;
 use super::answer::{Asked, LOOK_BACK};
+use crate::breaker::Reason;
 use crate::channel::{Channel, Seq};
 use crate::delivery::{DeliveryId, Discard, State};
 use crate::digest::{Digest, DigestId, Entry};
 use crate::message::{self, Block, Line, Message, Span, ellipsis, plain};
 use crate::paper::{Paper, PaperId};
+use crate::pipeline::{self, Ruling};
 use crate::rule::{self, Facts};
 use crate::store::Result;
 use crate::topic::{Hit, Matcher, Score, Topic, Verdict};
@@ -39,6 +41,18 @@ enum Fate {
         digest: DigestId,
         number: u32,
         reason: String,
+    },
+    /// It stands in a digest that is held back.
+    Held {
+        digest: DigestId,
+        number: u32,
+        reason: Reason,
+    },
+    /// It stands in a digest that was held back and dropped.
+    Withheld {
+        digest: DigestId,
+        number: u32,
+        reason: Reason,
     },
     /// It matches and comes with the next digest.
     ToCome,
@@ -255,6 +269,14 @@ impl Asked<'_> {
             Fate::Failed { digest, number, reason } => {
                 lines.push(plain(lang.fate_failed(&day(*digest), *number, reason)));
             }
+            Fate::Held { digest, number, reason } => {
+                let reason = reason.says(lang, self.context.topics);
+                lines.push(plain(lang.fate_held(&day(*digest), *number, &reason)));
+            }
+            Fate::Withheld { digest, number, reason } => {
+                let reason = reason.says(lang, self.context.topics);
+                lines.push(plain(lang.fate_withheld(&day(*digest), *number, &reason)));
+            }
             Fate::ToCome => {
                 lines.push(plain(lang.fate_to_come()));
                 lines.push(self.schedule());
@@ -317,7 +339,11 @@ impl Asked<'_> {
                 None if came.contains(&id) => {
                     archived.get_or_insert(Fate::Posted { digest: id, number });
                 }
-                None => {}
+                None => {
+                    if let Some(fate) = self.withheld(channel, id, number)? {
+                        archived.get_or_insert(fate);
+                    }
+                }
             }
         }
         if let Some(posted) = archived {
@@ -337,6 +363,23 @@ impl Asked<'_> {
             Some(digest) if digest.subjects == channel.settings.subjects => Fate::BeyondCap { digest: digest.id },
             Some(_) | None => Fate::Before,
         })
+    }
+
+    /// What became of a digest that was held back for this channel.
+    fn withheld(&self, channel: &Channel, digest: DigestId, number: u32) -> Result<Option<Fate>> {
+        let store = self.context.store;
+        if let Some(held) = pipeline::held(store, &digest)?
+            && held.channels.contains(&channel.place)
+        {
+            let reason = held.reason;
+            return Ok(Some(Fate::Held { digest, number, reason }));
+        }
+        let decision = pipeline::decision(store, &digest)?;
+        let dropped = decision.filter(|decision| decision.is_withheld() && decision.channels.contains(&channel.place));
+        Ok(dropped.and_then(|decision| match decision.ruling {
+            Ruling::Hold(reason) => Some(Fate::Withheld { digest, number, reason }),
+            Ruling::Post | Ruling::Unjudged => None,
+        }))
     }
 
     /// Whether what the channel follows today matches.

@@ -6,6 +6,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::correct::{self, Revision};
+use super::held;
 use super::readable;
 use crate::channel::Seq;
 use crate::join;
@@ -105,6 +106,9 @@ pub fn accept(
     let upto = intake.seq;
     report.changed = intake.changed_before();
     let (mut writes, revisions) = intake.finish();
+    // What could not be read shows in no digest: the breaker is told.
+    let (lost, of) = (report.papers_rejected, report.papers_rejected.saturating_add(items));
+    writes.extend(held::note_lost(name, &hash, lost, of, upto, now));
     let corrected = correct::correct(store, render, &revisions, now)?;
     report.corrections = corrected.digests;
     writes.extend(corrected.writes);

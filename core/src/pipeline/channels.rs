@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
 
+use super::held;
 use super::publish::woken;
 use super::readable;
 use crate::channel::{Activity, Channel, Place, Seq, Settings};
@@ -253,6 +254,7 @@ pub fn move_channel(store: &dyn Store, from: &Place, to: &Place) -> Result<()> {
             writes.push(Write::Delivery(Box::new(moved)));
         }
     }
+    writes.extend(held::moved(store, from, to)?);
     if writes.is_empty() {
         return Ok(());
     }

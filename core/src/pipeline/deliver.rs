@@ -471,7 +471,9 @@ mod tests {
 
     fn publish_day(store: &ModelStore, day: i64) -> DeliveryId {
         let first = u64::try_from(day).unwrap() * 10;
-        let papers = (first..first + 3).map(|id| paper(id, "On pruning", "")).collect();
+        let papers = (first..first + 3)
+            .map(|id| paper(id, "On pruning", "It helps."))
+            .collect();
         take(store, &day.to_string(), news(day, papers), october(day, 20));
         let reader = channel(store, HERE);
         let published = publish_now(store, &[topic()], &Counting::default(), vec![reader], october(day, 21)).unwrap();

@@ -6,8 +6,10 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 
 use super::follow::{Item, Listed, listed};
+use super::held::{self, Known, Ruling};
 use super::opinion::{GATHER, top_soon};
 use super::readable;
+use crate::breaker::{self, Reason};
 use crate::channel::{Activity, Channel, Missed, Place, Seq, Style, WhenEmpty};
 use crate::delivery::{Delivery, DeliveryId};
 use crate::digest::{Candidate, Digest, DigestId, Draft, Entry, RenderingId, View, compose, rank};
@@ -37,6 +39,8 @@ pub struct Published {
     pub silent: Vec<Place>,
     /// Channels that were due and get nothing, since they missed their occurrence and do not make up for it.
     pub passed: Vec<Place>,
+    /// Digests that are held back, with the reason.
+    pub held: Vec<(DigestId, Reason)>,
     /// Papers that were left out, since their record cannot be read.
     pub damaged: Vec<StoreError>,
 }
@@ -93,7 +97,7 @@ pub fn publish_due(store: &dyn Store, topics: &[Topic], render: &dyn Render, now
     if !writes.is_empty() {
         store.commit(writes)?;
     }
-    let mut published = publish(store, topics, render, targets, now)?;
+    let mut published = publish(store, topics, render, targets, Judged::Yes, now)?;
     published.passed = passed;
     for channel in weekly {
         round_up(store, topics, render, channel, now, &mut published)?;
@@ -176,6 +180,9 @@ fn round_up(
             writes.push(Write::Outdated { digest, due });
         }
         published.digests.push((digest.id, digest.entries.len()));
+        // All that it shows was posted before: there is nothing to judge.
+        let facts = held::facts(store, &digest, now)?;
+        writes.extend(held::decided(store, &digest, facts, Ruling::Unjudged, now)?);
         writes.push(Write::Digest(Box::new(digest)));
     }
     // A pause that is over is ended by the digest that makes up for it, where there is one.
@@ -290,7 +297,8 @@ pub(super) fn woken(store: &dyn Store, channel: Channel, since: DateTime<Utc>, n
     }
 }
 
-/// Publishes for these channels as if their occurrence were now.
+/// Publishes for these channels as if their occurrence were now. Nothing is held back: a person asks for it, and sees what
+/// comes.
 ///
 /// # Errors
 /// Only when the store fails.
@@ -316,7 +324,14 @@ pub fn publish_now(
             }
         })
         .collect();
-    publish(store, topics, render, targets, now)
+    publish(store, topics, render, targets, Judged::No, now)
+}
+
+/// Whether digests are judged before they are posted.
+#[derive(Clone, Copy)]
+enum Judged {
+    Yes,
+    No,
 }
 
 fn publish(
@@ -324,6 +339,7 @@ fn publish(
     topics: &[Topic],
     render: &dyn Render,
     targets: Vec<Target>,
+    judged: Judged,
     now: DateTime<Utc>,
 ) -> Result<Published> {
     let mut published = Published::default();
@@ -342,6 +358,7 @@ fn publish(
             id,
             replayed,
             channels,
+            judged,
             now,
             &mut published,
         )?;
@@ -358,21 +375,38 @@ fn publish_group(
     id: DigestId,
     replayed: Option<Seq>,
     channels: Vec<Channel>,
+    judged: Judged,
     now: DateTime<Utc>,
     published: &mut Published,
 ) -> Result<()> {
     let Some(first) = channels.first() else { return Ok(()) };
     let mut writes = Vec::new();
     // A digest is immutable: what a crash left, or another channel's policy, is taken as it is.
-    let digest = match store.digest(&id)? {
-        Some(digest) => digest,
+    let (digest, fate) = match store.digest(&id)? {
+        Some(digest) => match judged {
+            Judged::Yes => (digest, held::known(store, &id)?),
+            Judged::No => (digest, Known::Post),
+        },
         None => {
             let digest = draft(store, topics, ruled, id, first, replayed, &mut published.damaged)?;
+            let last = first.last_fired.unwrap_or(first.added_at);
+            let facts = held::facts(store, &digest, last)?;
+            let verdict = match judged {
+                Judged::Yes => Some(breaker::judge(&held::history(store, &digest.subjects)?, &facts)),
+                Judged::No => None,
+            };
+            let (ruling, fate) = match verdict {
+                Some(breaker::Verdict::Hold(reason)) => (Ruling::Hold(reason.clone()), Known::Hold(reason)),
+                Some(breaker::Verdict::Post) => (Ruling::Post, Known::Post),
+                None => (Ruling::Unjudged, Known::Post),
+            };
+            writes.extend(held::decided(store, &digest, facts, ruling, now)?);
             writes.push(Write::Digest(Box::new(digest.clone())));
             published.digests.push((id, digest.entries.len()));
-            digest
+            (digest, fate)
         }
     };
+    let mut waiting = Vec::new();
     let calls = calls(store, ruled, &digest, first)?;
     let mut parts_of: HashMap<RenderingId, u32> = HashMap::new();
     for channel in channels {
@@ -381,7 +415,10 @@ fn publish_group(
         let nothing_wanted = settings.subjects.is_empty();
         let silent = digest.entries.is_empty()
             && (nothing_wanted || settings.when_empty == WhenEmpty::Silent || replayed.is_some());
-        if silent {
+        if matches!(fate, Known::Hold(_)) && !nothing_wanted {
+            // That there is nothing to say is odd, too: also where an empty day is passed over in silence.
+            waiting.push(channel.place.clone());
+        } else if silent || matches!(fate, Known::Dropped) {
             published.silent.push(channel.place.clone());
         } else {
             post(
@@ -402,13 +439,19 @@ fn publish_group(
         let channel = fired(channel, Some(id.occurrence), Some(digest.upto), after);
         writes.push(Write::Channel(Box::new(channel)));
     }
+    if let Known::Hold(reason) = fate
+        && !waiting.is_empty()
+    {
+        writes.push(held::hold(store, &id, &reason, waiting, now)?);
+        published.held.push((id, reason));
+    }
     store.commit(writes)
 }
 
 /// Who is called, for which numbers.
-type Calls = BTreeMap<Mention, BTreeSet<u32>>;
+pub(super) type Calls = BTreeMap<Mention, BTreeSet<u32>>;
 
-fn calls(store: &dyn Store, ruled: &Ruled, digest: &Digest, channel: &Channel) -> Result<Calls> {
+pub(super) fn calls(store: &dyn Store, ruled: &Ruled, digest: &Digest, channel: &Channel) -> Result<Calls> {
     let mut calls = Calls::new();
     for Listed { item, resting } in listed(channel) {
         let mark = item.mark();
@@ -431,7 +474,7 @@ fn calls(store: &dyn Store, ruled: &Ruled, digest: &Digest, channel: &Channel) -
 
 /// Queues a digest for a channel, with its parts where they are new; nothing where it is queued already.
 #[allow(clippy::too_many_arguments, reason = "what a commit is made of")]
-fn post(
+pub(super) fn post(
     store: &dyn Store,
     topics: &[Topic],
     render: &dyn Render,
@@ -501,12 +544,12 @@ fn post(
 }
 
 /// What the rules of all channels find that are published for together: every paper is held against all of them at once.
-struct Ruled {
+pub(super) struct Ruled {
     found: HashMap<Seq, Vec<Matched>>,
 }
 
 impl Ruled {
-    fn new<'a>(
+    pub(super) fn new<'a>(
         store: &dyn Store,
         topics: &[Topic],
         channels: impl Iterator<Item = &'a Channel>,
@@ -1054,7 +1097,7 @@ mod tests {
             take(
                 &store,
                 &day.to_string(),
-                news(day, vec![paper(id, "Pruning", "")]),
+                news(day, vec![paper(id, "Pruning", "It helps.")]),
                 october(day, 20),
             );
         }
@@ -1076,7 +1119,7 @@ mod tests {
         add_channel(&store, HERE, settings, october(9, 12));
         for day in [9, 10, 11, 13, 14, 15] {
             let id = u64::try_from(day).unwrap();
-            let parsed = news(day, vec![paper(id, "Pruning", "")]);
+            let parsed = news(day, vec![paper(id, "Pruning", "It helps.")]);
             take(&store, &day.to_string(), parsed, october(day, 20));
         }
         store
@@ -1269,7 +1312,7 @@ mod tests {
         };
         add_channel(&store, HERE, settings, october(6, 12));
         for (day, numbers) in [(6, 1..=1), (7, 2..=6), (8, 7..=7)] {
-            let papers = numbers.map(|n| paper(n, "On pruning", "")).collect();
+            let papers = numbers.map(|n| paper(n, "On pruning", "It helps.")).collect();
             take(&store, &day.to_string(), news(day, papers), october(day, 20));
             due(&store, october(day + 1, 9));
             deliver(&store, october(day + 1, 9));
@@ -1577,7 +1620,7 @@ mod tests {
         } else {
             format!("Weather {word:016x}")
         };
-        paper(number, &title, "")
+        paper(number, &title, "It helps.")
     }
 
     proptest! {
@@ -1605,7 +1648,7 @@ mod tests {
                     }
                     Step::Report(numbers) => {
                         came.extend(numbers.iter().copied());
-                        let entries = numbers.into_iter().map(|n| reported(&invented(n).title().to_uppercase(), ""));
+                        let entries = numbers.into_iter().map(|n| reported(&invented(n).title().to_uppercase(), "It helps."));
                         take(&store, &n.to_string(), report(entries.collect()), now);
                     }
                     Step::Wait(hours) => {

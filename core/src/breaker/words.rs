@@ -1,0 +1,183 @@
+//! Why a digest is held back, and what became of it, in Chinese and in English.
+
+use crate::locale::Lang;
+
+impl Lang {
+    /// Most papers of a digest say nothing.
+    pub(crate) fn held_blank(self, blank: u32, of: u32) -> String {
+        self.pick(
+            format!("{of} 篇论文中有 {blank} 篇既无摘要也无简报"),
+            format!("{blank} of {of} papers have neither abstract nor brief"),
+        )
+    }
+
+    /// Less matched than usual.
+    pub(crate) fn held_few(self, matched: u32, considered: u32, usual: &str, topic: Option<&str>) -> String {
+        let (zh, en) = match topic {
+            Some(topic) => (format!("符合主题“{topic}”"), format!(" the topic {topic}")),
+            None => ("符合订阅".to_owned(), String::new()),
+        };
+        self.pick(
+            format!("{considered} 篇论文中只有 {matched} 篇{zh}，平时同样多的论文约有 {usual} 篇"),
+            format!("{matched} of {considered} papers matched{en}; usually about {usual} of as many do"),
+        )
+    }
+
+    /// More matched than usual.
+    pub(crate) fn held_many(self, matched: u32, considered: u32, usual: &str, topic: Option<&str>) -> String {
+        let (zh, en) = match topic {
+            Some(topic) => (format!("符合主题“{topic}”"), format!(" the topic {topic}")),
+            None => ("符合订阅".to_owned(), String::new()),
+        };
+        self.pick(
+            format!("{considered} 篇论文中有 {matched} 篇{zh}，平时同样多的论文只有约 {usual} 篇"),
+            format!("{matched} of {considered} papers matched{en}; usually only about {usual} of as many do"),
+        )
+    }
+
+    /// A large digest without a history.
+    pub(crate) fn held_flood(self, entries: u32, most: u32) -> String {
+        self.pick(
+            format!("这一期有 {entries} 篇论文，而以往的期数太少，无法判断是否正常；未经确认最多推送 {most} 篇"),
+            format!(
+                "it has {entries} papers, and there are too few past digests to tell whether that is usual; unseen, at \
+                 most {most} are posted"
+            ),
+        )
+    }
+
+    /// The head of what an owner is told.
+    pub(crate) fn held_title(self, digest: &str) -> String {
+        self.pick(format!("已暂缓：{digest}"), format!("Held back: {digest}"))
+    }
+
+    /// Why a digest was not posted.
+    pub(crate) fn held_because(self, reason: &str) -> String {
+        self.pick(
+            format!("这一期看起来不对，没有推送：{reason}。"),
+            format!("This digest looks odd and was not posted: {reason}."),
+        )
+    }
+
+    /// Which channels wait for it.
+    pub(crate) fn held_for(self, places: &[String], more: usize) -> String {
+        let places = places.join(self.pick("、", ", "));
+        match more {
+            0 => self.pick(format!("频道：{places}。"), format!("Channels: {places}.")),
+            _ => self.pick(
+                format!("频道：{places}，另有 {more} 个。"),
+                format!("Channels: {places} and {more} more."),
+            ),
+        }
+    }
+
+    /// How it is decided; the command follows.
+    pub(crate) fn held_how(self) -> [&'static str; 3] {
+        [
+            self.pick(
+                "它不会自行推送，之后各期照常。请用下面的按钮决定，或在服务器上运行 ",
+                "It is never posted by itself; later digests come as usual. Decide with a button below, or on the server with ",
+            ),
+            self.pick(" 或 ", " or "),
+            self.pick("。", "."),
+        ]
+    }
+
+    /// A button.
+    pub(crate) fn held_post_button(self) -> &'static str {
+        self.pick("照发", "Post it")
+    }
+
+    /// A button.
+    pub(crate) fn held_drop_button(self) -> &'static str {
+        self.pick("不发", "Drop it")
+    }
+
+    /// It was posted now.
+    pub(crate) fn held_posted(self, channels: usize) -> String {
+        self.pick(
+            format!("已照发到 {channels} 个频道。"),
+            match channels {
+                1 => "It is posted to 1 channel.".to_owned(),
+                _ => format!("It is posted to {channels} channels."),
+            },
+        )
+    }
+
+    /// It was dropped now.
+    pub(crate) fn held_dropped(self) -> &'static str {
+        self.pick("不会推送。", "It is dropped and will not be posted.")
+    }
+
+    /// It had been decided before.
+    pub(crate) fn held_already(self, posted: bool, by: &str, at: &str) -> String {
+        let (zh, en) = match posted {
+            true => ("照发", "posted"),
+            false => ("决定不发", "dropped"),
+        };
+        self.pick(
+            format!("早已{zh}：由 {by} 于 {at} 决定。"),
+            format!("It was already {en} by {by} at {at}."),
+        )
+    }
+
+    /// Whoever decided on the command line.
+    pub(crate) fn by_operator(self) -> &'static str {
+        self.pick("管理者", "the operator")
+    }
+
+    /// Channels that did not get it.
+    pub(crate) fn held_left_out(self, removed: &[String], silent: &[String]) -> Vec<String> {
+        let joint = self.pick("、", ", ");
+        let mut said = Vec::new();
+        if !removed.is_empty() {
+            let places = removed.join(joint);
+            said.push(self.pick(
+                format!("已不存在、未推送的频道：{places}。"),
+                format!("Left out, since they are channels no more: {places}."),
+            ));
+        }
+        if !silent.is_empty() {
+            let places = silent.join(joint);
+            said.push(self.pick(
+                format!("已暂停、未推送的频道：{places}。"),
+                format!("Left out, since they are paused: {places}."),
+            ));
+        }
+        said
+    }
+
+    /// None of its channels could get it.
+    pub(crate) fn held_no_channel(self) -> &'static str {
+        self.pick(
+            "没有推送：它的频道都不再接收简报。它仍处于暂缓状态。",
+            "Nothing was posted: none of its channels gets digests now. It is still held back.",
+        )
+    }
+
+    /// A digest that nobody holds.
+    pub(crate) fn held_gone(self, digest: &str) -> String {
+        self.pick(
+            format!("没有暂缓的简报 {digest}。它可能已被存档；`paperwire held` 列出仍在等待的。"),
+            format!("No digest {digest} is held back. It may be archived; `paperwire held` lists those that wait."),
+        )
+    }
+
+    /// `/why`: the paper stands in a digest that waits for a decision.
+    pub(crate) fn fate_held(self, date: &str, number: u32, reason: &str) -> String {
+        self.pick(
+            format!("它是 {date} 那期的第 {number} 篇，那一期已暂缓，等待决定：{reason}。"),
+            format!(
+                "It is number {number} of the digest of {date}, which is held back until somebody decides: {reason}."
+            ),
+        )
+    }
+
+    /// `/why`: the paper stands in a digest that was dropped.
+    pub(crate) fn fate_withheld(self, date: &str, number: u32, reason: &str) -> String {
+        self.pick(
+            format!("它是 {date} 那期的第 {number} 篇，那一期被暂缓后决定不发：{reason}。"),
+            format!("It is number {number} of the digest of {date}, which was held back and then dropped: {reason}."),
+        )
+    }
+}
