@@ -5,7 +5,7 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use anyhow::{Context as _, anyhow};
-use paperwire_config::{ChannelConfig, Config, Institutions, SourceConfig};
+use paperwire_config::{ChannelConfig, Config, Institutions, Operator, SourceConfig};
 use paperwire_core::channel::{Place, Platform};
 use paperwire_core::command::press::Seal;
 use paperwire_core::delivery::{DeliveryId, UncertainPolicy};
@@ -22,6 +22,7 @@ use tokio_util::sync::CancellationToken;
 use crate::ballast;
 use crate::clock;
 use crate::desk::Desk;
+use crate::doctor::Known;
 use crate::fetch::Fetcher;
 use crate::folder::Folder;
 use crate::gate::Gate;
@@ -35,6 +36,7 @@ use crate::service::Service;
 use crate::sources::{self, Pace};
 use crate::storage::{Storage, StorageError};
 use crate::talk::{Rules, Talk};
+use crate::watch::Watch;
 use crate::worker::{self, Outlet, Worker};
 use crate::writer::Writer;
 use crate::{control, discord, housekeeping, http, institutions, scheduler, telegram, web};
@@ -56,6 +58,7 @@ pub struct Base {
     channels_changed: Arc<Notify>,
     ops: Ops,
     search: SearchIndex,
+    writer: Option<Writer>,
 }
 
 impl Base {
@@ -97,6 +100,8 @@ impl Base {
         let channels_changed = Arc::new(Notify::new());
         let ops = Ops::new(clock::now());
         let search = SearchIndex::with_names(folder.path(), institution);
+        let writer = |model| Writer::of(model, storage.clone(), Arc::clone(&topics));
+        let writer = config.model.as_ref().map(writer).transpose()?;
         let service = Service::new(
             storage.clone(),
             Arc::clone(&topics),
@@ -105,7 +110,8 @@ impl Base {
             ops.clone(),
         )
         .searching(search.clone())
-        .asking(sources::known(config));
+        .asking(sources::known(config))
+        .written_by(writer.clone());
         let config = config.clone();
         let rules = Rules {
             fresh: config.defaults.clone().settings(Subjects::default()),
@@ -134,6 +140,7 @@ impl Base {
             channels_changed,
             ops,
             search,
+            writer,
         })
     }
 
@@ -212,7 +219,8 @@ pub struct App {
     pace: Pace,
     writer: Option<Writer>,
     seal: Seal,
-    operator: Option<Place>,
+    operator: Operator,
+    known: Vec<Known>,
 }
 
 impl App {
@@ -298,8 +306,7 @@ impl App {
             };
             (listener, state)
         });
-        let writer = |model| Writer::of(model, base.storage.clone(), Arc::clone(&base.topics));
-        let writer = config.model.as_ref().map(writer).transpose()?;
+        let writer = base.writer.clone();
         let seal = Seal::new(base.folder.secret()?);
         Ok(Self {
             base,
@@ -316,15 +323,9 @@ impl App {
             pace: Pace::default(),
             writer,
             seal,
-            operator: config.operator.place.clone(),
+            operator: config.operator.clone(),
+            known: sources::known(config),
         })
-    }
-
-    /// Tells the operator in this place, beside the owners, what a person has to decide.
-    #[must_use]
-    pub fn operator(mut self, place: Option<Place>) -> Self {
-        self.operator = place;
-        self
     }
 
     /// Looks into the inbox so often.
@@ -372,6 +373,7 @@ impl App {
             writer,
             seal,
             operator,
+            known,
         } = self;
         // Questions, sources and schedules end before the worker; the store outlives them all.
         let stop = stop.child_token();
@@ -380,12 +382,14 @@ impl App {
         let service = base.service.clone();
         tasks.spawn(with(control::serve(control, service.clone(), stop.clone())));
         tasks.spawn(with(inbox.watch(service.clone(), inbox_interval, stop.clone())));
+        let wake = Arc::new(Notify::new());
         let asking = sources::run(
             sources,
             base.storage.clone(),
             service.clone(),
             fetcher.clone(),
             pace,
+            Arc::clone(&wake),
             stop.clone(),
         );
         tasks.spawn(async move { asking.await.context("the sources cannot be asked") });
@@ -438,8 +442,15 @@ impl App {
             messengers: outlets.iter().map(|outlet| Arc::clone(&outlet.messenger)).collect(),
             topics: Arc::clone(&base.topics),
             seal,
-            operator,
+            operator: operator.place.clone(),
         };
+        let watch = Watch {
+            operator,
+            sources: known,
+            messengers: deciders.messengers.clone(),
+        };
+        let watch = watch.run(base.storage.clone(), wake, stop.clone());
+        tasks.spawn(async move { watch.await.context("what comes in cannot be watched") });
         let tell = deciders.tell(base.storage.clone(), base.queued.listen(), stop.clone());
         tasks.spawn(async move { tell.await.context("nobody can be told what is held back") });
         for outlet in outlets {

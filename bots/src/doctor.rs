@@ -5,10 +5,14 @@ use chrono::{DateTime, TimeDelta, Utc};
 use paperwire_core::alarm::{self, Alarm};
 use paperwire_core::channel::Activity;
 use paperwire_core::locale::Lang;
+use paperwire_core::pipeline::{self, Ruling};
 use paperwire_core::source::health::Trouble;
 use paperwire_core::source::{SourceKind, Window, calendar, ledger};
 use paperwire_core::store::{Result, Store, StoreError, WindowRecord};
+use paperwire_core::topic::Topic;
 use serde::{Deserialize, Serialize};
+
+use crate::model::ModelReport;
 
 /// How far back the ledger is shown.
 const DAYS: TimeDelta = TimeDelta::days(ledger::FILL_DAYS as i64);
@@ -126,10 +130,12 @@ pub struct Known {
 ///
 /// # Errors
 /// Only when the store is broken.
-pub fn look(store: &dyn Store, sources: &[Known], now: DateTime<Utc>) -> Result<Checkup> {
+pub fn look(store: &dyn Store, topics: &[Topic], sources: &[Known], now: DateTime<Utc>) -> Result<Checkup> {
     let mut checkup = Checkup::default();
     checkup.add("Papers", papers(store, sources, now)?);
     checkup.add("Sources", asked(store, sources, now)?);
+    checkup.add("Topics", topics.iter().map(|topic| of_topic(topic, now)).collect());
+    checkup.add("Digests", digests(store, topics)?);
     checkup.add("Channels", channels(store, now)?);
     checkup.add("Deliveries", deliveries(store)?);
     checkup.add("Store", damaged(store)?);
@@ -263,6 +269,125 @@ fn asked(store: &dyn Store, sources: &[Known], now: DateTime<Utc>) -> Result<Vec
     Ok(findings)
 }
 
+/// How old a learned ranking may be: fields move on.
+const STALE: TimeDelta = TimeDelta::days(180);
+
+fn of_topic(topic: &Topic, now: DateTime<Utc>) -> Finding {
+    let id = &topic.id;
+    let Some(learned) = &topic.learned else {
+        return Finding::good(format!(
+            "{id}: ranked by its weighted terms; paperwire topic train {id} would teach it"
+        ));
+    };
+    let figures = learned.figures.as_ref().map(|figures| {
+        let (precision, twice) = (figures.figures.average_precision, figures.figures.recall_at_twice);
+        format!("; on days that it had not seen: average precision {precision:.2}, recall at twice the size {twice:.2}")
+    });
+    let text = format!(
+        "{id}: ranked as learned on {} from {} examples, {} of them wanted{}",
+        at(learned.trained_at),
+        learned.examples,
+        learned.wanted,
+        figures.unwrap_or_default()
+    );
+    match now - learned.trained_at > STALE {
+        true => Finding::note(format!("{text}; that is long ago, train it again")),
+        false => Finding::good(text),
+    }
+}
+
+/// How many of the last digests are shown with why they were posted or held.
+const DIGESTS: usize = 10;
+
+fn digests(store: &dyn Store, topics: &[Topic]) -> Result<Vec<Finding>> {
+    let mut findings = Vec::new();
+    for waiting in pipeline::waiting(store, topics)? {
+        findings.push(Finding::wrong(format!(
+            "{}: held back since {}: {}; decide with paperwire held post '{id}' or paperwire held drop '{id}'",
+            waiting.title,
+            at(waiting.since),
+            waiting.reason,
+            id = waiting.digest
+        )));
+    }
+    for id in store.digests(None, DIGESTS)? {
+        let Some(decision) = pipeline::decision(store, &id)? else {
+            continue;
+        };
+        let facts = &decision.facts;
+        let brought = format!(
+            "{} of {} papers matched, {} are in it",
+            facts.matched, facts.considered, facts.entries
+        );
+        findings.push(match (&decision.ruling, &decision.resolved) {
+            (Ruling::Post, _) => Finding::good(format!("{id}: published; {brought}")),
+            (Ruling::Unjudged, _) => Finding::good(format!(
+                "{id}: published without being judged, since a person asked for it; {brought}"
+            )),
+            (Ruling::Hold(reason), None) => {
+                Finding::note(format!("{id}: held back: {}; {brought}", reason.says(Lang::En, topics)))
+            }
+            (Ruling::Hold(reason), Some(resolved)) => Finding::good(format!(
+                "{id}: held back ({}), then {} by {} at {}; {brought}",
+                reason.says(Lang::En, topics),
+                if resolved.posted { "posted" } else { "dropped" },
+                resolved.by,
+                at(resolved.at)
+            )),
+        });
+    }
+    Ok(findings)
+}
+
+/// What the model that writes briefs does.
+pub(crate) fn briefs(report: &ModelReport) -> Vec<Finding> {
+    let ModelReport {
+        name,
+        calls,
+        calls_per_day,
+        tokens,
+        tokens_per_day,
+        estimated,
+        written,
+        given_up,
+        there,
+        failures,
+        last_error,
+        resting_until,
+        prompts,
+        ..
+    } = report;
+    let about = if *estimated { "about " } else { "" };
+    let spent = format!(
+        "{name}: {calls} of {calls_per_day} calls and {about}{tokens} of {tokens_per_day} tokens are used today (UTC)"
+    );
+    let mut findings = vec![match calls >= calls_per_day || tokens >= tokens_per_day {
+        true => Finding::wrong(format!(
+            "{spent}; until tomorrow briefs are the abstracts' own words, unless model.calls_per_day or \
+             model.tokens_per_day is raised"
+        )),
+        false => Finding::good(spent),
+    }];
+    findings.push(Finding::good(format!(
+        "since the start {written} briefs were written, {given_up} were not let through, {there} of those wanted last were \
+         there already; prompts {}",
+        prompts.join(", ")
+    )));
+    let failed: Vec<String> = failures.iter().map(|(kind, count)| format!("{kind} {count}")).collect();
+    if let Some((when, reason)) = last_error {
+        let text = format!(
+            "questions without an answer: {}; the last at {}: {reason}",
+            failed.join(", "),
+            at(*when)
+        );
+        findings.push(match resting_until {
+            Some(until) => Finding::wrong(format!("{text}; it is not asked until {}", at(*until))),
+            None => Finding::note(text),
+        });
+    }
+    findings
+}
+
 fn channels(store: &dyn Store, now: DateTime<Utc>) -> Result<Vec<Finding>> {
     let all = store.channels()?;
     let mut findings = Vec::new();
@@ -380,7 +505,7 @@ mod tests {
     }
 
     fn text(store: &ModelStore, now: &str) -> String {
-        look(store, &known(), utc(now)).unwrap().text()
+        look(store, &[], &known(), utc(now)).unwrap().text()
     }
 
     #[test]
@@ -423,7 +548,7 @@ mod tests {
             health.fail("503".to_owned(), utc(&format!("2025-10-08T0{hour}:00")));
         }
         keep(&health);
-        let failing = look(&store, &known(), utc("2025-10-08T08:00")).unwrap();
+        let failing = look(&store, &[], &known(), utc("2025-10-08T08:00")).unwrap();
         assert_eq!(failing.worst(), Mark::Wrong);
         let text = failing.text();
         assert!(

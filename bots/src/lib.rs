@@ -34,6 +34,7 @@ pub mod sources;
 pub mod storage;
 pub mod talk;
 pub mod telegram;
+pub mod watch;
 pub mod web;
 pub mod worker;
 pub mod writer;

@@ -78,7 +78,7 @@ fn addressee(channel: &Channel) -> Option<&str> {
 }
 
 /// Says nothing twice: what may have arrived is not said again.
-async fn tell(
+pub(crate) async fn tell(
     messenger: &dyn Messenger,
     whom: Whom<'_>,
     message: &Message,

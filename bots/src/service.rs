@@ -30,6 +30,7 @@ use crate::queued::Queued;
 use crate::render::Renderers;
 use crate::search::SearchIndex;
 use crate::storage::{Storage, StorageError};
+use crate::writer::Writer;
 
 /// The largest file that is taken in, in bytes; a larger one is no mailing.
 pub const LARGEST_FILE: u64 = 60 << 20;
@@ -299,6 +300,7 @@ pub struct Service {
     ops: Ops,
     search: Option<SearchIndex>,
     sources: Arc<[Known]>,
+    writer: Option<Writer>,
 }
 
 impl std::fmt::Debug for Service {
@@ -339,7 +341,15 @@ impl Service {
             ops,
             search: None,
             sources: Arc::default(),
+            writer: None,
         }
+    }
+
+    /// A model writes the briefs.
+    #[must_use]
+    pub fn written_by(mut self, writer: Option<Writer>) -> Self {
+        self.writer = writer;
+        self
     }
 
     /// Papers come from these sources by themselves.
@@ -604,10 +614,19 @@ impl Service {
     }
 
     async fn doctor(&self) -> Result<Checkup, Failure> {
-        let sources = Arc::clone(&self.sources);
+        let (topics, sources) = (Arc::clone(&self.topics), Arc::clone(&self.sources));
         let mut checkup = self
-            .run(move |store| doctor::look(store, &sources, clock::now()))
+            .run(move |store| doctor::look(store, &topics, &sources, clock::now()))
             .await?;
+        checkup.add(
+            "Briefs",
+            match &self.writer {
+                Some(writer) => doctor::briefs(&writer.report().await),
+                None => vec![Finding::good(
+                    "no model is configured: briefs are the abstracts' own words",
+                )],
+            },
+        );
         if let Some(search) = &self.search {
             checkup.add("Search", vec![Finding::note(search.status())]);
         }

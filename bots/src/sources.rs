@@ -1,6 +1,7 @@
 //! Asks the sources that papers come from by themselves. Each has a loop of its own, so that one that fails, or is slow,
 //! keeps no other waiting.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
@@ -16,6 +17,7 @@ use paperwire_core::source::jsonl::Jsonl;
 use paperwire_core::source::oai::ArxivOai;
 use paperwire_core::source::request::{Next, Source, Taken};
 use paperwire_core::store::{MemoSpace, Write};
+use tokio::sync::Notify;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
@@ -75,7 +77,7 @@ pub fn known(config: &Config) -> Vec<Known> {
         .collect()
 }
 
-/// Asks every source of the configuration until `stop`.
+/// Asks every source of the configuration until `stop`; `wake` is rung after each answer.
 ///
 /// # Errors
 /// When the store fails.
@@ -85,6 +87,7 @@ pub async fn run(
     service: Service,
     fetcher: Fetcher,
     pace: Pace,
+    wake: Arc<Notify>,
     stop: CancellationToken,
 ) -> anyhow::Result<()> {
     let mut tasks = JoinSet::new();
@@ -99,8 +102,17 @@ pub async fn run(
         let Some(source) = build(&config, health.memory.as_deref()) else {
             continue;
         };
-        let (storage, service, fetcher) = (storage.clone(), service.clone(), fetcher.clone());
-        tasks.spawn(Asked::new(source, health, storage, service, fetcher, pace).run(stop.clone()));
+        let asked = Asked {
+            source,
+            health,
+            storage: storage.clone(),
+            service: service.clone(),
+            fetcher: fetcher.clone(),
+            pace,
+            ahead: pace.ahead,
+            wake: Arc::clone(&wake),
+        };
+        tasks.spawn(asked.run(stop.clone()));
     }
     while let Some(ended) = tasks.join_next().await {
         ended??;
@@ -109,7 +121,7 @@ pub async fn run(
 }
 
 /// A source with everything that it needs to be asked.
-pub struct Asked {
+struct Asked {
     source: Box<dyn Source>,
     health: Health,
     storage: Storage,
@@ -118,29 +130,10 @@ pub struct Asked {
     pace: Pace,
     /// By how much the source's clock is ahead of the wall's.
     ahead: TimeDelta,
+    wake: Arc<Notify>,
 }
 
 impl Asked {
-    /// A source that was left in this health.
-    pub fn new(
-        source: Box<dyn Source>,
-        health: Health,
-        storage: Storage,
-        service: Service,
-        fetcher: Fetcher,
-        pace: Pace,
-    ) -> Self {
-        Self {
-            source,
-            health,
-            storage,
-            service,
-            fetcher,
-            pace,
-            ahead: pace.ahead,
-        }
-    }
-
     fn now(&self) -> DateTime<Utc> {
         clock::now() + self.ahead
     }
@@ -149,7 +142,7 @@ impl Asked {
     ///
     /// # Errors
     /// When the store fails.
-    pub async fn run(mut self, stop: CancellationToken) -> Result<(), StorageError> {
+    async fn run(mut self, stop: CancellationToken) -> Result<(), StorageError> {
         let name = self.source.name().to_owned();
         loop {
             if stop.is_cancelled() {
@@ -230,6 +223,7 @@ impl Asked {
         self.storage
             .run(move |store| store.commit(vec![Write::Memo { space, key, value }]))
             .await?;
+        self.wake.notify_one();
         Ok(())
     }
 }
