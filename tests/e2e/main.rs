@@ -18,6 +18,7 @@ mod corrections;
 mod delivery;
 mod discord;
 mod fake;
+mod held;
 mod inbox;
 mod ops;
 mod process;
