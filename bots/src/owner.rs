@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use paperwire_core::channel::{Channel, Place, Platform};
-use paperwire_core::command::press::{Button, Seal};
+use paperwire_core::command::press::Seal;
 use paperwire_core::delivery::SendError;
 use paperwire_core::message::{Message, ellipsis};
 use paperwire_core::pipeline::{self, Notice, To};
@@ -46,7 +46,7 @@ pub async fn tell_owner(messenger: &dyn Messenger, storage: &Storage, place: &Pl
         .settings
         .language
         .lost_access(&place.to_string(), &ellipsis(reason, REASON_CHARS));
-    match tell(messenger, Whom::Person(person), &Message::sentence(notice), &[]).await {
+    match tell(messenger, person, &Message::sentence(notice)).await {
         Ok(()) => tracing::info!(%place, person, "whoever set the channel up was told that it is paused"),
         Err(error) => {
             tracing::info!(%place, person, %error, "whoever set the channel up could not be told that it is paused");
@@ -78,14 +78,9 @@ fn addressee(channel: &Channel) -> Option<&str> {
 }
 
 /// Says nothing twice: what may have arrived is not said again.
-pub(crate) async fn tell(
-    messenger: &dyn Messenger,
-    whom: Whom<'_>,
-    message: &Message,
-    buttons: &[Vec<Button>],
-) -> Result<(), SendError> {
+async fn tell(messenger: &dyn Messenger, person: &str, message: &Message) -> Result<(), SendError> {
     for _ in 1..TRIES {
-        match messenger.tell(whom, message, buttons).await {
+        match messenger.tell(Whom::Person(person), message, &[]).await {
             Err(SendError::RateLimited { retry_after, .. }) if retry_after <= PATIENCE => {
                 tokio::time::sleep(retry_after).await;
             }
@@ -101,7 +96,7 @@ pub(crate) async fn tell(
             ) => return Err(error),
         }
     }
-    messenger.tell(whom, message, buttons).await
+    messenger.tell(Whom::Person(person), message, &[]).await
 }
 
 /// Who decides about held digests is told of them here.
@@ -129,10 +124,11 @@ impl Deciders {
                 .run(move |store| pipeline::notices(store, &topics, &seal, operator.as_ref(), clock::now()))
                 .await?;
             for notice in notices {
-                let Some(told) = stop.run_until_cancelled(self.notify(&notice)).await else {
+                if stop.is_cancelled() {
                     return Ok(());
-                };
-                if told {
+                }
+                // What is under way is not broken off: it may have arrived, and would be said again after the next start.
+                if self.notify(&notice).await {
                     let Notice { digest, to, .. } = notice;
                     storage
                         .run(move |store| pipeline::told(store, &digest, &to, clock::now()))
@@ -147,7 +143,8 @@ impl Deciders {
         }
     }
 
-    /// Whether somebody heard it, or may have: what may have arrived is not said again.
+    /// Whether somebody heard it, or may have: what may have arrived is not said again. Tried once: when it is tried again
+    /// stands in the store.
     async fn notify(&self, notice: &Notice) -> bool {
         let Notice {
             digest,
@@ -164,7 +161,7 @@ impl Deciders {
             tracing::info!(%digest, ?to, "nobody can be told there that a digest is held back: the platform has no token");
             return false;
         };
-        match tell(&**messenger, whom, message, buttons).await {
+        match messenger.tell(whom, message, buttons).await {
             Ok(()) => {
                 tracing::info!(%digest, ?to, "told that a digest is held back");
                 true
@@ -187,6 +184,7 @@ mod tests {
 
     use futures::future::{BoxFuture, ready};
     use paperwire_core::channel::{Activity, Missed, Settings, Style, WhenEmpty};
+    use paperwire_core::command::press::Button;
     use paperwire_core::delivery::{LimitScope, Looked, Missing, Tag};
     use paperwire_core::locale::Lang;
     use paperwire_core::message::Part;

@@ -12,7 +12,6 @@ use tokio_util::sync::CancellationToken;
 use crate::clock;
 use crate::doctor::Known;
 use crate::messenger::{Messenger, Whom};
-use crate::owner::tell;
 use crate::storage::{Storage, StorageError};
 
 /// How often is looked when nothing comes in.
@@ -53,10 +52,10 @@ impl Watch {
             logged.clone_from(&news);
             let mut nap = LOOK;
             if !news.is_empty() {
-                match stop.run_until_cancelled(self.tell(&news, expected)).await {
-                    None => return Ok(()),
-                    Some(true) => storage.run(move |store| alarm::tell(store, &news)).await?,
-                    Some(false) => nap = PAUSE,
+                // It is not broken off by a stop: it may have arrived, and would be said again after the next start.
+                match self.tell(&news, expected).await {
+                    true => storage.run(move |store| alarm::tell(store, &news)).await?,
+                    false => nap = PAUSE,
                 }
             }
             tokio::select! {
@@ -83,7 +82,7 @@ impl Watch {
             running_title: String::new(),
             blocks: news.iter().map(|one| Block::Paragraph(plain(say(one)))).collect(),
         };
-        match tell(&**messenger, Whom::Place(place), &message, &[]).await {
+        match messenger.tell(Whom::Place(place), &message, &[]).await {
             Ok(()) => true,
             Err(error) => {
                 tracing::warn!(%place, %error, "the operator could not be told of an alarm");

@@ -19,6 +19,7 @@ mod delivery;
 mod discord;
 mod fake;
 mod forum;
+mod held;
 mod inbox;
 mod ops;
 mod process;
