@@ -29,22 +29,23 @@ the traces of all runs, so that others can repeat what we did.
 ";
 
 fn mailing() -> String {
-    numbered(0, PAPERS)
+    numbered(0, PAPERS, |_| ABSTRACT.to_owned())
 }
 
 /// A mailing of the papers with these numbers.
-fn numbered(from: usize, count: usize) -> String {
+fn numbered(from: usize, count: usize, abstract_of: impl Fn(usize) -> String) -> String {
     let rule = "-".repeat(78);
     let mut out =
         format!("{rule}\n received from  Thu  9 Oct 25 18:00:00 GMT  to  Fri 10 Oct 25 18:00:00 GMT\n{rule}\n{rule}\n");
     for n in from..from + count {
+        let abstract_text = abstract_of(n);
         let cross = if n % 5 == 0 { " (*cross-listing*)" } else { "" };
         let _ = write!(
             out,
             "\\\\\narXiv:2510.{n:05}{cross}\nDate: Wed, 8 Oct 2025 08:47:07 GMT   (1366kb)\n\nTitle: A Small Cache \
              Number {n} for Models That Read Long Documents and\n  Answer in $O(\\log n)$\nAuthors: Ana Est\\'evez (1), \
              Bo Li (1 and 2), Micha{{\\l}} Nowak (2), and Cy Vance (2)\n  ((1) Institute of Caches, (2) University of \
-             Probes)\nCategories: cs.LG cs.AI cs.CL\nComments: 18 pages, 11 figures\n\\\\\n{ABSTRACT}\\\\ ( \
+             Probes)\nCategories: cs.LG cs.AI cs.CL\nComments: 18 pages, 11 figures\n\\\\\n{abstract_text}\\\\ ( \
              https://arxiv.org/abs/2510.{n:05} ,  1366kb)\n{rule}\n"
         );
     }
@@ -58,6 +59,39 @@ impl Render for Unseen {
     fn render(&self, _: Platform, _: &Message) -> Vec<Part> {
         Vec::new()
     }
+}
+
+/// The abstract with its sentences between words of its own: no two papers share a passage.
+fn varied(n: usize) -> String {
+    let words: Vec<&str> = ABSTRACT.split_whitespace().collect();
+    let mut state = n as u64 + 1;
+    let mut out = String::from("  ");
+    for at in 0..words.len() {
+        state = state
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
+        let word = usize::try_from(state >> 33)
+            .ok()
+            .and_then(|drawn| words.get(drawn % words.len()));
+        let _ = write!(
+            out,
+            "{}{}",
+            word.unwrap_or(&"of"),
+            if at % 12 == 11 { "\n" } else { " " }
+        );
+    }
+    out.push('\n');
+    out
+}
+
+/// A title of its own, for the same reason.
+fn title_of(n: usize) -> String {
+    let text = varied(n);
+    let words = text
+        .split_whitespace()
+        .filter(|word| word.chars().all(char::is_alphabetic))
+        .take(9);
+    format!("{} {n}", words.collect::<Vec<_>>().join(" "))
 }
 
 /// How many papers a month of all of computer science has, about.
@@ -106,7 +140,13 @@ fn many(_: &mut Criterion) {
         };
         let started = std::time::Instant::now();
         for from in (0..MANY).step_by(1_000) {
-            let mail = numbered(from, 1_000);
+            let mut mail = numbered(from, 1_000, varied);
+            for n in from..from + 1_000 {
+                let shared = format!(
+                    "A Small Cache Number {n} for Models That Read Long Documents and\n  Answer in $O(\\log n)$"
+                );
+                mail = mail.replace(&shared, &title_of(n));
+            }
             let accepted = take("mail", mail.as_bytes(), arxiv_mail::parse(mail.as_bytes()).ok()?)?;
             assert_eq!(accepted.papers_new, 1_000);
         }
@@ -121,8 +161,9 @@ fn many(_: &mut Criterion) {
             for n in from..from + 1_000 {
                 let _ = writeln!(
                     lines,
-                    "{{\"doi\":\"10.1145/{n}\",\"title\":\"A Small Cache Number {n} for Models That Read Long Documents and Answer in O(log n)\",\
-                     \"authors\":[\"Ana Est\u{e9}vez\"],\"institutions\":[\"School of EECS, Peking University\"]}}"
+                    "{{\"doi\":\"10.1145/{n}\",\"title\":\"{}\",\
+                     \"authors\":[\"Ana Est\u{e9}vez\"],\"institutions\":[\"School of EECS, Peking University\"]}}",
+                    title_of(n)
                 );
             }
             let accepted = take("jsonl", lines.as_bytes(), jsonl::parse(lines.as_bytes()).ok()?)?;
