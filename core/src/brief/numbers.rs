@@ -577,7 +577,7 @@ fn word(chars: &Chars, start: usize) -> Option<(Quantity, usize)> {
     }
     // 一种 says nothing, 二次 is a power, 三维 is 3D.
     let counted = chars.is(end, |c| "个种项类大阶步".contains(c)) && !chars.is(end + 1, |c| c == '幅' || c == '量');
-    match counted && value >= 2.0 && value <= 20.0 {
+    match counted && (2.0..=20.0).contains(&value) {
         true => make(end, value, Unit::None),
         false => None,
     }
@@ -697,7 +697,7 @@ fn english(chars: &Chars, start: usize) -> Option<(usize, f64, Unit)> {
         }
     }
     // "one of" and "a" count nothing.
-    (value >= 2.0 && value <= 20.0).then_some((end, value, Unit::None))
+    (2.0..=20.0).contains(&value).then_some((end, value, Unit::None))
 }
 
 impl Quantity {
