@@ -202,7 +202,7 @@ fn foreign_numbers(sentence: &str, source: &str) -> BTreeSet<String> {
     const WORDS: [&[&str]; 11] = [
         &["zero", "零"],
         &["one", "single", "一"],
-        &["two", "both", "twice", "double", "doubl", "二", "两"],
+        &["two", "both", "twice", "double", "doubles", "doubling", "二", "两"],
         &["three", "triple", "thrice", "三"],
         &["four", "四"],
         &["five", "五"],
@@ -214,9 +214,11 @@ fn foreign_numbers(sentence: &str, source: &str) -> BTreeSet<String> {
     ];
     let folded = text::fold(source);
     let known: BTreeSet<String> = numbers(&folded).collect();
+    let plain: BTreeSet<&str> = folded.split(|c: char| !c.is_alphanumeric()).collect();
+    let stands = |word: &str| plain.contains(word) || (!word.is_ascii() && folded.contains(word));
     let spelt = |number: &str| {
         let words = number.parse::<usize>().ok().and_then(|small| WORDS.get(small));
-        words.is_some_and(|words| words.iter().any(|word| folded.contains(word)))
+        words.is_some_and(|words| words.iter().any(|word| stands(word)))
     };
     numbers(&text::fold(sentence))
         .filter(|number| !known.contains(number) && !spelt(number))
