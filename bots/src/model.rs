@@ -258,10 +258,13 @@ impl Client {
                     self.step_down(&dialect, less).await?;
                     continue;
                 }
-                Heard::Unusable(why) => {
-                    self.circuit.well();
-                    return Err(ChatError::Unusable(why));
+                Heard::Unusable(why) if self.circuit.refuses() => {
+                    self.circuit.open(pace::REFUSED);
+                    return Err(ChatError::Refused(format!(
+                        "the model's server refuses one question after the other: {why}"
+                    )));
                 }
+                Heard::Unusable(why) => return Err(ChatError::Unusable(why)),
                 Heard::Refused(why) => {
                     self.circuit.open(pace::REFUSED);
                     return Err(ChatError::Refused(why));

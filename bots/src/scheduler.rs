@@ -32,8 +32,10 @@ pub async fn run(
     stop: CancellationToken,
 ) -> Result<(), StorageError> {
     loop {
+        // What is published is what was prepared for; what falls due meanwhile has its own turn.
+        let now = clock::now();
         if let Some(writer) = &writer {
-            let prepared = writer.prepare(clock::now(), tokio::time::Instant::now() + writer.patience());
+            let prepared = writer.prepare(now, tokio::time::Instant::now() + writer.patience());
             match stop.run_until_cancelled(prepared).await {
                 Some(prepared) => prepared?,
                 None => return Ok(()),
@@ -42,7 +44,7 @@ pub async fn run(
         let topics = Arc::clone(&topics);
         let (published, tallied, next) = storage
             .run(move |store| {
-                let published = pipeline::publish_due(store, &topics, &Renderers, clock::now())?;
+                let published = pipeline::publish_due(store, &topics, &Renderers, now)?;
                 let tallied = pipeline::tally(store, &Renderers, clock::now())?;
                 let next = [store.next_channel_due()?, tallied.next].into_iter().flatten().min();
                 Ok((published, tallied, next))

@@ -132,6 +132,12 @@ impl Storage {
         read.map_err(StorageError::from)
     }
 
+    /// How many hold the store: one more for each read that is under way.
+    #[cfg(test)]
+    pub(crate) fn holders(&self) -> usize {
+        self.store.strong_count()
+    }
+
     /// Commits `writes`, whole or not at all, and waits until they are durable. What they do may not depend on what the
     /// store says at that moment: they share a commit with those that wait beside them.
     ///

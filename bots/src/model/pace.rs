@@ -14,6 +14,8 @@ const MOST_FAILURES: u32 = 6;
 /// For so long at first, doubled while it stays that way.
 const REST: Duration = Duration::from_secs(60);
 const LONGEST_REST: Duration = Duration::from_secs(30 * 60);
+/// So many questions refused in a row, each as if by its own fault, are the server's.
+const MOST_STRANGE: u32 = 4;
 /// How long a server is left alone that refuses every question: until somebody has changed something.
 pub(super) const REFUSED: Duration = Duration::from_secs(10 * 60);
 
@@ -87,6 +89,8 @@ struct Failed {
     until: Option<Instant>,
     /// Whether somebody is trying whether it is well again; the others wait until then.
     probed: bool,
+    /// Questions refused since the last answer.
+    strange: u32,
 }
 
 impl Circuit {
@@ -116,6 +120,17 @@ impl Circuit {
         *lock(&self.state) = Failed::default();
     }
 
+    /// It is well, and refuses a question: whether that is one of many.
+    pub(super) fn refuses(&self) -> bool {
+        let mut state = lock(&self.state);
+        let strange = state.strange + 1;
+        *state = Failed {
+            strange,
+            ..Failed::default()
+        };
+        strange >= MOST_STRANGE
+    }
+
     /// It did not.
     pub(super) fn ill(&self) {
         let mut state = lock(&self.state);
@@ -133,6 +148,7 @@ impl Circuit {
             rests: state.rests + 1,
             until: Instant::now().checked_add(rest),
             probed: false,
+            strange: state.strange,
         };
     }
 
@@ -144,6 +160,7 @@ impl Circuit {
             rests: state.rests,
             until: Instant::now().checked_add(rest),
             probed: false,
+            strange: state.strange,
         };
     }
 }
