@@ -19,6 +19,7 @@ pub mod inbox;
 pub mod limits;
 pub mod manners;
 pub mod messenger;
+pub mod models;
 pub mod ops;
 pub mod owner;
 pub mod queued;

@@ -174,7 +174,11 @@ fn contribution(
             .flatten()
             .copied()
             .collect();
-        let alike: Vec<&Paper> = alike.into_iter().filter_map(|at| papers.get(at)).map(|e| &e.paper).collect();
+        let alike: Vec<&Paper> = alike
+            .into_iter()
+            .filter_map(|at| papers.get(at))
+            .map(|e| &e.paper)
+            .collect();
         match join::best(&item.paper, alike.iter().copied()).and_then(|at| alike.get(at)) {
             Some(paper) => {
                 contribution.chosen.insert(paper.id.clone());

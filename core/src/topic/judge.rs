@@ -71,7 +71,11 @@ pub fn question(topic: &Topic, paper: &Paper) -> Question {
         .take(TERMS)
         .map(String::as_str)
         .collect();
-    let name = if topic.name_en.is_empty() { &topic.id.0 } else { &topic.name_en };
+    let name = if topic.name_en.is_empty() {
+        &topic.id.0
+    } else {
+        &topic.name_en
+    };
     let instruction = format!(
         "You choose papers for readers of the topic “{name}” ({}). Is this paper's own contribution about that topic, not \
          only its background or vocabulary? Reply with one line: `yes: reason` or `no: reason`, the reason in at most \
@@ -92,7 +96,11 @@ pub fn question(topic: &Topic, paper: &Paper) -> Question {
 /// # Errors
 /// [`ReplyError`] when it is no such line.
 pub fn parse(reply: &str) -> Result<Opinion, ReplyError> {
-    let line = reply.lines().map(str::trim).find(|line| !line.is_empty()).unwrap_or_default();
+    let line = reply
+        .lines()
+        .map(str::trim)
+        .find(|line| !line.is_empty())
+        .unwrap_or_default();
     let line = line.trim_matches(['`', '"', '*', '“', '”']);
     let word_end = line.find(|c: char| !c.is_alphabetic()).unwrap_or(line.len());
     let (word, rest) = line.split_at_checked(word_end).unwrap_or((line, ""));
@@ -101,7 +109,9 @@ pub fn parse(reply: &str) -> Result<Opinion, ReplyError> {
         "no" | "否" => false,
         _ => return Err(ReplyError::Neither),
     };
-    let reason = rest.trim_start_matches(|c: char| c.is_whitespace() || matches!(c, ':' | '：' | '-' | '–' | '—' | ',' | '，' | '*'));
+    let reason = rest.trim_start_matches(|c: char| {
+        c.is_whitespace() || matches!(c, ':' | '：' | '-' | '–' | '—' | ',' | '，' | '*')
+    });
     let reason = reason.trim();
     match reason.chars().count() {
         0 => Err(ReplyError::NoReason),
@@ -121,7 +131,11 @@ pub fn combined(score: f64, threshold: f64, yes: bool) -> f64 {
     }
     // From 0 to 1 within the band, so that no opinion lifts a paper over those that needed none.
     let within = (score - threshold + BAND) / (2.0 * BAND);
-    if yes { threshold + within * BAND } else { threshold - BAND + within * (BAND - 1e-3) }
+    if yes {
+        threshold + within * BAND
+    } else {
+        threshold - BAND + within * (BAND - 1e-3)
+    }
 }
 
 #[cfg(test)]
@@ -132,7 +146,11 @@ mod tests {
     fn a_reply_is_one_word_and_a_short_reason() {
         for (reply, yes, reason) in [
             ("yes: prunes the KV cache", true, "prunes the KV cache"),
-            ("\n  NO - only its data is smaller\nand more", false, "only its data is smaller"),
+            (
+                "\n  NO - only its data is smaller\nand more",
+                false,
+                "only its data is smaller",
+            ),
             ("是：压缩KV缓存", true, "压缩KV缓存"),
             ("**No:** training only", false, "training only"),
             ("`yes: faster`", true, "faster"),
