@@ -39,7 +39,7 @@ use crate::talk::{Rules, Talk};
 use crate::watch::Watch;
 use crate::worker::{self, Outlet, Worker};
 use crate::writer::Writer;
-use crate::{control, discord, housekeeping, http, institutions, scheduler, telegram, web};
+use crate::{control, discord, housekeeping, http, institutions, models, scheduler, telegram, web};
 
 /// How long everything may take to end after a stop: what is on the wire gets its own time first.
 const GRACE: Duration = Duration::from_secs(worker::DRAIN.as_secs() + 1);
@@ -73,7 +73,7 @@ impl Base {
         let store = Arc::new(store);
         let measured = Arc::downgrade(&store);
         let (storage, thread) = Storage::start(store).context("no thread for the store")?;
-        let topics: Arc<[Topic]> = config.topics.clone().into();
+        let topics: Arc<[Topic]> = models::attached(config.topics.clone(), folder.path()).into();
         let wanted = wanted(config)?;
         let known = Arc::clone(&topics);
         let moved = storage

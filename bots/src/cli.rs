@@ -34,6 +34,8 @@ use crate::folder::{Folder, FolderError};
 use crate::service::{ChannelStatus, HeldAction, HeldDigest, Ledger, Preview, QueueAction, Request, Response};
 use crate::{clock, control, demo, inbox, web};
 
+mod topic;
+
 /// How long to wait for a command that holds the data folder without serving it, such as another `ingest`.
 const PATIENCE: Duration = Duration::from_secs(10);
 /// What is logged unless something else is wanted.
@@ -149,6 +151,12 @@ enum Action {
         /// Print JSON.
         #[arg(long, global = true)]
         json: bool,
+    },
+    /// Teach a topic what its readers choose, measure it, and ask why it ranks a paper where it does.
+    Topic {
+        /// What to do.
+        #[command(subcommand)]
+        action: topic::TopicCommand,
     },
     /// Check or show the configuration.
     Config {
@@ -280,6 +288,7 @@ pub fn main() -> ExitCode {
         | Action::Paper { .. }
         | Action::Queue { .. }
         | Action::Held { .. }
+        | Action::Topic { .. }
         | Action::Config { .. }
         | Action::Doctor { .. }
         | Action::Status { .. } => &cli.common.log,
@@ -397,6 +406,7 @@ async fn run(cli: Cli) -> Result<(), Failure> {
         }
         Action::Queue { action, json } => queue(&common, action, json).await,
         Action::Held { action, json } => held(&common, action, json).await,
+        Action::Topic { action } => topic::run(&common, action).await,
         Action::Config { action } => {
             let (config, _) = config(&common)?;
             match action {
@@ -564,6 +574,7 @@ async fn ingest(common: &Common, files: &[PathBuf], json: bool) -> Result<(), Fa
                 | Response::Paper(_)
                 | Response::Queue(_)
                 | Response::Delivery(_)
+                | Response::Papers(_)
                 | Response::Held(_)
                 | Response::HeldDigest(_)
                 | Response::Decided(_)

@@ -100,6 +100,7 @@ async fn post(service: &Service) -> anyhow::Result<()> {
         | Response::Paper(_)
         | Response::Queue(_)
         | Response::Delivery(_)
+        | Response::Papers(_)
         | Response::Held(_)
         | Response::HeldDigest(_)
         | Response::Decided(_)

@@ -23,6 +23,7 @@ pub mod limits;
 pub mod manners;
 pub mod messenger;
 pub mod model;
+pub mod models;
 pub mod ops;
 pub mod owner;
 pub mod queued;

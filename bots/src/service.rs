@@ -15,11 +15,12 @@ use paperwire_core::delivery::DeliveryId;
 use paperwire_core::digest::{Digest, DigestId, View};
 use paperwire_core::locale::Lang;
 use paperwire_core::message::Message;
-use paperwire_core::paper::Paper;
+use paperwire_core::paper::{Paper, PaperId};
 use paperwire_core::pipeline::{self, Accepted, Decision, Resolution, Waiting, queue};
 use paperwire_core::source::{self, Parsed, Window};
 use paperwire_core::store::{IntakeRecord, Store, StoreError};
 use paperwire_core::topic::{Score, Topic, TopicId};
+use paperwire_core::vote::Tally;
 use serde::{Deserialize, Serialize};
 use tokio::sync::Notify;
 
@@ -34,6 +35,11 @@ use crate::writer::Writer;
 
 /// The largest file that is taken in, in bytes; a larger one is no mailing.
 pub const LARGEST_FILE: u64 = 60 << 20;
+
+/// Of how many of the latest papers the votes are looked through.
+pub const MOST_VOTED: u64 = 200_000;
+/// How many papers one job of the storage looks at.
+const PIECE: u64 = 2_000;
 
 /// The pause before a chat that moved is followed, while something is being sent to where it was.
 const FOLLOW_PAUSE: Duration = Duration::from_millis(200);
@@ -106,6 +112,8 @@ pub enum Request {
         /// What to do.
         action: HeldAction,
     },
+    /// Papers of the archive, as they are known.
+    Papers(Which),
     /// How it is.
     Status,
     /// What somebody should know, and what to do.
@@ -135,6 +143,16 @@ pub struct HeldDigest {
     pub decision: Option<Decision>,
     /// What it says, as plain text.
     pub text: String,
+}
+
+/// Which papers of the archive.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Which {
+    /// Those of these ids that are known.
+    Ids(Vec<PaperId>),
+    /// Those among the latest [`MOST_VOTED`] that readers voted on, more for than against or the other way.
+    Voted,
 }
 
 /// What can be done to one delivery.
@@ -183,6 +201,8 @@ pub enum Response {
     HeldDigest(Box<HeldDigest>),
     /// What became of a decision, in words.
     Decided(Message),
+    /// Papers, each with its votes.
+    Papers(Vec<(Paper, Tally)>),
     /// How it is.
     Status(Status),
     /// What somebody should know.
@@ -392,6 +412,7 @@ impl Service {
                 all.map(Response::Held)
             }
             Request::HeldDigest { id, action } => self.decide(id, action).await,
+            Request::Papers(which) => self.papers(which).await.map(Response::Papers),
             Request::Status => self.status().await.map(Response::Status),
             Request::Doctor => self.doctor().await.map(Response::Doctor),
         };
@@ -590,6 +611,43 @@ impl Service {
         };
         let topics = Arc::clone(&self.topics);
         self.run(move |store| find_paper(store, &topics, &query, lang)).await?
+    }
+
+    async fn papers(&self, which: Which) -> Result<Vec<(Paper, Tally)>, Failure> {
+        let with_tally = |store: &dyn Store, id: &PaperId| -> Result<Option<(Paper, Tally)>, StoreError> {
+            Ok(match store.paper(id)? {
+                Some(paper) => Some((paper, store.tally(id)?)),
+                None => None,
+            })
+        };
+        match which {
+            Which::Ids(ids) => {
+                self.run(move |store| ids.iter().filter_map(|id| with_tally(store, id).transpose()).collect())
+                    .await
+            }
+            Which::Voted => {
+                let head = self.run(|store| store.head()).await?;
+                let mut voted = Vec::new();
+                let mut after = head.saturating_sub(MOST_VOTED);
+                // In pieces, or nothing would be delivered meanwhile.
+                while after < head {
+                    let upto = (after + PIECE).min(head);
+                    let piece = self.run(move |store| {
+                        let mut voted = Vec::new();
+                        for record in store.intake(after, upto, usize::try_from(PIECE).unwrap_or(usize::MAX))? {
+                            let tally = store.tally(&record.paper)?;
+                            if tally.up != tally.down {
+                                voted.extend(store.paper(&record.paper)?.map(|paper| (paper, tally)));
+                            }
+                        }
+                        Ok(voted)
+                    });
+                    voted.extend(piece.await?);
+                    after = upto;
+                }
+                Ok(voted)
+            }
+        }
     }
 
     async fn delivery(&self, id: DeliveryId, action: QueueAction) -> Result<queue::Details, Failure> {

@@ -587,6 +587,96 @@ fn the_shown_configuration_hides_the_token_and_says_where_values_come_from() {
     );
 }
 
+/// A day's folder: 24 papers, of which every third is about kernels; the report has those.
+fn day_folder(home: &Home, name: &str, first: usize) -> PathBuf {
+    let folder = home.0.path().join(name);
+    fs::create_dir(&folder).unwrap();
+    let line = "-".repeat(78);
+    let mut mail = format!(
+        "{line}\n Submissions to:\nMachine Learning\n received from  Mon  2 Feb 26 19:00:00 GMT  to  Tue  3 Feb 26 \
+         19:00:00 GMT\n{line}\n{line}\n"
+    );
+    let (mut briefs, mut details) = (String::new(), String::new());
+    for number in first..first + 24 {
+        let wanted = number % 3 == 0;
+        let subject = if wanted { "A Sparse Kernel" } else { "A Census of Birds" };
+        let title = format!("{subject} for the Archipelago of Island Number {number}");
+        let about = format!(
+            "We study island {number}, {}.",
+            if wanted { "with sparse kernels" } else { "and its birds" }
+        );
+        mail += &format!(
+            "\\\\\narXiv:2602.9{number:04}\nDate: Tue, 3 Feb 2026 04:27:57 GMT   (614kb)\n\nTitle: {title}\nAuthors: A. One\n\
+             Categories: cs.LG\n\\\\\n  {about}\n\\\\ ( https://arxiv.org/abs/2602.9{number:04} ,  614kb)\n{line}\n"
+        );
+        if wanted {
+            let n = number / 3;
+            briefs += &format!("### {n}. {title}\n\n某大学发布了论文。\n\n");
+            details += &format!("### {n}. {title}\n**主要机构**: A\n**作者数量**: 1人\n\n**摘要**:\n{about}\n\n");
+        }
+    }
+    fs::write(folder.join("mail.txt"), mail).unwrap();
+    let report = format!(
+        "# 报告\n生成时间: 2026-02-04 10:00:00\n分析论文数量: 8篇\n\n## 论文技术简报\n\n{briefs}## 论文详细信息\n\n{details}"
+    );
+    fs::write(folder.join("report_20260204_100000.md"), report).unwrap();
+    folder
+}
+
+#[test]
+fn a_topic_is_taught_measured_and_explains_itself() {
+    let home = Home::new();
+    let days = [(30, "a"), (60, "b")].map(|(first, name)| day_folder(&home, name, first));
+    let untaught = home.paperwire(["topic", "explain", "inference"]);
+    assert_eq!(untaught.code, Some(1));
+    assert!(untaught.err.contains("topic train inference"), "{}", untaught.err);
+
+    let with = |args: &[&str]| {
+        let args = args
+            .iter()
+            .map(PathBuf::from)
+            .chain(["--examples".into()])
+            .chain(days.iter().cloned());
+        home.paperwire(args)
+    };
+    let evaluated = with(&["topic", "eval", "inference", "--json"]).done().json();
+    assert_eq!(evaluated["days"].as_array().unwrap().len(), 2, "{evaluated}");
+    assert_eq!(
+        (&evaluated["days"][0]["papers"], &evaluated["learned"]["wanted"]),
+        (&json!(24), &json!(16))
+    );
+    assert_eq!(evaluated["learned"]["average_precision"], json!(1.0));
+
+    let trained = with(&["topic", "train", "inference"]).done();
+    assert!(
+        trained.out.contains("48 papers of which 16 were wanted, from a, b"),
+        "{}",
+        trained.out
+    );
+    assert!(home.0.path().join("data/models/inference.json").is_file());
+    let explained = home.paperwire(["topic", "explain", "inference"]).done();
+    assert!(explained.out.contains("“sparse kernel"), "{}", explained.out);
+    let paper = with(&["topic", "explain", "inference", "2602.90030"]).done();
+    assert!(
+        paper.out.contains(": kept") && paper.out.contains("sparse kernel"),
+        "{}",
+        paper.out
+    );
+
+    let empty = home.0.path().join("empty");
+    fs::create_dir(&empty).unwrap();
+    let args: [&OsStr; 5] = [
+        "topic".as_ref(),
+        "eval".as_ref(),
+        "inference".as_ref(),
+        "--examples".as_ref(),
+        empty.as_ref(),
+    ];
+    let refused = home.paperwire(args);
+    assert_eq!(refused.code, Some(1));
+    assert!(refused.err.contains("mail.txt"), "{}", refused.err);
+}
+
 #[test]
 fn usage_mistakes_exit_2_and_a_reader_that_leaves_is_no_failure() {
     let home = Home::new();

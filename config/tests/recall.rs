@@ -11,22 +11,22 @@ use paperwire_core::source::arxiv_mail;
 use paperwire_core::text;
 use paperwire_core::topic::{Matcher, Topic, Verdict};
 
-/// Day, and how many of its report's papers may be missed: those that were read and are not about cheaper inference (a
-/// cipher solver, a disentangled video codec, a stress simulation, a router between table views).
-const MISSED_AT_MOST: [(&str, usize); 9] = [
-    ("2025-09-01", 0),
-    ("2025-09-04", 0),
-    ("2025-09-08", 1),
-    ("2025-09-09", 1),
-    ("2025-09-15", 1),
-    ("2025-09-17", 1),
-    ("2025-10-02", 0),
-    ("2025-10-09", 0),
-    ("2025-10-10", 0),
+/// The days. None of their reports' papers may be missed.
+const DAYS: [&str; 9] = [
+    "2025-09-01",
+    "2025-09-04",
+    "2025-09-08",
+    "2025-09-09",
+    "2025-09-15",
+    "2025-09-17",
+    "2025-10-02",
+    "2025-10-09",
+    "2025-10-10",
 ];
 
-/// More than this is no selection any more: of 190 to 370 candidates a day, 22 to 45 were kept.
-const KEPT_AT_MOST: usize = 48;
+/// More than this is no selection any more: one and a half times the 39 that another system's list of 465 terms keeps on
+/// the largest day. Of 190 to 370 candidates a day, 23 to 52 were kept.
+const KEPT_AT_MOST: usize = 58;
 
 fn topic() -> Result<Topic, toml::de::Error> {
     toml::from_str(include_str!("../topics/inference.toml"))
@@ -52,7 +52,7 @@ fn the_shipped_topic_keeps_what_other_readers_picked_and_little_else() {
     let matcher = Matcher::new(&[topic().expect("valid")]);
     println!("day         candidates  kept  in report  found  kept of them  recall");
     let mut failures = Vec::new();
-    for (day, missed_at_most) in MISSED_AT_MOST {
+    for day in DAYS {
         let mailing = fs::read(data.join(day).join("mail.txt")).expect("every day has a mailing");
         let items = arxiv_mail::parse(&mailing).expect("a mailing").items;
         let candidates: Vec<Paper> = items
@@ -87,7 +87,7 @@ fn the_shipped_topic_keeps_what_other_readers_picked_and_little_else() {
         for id in found.difference(&kept) {
             println!("            missed {id}");
         }
-        if found.is_empty() || found.len() - hits > missed_at_most || kept.len() > KEPT_AT_MOST {
+        if found.is_empty() || found.len() > hits || kept.len() > KEPT_AT_MOST {
             failures.push(day);
         }
     }

@@ -14,7 +14,7 @@ use crate::paper::{Paper, PaperId};
 use crate::pipeline::{self, Ruling};
 use crate::rule::{self, Facts};
 use crate::store::Result;
-use crate::topic::{Hit, Matcher, Score, Topic, Verdict};
+use crate::topic::{Ground, Hit, Matcher, Rated, Score, Topic, Verdict};
 
 /// How many papers that just missed are named.
 const MISSED: usize = 3;
@@ -64,6 +64,16 @@ enum Fate {
     Unmatched,
     /// The place is no channel.
     NoChannel,
+}
+
+/// Thousandths as people read them: `1.52`.
+fn decimal(thousandths: i32) -> String {
+    format!("{:.2}", f64::from(thousandths) / 1000.0)
+}
+
+/// The same with its sign.
+fn signed(thousandths: i32) -> String {
+    format!("{:+.2}", f64::from(thousandths) / 1000.0)
 }
 
 fn facts<'a>(paper: &'a Paper, scores: &'a [Score]) -> Facts<'a> {
@@ -133,7 +143,10 @@ impl Asked<'_> {
             let threshold = topic.map(|topic| topic.threshold);
             match stored.into_iter().next() {
                 Some(found) => {
-                    lines.push(plain(lang.why_topic(&name, found.score.points, threshold)));
+                    match &found.score.learned {
+                        Some(rated) => lines.extend(self.learned(&name, rated)),
+                        None => lines.push(plain(lang.why_topic(&name, found.score.points, threshold))),
+                    }
                     lines.push(vec![Span::Dim(self.hits(&found.score.hits))]);
                 }
                 None => lines.push(plain(lang.why_topic(&name, entry.points, threshold))),
@@ -168,6 +181,19 @@ impl Asked<'_> {
         Ok(lines)
     }
 
+    /// What the learned ranking says, and what contributed most to it.
+    fn learned(&self, name: &str, rated: &Rated) -> [Line; 2] {
+        let one = |ground: &Ground| format!("{} {}", self.lang.learned_feature(ground), signed(ground.adds));
+        let grounds: Vec<String> = rated.grounds.iter().map(one).collect();
+        [
+            plain(
+                self.lang
+                    .why_learned(name, &decimal(rated.score), &decimal(rated.threshold)),
+            ),
+            vec![Span::Dim(grounds.join(" · "))],
+        ]
+    }
+
     /// `kv cache +15 (title) · gpu +1`.
     fn hits(&self, hits: &[Hit]) -> String {
         let one = |hit: &Hit| {
@@ -193,7 +219,7 @@ impl Asked<'_> {
             return Ok(Vec::new());
         }
         let matcher = Matcher::new(&followed);
-        let mut missed: Vec<(u32, Seq, Paper, Score)> = Vec::new();
+        let mut missed: Vec<(u64, Seq, Paper, Score)> = Vec::new();
         for record in self.context.store.intake(digest.since, digest.upto, MOST_LOOKED_AT)? {
             if digest.entries.iter().any(|entry| entry.paper == record.paper) {
                 continue;
@@ -205,13 +231,13 @@ impl Asked<'_> {
             let scores = matcher.score(&paper).into_iter();
             let best = scores
                 .filter(|score| matches!(score.verdict, Verdict::BelowThreshold | Verdict::Kept) && score.points > 0)
-                .max_by_key(|score| score.points);
+                .max_by_key(Score::rank);
             if let Some(score) = best {
-                missed.push((score.points, record.seq, paper, score));
+                missed.push((score.rank(), record.seq, paper, score));
             }
         }
         missed.sort_by(|a, b| b.0.cmp(&a.0).then(a.1.cmp(&b.1)));
-        let line = |(points, _, paper, score): (u32, Seq, Paper, Score)| {
+        let line = |(_, _, paper, score): (u64, Seq, Paper, Score)| {
             let threshold = followed
                 .iter()
                 .find(|topic| topic.id == score.topic)
@@ -224,11 +250,16 @@ impl Asked<'_> {
                 None => Span::Plain(ellipsis(paper.title(), TITLE)),
             }];
             let why = match score.verdict {
-                Verdict::Kept => self.lang.missed_by_cap(points),
+                Verdict::Kept => self.lang.missed_by_cap(score.points),
                 Verdict::BelowThreshold
                 | Verdict::ExcludedTerm(_)
                 | Verdict::ExcludedCategory(_)
-                | Verdict::OtherCategory => self.lang.missed_by_points(points, threshold),
+                | Verdict::OtherCategory => match &score.learned {
+                    Some(rated) => self
+                        .lang
+                        .missed_by_rank(&decimal(rated.score), &decimal(rated.threshold)),
+                    None => self.lang.missed_by_points(score.points, threshold),
+                },
             };
             line.push(Span::Dim(format!(" {why}")));
             line
@@ -409,6 +440,13 @@ impl Asked<'_> {
                 continue;
             };
             let name = self.topic_name(topic);
+            if let (Verdict::Kept | Verdict::BelowThreshold, Some(rated)) = (&score.verdict, &score.learned) {
+                lines.extend(self.learned(&name, rated));
+                if !score.hits.is_empty() {
+                    lines.push(vec![Span::Dim(self.hits(&score.hits))]);
+                }
+                continue;
+            }
             lines.push(plain(match &score.verdict {
                 Verdict::Kept => lang.why_topic(&name, score.points, Some(topic.threshold)),
                 Verdict::BelowThreshold => lang.why_below(&name, score.points, topic.threshold),

@@ -3,6 +3,8 @@
 use crate::brief::Refused;
 use crate::brief::evidence::Slot;
 use crate::locale::Lang;
+use crate::topic::Ground;
+use crate::topic::learn::Kind;
 
 impl Lang {
     /// A change was asked for by somebody who may not.
@@ -352,6 +354,47 @@ impl Lang {
         )
     }
 
+    /// What brought an entry: a topic that was taught.
+    pub fn why_learned(self, name: &str, score: &str, threshold: &str) -> String {
+        self.pick(
+            format!("主题“{name}”：学习到的排序 {score}（阈值 {threshold}）"),
+            format!("Topic “{name}”: learned ranking {score} (it takes {threshold})"),
+        )
+    }
+
+    /// What contributed to a learned score.
+    pub fn learned_feature(self, ground: &Ground) -> String {
+        let name = &ground.name;
+        match ground.kind {
+            Kind::Whole => match self {
+                Self::Zh => match name.as_str() {
+                    "points" | "points, logarithmic" => "分数",
+                    "points in the title" => "标题中的分数",
+                    "number of terms" => "主题词个数",
+                    "heaviest term" => "最重的主题词",
+                    "number of heavy terms" => "重要主题词个数",
+                    "mentions of terms" => "主题词出现次数",
+                    "number of authors" => "作者人数",
+                    other => other,
+                }
+                .to_owned(),
+                Self::En => name.clone(),
+            },
+            Kind::Term | Kind::Abstract => name.clone(),
+            Kind::TermInTitle | Kind::Title => format!("{name}{}", self.in_title()),
+            Kind::Primary => self.pick(format!("主分类 {name}"), format!("primary category {name}")),
+            Kind::Category => name.clone(),
+        }
+    }
+
+    /// Why one was not: the learned ranking.
+    pub fn missed_by_rank(self, score: &str, threshold: &str) -> String {
+        self.pick(
+            format!("学习到的排序 {score}，阈值 {threshold}"),
+            format!("learned ranking {score}, it takes {threshold}"),
+        )
+    }
+
     /// Why one was not: the cap.
     pub fn missed_by_cap(self, points: u32) -> String {
         self.pick(
@@ -654,6 +697,8 @@ mod tests {
             lang.search_nothing("甲"),
             lang.similar_title("甲"),
             lang.missed_by_points(3, 5),
+            lang.why_learned("甲", "1.20", "0.50"),
+            lang.missed_by_rank("0.20", "0.50"),
             lang.missed_by_cap(9),
             lang.fate_posted("甲", 3),
             lang.fate_failed("甲", 3, "乙"),

@@ -351,3 +351,144 @@ pub(super) fn summary(
         .collect();
     Summary::of(&figures)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tests;
+
+    #[test]
+    fn the_figures_are_those_computed_by_hand() {
+        // Wanted at places 1, 3 and 6; the first four are kept.
+        let ranking = [
+            (true, true),
+            (false, true),
+            (true, true),
+            (false, true),
+            (false, false),
+            (true, false),
+        ];
+        let figures = Figures::of(&ranking);
+        assert_eq!((figures.wanted, figures.kept, figures.kept_wanted), (3, 4, 2));
+        assert_eq!((figures.precision, figures.recall_at_twice), (2.0 / 3.0, 1.0));
+        let expected = (1.0 + 2.0 / 3.0 + 3.0 / 6.0) / 3.0;
+        assert!((figures.average_precision - expected).abs() < 1e-12);
+        let perfect = Figures::of(&[(true, true), (false, false)]);
+        let both = Summary::of(&[figures, perfect]).unwrap();
+        assert_eq!((both.days, both.figures.wanted, both.figures.kept), (2, 4, 5));
+        assert!((both.figures.average_precision - (expected + 1.0) / 2.0).abs() < 1e-12);
+    }
+
+    /// The real days with what their reports chose.
+    fn days() -> Vec<Day> {
+        let read = |folder: std::path::PathBuf| {
+            let name = folder.file_name().unwrap().to_string_lossy().into_owned();
+            let mail = std::fs::read(folder.join("mail.txt")).unwrap();
+            let reports = tests::real_reports();
+            let reports: Vec<(&str, &[u8])> = reports
+                .iter()
+                .filter(|(file, _)| file.contains(&name))
+                .map(|(file, text)| (file.as_str(), text.as_bytes()))
+                .collect();
+            Day::read(&name, ("mail.txt", &mail), &reports).unwrap()
+        };
+        tests::real_days().into_iter().map(read).collect()
+    }
+
+    #[test]
+    fn a_real_unseen_day_is_ranked_well_and_a_day_of_training_is_not_tested() {
+        let days = days();
+        let find = |name: &str| days.iter().find(|day| day.name == name).cloned();
+        let wanted = ["2025-09-04", "2025-09-15", "2025-10-09", "2025-10-10", "2025-10-02"].map(find);
+        let [Some(a), Some(b), Some(c), Some(again), Some(test)] = wanted else {
+            return;
+        };
+        // One of the reports of that day is of empty papers.
+        assert_eq!(
+            b.reports.iter().map(|report| report.set_aside).collect::<Vec<_>>(),
+            [true, false]
+        );
+        let train = [a, b, c];
+        let plan = Plan {
+            tested: &[test, again],
+            train: Some(&train),
+            single: &[],
+            recall: 0.95,
+            judge: None,
+        };
+        let evaluation = evaluate(&tests::real_topic(), &plan).unwrap();
+        println!("{:?}", evaluation.days);
+        assert_eq!(
+            evaluation.skipped.iter().map(|day| &*day.day).collect::<Vec<_>>(),
+            ["2025-10-10"]
+        );
+        let learned = evaluation.learned.figures;
+        assert!(
+            learned.average_precision > 0.7 && learned.recall_at_twice > 0.85,
+            "{learned:?}"
+        );
+    }
+
+    /// Knows the truth, and answers some questions badly.
+    struct Fake<'a>(&'a Day);
+
+    impl Judge for Fake<'_> {
+        fn ask(&self, question: &judge::Question) -> Result<String, String> {
+            let of = |example: &&Example| question.paper.contains(example.paper.abstract_text());
+            match self.0.papers.iter().find(of) {
+                Some(example) if example.wanted => Ok("yes: it is".to_owned()),
+                Some(example) if example.paper.id.to_string().ends_with('2') => Ok("I would rather not say".to_owned()),
+                Some(_) => Ok("no: it is not".to_owned()),
+                None => Err("unknown".to_owned()),
+            }
+        }
+    }
+
+    #[test]
+    fn a_judge_is_asked_about_the_borderline_only_and_compared() {
+        let paper = |number: usize, text: String| {
+            let mut paper = crate::paper::Paper::new(crate::paper::PaperId::Arxiv(format!("2510.{number:05}")));
+            paper.abstract_text = Some(crate::paper::Field::new(text, crate::source::SourceKind::ArxivMail));
+            paper
+        };
+        // What was wanted can be told from the rest half of the time.
+        let day = |name: &str, first: usize| Day {
+            name: name.to_owned(),
+            papers: (first..first + 40)
+                .map(|number| Example {
+                    paper: paper(
+                        number,
+                        format!(
+                            "Paper {number}: {}",
+                            ["kv cache", "kv cache, maybe", "birds"][number % 3]
+                        ),
+                    ),
+                    wanted: number % 3 == 0 || number % 6 == 1,
+                })
+                .collect(),
+            reports: Vec::new(),
+            rejected: 0,
+        };
+        let days = [day("a", 100), day("b", 200), day("c", 300)];
+        let fake = Fake(&days[2]);
+        let plan = Plan {
+            tested: &days[2..],
+            train: Some(&days[..2]),
+            single: &[],
+            recall: 0.95,
+            judge: Some(&fake),
+        };
+        let evaluation = evaluate(&tests::real_topic(), &plan).unwrap();
+        let tested = &evaluation.days[0];
+        let (asked, failed) = tested.asked.unwrap();
+        assert!(asked > 0 && asked < tested.papers && failed < asked, "{tested:?}");
+        assert!(
+            tested.judged.unwrap().average_precision >= tested.learned.average_precision,
+            "{tested:?}"
+        );
+        assert!(matches!(
+            evaluate(&tests::real_topic(), &Plan { tested: &days[..1], ..plan }),
+            Err(EvalError::Nothing(skipped)) if skipped.len() == 1
+        ));
+    }
+}
