@@ -11,6 +11,8 @@ mod glossary;
 mod names;
 mod numbers;
 
+use std::cell::OnceCell;
+
 use serde::{Deserialize, Serialize};
 
 pub use self::extract::extract;
@@ -123,29 +125,56 @@ pub fn compose(paper: &Paper, lang: Lang) -> Option<Brief> {
 
 /// The same as [`compose`], with the reason for which a written brief was replaced.
 pub fn composed(paper: &Paper, lang: Lang) -> Composed {
-    let mut replaced = None;
-    for origin in [Origin::Model, Origin::Imported] {
-        let Some(brief) = paper.briefs.iter().find(|b| b.lang == lang && b.origin == origin) else {
-            continue;
-        };
-        match gate::check(&brief.text, lang, paper) {
-            Ok(()) => {
-                return Composed {
-                    brief: Some(brief.clone()),
-                    replaced: None,
-                };
-            }
-            Err(reason) => replaced = replaced.or(Some(reason)),
+    Composer::new(paper).composed(lang)
+}
+
+/// Composes briefs of one paper in several languages; what they are held against is made ready once.
+pub struct Composer<'a> {
+    paper: &'a Paper,
+    grounds: OnceCell<gate::Grounds<'a>>,
+    extracted: OnceCell<Option<Brief>>,
+}
+
+impl<'a> Composer<'a> {
+    /// Of this paper.
+    pub fn new(paper: &'a Paper) -> Self {
+        Self {
+            paper,
+            grounds: OnceCell::new(),
+            extracted: OnceCell::new(),
         }
     }
-    let extracted = extract(paper.title(), paper.abstract_text()).map(|text| Brief {
-        lang: language(&text),
-        origin: Origin::Extracted,
-        text,
-    });
-    Composed {
-        brief: extracted,
-        replaced,
+
+    /// What [`composed`] gives for a reader of `lang`.
+    pub fn composed(&self, lang: Lang) -> Composed {
+        let paper = self.paper;
+        let mut replaced = None;
+        for origin in [Origin::Model, Origin::Imported] {
+            let Some(brief) = paper.briefs.iter().find(|b| b.lang == lang && b.origin == origin) else {
+                continue;
+            };
+            let grounds = self.grounds.get_or_init(|| gate::Grounds::new(paper));
+            match gate::findings_on(&brief.text, lang, grounds).first() {
+                None => {
+                    return Composed {
+                        brief: Some(brief.clone()),
+                        replaced: None,
+                    };
+                }
+                Some(finding) => replaced = replaced.or(Some(finding.kind)),
+            }
+        }
+        let extracted = self.extracted.get_or_init(|| {
+            extract(paper.title(), paper.abstract_text()).map(|text| Brief {
+                lang: language(&text),
+                origin: Origin::Extracted,
+                text,
+            })
+        });
+        Composed {
+            brief: extracted.clone(),
+            replaced,
+        }
     }
 }
 

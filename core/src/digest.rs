@@ -327,10 +327,11 @@ fn entry(number: u32, points: u32, candidate: Candidate) -> Entry {
         keywords,
         ..
     } = candidate;
+    let composer = brief::Composer::new(&paper);
     let briefs = Lang::ALL
         .into_iter()
         .filter_map(|reader| {
-            let composed = brief::composed(&paper, reader);
+            let composed = composer.composed(reader);
             let replaced = composed.replaced;
             composed.brief.map(|brief| EntryBrief {
                 reader,

@@ -1,6 +1,8 @@
 //! The grounding gate: whether a brief that somebody else wrote says only what its paper says. It flags what certainly is
 //! not there, and lets through what it cannot tell: a false alarm costs a good brief, and then nobody trusts the gate.
 
+use std::cell::OnceCell;
+use std::collections::BTreeSet;
 use std::ops::Range;
 
 use chrono::Datelike as _;
@@ -127,20 +129,25 @@ pub fn check(text: &str, asked: Lang, paper: &Paper) -> Result<(), Refused> {
 
 /// Everything for which `text` may not be shown as the brief of `paper`, the gravest first; nothing where it may.
 pub fn findings(text: &str, asked: Lang, paper: &Paper) -> Vec<Finding> {
+    findings_on(text, asked, &Grounds::new(paper))
+}
+
+/// The same as [`findings`], on what was made ready before.
+pub(super) fn findings_on(text: &str, asked: Lang, grounds: &Grounds<'_>) -> Vec<Finding> {
+    let paper = grounds.paper;
     if let Err(kind) = form(text, paper.title(), paper.abstract_text()) {
         return vec![Finding::whole(kind, text)];
     }
     if is_other_language(text, asked) {
         return vec![Finding::whole(Refused::WrongLanguage, text)];
     }
-    let grounds = Grounds::new(paper);
     let said = Said::new(text);
     let mut found: Vec<Finding> = grounds.another_paper(&said).into_iter().collect();
     found.extend(grounds.organisations(&said));
     found.extend(grounds.numbers(&said));
     found.extend(grounds.names(&said));
     found.extend(grounds.directions(&said));
-    if found.iter().all(|finding| finding.kind != Refused::AnotherPaper) && all_foreign(&grounds, &said, &found) {
+    if found.iter().all(|finding| finding.kind != Refused::AnotherPaper) && all_foreign(grounds, &said, &found) {
         found.insert(
             0,
             Finding::whole(Refused::AnotherPaper, text).expecting([paper.title()]),
@@ -189,7 +196,9 @@ pub(super) struct Grounds<'a> {
     texts: Vec<&'a str>,
     pub(super) vocabulary: Vocabulary,
     quantities: Vec<Quantity>,
-    terms: std::cell::OnceCell<std::collections::BTreeSet<Term>>,
+    terms: OnceCell<BTreeSet<Term>>,
+    /// The effects that the texts tell, each with the numbers in its clause.
+    effects: OnceCell<Vec<(Effect, Vec<Quantity>)>>,
 }
 
 impl<'a> Grounds<'a> {
@@ -207,7 +216,8 @@ impl<'a> Grounds<'a> {
             vocabulary: Vocabulary::new(texts.iter().copied().chain(people)),
             quantities: texts.iter().flat_map(|text| quantities(text)).collect(),
             texts,
-            terms: std::cell::OnceCell::new(),
+            terms: OnceCell::new(),
+            effects: OnceCell::new(),
         }
     }
 
@@ -215,9 +225,21 @@ impl<'a> Grounds<'a> {
         self.quantities.iter().any(|here| here.carries(said))
     }
 
-    fn terms(&self) -> &std::collections::BTreeSet<Term> {
+    fn terms(&self) -> &BTreeSet<Term> {
         self.terms
             .get_or_init(|| self.texts.iter().flat_map(|text| glossary::terms(text)).collect())
+    }
+
+    fn effects(&self) -> &[(Effect, Vec<Quantity>)] {
+        let of_text = |text: &str| {
+            let inside = |effect: Effect| {
+                let clause = text.get(effect.at.clone())?;
+                Some((effect, quantities(clause)))
+            };
+            effects(text).into_iter().filter_map(inside).collect::<Vec<_>>()
+        };
+        self.effects
+            .get_or_init(|| self.texts.iter().flat_map(|text| of_text(text)).collect())
     }
 
     fn evidence(&self) -> impl Iterator<Item = &'a str> {
@@ -404,15 +426,7 @@ impl<'a> Grounds<'a> {
         if claims.is_empty() {
             return Vec::new();
         }
-        let here: Vec<(Effect, Vec<Quantity>)> = self
-            .evidence()
-            .flat_map(|text| {
-                effects(text).into_iter().filter_map(|effect| {
-                    let inside = quantities(text.get(effect.at.clone())?);
-                    Some((effect, inside))
-                })
-            })
-            .collect();
+        let here = self.effects();
         let results: Vec<Range<usize>> = evidence::results(said.text);
         let mut found = Vec::new();
         for claim in claims {
