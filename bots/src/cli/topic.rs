@@ -166,7 +166,7 @@ pub(super) async fn run(common: &Common, command: TopicCommand) -> Result<(), Fa
             let id: PaperId = paper
                 .parse()
                 .map_err(|error| Failure::Usage(format!("{paper}: {error}")))?;
-            let paper = find(common, &[id.clone()], &days(&examples)?).await?.pop();
+            let paper = find(common, std::slice::from_ref(&id), &days(&examples)?).await?.pop();
             let paper = paper.ok_or_else(|| {
                 anyhow!(
                     "{id} is not in the archive; take in its mailing (paperwire ingest) or name its day: --examples DAY"
@@ -376,7 +376,7 @@ fn about(learned: &Learned) -> String {
 }
 
 fn strongest(learned: &Learned) -> String {
-    let (with, against) = learned.strongest(STRONGEST);
+    let [with, against] = learned.strongest(STRONGEST);
     let mut out = String::new();
     for (title, weights) in [("For a paper speak:", with), ("Against it speak:", against)] {
         out += &format!("\n{title}\n");

@@ -355,8 +355,8 @@ impl Learned {
         text::hash64(&parts.iter().map(String::as_str).collect::<Vec<_>>())
     }
 
-    /// The strongest weights, those that speak for a paper first, `most` of each direction: kind, name, weight.
-    pub fn strongest(&self, most: usize) -> (Vec<(Kind, String, f64)>, Vec<(Kind, String, f64)>) {
+    /// The strongest weights, `most` of those that speak for a paper and `most` of those against it: kind, name, weight.
+    pub fn strongest(&self, most: usize) -> [Vec<(Kind, String, f64)>; 2] {
         let mut all: Vec<(Kind, String, f64)> = Vec::new();
         for (&kind, weights) in &self.weights {
             for (key, weight) in weights {
@@ -371,7 +371,7 @@ impl Learned {
         let against = all.iter().rev().take_while(|w| w.2 < 0.0).take(most).cloned().collect();
         all.retain(|w| w.2 > 0.0);
         all.truncate(most);
-        (all, against)
+        [all, against]
     }
 
     /// What every paper begins with.
@@ -1075,7 +1075,7 @@ mod tests {
         assert!(wanted.rank() > unwanted.rank());
         let figures = learned.figures.unwrap();
         assert_eq!((figures.days, figures.figures.average_precision), (2, 1.0));
-        let (with, against) = learned.strongest(50);
+        let [with, against] = learned.strongest(50);
         assert!(with.iter().any(|w| w.1 == "sparse kernels"), "{with:?}");
         assert!(against.iter().any(|w| w.1 == "browser"), "{against:?}");
     }
