@@ -1,4 +1,5 @@
 //! Fake platforms: plain structs that speak the platform's protocol on a loopback port of their own.
 
 pub(crate) mod discord;
+pub(crate) mod model;
 pub(crate) mod telegram;

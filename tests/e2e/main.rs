@@ -27,3 +27,4 @@ mod real_data;
 mod restart;
 mod telegram;
 mod web;
+mod writer;
