@@ -2,4 +2,5 @@
 
 pub(crate) mod arxiv;
 pub(crate) mod discord;
+pub(crate) mod model;
 pub(crate) mod telegram;

@@ -30,3 +30,4 @@ mod restart;
 mod sources;
 mod telegram;
 mod web;
+mod writer;
