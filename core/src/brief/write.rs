@@ -316,7 +316,7 @@ mod tests {
         let asked = &second.unwrap().messages;
         assert_eq!(asked.len(), 4);
         assert!(
-            asked[3].content.contains("The number “84.5” stands neither"),
+            asked[3].content.contains("The number “84.5%” stands neither"),
             "{}",
             asked[3].content
         );
@@ -328,19 +328,19 @@ mod tests {
         for (bad, said) in [
             (
                 slots("I cannot summarise this paper, please provide the abstract."),
-                "refusal",
+                "asks for the paper",
             ),
             (
                 slots("[Institution] released FastKV, which evicts entries by age."),
-                "placeholder",
+                "not filled",
             ),
-            (slots(&GOOD.replace("48.5%", "3×")), "“3”"),
+            (slots(&GOOD.replace("48.5%", "3×")), "“3×”"),
             (
                 answer(GOOD, "the best ever", "this is the best paper of all time"),
                 "“effect”",
             ),
             (answer(GOOD, "faster", "FastKV"), "too short"),
-            (slots(GOOD_ZH), "not in English"),
+            (slots(GOOD_ZH), "not in the language"),
             (slots(&format!("{GOOD} {GOOD_ZH} {ABSTRACT}")), "too long"),
             (slots("FastKV is out."), "too short"),
             (
@@ -358,7 +358,7 @@ mod tests {
             let reasons = reasons(Lang::En, &bad);
             assert!(reasons.contains(said), "{said}: {reasons}");
         }
-        assert!(reasons(Lang::Zh, &slots(GOOD)).contains("中文"));
+        assert!(reasons(Lang::Zh, &slots(GOOD)).contains("不是所要求的语言"));
     }
 
     #[test]
@@ -400,6 +400,6 @@ mod tests {
             abstract_text: None,
             ..paper()
         };
-        assert!(judge(sentence, Some(&slots), Lang::En, &bare).unwrap_err()[0].contains("no abstract"));
+        assert!(judge(sentence, Some(&slots), Lang::En, &bare).unwrap_err()[0].contains("has the abstract"));
     }
 }
