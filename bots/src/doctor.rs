@@ -167,18 +167,25 @@ fn papers(store: &dyn Store, sources: &[Known], now: DateTime<Utc>) -> Result<Ve
         let missing = alarm::gaps(&windows, expected, now);
         let announced = calendar::announced_until(now);
         let next = at(calendar::next_announcement(now));
-        if missing.is_empty() && last >= announced {
-            findings.push(Finding::good(format!(
+        let due = calendar::announced_until(now - alarm::GRACE);
+        findings.extend(match (missing.is_empty(), last) {
+            (true, last) if last >= announced => Some(Finding::good(format!(
                 "arXiv: everything that was announced is here, up to submissions of {}; the next announcement is at {next}",
                 at(last)
-            )));
-        } else if missing.is_empty() {
-            findings.push(Finding::note(format!(
+            ))),
+            (true, last) if last >= due => Some(Finding::good(format!(
+                "arXiv: everything is here up to submissions of {}; what was announced since, up to {}, is to be had some \
+                 hours later",
+                at(last),
+                at(announced)
+            ))),
+            (true, last) => Some(Finding::note(format!(
                 "arXiv: the last submissions here are of {}; it announced some up to {}",
                 at(last),
                 at(announced)
-            )));
-        }
+            ))),
+            (false, _) => None,
+        });
         for (from, to) in missing {
             findings.push(Finding::wrong(format!(
                 "arXiv: submissions from {} to {} were announced and are missing{}",

@@ -10,7 +10,7 @@ use crate::source::{Window, calendar, ledger};
 use crate::store::{MemoSpace, Result, Store, Write};
 
 /// How long after arXiv's announcement a day may be missing: its servers need a while, and so does whoever saves a mail.
-const GRACE: TimeDelta = TimeDelta::hours(6);
+pub const GRACE: TimeDelta = TimeDelta::hours(6);
 
 /// Something that is not as it should be.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -25,8 +25,8 @@ pub(crate) struct Preprint {
 #[derive(Default)]
 struct Shelf {
     papers: Vec<Preprint>,
-    /// Questions about submissions between these are answered with 503.
-    away: Option<(DateTime<Utc>, DateTime<Utc>)>,
+    /// So many questions are still answered with 503.
+    away: usize,
     asked: Vec<(DateTime<Utc>, DateTime<Utc>)>,
 }
 
@@ -60,9 +60,9 @@ impl FakeArxiv {
         self.shelf.lock().unwrap().papers.extend(papers);
     }
 
-    /// Away for questions about these submissions, or for none.
-    pub(crate) fn away(&self, window: Option<(DateTime<Utc>, DateTime<Utc>)>) {
-        self.shelf.lock().unwrap().away = window;
+    /// The next so many questions are answered with 503.
+    pub(crate) fn away(&self, times: usize) {
+        self.shelf.lock().unwrap().away = times;
     }
 
     /// The windows that were asked for.
@@ -85,8 +85,8 @@ async fn query(State(shelf): State<Arc<Mutex<Shelf>>>, Query(asked): Query<HashM
         return (StatusCode::BAD_REQUEST, "malformed query").into_response();
     };
     shelf.asked.push((from, to));
-    // The end says which day is meant; the beginning looks back.
-    if shelf.away.is_some_and(|(since, until)| since < to && to <= until) {
+    if shelf.away > 0 {
+        shelf.away -= 1;
         return (
             StatusCode::SERVICE_UNAVAILABLE,
             [(header::RETRY_AFTER, "1")],
