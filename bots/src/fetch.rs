@@ -367,10 +367,10 @@ mod tests {
     }
 
     fn reason(fetched: Fetched) -> String {
-        match fetched {
-            Fetched::Failed { reason, .. } => reason,
-            other => panic!("{other:?}"),
-        }
+        let Fetched::Failed { reason, .. } = fetched else {
+            panic!("{fetched:?}")
+        };
+        reason
     }
 
     #[tokio::test]
@@ -443,9 +443,12 @@ mod tests {
         };
         let base = serve(Router::new().route("/{status}/{left}", get(hop))).await;
         let fetcher = Fetcher::new().unwrap();
-        let moved = async |path: &str| match fetcher.fetch(&Request::get(format!("{base}{path}"))).await {
-            Fetched::Body(body) => body.moved_to,
-            other => panic!("{path}: {other:?}"),
+        let moved = async |path: &str| {
+            let fetched = fetcher.fetch(&Request::get(format!("{base}{path}"))).await;
+            let Fetched::Body(body) = fetched else {
+                panic!("{path}: {fetched:?}")
+            };
+            body.moved_to
         };
         assert_eq!(moved("/301/0").await, None);
         assert_eq!(moved("/302/1").await, None);

@@ -122,6 +122,7 @@ fn topic() -> Topic {
         excluded_terms: Vec::new(),
         threshold: 8,
         cap: 40,
+        learned: None,
     }
 }
 

@@ -8,6 +8,7 @@ use super::gate::content_words;
 use super::glossary::{self, Term};
 use super::names::{self, Vocabulary};
 use super::numbers::{Quantity, quantities};
+use super::reply::Slots;
 use super::{extract, is_han, language};
 use crate::locale::Lang;
 use crate::message::ellipsis;
@@ -125,6 +126,40 @@ fn passages(paper: &Paper) -> Vec<Passage> {
             text,
         })
         .collect()
+}
+
+/// The clauses with the words first that the writer of the brief gave for them, as far as these stand in the paper; a
+/// sentence of the paper that has them in it is not repeated.
+pub fn with_given(clauses: Vec<Clause>, given: &Slots, paper: &Paper) -> Vec<Clause> {
+    let stands = |quote: &str| {
+        let (key, title) = (text::key(quote), text::key(paper.title()));
+        let has = |text: &str| !key.is_empty() && text.contains(&key);
+        if has(&text::key(&paper.institutions().join("\n"))) {
+            Some(Stand::Institutions)
+        } else if has(&text::key(paper.abstract_text())) {
+            Some(Stand::Abstract)
+        } else {
+            has(&title).then_some(Stand::Title)
+        }
+    };
+    let with = |mut clause: Clause| {
+        let quote = match clause.slot {
+            Some(Slot::Who) => &given.who.quote,
+            Some(Slot::Technique) => &given.technique.quote,
+            Some(Slot::Problem) => &given.problem.quote,
+            Some(Slot::Effect) => &given.effect.quote,
+            None => return clause,
+        };
+        if let Some(stand) = stands(quote) {
+            let key = text::key(quote);
+            clause.quotes.retain(|known| !text::key(&known.text).contains(&key));
+            let text = ellipsis(quote, QUOTE_CHARS);
+            clause.quotes.insert(0, Quote { stand, text });
+            clause.quotes.truncate(QUOTES);
+        }
+        clause
+    };
+    clauses.into_iter().map(with).collect()
 }
 
 /// The clauses of a brief all of whose sentences stand in the paper; `None` where one does not.
@@ -409,5 +444,42 @@ mod tests {
         assert_eq!(shown(extract), [(None, extract.to_owned(), vec![Stand::Abstract])]);
         let made_up = "研究团队发布了FastKV论文，解决了企鹅孵化的难题";
         assert_eq!(shown(made_up)[1].2, []);
+    }
+
+    #[test]
+    fn the_words_that_a_writer_gave_come_first_where_they_stand_in_the_paper() {
+        use crate::brief::reply::Slot as Given;
+        let mut paper = Paper::new(crate::paper::PaperId::Arxiv("2510.00001".to_owned()));
+        let field = |text: &str| {
+            Some(crate::paper::Field::new(
+                text.to_owned(),
+                crate::source::SourceKind::ArxivApi,
+            ))
+        };
+        paper.title = field("FastKV");
+        paper.abstract_text = field("Serving is slow. We propose FastKV. It reduces latency by 48%.");
+        let brief = "某机构发布了《FastKV》论文，使用缓存技术，解决了服务缓慢的问题，达成了延迟降低48%的效果。";
+        let quote = |quote: &str| Given {
+            text: String::new(),
+            quote: quote.to_owned(),
+        };
+        let given = Slots {
+            effect: quote("reduces latency by 48%"),
+            problem: quote("memory is dear"),
+            ..Slots::default()
+        };
+        let clauses = with_given(of(brief, &paper), &given, &paper);
+        let of_slot = |slot| clauses.iter().find(|clause| clause.slot == Some(slot)).unwrap();
+        let first = &of_slot(Slot::Effect).quotes[0];
+        assert_eq!(
+            (first.stand, first.text.as_str()),
+            (Stand::Abstract, "reduces latency by 48%")
+        );
+        assert!(
+            of_slot(Slot::Problem)
+                .quotes
+                .iter()
+                .all(|quote| quote.text != "memory is dear")
+        );
     }
 }

@@ -4,10 +4,12 @@
 use super::PaperQuery;
 use super::answer::{Asked, shown_brief};
 use crate::brief::evidence::{self, Clause, Stand};
+use crate::brief::note::Outcome;
 use crate::brief::{Brief, Origin, Refused, gate};
 use crate::digest::{Digest, Entry};
 use crate::message::{self, Block, Line, Message, Span, ellipsis, plain};
 use crate::paper::{Paper, PaperId};
+use crate::pipeline::writing;
 use crate::store::Result;
 
 const TITLE: usize = 120;
@@ -31,7 +33,7 @@ impl Asked<'_> {
 
     pub(super) fn evidence_id(&self, id: &PaperId) -> Result<Message> {
         Ok(match self.context.store.paper(id)? {
-            Some(paper) => self.carried(&paper, None),
+            Some(paper) => self.carried(&paper, None)?,
             None => Message::sentence(self.unknown(id)),
         })
     }
@@ -41,12 +43,12 @@ impl Asked<'_> {
             return Ok(self.no_entry(digest, n));
         };
         Ok(match self.context.store.paper(&entry.paper)? {
-            Some(paper) => self.carried(&paper, Some(entry)),
+            Some(paper) => self.carried(&paper, Some(entry))?,
             None => Message::sentence(self.unknown(&entry.paper)),
         })
     }
 
-    fn carried(&self, paper: &Paper, entry: Option<&Entry>) -> Message {
+    fn carried(&self, paper: &Paper, entry: Option<&Entry>) -> Result<Message> {
         let lang = self.lang;
         let (brief, replaced) = shown_brief(paper, entry, lang);
         let title = match paper.title() {
@@ -68,12 +70,22 @@ impl Asked<'_> {
             lines,
             quote: None,
         };
-        let clauses = brief.map(|brief| evidence::of(&brief.text, paper)).unwrap_or_default();
+        let mut clauses = Vec::new();
+        if let Some(brief) = &brief {
+            clauses = evidence::of(&brief.text, paper);
+            let note = match brief.origin {
+                Origin::Model => writing::evidence(self.context.store, paper, brief.lang)?,
+                Origin::Imported | Origin::Extracted => None,
+            };
+            if let Some(Outcome::Written { slots: Some(given), .. }) = note.map(|note| note.outcome) {
+                clauses = evidence::with_given(clauses, &given, paper);
+            }
+        }
         let clauses = clauses.into_iter().map(|clause| Block::Entry(self.clause(&clause)));
-        Message {
+        Ok(Message {
             running_title: title,
             blocks: std::iter::once(Block::Entry(head)).chain(clauses).collect(),
-        }
+        })
     }
 
     /// What is to be said of a brief as a whole.
