@@ -60,22 +60,30 @@ struct Inner {
     there: AtomicU64,
 }
 
+/// The client of the configuration, which keeps what is spent in `storage`.
+///
+/// # Errors
+/// When the HTTP client cannot be made.
+pub fn client(model: &Model, storage: Storage) -> anyhow::Result<Client> {
+    let transport = Http::new(&model.url, model.api_key.clone(), model.timeout);
+    let transport = Arc::new(transport.context("the model's HTTP client cannot be made")?);
+    let limits = Limits {
+        calls_per_day: model.calls_per_day.into(),
+        tokens_per_day: model.tokens_per_day.into(),
+        concurrency: usize::try_from(model.concurrency).unwrap_or(1),
+        requests_per_minute: usize::try_from(model.requests_per_minute).unwrap_or(1),
+    };
+    Ok(Client::new(transport, &model.name, limits, storage))
+}
+
 impl Writer {
     /// The writer of the configuration.
     ///
     /// # Errors
     /// When the HTTP client cannot be made.
     pub fn of(model: &Model, storage: Storage, topics: Arc<[Topic]>) -> anyhow::Result<Self> {
-        let transport = Http::new(&model.url, model.api_key.clone(), model.timeout);
-        let transport = Arc::new(transport.context("the model's HTTP client cannot be made")?);
+        let client = client(model, storage.clone())?;
         let at_once = usize::try_from(model.concurrency).unwrap_or(1);
-        let limits = Limits {
-            calls_per_day: model.calls_per_day.into(),
-            tokens_per_day: model.tokens_per_day.into(),
-            concurrency: at_once,
-            requests_per_minute: usize::try_from(model.requests_per_minute).unwrap_or(1),
-        };
-        let client = Client::new(transport, &model.name, limits, storage.clone());
         Ok(Self::new(
             client,
             storage,

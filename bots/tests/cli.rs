@@ -663,6 +663,10 @@ fn a_topic_is_taught_measured_and_explains_itself() {
         paper.out
     );
 
+    let nobody = with(&["topic", "eval", "inference", "--judge"]);
+    assert_eq!(nobody.code, Some(2));
+    assert!(nobody.err.contains("[model]"), "{}", nobody.err);
+
     let empty = home.0.path().join("empty");
     fs::create_dir(&empty).unwrap();
     let args: [&OsStr; 5] = [

@@ -1,23 +1,30 @@
 //! `paperwire topic`: teaching a topic with past reports, measuring it, and asking it why.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::{Context as _, anyhow};
 use clap::Subcommand;
+use paperwire_core::chat::{Ask, Message, Role};
 use paperwire_core::paper::{Paper, PaperId};
+use paperwire_core::store::ModelStore;
 use paperwire_core::topic::eval::{self, Evaluation, Figures, Plan, Summary};
 use paperwire_core::topic::examples::{Day, Example};
-use paperwire_core::topic::judge::Judge;
+use paperwire_core::topic::judge::{Judge, Question};
 use paperwire_core::topic::learn::{self, Learned};
 use paperwire_core::topic::{Matcher, Topic, Verdict};
+use tokio::runtime::Handle;
 
 use super::{Common, Failure, ask, config, print, unexpected};
+use crate::model::Client;
 use crate::service::{Request, Response, Which};
-use crate::{clock, models};
+use crate::storage::Storage;
+use crate::{clock, models, writer};
 
 /// Of the wanted papers, the part that is to be kept unless something else is said.
 const RECALL: f64 = 0.95;
+/// The most tokens of a judge's answer: one line, and room for a model that thinks first.
+const JUDGE_TOKENS: u32 = 1_000;
 /// How many weights of each direction `explain` shows.
 const STRONGEST: usize = 20;
 /// How many contributions `explain` shows of a paper.
@@ -122,23 +129,35 @@ pub(super) async fn run(common: &Common, command: TopicCommand) -> Result<(), Fa
             let (topic, _) = named(common, &topic)?;
             let recall = checked(recall)?;
             let (tested, trained) = (days(&examples)?, days(&train)?);
-            let judge = if judge { Some(model_judge(common)?) } else { None };
-            let plan = Plan {
-                tested: &tested,
-                train: (!train.is_empty()).then_some(&trained),
-                single: &[],
-                recall,
-                judge: judge.as_deref(),
-            };
-            let evaluation = eval::evaluate(&topic, &plan).map_err(anyhow::Error::from)?;
+            let judge = if judge { Some(ModelJudge::of(common)?) } else { None };
+            let given = !train.is_empty();
             let notes = contributions(tested.iter().chain(&trained));
+            let names: Vec<String> = trained.iter().map(|day| day.name.clone()).collect();
+            let named = topic.id.clone();
+            // A judge waits for its answers, which only a thread that nobody else needs may.
+            let evaluated = tokio::task::spawn_blocking(move || {
+                let plan = Plan {
+                    tested: &tested,
+                    train: given.then_some(&trained),
+                    single: &[],
+                    recall,
+                    judge: judge.as_ref().map(|judge| judge as &dyn Judge),
+                };
+                let evaluation = eval::evaluate(&topic, &plan);
+                (evaluation, judge.and_then(|judge| judge.failure()))
+            });
+            let (evaluation, failure) = evaluated.await.map_err(anyhow::Error::from)?;
+            let evaluation = evaluation.map_err(anyhow::Error::from)?;
+            let notes = match failure {
+                Some(failure) => format!("{notes}The judge did not answer every question, at last since: {failure}\n"),
+                None => notes,
+            };
             let text = if json {
-                let trained: Vec<&str> = trained.iter().map(|day| day.name.as_str()).collect();
                 let mut value = serde_json::to_value(&evaluation).map_err(anyhow::Error::from)?;
                 if let Some(object) = value.as_object_mut() {
-                    object.insert("topic".to_owned(), topic.id.0.clone().into());
+                    object.insert("topic".to_owned(), named.0.into());
                     object.insert("recall".to_owned(), recall.into());
-                    object.insert("train".to_owned(), trained.into());
+                    object.insert("train".to_owned(), names.into());
                     object.insert("notes".to_owned(), notes.lines().collect::<Vec<_>>().into());
                 }
                 serde_json::to_string_pretty(&value).map_err(anyhow::Error::from)? + "\n"
@@ -179,11 +198,57 @@ pub(super) async fn run(common: &Common, command: TopicCommand) -> Result<(), Fa
     }
 }
 
-/// Who decides the borderline: the model that the configuration names.
-fn model_judge(_common: &Common) -> Result<Box<dyn Judge>, Failure> {
-    Err(Failure::Usage(
-        "--judge needs a language model, and none is configured".to_owned(),
-    ))
+/// The configured model as the one who decides the borderline. It has a budget of its own, the configured one, for each
+/// run: the store's belongs to the Paperwire that may be running.
+struct ModelJudge {
+    client: Client,
+    runtime: Handle,
+    /// The client's notes live as long as it does.
+    _store: Arc<ModelStore>,
+    failure: Mutex<Option<String>>,
+}
+
+impl ModelJudge {
+    fn of(common: &Common) -> Result<Self, Failure> {
+        let (config, _) = config(common)?;
+        let model = config.model.as_ref().ok_or_else(|| {
+            Failure::Usage(
+                "--judge needs a language model: give [model] with url and name in the configuration".to_owned(),
+            )
+        })?;
+        let store = Arc::new(ModelStore::new());
+        let (storage, _) = Storage::start(Arc::clone(&store) as _).context("no thread for the store")?;
+        Ok(Self {
+            client: writer::client(model, storage)?,
+            runtime: Handle::current(),
+            _store: store,
+            failure: Mutex::new(None),
+        })
+    }
+
+    /// Why it gave no answer at last, if ever it gave none.
+    fn failure(&self) -> Option<String> {
+        self.failure.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+impl Judge for ModelJudge {
+    fn ask(&self, question: &Question) -> Result<String, String> {
+        let ask = Ask {
+            messages: vec![
+                Message::new(Role::System, &question.instruction),
+                Message::new(Role::User, &question.paper),
+            ],
+            format: None,
+            most_tokens: JUDGE_TOKENS,
+        };
+        let answered = self.runtime.block_on(self.client.chat(&ask));
+        answered.map(|reply| reply.text).map_err(|error| {
+            let error = error.to_string();
+            *self.failure.lock().unwrap_or_else(PoisonError::into_inner) = Some(error.clone());
+            error
+        })
+    }
 }
 
 fn checked(recall: f64) -> Result<f64, Failure> {

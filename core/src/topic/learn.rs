@@ -198,12 +198,6 @@ fn frequency(times: u32) -> f64 {
     1.0 + f64::from(times.max(1)).ln()
 }
 
-fn canonical(text: &str) -> Canonical {
-    let mut canonical = Canonical::with_spelling();
-    canonical.push(text);
-    canonical
-}
-
 /// A weight of the model.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 struct Weight {
@@ -502,28 +496,26 @@ impl Corpus {
         };
         let matcher = Matcher::new(std::slice::from_ref(&plain));
         let examples: Vec<&Example> = examples.into_iter().collect();
-        let texts: Vec<[(Kind, Canonical); 2]> = examples
+        let texts: Vec<[Text; 2]> = examples
             .iter()
             .map(|example| {
                 let paper = &example.paper;
                 [
-                    (Kind::Title, canonical(paper.title())),
-                    (Kind::Abstract, canonical(paper.abstract_text())),
+                    Text::read(Kind::Title, paper.title()),
+                    Text::read(Kind::Abstract, paper.abstract_text()),
                 ]
             })
             .collect();
-        // Most phrases occur once. They are told apart by a hash first, or each would be kept as text.
+        // Most phrases occur once: they are counted by their hashes, or each would be kept as text.
         let mut papers: HashMap<u64, u32> = HashMap::new();
-        for (kind, canonical) in texts.iter().flatten() {
-            for (phrase, _) in counted(canonical) {
-                *papers.entry(hashed(*kind, phrase)).or_default() += 1;
-            }
+        for phrase in texts.iter().flatten().flat_map(|text| &text.phrases) {
+            *papers.entry(phrase.hash).or_default() += 1;
         }
         let mut corpus = Self {
             rows: Vec::with_capacity(examples.len()),
             features: Vec::new(),
         };
-        let mut index: HashMap<(Kind, String), usize> = HashMap::new();
+        let mut index: HashMap<u64, usize> = HashMap::new();
         for (example, texts) in examples.into_iter().zip(&texts) {
             let paper = &example.paper;
             let read = matcher.read(paper);
@@ -533,21 +525,19 @@ impl Corpus {
             let evidence = rules.evidence(paper, &seen);
             let mut values = Vec::new();
             for (kind, key, value) in evidence.known() {
-                values.push((corpus.feature(&mut index, kind, key, || None), value));
-            }
-            for (kind, canonical) in texts {
-                let mut places: HashMap<&str, (usize, usize)> = HashMap::new();
-                for (first, last, phrase) in canonical.phrases(LONGEST) {
-                    places.entry(phrase).or_insert((first, last));
+                let named = || Some((key.to_owned(), None));
+                if let Some(at) = corpus.feature(&mut index, kind, hashed(kind, key), named) {
+                    values.push((at, value));
                 }
-                for (phrase, times) in counted(canonical) {
-                    if papers
-                        .get(&hashed(*kind, phrase))
-                        .is_some_and(|&papers| papers >= LEAST_PAPERS)
-                    {
-                        let spelling = || spelling(canonical, *places.get(phrase)?);
-                        let at = corpus.feature(&mut index, *kind, phrase, spelling);
-                        values.push((at, frequency(times)));
+            }
+            for text in texts {
+                for phrase in &text.phrases {
+                    if papers.get(&phrase.hash).is_none_or(|&papers| papers < LEAST_PAPERS) {
+                        continue;
+                    }
+                    let named = || text.named(phrase);
+                    if let Some(at) = corpus.feature(&mut index, text.kind, phrase.hash, named) {
+                        values.push((at, frequency(phrase.times)));
                     }
                 }
             }
@@ -567,23 +557,22 @@ impl Corpus {
         corpus
     }
 
+    /// The place of the feature with this hash; `named` gives the key and spelling of one that is new.
     fn feature(
         &mut self,
-        index: &mut HashMap<(Kind, String), usize>,
+        index: &mut HashMap<u64, usize>,
         kind: Kind,
-        key: &str,
-        spelling: impl FnOnce() -> Option<String>,
-    ) -> usize {
-        match index.entry((kind, key.to_owned())) {
-            Entry::Occupied(known) => *known.get(),
+        hash: u64,
+        named: impl FnOnce() -> Option<(String, Option<String>)>,
+    ) -> Option<usize> {
+        match index.entry(hash) {
+            Entry::Occupied(known) => Some(*known.get()),
             Entry::Vacant(new) => {
+                let (key, spelling) = named()?;
+                let spelling = spelling.filter(|spelling| *spelling != key);
                 let at = self.features.len();
-                self.features.push(Feature {
-                    kind,
-                    key: key.to_owned(),
-                    spelling: spelling().filter(|spelling| spelling != key),
-                });
-                *new.insert(at)
+                self.features.push(Feature { kind, key, spelling });
+                Some(*new.insert(at))
             }
         }
     }
@@ -708,16 +697,67 @@ impl Corpus {
     }
 }
 
-fn hashed(kind: Kind, phrase: &str) -> u64 {
+fn hashed(kind: Kind, key: &str) -> u64 {
     let mut hasher = DefaultHasher::new();
-    (kind, phrase).hash(&mut hasher);
+    (kind, key).hash(&mut hasher);
     hasher.finish()
 }
 
-/// How a phrase is written, in the words of the text.
-fn spelling(canonical: &Canonical, (first, last): (usize, usize)) -> Option<String> {
-    let words: Option<Vec<&str>> = (first..=last).map(|at| canonical.spelt(at, at)).collect();
-    words.map(|words| words.join(" "))
+/// A phrase of a text.
+#[derive(Debug)]
+struct Phrase {
+    /// Of its kind and form.
+    hash: u64,
+    times: u32,
+    /// The words with which it begins and ends where it stands first.
+    first: usize,
+    last: usize,
+}
+
+/// A title or an abstract with its phrases, each once, ordered by their hashes.
+#[derive(Debug)]
+struct Text {
+    kind: Kind,
+    canonical: Canonical,
+    phrases: Vec<Phrase>,
+}
+
+impl Text {
+    fn read(kind: Kind, text: &str) -> Self {
+        let mut canonical = Canonical::with_spelling();
+        canonical.push(text);
+        let mut phrases: Vec<Phrase> = canonical
+            .phrases(LONGEST)
+            .map(|(first, last, phrase)| Phrase {
+                hash: hashed(kind, phrase),
+                times: 1,
+                first,
+                last,
+            })
+            .collect();
+        phrases.sort_unstable_by_key(|phrase| (phrase.hash, phrase.first, phrase.last));
+        phrases.dedup_by(|again, phrase| {
+            let same = again.hash == phrase.hash;
+            phrase.times += u32::from(same);
+            same
+        });
+        Self {
+            kind,
+            canonical,
+            phrases,
+        }
+    }
+
+    /// A phrase's form, and how it is written in the words of the text.
+    fn named(&self, phrase: &Phrase) -> Option<(String, Option<String>)> {
+        let start = *self.canonical.starts.get(phrase.first)?;
+        let (end, _) = *self.canonical.ends.get(phrase.last)?;
+        let form = self.canonical.text.get(start..end)?.to_owned();
+        let words: Option<Vec<&str>> = (phrase.first..=phrase.last)
+            .map(|at| self.canonical.spelt(at, at))
+            .collect();
+        Some((form, words.map(|words| words.join(" "))))
+    }
 }
 
 /// Weights for a corpus.
