@@ -637,7 +637,8 @@ impl Service {
                         for record in store.intake(after, upto, usize::try_from(PIECE).unwrap_or(usize::MAX))? {
                             let tally = store.tally(&record.paper)?;
                             if tally.up != tally.down {
-                                voted.extend(store.paper(&record.paper)?.map(|paper| (paper, tally)));
+                                let paper = store.paper(&record.paper)?.filter(|paper| paper.id == record.paper);
+                                voted.extend(paper.map(|paper| (paper, tally)));
                             }
                         }
                         Ok(voted)

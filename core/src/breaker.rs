@@ -101,6 +101,17 @@ pub enum Reason {
     },
 }
 
+impl Facts {
+    /// Whether most of what it shows has neither abstract nor brief.
+    pub fn is_blank(&self) -> bool {
+        most(self.blank, self.entries)
+    }
+}
+
+fn most(part: u32, of: u32) -> bool {
+    part >= LEAST_BLANK && u64::from(part) * 2 > u64::from(of)
+}
+
 /// What is done with a digest.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Verdict {
@@ -114,6 +125,10 @@ pub enum Verdict {
 pub const LEAST_HISTORY: usize = 5;
 /// As many past digests are looked at, at most: three months of working days, in which a topic changes slowly.
 pub const MOST_HISTORY: usize = 60;
+
+/// After so many digests of the same subjects that were held for their empty papers and that a person posted, one after the
+/// other, another is not held for that: who is asked daily presses unread.
+pub const ENOUGH_SAID: u32 = 3;
 
 /// So many papers without a word in them are no accident of one paper.
 const LEAST_BLANK: u32 = 5;
@@ -137,16 +152,18 @@ const EPSILON: f64 = 1e-6;
 ///
 /// A digest that is held would become one of these only when a person posts it: what was dropped is no example of what is
 /// usual.
-pub fn judge(history: &[Facts], today: &Facts) -> Verdict {
-    let half = |part: u32, of: u32| part >= LEAST_BLANK && u64::from(part) * 2 > u64::from(of);
-    if half(today.blank, today.entries) {
+///
+/// With `titles_suffice` a person has said often enough ([`ENOUGH_SAID`]) that papers without a word in them are what these
+/// subjects bring: a feed of nothing but titles, say. Items that became no papers are none of those.
+pub fn judge(history: &[Facts], today: &Facts, titles_suffice: bool) -> Verdict {
+    if today.is_blank() && !titles_suffice {
         return Verdict::Hold(Reason::Blank {
             blank: today.blank,
             of: today.entries,
         });
     }
     let came = today.considered.saturating_add(today.lost);
-    if half(today.lost, came) {
+    if most(today.lost, came) {
         return Verdict::Hold(Reason::Blank {
             blank: today.lost,
             of: came,
@@ -323,6 +340,10 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+
+    fn judge(history: &[Facts], today: &Facts) -> Verdict {
+        super::judge(history, today, false)
+    }
 
     fn day(matched: u32, considered: u32) -> Facts {
         Facts {

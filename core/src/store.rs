@@ -59,6 +59,10 @@ pub enum StoreError {
 
 /// The most papers that [`Store::similar`] returns.
 const SIMILAR_MAX: usize = 50;
+/// A fingerprint of more papers than this tells none from the others: a title that a workshop gives to all of its papers, a
+/// publisher's notice in place of every abstract. [`Store::similar`] takes it for none, so that what one such fingerprint
+/// costs does not grow with the archive.
+const SHARED_MAX: usize = 128;
 
 /// Short for the store's results.
 pub type Result<T> = std::result::Result<T, StoreError>;
@@ -428,7 +432,8 @@ pub enum Write {
 pub trait Store: Send + Sync {
     /// The paper of this id, or of the id that replaced it.
     fn paper(&self, id: &PaperId) -> Result<Option<Paper>>;
-    /// Papers that share at least one fingerprint, those that share most first, then by id; at most 50.
+    /// Papers that share at least one fingerprint, those that share most first, then by id; at most 50. A fingerprint that
+    /// more than 128 papers have is none.
     fn similar(&self, sketch: &[u64]) -> Result<Vec<PaperId>>;
     /// The last intake position given; 0 when there is none.
     fn head(&self) -> Result<Seq>;

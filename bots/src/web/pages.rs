@@ -370,7 +370,7 @@ impl Frame<'_> {
                     h.leaf("p", &[("class", "line")], &line);
                 }
                 if let Some(brief) = brief_for(entry, lang) {
-                    write_brief(h, brief, lang);
+                    write_brief(h, &brief.brief, brief.replaced.is_some(), lang);
                 }
                 let mut facts = Vec::new();
                 if !entry.institutions.is_empty() {
@@ -418,9 +418,10 @@ impl Frame<'_> {
                         }
                     });
                 }
-                if let Some(brief) = brief::compose(paper, lang) {
+                let composed = brief::composed(paper, lang);
+                if let Some(brief) = composed.brief {
                     h.leaf("h2", &[], words::brief(lang));
-                    write_brief(h, &brief, lang);
+                    write_brief(h, &brief, composed.replaced.is_some(), lang);
                 }
                 h.leaf("h2", &[], words::abstract_(lang));
                 if paper.abstract_text().is_empty() {
@@ -628,7 +629,7 @@ fn answer(h: &mut Html, asked: &Asked<'_>) {
     });
 }
 
-fn write_brief(h: &mut Html, brief: &Brief, reader: Lang) {
+fn write_brief(h: &mut Html, brief: &Brief, replaced: bool, reader: Lang) {
     h.el("p", &[("class", "brief"), ("lang", code(brief.lang))], |h| {
         h.text(&brief.text);
         match brief.origin {
@@ -636,7 +637,11 @@ fn write_brief(h: &mut Html, brief: &Brief, reader: Lang) {
             Origin::Extracted => {
                 h.text(" ");
                 let attrs = [("class", "mark"), ("lang", code(reader))];
-                h.leaf("span", &attrs, words::brief_extracted(reader));
+                let mark = match replaced {
+                    true => words::brief_replaced(reader),
+                    false => words::brief_extracted(reader),
+                };
+                h.leaf("span", &attrs, mark);
             }
         }
     });

@@ -3,10 +3,9 @@
 
 use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
-use paperwire_core::brief::Brief;
 use paperwire_core::channel::{Activity, Channel, Place, Platform};
 use paperwire_core::delivery::{Delivery, DeliveryId};
-use paperwire_core::digest::{Digest, DigestId, Entry, RenderingId};
+use paperwire_core::digest::{Digest, DigestId, Entry, EntryBrief, RenderingId};
 use paperwire_core::erratum::Errata;
 use paperwire_core::locale::Lang;
 use paperwire_core::message::Message;
@@ -101,9 +100,9 @@ pub(super) struct PaperView {
 }
 
 /// The brief of an entry for a reader.
-pub(super) fn brief_for(entry: &Entry, reader: Lang) -> Option<&Brief> {
+pub(super) fn brief_for(entry: &Entry, reader: Lang) -> Option<&EntryBrief> {
     let own = entry.briefs.iter().find(|b| b.reader == reader);
-    own.or_else(|| entry.briefs.first()).map(|b| &b.brief)
+    own.or_else(|| entry.briefs.first())
 }
 
 /// A damaged record counts as absent, and the log says which.

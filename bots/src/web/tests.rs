@@ -5,7 +5,7 @@ use std::sync::Mutex;
 use axum::body::{Body, to_bytes};
 use chrono::{DateTime, TimeDelta, TimeZone, Utc};
 use futures::future::BoxFuture;
-use paperwire_core::brief::{Brief, Origin};
+use paperwire_core::brief::{Brief, Origin, Refused};
 use paperwire_core::channel::{Activity, Channel, Missed, Platform, Seq, Settings, Style, WhenEmpty};
 use paperwire_core::delivery::{Delivery, DeliveryId, Tag};
 use paperwire_core::digest::{Digest, DigestId, Entry, EntryBrief, RenderingId};
@@ -590,6 +590,24 @@ async fn what_became_of_a_paper_is_said_in_its_digest_and_in_the_post() {
             "{path}: {texts}"
         );
     }
+}
+
+#[tokio::test]
+async fn a_brief_that_replaces_one_without_grounds_says_so_on_the_page_too() {
+    let mut shelf = shelf();
+    let digest = shelf.digests.first_mut().unwrap();
+    let path = format!("/digest/{}?lang=en", digest.id);
+    let briefs = digest.entries[0].briefs.iter_mut();
+    let reader = briefs.filter(|brief| brief.reader == Lang::En);
+    for brief in reader {
+        brief.brief.origin = Origin::Extracted;
+        brief.replaced = Some(Refused::AnotherPaper);
+    }
+    let (_, _, html) = page_over(shelf).get(&path).await;
+    let texts = markup::tests::texts(&html);
+    let marks = |mark: &str| texts.iter().filter(|text| *text == mark).count();
+    assert_eq!(marks(words::brief_replaced(Lang::En)), 1);
+    assert!(marks(words::brief_extracted(Lang::En)) > 0);
 }
 
 #[tokio::test]

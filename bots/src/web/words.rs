@@ -32,6 +32,7 @@ words! {
     authors: "作者", "Authors";
     brief: "简报", "Brief";
     brief_extracted: "摘自摘要", "from the abstract";
+    brief_replaced: "原简报依据不足，改摘自摘要", "from the abstract; the brief was not grounded";
     categories: "分类", "Categories";
     channels: "频道", "Channels";
     channels_lead: "选择一个频道。", "Choose a channel.";

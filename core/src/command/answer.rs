@@ -1615,6 +1615,25 @@ mod tests {
     }
 
     #[test]
+    fn votes_of_readers_elsewhere_stand_below_a_paper_that_has_some() {
+        let store = newsroom(Lang::En);
+        let shown = |text: String| {
+            text.lines()
+                .filter(|line| line.contains('🤗'))
+                .map(str::to_owned)
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(shown(ask(&store, HERE, "/paper 2510.00101", None)), [""; 0]);
+        let mut voted = Paper::new(arxiv(101));
+        for (votes, line) in [(0, vec![]), (23, vec!["🤗 23"])] {
+            voted.upvotes = Some(Field::new(votes, SourceKind::HuggingFace));
+            let name = format!("votes {votes}");
+            take(&store, &name, news(12, vec![voted.clone()]), october(12, 20));
+            assert_eq!(shown(ask(&store, HERE, "/paper 2510.00101", None)), line);
+        }
+    }
+
+    #[test]
     fn what_became_of_a_paper_since_it_was_posted_is_said_where_it_stood() {
         let store = newsroom(Lang::En);
         let taken_back = vec![(Announcement::Withdrawal, paper(201, "Later Pruning, Not At All", ""))];

@@ -228,6 +228,10 @@ impl Asked<'_> {
             let Ok(Some(paper)) = self.context.store.paper(&record.paper) else {
                 continue;
             };
+            // A work that was taken for two papers has its other place under the name that it lost.
+            if paper.id != record.paper {
+                continue;
+            }
             let scores = matcher.score(&paper).into_iter();
             let best = scores
                 .filter(|score| matches!(score.verdict, Verdict::BelowThreshold | Verdict::Kept) && score.points > 0)

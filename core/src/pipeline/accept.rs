@@ -475,7 +475,10 @@ impl<'a> Intake<'a> {
         };
         let moved = IntakeRecord {
             paper: new.clone(),
-            window: own.window.or(self.window),
+            window: own
+                .window
+                .or(other.as_ref().and_then(|other| other.window))
+                .or(self.window),
             ..own
         };
         self.positions.insert(new.clone(), moved);
@@ -1204,7 +1207,10 @@ mod tests {
         take(
             &store,
             "mail",
-            from(ArxivMail, New, account(ArxivMail, "2510.00001", LONG, "Ada Lund")),
+            Parsed {
+                window: news(9, Vec::new()).window,
+                ..from(ArxivMail, New, account(ArxivMail, "2510.00001", LONG, "Ada Lund"))
+            },
             october(9, 20),
         );
         assert_eq!(kept(&store).len(), 2);
@@ -1214,6 +1220,12 @@ mod tests {
         assert_eq!(kept(&store), [(1, arxiv(1), 15)]);
         assert_eq!(store.intake_of(&name("10.1145/1.2")).unwrap().unwrap().seq, 1);
         assert_eq!((placed(&store), store.head()), (vec![arxiv(1)], Ok(2)));
+        // Nor do those who look at a stretch of papers see it under the name that it lost.
+        let (_, scored) = super::super::draft_of_window(&store, &topic(), None).unwrap().unwrap();
+        assert_eq!(scored.len(), 1);
+        let rule = "kv cache".parse().unwrap();
+        let trial = crate::rule::trial::trial(&store, &rule, &Matcher::new(&[topic()]), october(11, 9)).unwrap();
+        assert_eq!((trial.papers, trial.matched), (1, 1));
         // The topics anew bring it once, too.
         refresh_topics(
             &store,

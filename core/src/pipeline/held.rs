@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use super::publish::{Ruled, calls, post};
 use super::{Published, readable};
-use crate::breaker::{Facts, MOST_HISTORY, Reason};
+use crate::breaker::{self, Facts, MOST_HISTORY, Reason};
 use crate::brief;
 use crate::channel::{Activity, Channel, Place, Platform, Seq};
 use crate::command::press::{Button, HoldAction, Press, Seal};
@@ -284,25 +284,31 @@ type Past = (i32, u32, u32, Vec<(TopicId, u32)>);
 struct HistoryV1 {
     v: u8,
     days: Vec<Past>,
+    /// How many digests that were held for their empty papers a person has posted since one was dropped.
+    #[serde(default)]
+    titles_sufficed: u32,
 }
 
 fn history_key(subjects: &Subjects) -> String {
     format!("{HISTORY}{:016x}", mark(subjects))
 }
 
-fn read_history(store: &dyn Store, subjects: &Subjects) -> Result<Vec<Past>> {
+fn read_history(store: &dyn Store, subjects: &Subjects) -> Result<HistoryV1> {
     let text = readable(store.memo(MemoSpace::Decision, &history_key(subjects)))?;
     let stored = text.and_then(|text| serde_json::from_str::<HistoryV1>(&text).ok());
-    Ok(stored
-        .filter(|stored| stored.v == 1)
-        .map(|stored| stored.days)
-        .unwrap_or_default())
+    Ok(stored.filter(|stored| stored.v == 1).unwrap_or_default())
+}
+
+/// Whether a person has posted held digests of these subjects often enough that were held because most of their papers have
+/// neither abstract nor brief.
+pub(super) fn titles_suffice(store: &dyn Store, subjects: &Subjects) -> Result<bool> {
+    Ok(read_history(store, subjects)?.titles_sufficed >= breaker::ENOUGH_SAID)
 }
 
 /// What the latest digests of the same subjects brought, one for each day: those that were posted, by themselves or by a
 /// person. They stand in one record, since a digest's id does not tell its subjects.
 pub(super) fn history(store: &dyn Store, subjects: &Subjects) -> Result<Vec<Facts>> {
-    let days = read_history(store, subjects)?.into_iter();
+    let days = read_history(store, subjects)?.days.into_iter();
     let facts = days.map(|(_, considered, matched, topics)| Facts {
         considered,
         matched,
@@ -315,25 +321,38 @@ pub(super) fn history(store: &dyn Store, subjects: &Subjects) -> Result<Vec<Fact
 /// The history with a digest that is posted. Of several on one day, in several time zones say, the one that was made from the
 /// most papers stays, so that the past is as long as it is for one channel.
 fn remember(store: &dyn Store, subjects: &Subjects, id: &DigestId, facts: &Facts) -> Result<Option<Write>> {
-    if facts.considered == 0 {
-        return Ok(None);
-    }
-    let mut days = read_history(store, subjects)?;
-    let today = id.occurrence.num_days_from_ce();
-    let fresh = (today, facts.considered, facts.matched, facts.topics.clone());
-    match days.iter_mut().find(|(day, ..)| *day == today) {
-        Some(known) if known.1 >= facts.considered => return Ok(None),
-        Some(known) => *known = fresh,
-        None => days.push(fresh),
-    }
-    days.sort_by_key(|(day, ..)| *day);
-    let over = days.len().saturating_sub(MOST_HISTORY);
-    days.drain(..over);
-    Ok(Some(Write::Memo {
+    let mut history = read_history(store, subjects)?;
+    let changed = history.add(id, facts);
+    Ok(changed.then(|| write_history(subjects, history)))
+}
+
+fn write_history(subjects: &Subjects, history: HistoryV1) -> Write {
+    Write::Memo {
         space: MemoSpace::Decision,
         key: history_key(subjects),
-        value: Some(json(&HistoryV1 { v: 1, days })),
-    }))
+        value: Some(json(&HistoryV1 { v: 1, ..history })),
+    }
+}
+
+impl HistoryV1 {
+    /// Returns whether it is another one now.
+    fn add(&mut self, id: &DigestId, facts: &Facts) -> bool {
+        if facts.considered == 0 {
+            return false;
+        }
+        let days = &mut self.days;
+        let today = id.occurrence.num_days_from_ce();
+        let fresh = (today, facts.considered, facts.matched, facts.topics.clone());
+        match days.iter_mut().find(|(day, ..)| *day == today) {
+            Some(known) if known.1 >= facts.considered => return false,
+            Some(known) => *known = fresh,
+            None => days.push(fresh),
+        }
+        days.sort_by_key(|(day, ..)| *day);
+        let over = days.len().saturating_sub(MOST_HISTORY);
+        days.drain(..over);
+        true
+    }
 }
 
 /// What a digest is judged by. `last` is when its channel had its last one.
@@ -532,8 +551,17 @@ pub fn resolve(
             resolved: None,
         },
     };
-    if posted.is_some() {
-        writes.extend(remember(store, &digest.subjects, id, &decision.facts)?);
+    let mut history = read_history(store, &digest.subjects)?;
+    let mut changed = posted.is_some() && history.add(id, &decision.facts);
+    if matches!(decision.ruling, Ruling::Hold(Reason::Blank { .. })) && decision.facts.is_blank() {
+        history.titles_sufficed = match posted {
+            Some(_) => history.titles_sufficed.saturating_add(1),
+            None => 0,
+        };
+        changed = true;
+    }
+    if changed {
+        writes.push(write_history(&digest.subjects, history));
     }
     decision.channels = held.channels;
     decision.resolved = Some(Resolved {
@@ -1097,6 +1125,40 @@ mod tests {
         assert_eq!((published.held, published.deliveries.len()), (vec![], 1));
         // The empty report is counted once.
         assert_eq!(due(&store, october(5, 9)).held, []);
+    }
+
+    #[test]
+    fn who_posted_three_digests_of_titles_is_not_asked_again_unless_one_is_dropped() {
+        let store = ModelStore::new();
+        owned(&store, HERE, "1001", settings());
+        let day = |day: i64| {
+            let titles = (1..=6).map(|n| reported(&format!("KV cache number {n} of day {day} in large models"), ""));
+            take(
+                &store,
+                &format!("titles {day}"),
+                report(titles.collect()),
+                october(day, 20),
+            );
+            due(&store, october(day + 1, 9))
+        };
+        let held = |published: &Published| published.held.len() == 1;
+        for (at, action) in [
+            (2, HoldAction::Post),
+            (3, HoldAction::Post),
+            (4, HoldAction::Drop),
+            (5, HoldAction::Post),
+            (6, HoldAction::Post),
+            (7, HoldAction::Post),
+        ] {
+            assert!(held(&day(at)), "day {at}");
+            let (id, _) = the_held(&store);
+            decide(&store, &id, action, OPERATOR, october(at + 1, 10));
+        }
+        let published = day(8);
+        assert_eq!((published.held, published.deliveries.len()), (vec![], 1));
+        // Items that became no papers are another matter.
+        degenerate(&store, "report", 24, october(9, 20));
+        assert!(held(&due(&store, october(10, 9))));
     }
 
     #[test]

@@ -392,7 +392,11 @@ fn publish_group(
             let last = first.last_fired.unwrap_or(first.added_at);
             let facts = held::facts(store, &digest, last)?;
             let verdict = match judged {
-                Judged::Yes => Some(breaker::judge(&held::history(store, &digest.subjects)?, &facts)),
+                Judged::Yes => {
+                    let history = held::history(store, &digest.subjects)?;
+                    let titles_suffice = held::titles_suffice(store, &digest.subjects)?;
+                    Some(breaker::judge(&history, &facts, titles_suffice))
+                }
                 Judged::No => None,
             };
             let (ruling, fate) = match verdict {
@@ -845,6 +849,9 @@ pub fn draft_of_window(
         }) else {
             continue;
         };
+        if paper.id != record.paper {
+            continue;
+        }
         let scores = matcher.score(&paper);
         explained.extend(scores.iter().map(|score| (record.clone(), score.clone())));
         let scores: Vec<Score> = scores.into_iter().filter(|s| s.verdict == Verdict::Kept).collect();

@@ -143,8 +143,9 @@ pub fn trial(store: &dyn Store, rule: &Rule, topics: &Matcher, now: DateTime<Utc
     let mut days = BTreeSet::new();
     for record in intake.iter().rev().take_while(|record| record.taken_at >= since) {
         let paper = match store.paper(&record.paper) {
-            Ok(Some(paper)) => paper,
-            Ok(None) | Err(StoreError::Damaged { .. }) => continue,
+            Ok(Some(paper)) if paper.id == record.paper => paper,
+            // The second is the place that a work had while it was taken for two papers.
+            Ok(None | Some(_)) | Err(StoreError::Damaged { .. }) => continue,
             Err(broken @ StoreError::Broken(_)) => return Err(broken),
         };
         let day = record.window.map_or(record.taken_at, |window| window.to).date_naive();

@@ -12,7 +12,7 @@ use quick_xml::encoding::{DecodingReader, decode};
 use quick_xml::events::{BytesDecl, BytesStart, Event};
 
 use super::identity::Identity;
-use super::polled::{Pace, Polled};
+use super::polled::{Pace, Polled, shown};
 use super::request::{Body, Fetched, Next, Source, Taken};
 use super::{Announcement, Item, Parsed, RejectedItem, SourceError, SourceKind, Window};
 use crate::markup;
@@ -45,7 +45,7 @@ impl Feed {
     /// The feed at `url`, with what it remembered ([`Source::memory`]).
     pub fn new(url: &str, memory: Option<&str>) -> Self {
         Self {
-            name: format!("feed:{url}"),
+            name: format!("feed:{}", shown(url)),
             polled: Polled::new(url, memory),
         }
     }
@@ -978,7 +978,55 @@ mod tests {
         assert!(matches!(feed.take(Fetched::Gone, now), Taken::Failed(why) if why.contains("new.example")));
         let mut feed = Feed::new("https://news.example/feed", feed.memory().as_deref());
         assert!(matches!(feed.next(&[], now + TimeDelta::days(9)), Next::Ended(_)));
-        assert_eq!(feed.name(), "feed:https://news.example/feed");
+        assert_eq!(feed.name(), "feed:news.example/feed");
+    }
+
+    #[test]
+    fn nobody_reads_the_secrets_of_an_address_and_two_feeds_stay_two() {
+        let now = at("2025-10-09T10:00:00Z");
+        let url = |user: &str, key: &str| format!("https://{user}:hunter2@news.example:8443/feed.xml?key={key}#end");
+        let mut feed = Feed::new(&url("ada", "s3cret"), None);
+        let name = feed.name().to_owned();
+        assert!(name.starts_with("feed:news.example:8443/feed.xml#"), "{name}");
+        assert_ne!(Feed::new(&url("ada", "other"), None).name(), name);
+        assert_ne!(Feed::new(&url("bo", "s3cret"), None).name(), name);
+        assert_eq!(Feed::new(&url("ada", "s3cret"), feed.memory().as_deref()).name(), name);
+        let lines = crate::source::jsonl::Jsonl::new("https://lab.example/papers.jsonl?token=s3cret", None);
+        assert_eq!(fetched(feed.next(&[], now)).url, url("ada", "s3cret"));
+
+        let failed = |fetched| Fetched::Failed {
+            reason: fetched,
+            transient: true,
+        };
+        let answers = [
+            body("<html>down</html>"),
+            failed("it is down".to_owned()),
+            Fetched::Later { retry_after: None },
+            body(&rss("<item><title>Found</title><link>/papers/1</link></item>")),
+            Fetched::Gone,
+        ];
+        let mut said = vec![name, lines.name().to_owned(), format!("{feed:?} {lines:?}")];
+        for answer in answers {
+            match feed.take(answer, now) {
+                Taken::Failed(why) => said.push(why),
+                Taken::Whole { parsed, name, .. } => {
+                    assert_eq!(
+                        parsed.items[0].paper.id.to_string(),
+                        "url:https://news.example:8443/papers/1"
+                    );
+                    said.push(name);
+                }
+                Taken::More | Taken::Nothing => panic!(),
+            }
+        }
+        said.push(format!("{:?}", feed.next(&[], now)));
+        assert_eq!(said.len(), 9);
+        for text in said {
+            let secret = ["ada", "hunter2", "s3cret", "key=", "token="]
+                .into_iter()
+                .find(|secret| text.contains(secret));
+            assert_eq!(secret, None, "{text}");
+        }
     }
 
     #[test]

@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 
 use super::feed::{MAX_ABSTRACT, MAX_TITLE, capped, is_arxiv_category, names_in};
 use super::identity::Identity;
-use super::polled::{Pace, Polled};
+use super::polled::{Pace, Polled, shown};
 use super::request::{Body, Fetched, Next, Source, Taken};
 use super::{Announcement, Item, Parsed, RejectedItem, SourceError, SourceKind, Window};
 use crate::paper::{Field, Paper, PaperId};
@@ -32,7 +32,7 @@ impl Jsonl {
     /// The file at `url`, with what it remembered ([`Source::memory`]).
     pub fn new(url: &str, memory: Option<&str>) -> Self {
         Self {
-            name: format!("jsonl:{url}"),
+            name: format!("jsonl:{}", shown(url)),
             polled: Polled::new(url, memory),
         }
     }

@@ -4,9 +4,11 @@ use std::collections::BTreeSet;
 
 use chrono::{DateTime, Datelike as _, TimeDelta, Timelike as _, Utc, Weekday};
 use serde::{Deserialize, Serialize};
+use url::Url;
 
 use super::request::{Body, Fetched, Next, Request, Taken};
 use super::{Parsed, SourceError};
+use crate::text;
 
 /// The shortest time between two requests.
 const LEAST: TimeDelta = TimeDelta::minutes(15);
@@ -66,11 +68,47 @@ struct Memory {
     ended: Option<String>,
 }
 
+/// An address as people may read it in names, logs and failures: host, port and path. Feeds carry their readers' names,
+/// passwords and keys before the host and in the query; eight digits of the whole address's hash stand for them, so that two
+/// feeds that differ in nothing else are still two.
+pub(super) fn shown(address: &str) -> String {
+    let hash = || format!("#{:08x}", text::hash64(&[address]) >> 32);
+    let Ok(url) = Url::parse(address.trim()) else {
+        return hash();
+    };
+    let Some(host) = url.host_str() else {
+        return hash();
+    };
+    let port = url.port().map(|port| format!(":{port}")).unwrap_or_default();
+    let secret = !url.username().is_empty() || url.password().is_some() || url.query().is_some();
+    let hash = if secret { hash() } else { String::new() };
+    format!("{host}{port}{}{hash}", url.path())
+}
+
+/// Where an answer's relative links begin: they lead people on, and nobody is to log in as the feed's reader.
+fn base(address: &str) -> String {
+    let Ok(mut url) = Url::parse(address) else {
+        return String::new();
+    };
+    // Only an address that cannot have them refuses.
+    let _ = url.set_username("");
+    let _ = url.set_password(None);
+    url.set_query(None);
+    url.set_fragment(None);
+    url.into()
+}
+
 /// One address that is asked again and again.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub(super) struct Polled {
     address: String,
     memory: Memory,
+}
+
+impl std::fmt::Debug for Polled {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("Polled").field(&shown(self.address())).finish()
+    }
 }
 
 impl Polled {
@@ -111,16 +149,16 @@ impl Polled {
         }
     }
 
-    /// Takes an answer; `parse` reads a body.
+    /// Takes an answer; `parse` reads a body, given where its relative links begin.
     pub(super) fn take(
         &mut self,
         fetched: Fetched,
         now: DateTime<Utc>,
         parse: impl FnOnce(&Body, &str) -> Result<(Parsed, Pace), SourceError>,
     ) -> Taken {
-        let address = self.address().to_owned();
+        let address = shown(self.address());
         match fetched {
-            Fetched::Body(body) => match parse(&body, &address) {
+            Fetched::Body(body) => match parse(&body, &base(self.address())) {
                 Ok((parsed, pace)) => self.read(body, parsed, &pace, now),
                 Err(error) => {
                     let due = self.back_off(now, LEAST);
@@ -182,7 +220,7 @@ impl Polled {
         }
         Taken::Whole {
             parsed,
-            name: self.address().to_owned(),
+            name: shown(self.address()),
             bytes: body.bytes,
         }
     }

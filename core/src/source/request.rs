@@ -10,7 +10,8 @@ use super::{Parsed, SourceKind, Window};
 /// A source that asks by itself: a machine without hands. Whoever runs it asks for what is [`Source::next`], fetches it, and
 /// hands the answer to [`Source::take`]; one request at a time.
 pub trait Source: Send {
-    /// What it is called in the configuration, the log and the ledger of its failures: `arxiv-api`, `feed:https://…`.
+    /// What it is called in the configuration, the log and the ledger of its failures: `arxiv-api`, `feed:news.example/rss`;
+    /// without what of an address is secret.
     fn name(&self) -> &str;
     /// Which kind it is.
     fn kind(&self) -> SourceKind;

@@ -402,6 +402,11 @@ fn similar_papers_come_with_the_most_shared_fingerprints_first(store: &dyn Store
     store.commit(many).unwrap();
     let found = store.similar(&sketch).unwrap();
     assert_eq!((found.len(), found.first()), (50, Some(&arxiv(2))));
+
+    // What hundreds have says nothing of any of them; the abstract still does.
+    let hundreds = (200..400).map(|n| put(paper(arxiv(n), wanted.title(), ""))).collect();
+    store.commit(hundreds).unwrap();
+    assert_eq!(store.similar(&sketch), Ok(vec![arxiv(2)]));
 }
 
 fn fingerprints_of_an_earlier_state_are_gone(store: &dyn Store) {

@@ -281,18 +281,18 @@ impl Store for ModelStore {
 
     fn similar(&self, sketch: &[u64]) -> Result<Vec<PaperId>> {
         let state = self.state();
-        let mut found: Vec<_> = state
-            .papers
-            .values()
-            .map(|paper| {
-                let mut shared = join::sketch(paper);
-                shared.sort_unstable();
-                shared.dedup();
-                shared.retain(|print| sketch.contains(print));
-                (shared.len(), &paper.id)
-            })
-            .filter(|(shared, _)| *shared > 0)
-            .collect();
+        let mut sharing: BTreeMap<u64, Vec<&PaperId>> = BTreeMap::new();
+        for paper in state.papers.values() {
+            let prints: BTreeSet<u64> = join::sketch(paper).into_iter().collect();
+            for print in prints.into_iter().filter(|print| sketch.contains(print)) {
+                sharing.entry(print).or_default().push(&paper.id);
+            }
+        }
+        let mut shared: BTreeMap<&PaperId, usize> = BTreeMap::new();
+        for paper in sharing.values().filter(|of| of.len() <= super::SHARED_MAX).flatten() {
+            *shared.entry(*paper).or_default() += 1;
+        }
+        let mut found: Vec<_> = shared.into_iter().map(|(id, shared)| (shared, id)).collect();
         found.sort_by(|a, b| b.0.cmp(&a.0).then_with(|| a.1.cmp(b.1)));
         Ok(found
             .into_iter()

@@ -521,9 +521,15 @@ impl Store for SledStore {
         let prints: BTreeSet<u64> = sketch.iter().copied().collect();
         let mut shared: HashMap<IVec, usize> = HashMap::new();
         for print in prints {
-            for entry in self.db.scan_prefix(Key::new(b'f').num(print).bytes()) {
-                let (_, paper) = entry.map_err(broken)?;
-                *shared.entry(paper).or_default() += 1;
+            let sharing = self.db.scan_prefix(Key::new(b'f').num(print).bytes());
+            let papers = sharing
+                .take(super::SHARED_MAX + 1)
+                .map(|entry| entry.map(|(_, paper)| paper).map_err(broken))
+                .collect::<Result<Vec<_>>>()?;
+            if papers.len() <= super::SHARED_MAX {
+                for paper in papers {
+                    *shared.entry(paper).or_default() += 1;
+                }
             }
         }
         let mut found: Vec<_> = shared.into_iter().collect();
