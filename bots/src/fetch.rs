@@ -369,7 +369,9 @@ mod tests {
     fn reason(fetched: Fetched) -> String {
         match fetched {
             Fetched::Failed { reason, .. } => reason,
-            other => panic!("{other:?}"),
+            other @ (Fetched::Body(_) | Fetched::Unchanged | Fetched::Gone | Fetched::Later { .. }) => {
+                panic!("{other:?}")
+            }
         }
     }
 
@@ -445,7 +447,9 @@ mod tests {
         let fetcher = Fetcher::new().unwrap();
         let moved = async |path: &str| match fetcher.fetch(&Request::get(format!("{base}{path}"))).await {
             Fetched::Body(body) => body.moved_to,
-            other => panic!("{path}: {other:?}"),
+            other @ (Fetched::Unchanged | Fetched::Gone | Fetched::Later { .. } | Fetched::Failed { .. }) => {
+                panic!("{path}: {other:?}")
+            }
         };
         assert_eq!(moved("/301/0").await, None);
         assert_eq!(moved("/302/1").await, None);
