@@ -104,7 +104,8 @@ pub(super) async fn run(common: &Common, command: TopicCommand) -> Result<(), Fa
             if votes {
                 single.extend(voted(common).await?);
             }
-            let learned = learn::train(&topic, &days, &single, recall, clock::now()).map_err(anyhow::Error::from)?;
+            let learned = learn::train(&topic, &days, &single, recall, clock::now())
+                .map_err(|error| anyhow!("{}{error}", contributions(&days)))?;
             let file = out.unwrap_or_else(|| models::path(&data, &topic.id));
             let bytes = learned.write().map_err(anyhow::Error::from)?;
             models::save(&file, &bytes).with_context(|| format!("{} cannot be written", file.display()))?;
@@ -147,9 +148,9 @@ pub(super) async fn run(common: &Common, command: TopicCommand) -> Result<(), Fa
                 (evaluation, judge.and_then(|judge| judge.failure()))
             });
             let (evaluation, failure) = evaluated.await.map_err(anyhow::Error::from)?;
-            let evaluation = evaluation.map_err(anyhow::Error::from)?;
+            let evaluation = evaluation.map_err(|error| anyhow!("{notes}{error}"))?;
             let notes = match failure {
-                Some(failure) => format!("{notes}The judge did not answer every question, at last since: {failure}\n"),
+                Some(failure) => format!("{notes}The judge did not answer every question, at first since: {failure}\n"),
                 None => notes,
             };
             let text = if json {
@@ -226,7 +227,7 @@ impl ModelJudge {
         })
     }
 
-    /// Why it gave no answer at last, if ever it gave none.
+    /// Why it gave no answer for the first time, if ever it gave none.
     fn failure(&self) -> Option<String> {
         self.failure.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
@@ -245,7 +246,9 @@ impl Judge for ModelJudge {
         let answered = self.runtime.block_on(self.client.chat(&ask));
         answered.map(|reply| reply.text).map_err(|error| {
             let error = error.to_string();
-            *self.failure.lock().unwrap_or_else(PoisonError::into_inner) = Some(error.clone());
+            // Later ones say no more than that it is left alone since.
+            let mut failure = self.failure.lock().unwrap_or_else(PoisonError::into_inner);
+            failure.get_or_insert_with(|| error.clone());
             error
         })
     }
