@@ -291,7 +291,7 @@ fn points(candidate: &Candidate) -> u32 {
     u32::try_from(standing(candidate) / 1000).unwrap_or(u32::MAX)
 }
 
-/// Ranks ([`rank`]) and numbers the candidates.
+/// Ranks and numbers the candidates: best score first, then what readers elsewhere voted for, then in the order of intake.
 pub fn compose(draft: Draft, candidates: Vec<Candidate>, topics: &[Topic]) -> Digest {
     let matched = u32::try_from(candidates.len()).unwrap_or(u32::MAX);
     let ranked = rank(candidates, topics);

@@ -389,7 +389,7 @@ impl Messenger for Sender {
 
     /// The key is the message's `nonce` with `enforce_nonce`: Discord answers a repeated one, for a few minutes, with the
     /// message that is already there (Create Message). A later repeat posts twice: look first. Where the place is a forum, the
-    /// digest's first part makes a post ([`super::forum`]).
+    /// digest's first part makes a post (module `forum`).
     fn send<'a>(&'a self, place: &'a Place, part: &'a Part, tag: &'a Tag) -> BoxFuture<'a, Answered> {
         self.post(place, part, tag).boxed()
     }
