@@ -97,7 +97,7 @@ pub async fn run(
         };
         let health = storage.run(move |store| alarm::health(store, &name)).await?;
         let mut health = health.unwrap_or_default();
-        // What was taken back stays so until the configuration names another; a start asks again.
+        // Whether it is there no more is the machine's to say, each time anew.
         health.ended = None;
         let Some(source) = build(&config, health.memory.as_deref()) else {
             continue;

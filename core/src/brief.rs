@@ -184,7 +184,7 @@ mod tests {
     use crate::paper::{Field, PaperId};
     use crate::source::SourceKind;
 
-    const ABSTRACT: &str = "Serving large models is slow, e.g. on edge devices. Recent work, cf. Fig. 3, has shown \
+    pub(super) const ABSTRACT: &str = "Serving large models is slow, e.g. on edge devices. Recent work, cf. Fig. 3, has shown \
         2.5x gains. To address this issue, we propose FastKV, a cache that evicts by age. Extensive experiments on five \
         benchmarks show that FastKV reduces latency by 48.5% and memory by 2.1×. Code is available at \
         https://github.com/a/fastkv.";

@@ -24,7 +24,7 @@ pub mod writing;
 pub(crate) mod fixture;
 
 pub use self::accept::{Accepted, REFRESH, accept, refresh_topics};
-pub use self::affiliate::{Asked, Tried, affiliated, unaffiliated};
+pub use self::affiliate::{Asked, affiliated, unaffiliated};
 pub use self::channels::{
     Extent, Wanted, adopt_channel, configure_channels, follow_chat, move_channel, resume_channel,
 };

@@ -260,18 +260,6 @@ pub struct Counts {
 }
 
 impl MemoSpace {
-    /// Every space.
-    pub const ALL: [Self; 8] = [
-        Self::Affiliation,
-        Self::Source,
-        Self::Brief,
-        Self::Spent,
-        Self::Decision,
-        Self::Held,
-        Self::Alarm,
-        Self::Lost,
-    ];
-
     /// Its name in a store's keys.
     pub fn name(self) -> &'static str {
         match self {

@@ -106,11 +106,7 @@ fn has_unfilled_slot(folded: &str, evidence: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    const ABSTRACT: &str = "Serving large models is slow, e.g. on edge devices. Recent work, cf. Fig. 3, has shown \
-        2.5x gains. To address this issue, we propose FastKV, a cache that evicts by age. Extensive experiments on five \
-        benchmarks show that FastKV reduces latency by 48.5% and memory by 2.1×. Code is available at \
-        https://github.com/a/fastkv.";
+    use crate::brief::tests::ABSTRACT;
 
     #[test]
     fn refusals_templates_and_claims_without_evidence_are_refused() {

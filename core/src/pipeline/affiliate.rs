@@ -26,15 +26,15 @@ const TRIES: u32 = 5;
 
 /// What became of asking about a paper, kept under its id in [`MemoSpace::Affiliation`].
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Tried {
+struct Tried {
     /// Who has answered, or is not asked any more.
-    pub done: Vec<Kind>,
+    done: Vec<Kind>,
     /// How often the one who is asked now could not answer.
     #[serde(default)]
-    pub failures: u32,
+    failures: u32,
     /// When to ask again.
     #[serde(default)]
-    pub next: Option<DateTime<Utc>>,
+    next: Option<DateTime<Utc>>,
 }
 
 /// How asking went.

@@ -116,7 +116,7 @@ impl Source for ArxivRss {
     fn next(&mut self, _: &[Window], now: DateTime<Utc>) -> Next {
         if self.ended {
             return Next::Ended(format!(
-                "arXiv's feed {} is gone for ever (410); see `base_url`",
+                "arXiv's feed {} is gone for ever (410); give its [[source]] another url",
                 self.url
             ));
         }
@@ -143,7 +143,7 @@ impl Source for ArxivRss {
             Fetched::Gone => {
                 self.ended = true;
                 return Taken::Failed(format!(
-                    "arXiv's feed {} is gone for ever (410); see `base_url`",
+                    "arXiv's feed {} is gone for ever (410); give its [[source]] another url",
                     self.url
                 ));
             }

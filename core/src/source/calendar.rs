@@ -125,11 +125,6 @@ pub fn next_announcement(now: DateTime<Utc>) -> DateTime<Utc> {
         .unwrap_or(now + TimeDelta::days(1))
 }
 
-/// Whether arXiv announced nothing after `since` and until `now`, so that a source that brought nothing is no alarm.
-pub fn quiet(since: DateTime<Utc>, now: DateTime<Utc>) -> bool {
-    last_announcement(now) <= since
-}
-
 /// Until when what was received has been announced by `now`, moderation aside: the last cutoff whose announcement is past.
 pub fn announced_until(now: DateTime<Utc>) -> DateTime<Utc> {
     let evening = local_day(last_announcement(now));
@@ -192,6 +187,11 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+
+    /// Whether arXiv announced nothing after `since` and until `now`.
+    fn quiet(since: DateTime<Utc>, now: DateTime<Utc>) -> bool {
+        last_announcement(now) <= since
+    }
 
     fn utc(text: &str) -> DateTime<Utc> {
         DateTime::parse_from_str(&format!("{text} +0000"), "%Y-%m-%d %H:%M %z")

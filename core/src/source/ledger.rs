@@ -51,14 +51,6 @@ pub fn first(windows: &[Window]) -> Option<DateTime<Utc>> {
     covering.map(|window| window.from).min()
 }
 
-/// The newest day of submissions that should have come by `now` and has not: it was announced at least `grace` ago and is
-/// not covered to its end. `None` on a quiet day, and where nothing of arXiv has ever come.
-pub fn overdue(windows: &[Window], now: DateTime<Utc>, grace: TimeDelta) -> Option<Stretch> {
-    let to = calendar::announced_until(now - grace);
-    let from = calendar::cutoff_before(to).max(first(windows)?);
-    uncovered(windows, from, to).pop()
-}
-
 #[cfg(test)]
 mod tests {
     use chrono::TimeZone as _;
@@ -105,22 +97,6 @@ mod tests {
             gaps_to_fill(&windows, utc("2025-10-06 18:00"), utc("2025-10-08 12:00"), FILL_DAYS),
             [(utc("2025-10-07 12:00"), utc("2025-10-07 18:00"))]
         );
-    }
-
-    #[test]
-    fn a_missed_announcement_is_overdue_after_its_grace_and_a_quiet_day_is_not() {
-        let windows = [window(SourceKind::ArxivMail, "2025-10-08 18:00", "2025-10-09 18:00")];
-        let grace = TimeDelta::hours(12);
-        // All through the weekend Thursday's papers are the last ones.
-        for quiet in ["2025-10-10 18:00", "2025-10-12 12:00", "2025-10-13 11:59"] {
-            assert_eq!(overdue(&windows, utc(quiet), grace), None, "{quiet}");
-        }
-        // Friday's came on Sunday at 20:00 in New York.
-        assert_eq!(
-            overdue(&windows, utc("2025-10-13 12:00"), grace),
-            Some((utc("2025-10-09 18:00"), utc("2025-10-10 18:00")))
-        );
-        assert_eq!(overdue(&[], utc("2025-10-13 12:00"), grace), None);
     }
 
     fn windows() -> impl Strategy<Value = Vec<Window>> {

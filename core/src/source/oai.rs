@@ -249,7 +249,7 @@ impl Source for ArxivOai {
             Fetched::Body(body) => return self.body(&body, now),
             Fetched::Later { retry_after } => return self.pace.put_off(now, retry_after, "arXiv's OAI-PMH interface"),
             Fetched::Unchanged => "304, which nobody asked for".to_owned(),
-            Fetched::Gone => "410: the address is no more; see `base_url`".to_owned(),
+            Fetched::Gone => "410: the address is no more; give its [[source]] another url".to_owned(),
             Fetched::Failed { reason, .. } => reason,
         };
         self.pace.failed(now, None);
