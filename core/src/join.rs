@@ -206,10 +206,11 @@ pub struct Similarity {
     pub title_letters: usize,
 }
 
+/// An abstract of fewer bytes of letters is a fragment that proves nothing.
+const LEAST_ABSTRACT: usize = 120;
+
 /// How alike two accounts are.
 pub fn similarity(a: &Paper, b: &Paper) -> Similarity {
-    /// An abstract of fewer letters is a fragment that proves nothing.
-    const LEAST_ABSTRACT: usize = 120;
     const RUN: usize = 8;
     let (title_a, title_b) = (title_key(a.title()), title_key(b.title()));
     let title = (!title_a.is_empty() && !title_b.is_empty()).then(|| strsim::sorensen_dice(&title_a, &title_b));
@@ -270,6 +271,31 @@ pub fn best<'a>(provisional: &Paper, candidates: impl IntoIterator<Item = &'a Pa
     best.filter(|_| !tied).map(|(at, _)| at)
 }
 
+/// Which of one day's papers an account is that has no abstract, and of the title only the first lines: the one paper whose
+/// title begins with it, whole words long. Only for candidates of which it must be one: among all papers there are, many
+/// a short title begins a longer one.
+pub fn begun<'a>(provisional: &Paper, candidates: impl IntoIterator<Item = &'a Paper>) -> Option<usize> {
+    /// Fewer letters and digits begin the titles of several papers.
+    const LEAST: usize = 28;
+    let title = title_key(provisional.title());
+    if title.chars().count() < LEAST || text::key(provisional.abstract_text()).len() >= LEAST_ABSTRACT {
+        return None;
+    }
+    let begins = |candidate: &Paper| {
+        let mut begun = String::new();
+        candidate.title().split_whitespace().any(|word| {
+            begun.push_str(&text::key(word));
+            begun == title
+        })
+    };
+    let mut found = candidates
+        .into_iter()
+        .enumerate()
+        .filter(|(_, candidate)| begins(candidate));
+    let (at, _) = found.next()?;
+    found.next().is_none().then_some(at)
+}
+
 #[cfg(test)]
 mod tests {
     use std::collections::{BTreeSet, HashMap};
@@ -293,6 +319,25 @@ mod tests {
         paper.title = field(title);
         paper.abstract_text = field(abstract_text);
         paper
+    }
+
+    #[test]
+    fn a_title_of_which_the_first_line_was_read_is_the_one_paper_that_begins_so() {
+        let day = [
+            paper(
+                "Sparse Caches for Long Dialogues in the Wild: A Study of Forgetting",
+                ABSTRACT,
+            ),
+            paper("Sparse Caches for Long Dialogues: Theory", OTHER),
+            paper("Low-Rank Adapters Everywhere, All at Once", ABSTRACT),
+        ];
+        let of = |title: &str, text: &str| begun(&paper(title, text), &day);
+        assert_eq!(of("SPARSE CACHES FOR LONG DIA-LOGUES IN THE WILD", ""), Some(0));
+        // Of two, half a word, too little, or a text that says which one it is.
+        assert_eq!(of("Sparse Caches for Long Dialogues", ""), None);
+        assert_eq!(of("Sparse Caches for Long Dialogues in the Wi", ""), None);
+        assert_eq!(of("Low-Rank Adapters", ""), None);
+        assert_eq!(of("Sparse Caches for Long Dialogues in the Wild", OTHER), None);
     }
 
     #[test]

@@ -179,7 +179,9 @@ fn contribution(
             .filter_map(|at| papers.get(at))
             .map(|e| &e.paper)
             .collect();
-        match join::best(&item.paper, alike.iter().copied()).and_then(|at| alike.get(at)) {
+        let alike = join::best(&item.paper, alike.iter().copied()).and_then(|at| alike.get(at).copied());
+        let begun = || join::begun(&item.paper, papers.iter().map(|e| &e.paper)).and_then(|at| papers.get(at));
+        match alike.or_else(|| begun().map(|e| &e.paper)) {
             Some(paper) => {
                 contribution.chosen.insert(paper.id.clone());
             }
