@@ -496,6 +496,8 @@ mod tests {
 
     /// Without a carrier of its own: a test says when a layer is frozen and how much of it is carried over.
     fn open(dir: &Path) -> (Shared, Changes) {
+        // A process that another test is just starting has the lock for a moment longer than who opened it before.
+        crate::store::sled::lock(dir).unwrap();
         let db = ::sled::Config::new().path(dir).flush_every_ms(None).open().unwrap();
         let (journal, changes) = Journal::open(dir).unwrap();
         let shared = Shared {

@@ -2220,7 +2220,7 @@ fn open_db(dir: &Path, flush_every_ms: Option<u64>) -> ::sled::Result<Db> {
 
 /// Waits for the lock and gives it back: sled takes it itself, but nothing may be removed under the hands of somebody
 /// who has it.
-fn lock(dir: &Path) -> std::result::Result<(), OpenError> {
+pub(super) fn lock(dir: &Path) -> std::result::Result<(), OpenError> {
     let failed = |source| refused(dir.display().to_string(), source);
     let log = match File::open(dir.join("db")) {
         Ok(log) => log,
