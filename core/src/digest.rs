@@ -257,15 +257,18 @@ pub struct Draft {
     pub considered: u32,
 }
 
-/// The candidates that a digest has: best score ([`Score::rank`]) first, then what readers elsewhere voted for, then in the order of intake. Each
-/// topic brings at most its cap; a paper found by a keyword always stays.
+/// What the votes of readers elsewhere count, in thousandths of a point: a point for each doubling, so that 1 vote counts one,
+/// 7 three and 100 between six and seven. Votes only move what matched: they are about a paper, not about a topic.
+pub(crate) fn voted(paper: &Paper) -> u64 {
+    let votes = paper.upvotes.as_ref().map_or(0, |votes| votes.value);
+    (f64::from(votes).ln_1p() / std::f64::consts::LN_2 * 1000.0).round() as u64
+}
+
+/// The candidates that a digest has: best score ([`Score::rank`] and [`voted`]) first, then in the order of intake. Each topic
+/// brings at most its cap; a paper found by a keyword always stays.
 pub(crate) fn rank(candidates: Vec<Candidate>, topics: &[Topic]) -> Vec<Candidate> {
     let mut ranked = candidates;
-    let upvotes = |c: &Candidate| c.paper.upvotes.as_ref().map_or(0, |votes| votes.value);
-    ranked.sort_by(|a, b| {
-        let by_score = standing(b).cmp(&standing(a));
-        by_score.then(upvotes(b).cmp(&upvotes(a))).then(a.seq.cmp(&b.seq))
-    });
+    ranked.sort_by(|a, b| standing(b).cmp(&standing(a)).then(a.seq.cmp(&b.seq)));
     let mut room: HashMap<&TopicId, usize> = topics.iter().map(|t| (&t.id, t.cap)).collect();
     ranked.retain(|candidate| {
         let mut kept = !candidate.keywords.is_empty();
@@ -284,14 +287,14 @@ pub(crate) fn rank(candidates: Vec<Candidate>, topics: &[Topic]) -> Vec<Candidat
 fn standing(candidate: &Candidate) -> u64 {
     let best = candidate.scores.iter().map(Score::rank).max().unwrap_or(0);
     let keywords = candidate.keywords.iter().map(|hit| u64::from(hit.points));
-    best.max(keywords.sum::<u64>() * 1000)
+    best.max(keywords.sum::<u64>() * 1000) + voted(&candidate.paper)
 }
 
 fn points(candidate: &Candidate) -> u32 {
     u32::try_from(standing(candidate) / 1000).unwrap_or(u32::MAX)
 }
 
-/// Ranks and numbers the candidates: best score first, then what readers elsewhere voted for, then in the order of intake.
+/// Ranks and numbers the candidates: best score with the votes of readers elsewhere first, then in the order of intake.
 pub fn compose(draft: Draft, candidates: Vec<Candidate>, topics: &[Topic]) -> Digest {
     let matched = u32::try_from(candidates.len()).unwrap_or(u32::MAX);
     let ranked = rank(candidates, topics);
@@ -593,7 +596,7 @@ mod tests {
     }
 
     #[test]
-    fn of_papers_with_equal_points_the_one_with_more_votes_comes_first() {
+    fn votes_are_points_a_doubling_each_and_move_only_what_is_near() {
         let voted = |seq, points, votes| {
             let mut candidate = candidate(seq, &[("a", points)], 0);
             candidate.paper.upvotes = Some(crate::paper::Field::new(votes, crate::source::SourceKind::HuggingFace));
@@ -604,13 +607,15 @@ mod tests {
             voted(2, 5, 3),
             voted(3, 5, 23),
             voted(4, 4, 99),
+            candidate(5, &[("a", 11)], 0),
         ];
         let digest = compose(draft(), candidates, &[capped("a", 9)]);
         let ids: Vec<u64> = order(&digest)
             .iter()
             .map(|(_, id, _)| id.bare()[5..].parse().unwrap())
             .collect();
-        assert_eq!(ids, [3, 2, 1, 4]);
+        // 11, 4 + 6.644, 5 + 4.585, 5 + 2, 5.
+        assert_eq!(ids, [5, 4, 3, 2, 1]);
     }
 
     #[test]
