@@ -877,7 +877,7 @@ pub(super) fn moved(store: &dyn Store, from: &Place, to: &Place) -> Result<Vec<W
     Ok(writes)
 }
 
-/// Forgets decisions, histories and notes of lost items that are older than [`KEPT`], among the `limit` records behind
+/// Forgets decisions, histories, notes of lost items and what judges said that are older than [`KEPT`], among the `limit` records behind
 /// `after`. Returns how many there were and where to go on; `None` at the end. What is still held stays.
 ///
 /// # Errors
@@ -897,6 +897,7 @@ pub fn forget(
     let next = match (records.last(), space) {
         (Some((last, _)), _) if records.len() == limit => Some((space, last.clone())),
         (_, MemoSpace::Decision) => Some((MemoSpace::Lost, String::new())),
+        (_, MemoSpace::Lost) => Some((MemoSpace::Judged, String::new())),
         _ => None,
     };
     let mut writes = Vec::new();
