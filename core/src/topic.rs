@@ -192,11 +192,20 @@ impl Score {
     /// points; with one, a paper at the threshold ranks as one at the topic's threshold in points, and e times as high
     /// for each unit above it.
     pub fn rank(&self) -> u64 {
+        self.ranked(Rated::decided)
+    }
+
+    /// How it would rank without a judge.
+    pub fn rank_unjudged(&self) -> u64 {
+        self.ranked(|rated| rated.score)
+    }
+
+    fn ranked(&self, score: fn(&Rated) -> i32) -> u64 {
         const MOST: f64 = 1e12;
         match &self.learned {
             None => u64::from(self.points) * 1000,
             Some(rated) => {
-                let above = f64::from(rated.decided()) - f64::from(rated.threshold);
+                let above = f64::from(score(rated)) - f64::from(rated.threshold);
                 ((above / 1000.0).exp() * f64::from(rated.points.max(1)) * 1000.0).min(MOST) as u64
             }
         }
