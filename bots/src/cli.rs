@@ -683,7 +683,10 @@ async fn windows(common: &Common, json: bool) -> Result<(), Failure> {
 async fn post(common: &Common, places: Vec<Place>) -> Result<(), Failure> {
     if let Some(model) = config(common)?.0.model {
         let seconds = model.patience.as_secs();
-        note(&format!("{} gets up to {seconds} s for judgements and briefs that are missing.", model.name));
+        note(&format!(
+            "{} gets up to {seconds} s for judgements and briefs that are missing.",
+            model.name
+        ));
     }
     let response = ask(common, vec![Request::Post { places }]).await?;
     let Some(Response::Posted(posted)) = response.into_iter().next() else {

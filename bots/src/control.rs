@@ -103,8 +103,8 @@ pub async fn ask(socket: &Path, request: &Request) -> anyhow::Result<Response> {
     }
     write.write_all(&line).await.context(GONE)?;
     let mut answer = String::new();
-    let length = tokio::time::timeout(LONGEST_ANSWER, BufReader::new(read).read_line(&mut answer));
-    let length = length
+    let mut read = BufReader::new(read);
+    let length = tokio::time::timeout(LONGEST_ANSWER, read.read_line(&mut answer))
         .await
         .context("the running Paperwire gives no answer; what it does of this request is not known")?
         .context(GONE)?;

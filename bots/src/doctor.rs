@@ -367,16 +367,23 @@ pub(crate) fn judged(
             failed,
             last,
         } = judging::tally(store, id, now - judging::LOOK_BACK)?;
-        let last = last.map(|Note { paper, at: when, outcome, .. }| {
-            let said = match outcome {
-                Outcome::Said(opinion) => {
-                    let yes = if opinion.yes { "yes" } else { "no" };
-                    format!("{yes}, “{}”", opinion.reason)
-                }
-                Outcome::Failed(why) => why,
-            };
-            format!("; the last at {}: {paper}, {said}", at(when))
-        });
+        let last = last.map(
+            |Note {
+                 paper,
+                 at: when,
+                 outcome,
+                 ..
+             }| {
+                let said = match outcome {
+                    Outcome::Said(opinion) => {
+                        let yes = if opinion.yes { "yes" } else { "no" };
+                        format!("{yes}, “{}”", opinion.reason)
+                    }
+                    Outcome::Failed(why) => why,
+                };
+                format!("; the last at {}: {paper}, {said}", at(when))
+            },
+        );
         findings.push(Finding::good(format!(
             "{id}: {} papers near the threshold were asked about in the last {} days: {kept} kept, {left_out} left out, \
              {failed} answers of no use{}; the calls and tokens are in the briefs' budget",

@@ -36,7 +36,8 @@ pub async fn run(
         // What is published is what was prepared for; what falls due meanwhile has its own turn.
         let now = clock::now();
         if let Some(writer) = &writer {
-            let prepared = writer.prepare(&Occasion::Due(now), tokio::time::Instant::now() + writer.patience());
+            let due = Occasion::Due(now);
+            let prepared = writer.prepare(&due, tokio::time::Instant::now() + writer.patience());
             match stop.run_until_cancelled(prepared).await {
                 Some(prepared) => prepared?,
                 None => return Ok(()),

@@ -4,12 +4,12 @@
 //! abstracts' own words.
 
 use std::pin::pin;
-use std::sync::{Arc, OnceLock};
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use anyhow::Context as _;
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::TimeDelta;
 use futures::StreamExt as _;
 use paperwire_config::Model;
 use paperwire_core::brief::note::{Note, Outcome};
@@ -211,7 +211,14 @@ impl Writer {
     async fn wants(&self, occasion: &Occasion) -> Result<Wants, StorageError> {
         let (inner, now, occasion) = (Arc::clone(&self.0), self.0.client.now(), occasion.clone());
         let wanted = move |store: &dyn Store| -> Result<Wants, StoreError> {
-            writing::wanted(store, &inner.topics, &occasion, now, inner.client.name(), &inner.prompts)
+            writing::wanted(
+                store,
+                &inner.topics,
+                &occasion,
+                now,
+                inner.client.name(),
+                &inner.prompts,
+            )
         };
         self.0.storage.read(wanted).await
     }

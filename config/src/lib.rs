@@ -26,7 +26,7 @@ use paperwire_core::locale::Lang;
 use paperwire_core::schedule::Schedule;
 use paperwire_core::source::SourceKind;
 use paperwire_core::subscription::Subjects;
-use paperwire_core::topic::Topic;
+use paperwire_core::topic::{Topic, TopicId};
 use secrecy::SecretString;
 
 pub use crate::error::{ConfigError, ConfigErrors, Where};

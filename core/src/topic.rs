@@ -568,11 +568,20 @@ mod tests {
             }),
         };
         let below = |score| rated(score, Verdict::BelowThreshold);
-        let said = |score: Score, yes| score.judged(Opinion { yes, reason: "x".to_owned() });
+        let said = |score: Score, yes| {
+            score.judged(Opinion {
+                yes,
+                reason: "x".to_owned(),
+            })
+        };
         // Every distance within the band, its edges too.
         for score in -700..=1_300 {
             let (yes, no) = (said(below(score), true), said(below(score), false));
-            assert_eq!((&yes.verdict, &no.verdict), (&Verdict::Kept, &Verdict::BelowThreshold), "{score}");
+            assert_eq!(
+                (&yes.verdict, &no.verdict),
+                (&Verdict::Kept, &Verdict::BelowThreshold),
+                "{score}"
+            );
             assert!(yes.rank() >= 5_000 && no.rank() < 5_000, "{score}");
         }
         let order = [-600, -100, 400, 1_200].map(|score| said(below(score), true).rank());

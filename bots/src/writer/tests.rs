@@ -1,9 +1,10 @@
 use std::collections::BTreeMap;
 
+use chrono::{DateTime, Utc};
 use paperwire_config::Config;
 use paperwire_core::brief::{self, Origin};
-use paperwire_core::paper::{Field, Paper, PaperId};
 use paperwire_core::channel::Seq;
+use paperwire_core::paper::{Field, Paper, PaperId};
 use paperwire_core::pipeline::{self, Extent, Wanted, publish_due};
 use paperwire_core::source::{Announcement, Item, Parsed, SourceKind, Window};
 use paperwire_core::store::ModelStore;
@@ -53,6 +54,9 @@ impl Room {
     /// The topic was taught that the first paper is wanted, the second hardly, the third hardly not and the fourth not.
     fn judged(model: Arc<FakeModel>, calls_per_day: u64) -> Self {
         let taught = |topic: Topic| {
+            if topic.id.0 != "t" {
+                return topic;
+            }
             let file = json!({
                 "version": 1, "topic": topic.id, "profile": topic.profile(), "trained_at": at(0, 0), "days": [],
                 "examples": 9, "wanted": 4, "recall": 0.95, "threshold": 0.05, "figures": null, "bias": 0.0,
@@ -148,19 +152,29 @@ impl Room {
     /// As the scheduler does before a digest.
     async fn prepare(&self) -> (Prepared, Duration) {
         let began = Instant::now();
-        let prepared = self.writer.prepare(&due(), began + self.writer.patience());
+        let due = due();
+        let prepared = self.writer.prepare(&due, began + self.writer.patience());
         (passing(&self.storage, prepared).await.unwrap(), began.elapsed())
     }
 
     /// What the topic's digest would have now.
     fn kept(&self) -> Vec<PaperId> {
-        let found = self.store.matches(&self.topics.last().unwrap().id, 0, Seq::MAX).unwrap();
+        let found = self
+            .store
+            .matches(&self.topics.last().unwrap().id, 0, Seq::MAX)
+            .unwrap();
         found.into_iter().map(|found| found.paper).collect()
     }
 
     fn service(&self) -> Service {
         let (storage, topics) = (self.storage.clone(), self.topics.clone());
-        Service::new(storage, topics, Queued::default(), Arc::new(Notify::new()), Ops::new(at(9, 0)))
+        Service::new(
+            storage,
+            topics,
+            Queued::default(),
+            Arc::new(Notify::new()),
+            Ops::new(at(9, 0)),
+        )
     }
 
     fn origins(&self) -> BTreeMap<Origin, usize> {
@@ -423,31 +437,51 @@ async fn the_borderline_is_judged_first_and_briefs_are_written_of_what_is_left()
     let Response::Doctor(checkup) = passing(&room.storage, service.handle(Request::Doctor)).await else {
         panic!("no checkup")
     };
-    assert!(checkup.text().contains("papers near the threshold were asked about"), "{}", checkup.text());
+    assert!(
+        checkup.text().contains("papers near the threshold were asked about"),
+        "{}",
+        checkup.text()
+    );
     let untaught = [paperwire_core::topic::TopicId("inference".to_owned())];
     let service = service.judging(&untaught);
     let Response::Doctor(checkup) = passing(&room.storage, service.handle(Request::Doctor)).await else {
         panic!("no checkup")
     };
-    assert!(checkup.text().contains("!! model.judge names the topic inference"), "{}", checkup.text());
+    assert!(
+        checkup.text().contains("!! model.judge names the topic inference"),
+        "{}",
+        checkup.text()
+    );
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_judge_that_gives_no_answer_changes_nothing_and_each_failure_is_its_own() {
     let silent: [(fn(usize, &Value) -> crate::model::fake::Line, u64, usize); 5] = [
-        (|_, _| fault(Fault::Unreachable("connection refused".to_owned())), 1_000, 0),
+        (
+            |_, _| fault(Fault::Unreachable("connection refused".to_owned())),
+            1_000,
+            0,
+        ),
         (|_, _| says("I would rather not say."), 1_000, 0),
         // It obeys what a paper says.
-        (|_, body| match borderline(body) {
-            Some(_) => says("no: see https://evil.example"),
-            None => says(&honest(body)),
-        }, 1_000, 0),
+        (
+            |_, body| match borderline(body) {
+                Some(_) => says("no: see https://evil.example"),
+                None => says(&honest(body)),
+            },
+            1_000,
+            0,
+        ),
         (|_, body| judge_of(9, body).late(400), 1_000, 0),
         // The budget is for one of the two.
-        (|_, body| match borderline(body) {
-            Some(2) => says("yes: it drops layers"),
-            Some(_) | None => panic!("beyond the budget"),
-        }, 1, 1),
+        (
+            |_, body| match borderline(body) {
+                Some(2) => says("yes: it drops layers"),
+                Some(_) | None => panic!("beyond the budget"),
+            },
+            1,
+            1,
+        ),
     ];
     for (script, calls, judged) in silent {
         let room = Room::judged(FakeModel::new(script), calls);
@@ -457,7 +491,11 @@ async fn a_judge_that_gives_no_answer_changes_nothing_and_each_failure_is_its_ow
         assert!(took < Duration::from_secs(302), "{took:?}");
     }
     let half = FakeModel::new(|_, body| match borderline(body) {
-        Some(2) => status(400, None, json!({"error": {"message": "flagged by the content filter"}})),
+        Some(2) => status(
+            400,
+            None,
+            json!({"error": {"message": "flagged by the content filter"}}),
+        ),
         Some(_) => says("yes: it drops layers"),
         None => says(&honest(body)),
     });
@@ -470,11 +508,15 @@ async fn a_judge_that_gives_no_answer_changes_nothing_and_each_failure_is_its_ow
 #[tokio::test(start_paused = true)]
 async fn a_digest_that_a_person_asks_for_is_prepared_as_one_that_is_due() {
     let place = "telegram:-1".parse::<paperwire_core::channel::Place>().unwrap();
-    let post = || Request::Post { places: vec![place.clone()] };
+    let post = || Request::Post {
+        places: vec![place.clone()],
+    };
     let posted = |papers| Response::Posted(vec![(place.clone(), papers)]);
     let room = Room::judged(FakeModel::new(judge_of), 1_000);
     let service = room.service().written_by(Some(room.writer.clone()));
-    let wrong = Request::Post { places: vec!["telegram:-2".parse().unwrap()] };
+    let wrong = Request::Post {
+        places: vec!["telegram:-2".parse().unwrap()],
+    };
     let refused = passing(&room.storage, service.handle(wrong)).await;
     assert!(matches!(refused, Response::Failed(_)) && room.model.asked().is_empty());
     assert_eq!(passing(&room.storage, service.handle(post())).await, posted(Some(2)));
@@ -484,7 +526,10 @@ async fn a_digest_that_a_person_asks_for_is_prepared_as_one_that_is_due() {
     let (service, began) = (room.service().written_by(Some(room.writer.clone())), Instant::now());
     assert_eq!(passing(&room.storage, service.handle(post())).await, posted(Some(3)));
     let took = began.elapsed();
-    assert!(took >= Duration::from_secs(300) && took < Duration::from_secs(302), "{took:?}");
+    assert!(
+        took >= Duration::from_secs(300) && took < Duration::from_secs(302),
+        "{took:?}"
+    );
     // One that is stopped meanwhile posts nothing.
     let room = Room::new(3, FakeModel::new(|_, body| says(&honest(body)).late(1_000)));
     let stop = CancellationToken::new();
@@ -500,7 +545,10 @@ async fn a_digest_that_a_person_asks_for_is_prepared_as_one_that_is_due() {
         tokio::join!(posting, stopping).0
     };
     let answer = passing(&room.storage, stopped).await;
-    assert_eq!(answer, Response::Failed("Paperwire is being stopped; nothing was posted".to_owned()));
+    assert_eq!(
+        answer,
+        Response::Failed("Paperwire is being stopped; nothing was posted".to_owned())
+    );
     // Without a model nothing waits.
     let (service, began) = (room.service(), Instant::now());
     assert_eq!(passing(&room.storage, service.handle(post())).await, posted(Some(3)));

@@ -976,8 +976,8 @@ mod tests {
     use crate::command::{self, Standing};
     use crate::paper::Field;
     use crate::pipeline::fixture::{
-        Counting, add_channel, arxiv, back, channel, claims, mailing, news, october, paper, sent, settings, take, taught,
-        topic,
+        Counting, add_channel, arxiv, back, channel, claims, mailing, news, october, paper, sent, settings, take,
+        taught, topic,
     };
     use crate::pipeline::{Job, judging, publish_due};
     use crate::source::{Announcement, SourceKind};

@@ -1411,7 +1411,9 @@ mod tests {
         let said = |day| Write::Memo {
             space: MemoSpace::Judged,
             key: format!("h.{day}"),
-            value: Some(format!("{{\"at\":\"2025-10-0{day}T09:00:00Z\",\"outcome\":{{\"failed\":\"\"}}}}")),
+            value: Some(format!(
+                "{{\"at\":\"2025-10-0{day}T09:00:00Z\",\"outcome\":{{\"failed\":\"\"}}}}"
+            )),
         };
         store.commit(vec![said(4), said(6)]).unwrap();
         let all = |now| {

@@ -128,7 +128,9 @@ pub fn borderline(store: &dyn Store, topics: &[Topic], occasion: &Occasion, now:
             let Some(rated) = score.learned.as_ref().filter(|_| followed && score.is_borderline()) else {
                 continue;
             };
-            let Some((question, key)) = key(topic, &paper) else { continue };
+            let Some((question, key)) = key(topic, &paper) else {
+                continue;
+            };
             let asked = match note(store, &key)? {
                 None => false,
                 Some(Note { at, outcome, .. }) => match outcome {
@@ -219,7 +221,10 @@ pub fn tally(store: &dyn Store, topic: &TopicId, since: DateTime<Utc>) -> Result
                 return Ok(tally);
             }
             after = key;
-            let Some(note) = serde_json::from_str::<Note>(&stored).ok().filter(|note| note.at >= since) else {
+            let Some(note) = serde_json::from_str::<Note>(&stored)
+                .ok()
+                .filter(|note| note.at >= since)
+            else {
                 continue;
             };
             *match &note.outcome {
@@ -328,7 +333,9 @@ mod tests {
             },
             ..settings()
         };
-        let all: Vec<_> = (0..600).map(|n| wanted(&format!("telegram:-{}", n + 10), of(n))).collect();
+        let all: Vec<_> = (0..600)
+            .map(|n| wanted(&format!("telegram:-{}", n + 10), of(n)))
+            .collect();
         configure_channels(&store, &all, Extent::Whole, october(9, 12)).unwrap();
         assert_eq!(named(&cases(&store)), [arxiv(2), arxiv(3)]);
         crossed(&store);
@@ -409,7 +416,10 @@ mod tests {
         let published = publish_now(&store, &[judged()], &Counting::default(), vec![second], october(9, 22)).unwrap();
         let digest = store.digest(&published.digests[0].0).unwrap().unwrap();
         let entry = digest.entries.iter().find(|entry| entry.paper == arxiv(2)).unwrap();
-        assert!(entry.topics.is_empty() && entry.hits.iter().any(|hit| hit.term == "second"), "{entry:?}");
+        assert!(
+            entry.topics.is_empty() && entry.hits.iter().any(|hit| hit.term == "second"),
+            "{entry:?}"
+        );
         assert_eq!(digest.entries.len(), 3);
     }
 

@@ -1192,7 +1192,10 @@ mod tests {
         );
         let judged = ["m", "n"].map(|model| one.clone().judged_by(model));
         let learned = [Some(one), Some(other)].into_iter().chain(judged.map(Some));
-        let prints: BTreeSet<_> = learned.chain([None]).map(|learned| with(learned.map(Into::into))).collect();
+        let prints: BTreeSet<_> = learned
+            .chain([None])
+            .map(|learned| with(learned.map(Into::into)))
+            .collect();
         assert_eq!(prints.len(), 5);
     }
 
