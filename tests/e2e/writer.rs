@@ -63,7 +63,7 @@ fn teach(config: &Config, data: &Path) {
     let file = json!({
         "version": 1, "topic": topic.id, "profile": topic.profile(), "trained_at": "2026-01-01T00:00:00Z", "days": [],
         "examples": 9, "wanted": 4, "recall": 0.95, "threshold": 0.05, "figures": null, "bias": -3.0,
-        "weights": { "abstract": { "brittle": weight(6.0), "hazard": weight(3.1), "vendor": weight(2.95) } },
+        "weights": { "abstract": { "overconfident": weight(6.0), "hazard": weight(3.1), "pupil": weight(2.95) } },
     });
     std::fs::create_dir_all(data.join("models")).unwrap();
     std::fs::write(data.join("models/inference.json"), file.to_string()).unwrap();
