@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use tokio::sync::Notify;
 
 use super::*;
-use crate::model::fake::{FakeModel, ends, fault, honest, paper_in, passing, says, status, wall};
+use crate::model::fake::{FakeModel, Line, ends, fault, honest, paper_in, passing, says, status, wall};
 use crate::model::{Fault, Transport};
 use crate::ops::Ops;
 use crate::queued::Queued;
@@ -203,7 +203,7 @@ fn borderline(body: &Value) -> Option<u32> {
 }
 
 /// A judge that refuses the second paper and accepts the others.
-fn judge_of(nth: usize, body: &Value) -> crate::model::fake::Line {
+fn judge_of(nth: usize, body: &Value) -> Line {
     match borderline(body) {
         Some(2) => says("no: only its data"),
         Some(_) => says("Yes — it drops layers"),
@@ -456,7 +456,8 @@ async fn the_borderline_is_judged_first_and_briefs_are_written_of_what_is_left()
 
 #[tokio::test(start_paused = true)]
 async fn a_judge_that_gives_no_answer_changes_nothing_and_each_failure_is_its_own() {
-    let silent: [(fn(usize, &Value) -> crate::model::fake::Line, u64, usize); 5] = [
+    type Script = fn(usize, &Value) -> Line;
+    let silent: [(Script, u64, usize); 5] = [
         (
             |_, _| fault(Fault::Unreachable("connection refused".to_owned())),
             1_000,
