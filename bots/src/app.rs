@@ -73,7 +73,11 @@ impl Base {
         let store = Arc::new(store);
         let measured = Arc::downgrade(&store);
         let (storage, thread) = Storage::start(store).context("no thread for the store")?;
-        let topics: Arc<[Topic]> = models::attached(config.topics.clone(), folder.path()).into();
+        let mut topics = models::attached(config.topics.clone(), folder.path());
+        if let Some(model) = &config.model {
+            models::judged(&mut topics, model);
+        }
+        let topics: Arc<[Topic]> = topics.into();
         let wanted = wanted(config)?;
         let known = Arc::clone(&topics);
         let moved = storage
@@ -102,6 +106,7 @@ impl Base {
         let search = SearchIndex::with_names(folder.path(), institution);
         let writer = |model| Writer::of(model, storage.clone(), Arc::clone(&topics));
         let writer = config.model.as_ref().map(writer).transpose()?;
+        let writer = writer.map(|writer| writer.shown_in(search.clone()));
         let service = Service::new(
             storage.clone(),
             Arc::clone(&topics),
@@ -111,7 +116,8 @@ impl Base {
         )
         .searching(search.clone())
         .asking(sources::known(config))
-        .written_by(writer.clone());
+        .written_by(writer.clone())
+        .judging(config.model.as_ref().map(|model| &*model.judge).unwrap_or_default());
         let config = config.clone();
         let rules = Rules {
             fresh: config.defaults.clone().settings(Subjects::default()),
@@ -380,7 +386,8 @@ impl App {
         let desk: Arc<dyn Desk> = Arc::new(base.talk.clone());
         let mut tasks: JoinSet<anyhow::Result<()>> = JoinSet::new();
         let service = base.service.clone();
-        tasks.spawn(with(control::serve(control, service.clone(), stop.clone())));
+        let until = service.clone().until(stop.clone());
+        tasks.spawn(with(control::serve(control, until, stop.clone())));
         tasks.spawn(with(inbox.watch(service.clone(), inbox_interval, stop.clone())));
         let wake = Arc::new(Notify::new());
         let asking = sources::run(

@@ -681,6 +681,13 @@ async fn windows(common: &Common, json: bool) -> Result<(), Failure> {
 }
 
 async fn post(common: &Common, places: Vec<Place>) -> Result<(), Failure> {
+    if let Some(model) = config(common)?.0.model {
+        let seconds = model.patience.as_secs();
+        note(&format!(
+            "{} gets up to {seconds} s for judgements and briefs that are missing.",
+            model.name
+        ));
+    }
     let response = ask(common, vec![Request::Post { places }]).await?;
     let Some(Response::Posted(posted)) = response.into_iter().next() else {
         return Err(unexpected());
@@ -1132,6 +1139,12 @@ fn read(file: &Path) -> anyhow::Result<Vec<u8>> {
         bail!("{} is a folder; name the files in it", file.display());
     }
     std::fs::read(file).with_context(|| format!("{} cannot be read", file.display()))
+}
+
+/// Says something that is no part of the output.
+#[expect(clippy::print_stderr, reason = "who waits is told why")]
+fn note(text: &str) {
+    eprintln!("paperwire: {text}");
 }
 
 fn print(text: &str) -> anyhow::Result<()> {

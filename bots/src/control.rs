@@ -77,6 +77,10 @@ async fn converse(stream: UnixStream, service: &Service, stop: &CancellationToke
     write.shutdown().await
 }
 
+/// How long a command line waits for an answer at most: a digest that is asked for waits for a model as long as the
+/// configuration allows, which is an hour at most, and then there is work to do.
+const LONGEST_ANSWER: Duration = Duration::from_secs(2 * 3_600);
+
 /// What the command line says when the other side went away.
 const GONE: &str = "the running Paperwire ended before it answered; what it did of this request is not known";
 
@@ -99,7 +103,11 @@ pub async fn ask(socket: &Path, request: &Request) -> anyhow::Result<Response> {
     }
     write.write_all(&line).await.context(GONE)?;
     let mut answer = String::new();
-    let length = BufReader::new(read).read_line(&mut answer).await.context(GONE)?;
+    let mut read = BufReader::new(read);
+    let length = tokio::time::timeout(LONGEST_ANSWER, read.read_line(&mut answer))
+        .await
+        .context("the running Paperwire gives no answer; what it does of this request is not known")?
+        .context(GONE)?;
     if length == 0 {
         bail!(GONE);
     }

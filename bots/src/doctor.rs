@@ -5,14 +5,16 @@ use chrono::{DateTime, TimeDelta, Utc};
 use paperwire_core::alarm::{self, Alarm};
 use paperwire_core::channel::Activity;
 use paperwire_core::locale::Lang;
+use paperwire_core::pipeline::judging::{self, Note, Outcome, Tally};
 use paperwire_core::pipeline::{self, Ruling};
 use paperwire_core::source::health::Trouble;
 use paperwire_core::source::{SourceKind, Window, calendar, ledger};
 use paperwire_core::store::{Result, Store, StoreError, WindowRecord};
-use paperwire_core::topic::Topic;
+use paperwire_core::topic::{Topic, TopicId};
 use serde::{Deserialize, Serialize};
 
 use crate::model::ModelReport;
+use crate::models;
 
 /// How far back the ledger is shown.
 const DAYS: TimeDelta = TimeDelta::days(ledger::FILL_DAYS as i64);
@@ -346,6 +348,53 @@ fn digests(store: &dyn Store, topics: &[Topic]) -> Result<Vec<Finding>> {
     Ok(findings)
 }
 
+/// What the judges of the borderlines of these topics have said of late. What they cost stands with the briefs.
+pub(crate) fn judged(
+    store: &dyn Store,
+    topics: &[Topic],
+    asked: &[TopicId],
+    now: DateTime<Utc>,
+) -> Result<Vec<Finding>> {
+    let mut findings = Vec::new();
+    for id in asked {
+        if topics.iter().all(|topic| topic.id != *id || topic.judge().is_none()) {
+            findings.push(Finding::wrong(models::untaught(id)));
+            continue;
+        }
+        let Tally {
+            kept,
+            left_out,
+            failed,
+            last,
+        } = judging::tally(store, id, now - judging::LOOK_BACK)?;
+        let last = last.map(
+            |Note {
+                 paper,
+                 at: when,
+                 outcome,
+                 ..
+             }| {
+                let said = match outcome {
+                    Outcome::Said(opinion) => {
+                        let yes = if opinion.yes { "yes" } else { "no" };
+                        format!("{yes}, “{}”", opinion.reason)
+                    }
+                    Outcome::Failed(why) => why,
+                };
+                format!("; the last at {}: {paper}, {said}", at(when))
+            },
+        );
+        findings.push(Finding::good(format!(
+            "{id}: {} papers near the threshold were asked about in the last {} days: {kept} kept, {left_out} left out, \
+             {failed} answers of no use{}; the calls and tokens are in the briefs' budget",
+            kept + left_out + failed,
+            judging::LOOK_BACK.num_days(),
+            last.unwrap_or_default()
+        )));
+    }
+    Ok(findings)
+}
+
 /// What the model that writes briefs does.
 pub(crate) fn briefs(report: &ModelReport) -> Vec<Finding> {
     let ModelReport {
@@ -370,8 +419,8 @@ pub(crate) fn briefs(report: &ModelReport) -> Vec<Finding> {
     );
     let mut findings = vec![match calls >= calls_per_day || tokens >= tokens_per_day {
         true => Finding::wrong(format!(
-            "{spent}; until tomorrow briefs are the abstracts' own words, unless model.calls_per_day or \
-             model.tokens_per_day is raised"
+            "{spent}; until tomorrow briefs are the abstracts' own words and nothing is judged, unless \
+             model.calls_per_day or model.tokens_per_day is raised"
         )),
         false => Finding::good(spent),
     }];

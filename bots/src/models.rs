@@ -6,6 +6,7 @@ use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use paperwire_config::Model;
 use paperwire_core::topic::learn::{Learned, LearnedError};
 use paperwire_core::topic::{Topic, TopicId};
 
@@ -68,6 +69,25 @@ pub fn attached(mut topics: Vec<Topic>, data: &Path) -> Vec<Topic> {
         }
     }
     topics
+}
+
+/// Has the model judge the borderline of the topics that the configuration names. Of one that was not taught there is none:
+/// a warning.
+pub fn judged(topics: &mut [Topic], model: &Model) {
+    for topic in topics.iter_mut().filter(|topic| model.judge.contains(&topic.id)) {
+        match &topic.learned {
+            Some(learned) => topic.learned = Some(Arc::new(Learned::clone(learned).judged_by(&model.name))),
+            None => tracing::warn!("{}", untaught(&topic.id)),
+        }
+    }
+}
+
+/// What is said of a topic that is to be judged and cannot be.
+pub fn untaught(topic: &TopicId) -> String {
+    format!(
+        "model.judge names the topic {topic}, but there is no learned ranking of it that can be used, and without one nothing is \
+         near its threshold: nobody is asked. Run paperwire topic train {topic} --examples DAY…, or take it out of model.judge"
+    )
 }
 
 /// Writes a file so that whoever reads it, after a crash too, finds the old one or the new one whole.

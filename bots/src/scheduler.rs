@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use paperwire_core::locale::Lang;
-use paperwire_core::pipeline::{self, Published};
+use paperwire_core::pipeline::{self, Occasion, Published};
 use paperwire_core::topic::Topic;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
@@ -17,8 +17,9 @@ use crate::storage::{Storage, StorageError};
 use crate::worker::nap;
 use crate::writer::Writer;
 
-/// Publishes at each occurrence until `stop`; before that, `writer` has a while for the briefs that are missing. `changed` is notified when channels change or somebody votes; `queued` is rung when
-/// there is something to deliver; what is published is counted in `ops`.
+/// Publishes at each occurrence until `stop`; before that, `writer` has a while for the judgements and briefs that are missing.
+/// `changed` is notified when channels change or somebody votes; `queued` is rung when there is something to deliver; what is
+/// published is counted in `ops`.
 ///
 /// # Errors
 /// When the store fails.
@@ -35,7 +36,8 @@ pub async fn run(
         // What is published is what was prepared for; what falls due meanwhile has its own turn.
         let now = clock::now();
         if let Some(writer) = &writer {
-            let prepared = writer.prepare(now, tokio::time::Instant::now() + writer.patience());
+            let due = Occasion::Due(now);
+            let prepared = writer.prepare(&due, tokio::time::Instant::now() + writer.patience());
             match stop.run_until_cancelled(prepared).await {
                 Some(prepared) => prepared?,
                 None => return Ok(()),

@@ -16,13 +16,15 @@ use paperwire_core::digest::{Digest, DigestId, View};
 use paperwire_core::locale::Lang;
 use paperwire_core::message::Message;
 use paperwire_core::paper::{Paper, PaperId};
-use paperwire_core::pipeline::{self, Accepted, Decision, Resolution, Waiting, queue};
+use paperwire_core::pipeline::{self, Accepted, Decision, Occasion, Resolution, Waiting, queue};
 use paperwire_core::source::{self, Parsed, Window};
 use paperwire_core::store::{IntakeRecord, Store, StoreError};
 use paperwire_core::topic::{Score, Topic, TopicId};
 use paperwire_core::vote::Tally;
 use serde::{Deserialize, Serialize};
 use tokio::sync::Notify;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 
 use crate::clock;
 use crate::doctor::{self, Checkup, Finding, Known};
@@ -321,6 +323,8 @@ pub struct Service {
     search: Option<SearchIndex>,
     sources: Arc<[Known]>,
     writer: Option<Writer>,
+    judging: Arc<[TopicId]>,
+    stop: CancellationToken,
 }
 
 impl std::fmt::Debug for Service {
@@ -362,7 +366,23 @@ impl Service {
             search: None,
             sources: Arc::default(),
             writer: None,
+            judging: Arc::default(),
+            stop: CancellationToken::new(),
         }
+    }
+
+    /// What waits for others gives up when this happens.
+    #[must_use]
+    pub fn until(mut self, stop: CancellationToken) -> Self {
+        self.stop = stop;
+        self
+    }
+
+    /// The model is to judge the borderline of these topics.
+    #[must_use]
+    pub fn judging(mut self, topics: &[TopicId]) -> Self {
+        self.judging = topics.into();
+        self
     }
 
     /// A model writes the briefs.
@@ -511,34 +531,24 @@ impl Service {
     }
 
     async fn post(&self, places: Vec<Place>) -> Result<Vec<(Place, Option<usize>)>, Failure> {
+        if let Some(writer) = &self.writer {
+            let asked = places.clone();
+            let chosen = self.run(move |store| chosen(store, &asked)).await??;
+            let occasion = Occasion::Asked(chosen.into_iter().map(|channel| channel.place).collect());
+            let prepared = writer.prepare(&occasion, Instant::now() + writer.patience());
+            match self.stop.run_until_cancelled(prepared).await {
+                Some(prepared) => prepared.map_err(|error| error.to_string())?,
+                None => return Err("Paperwire is being stopped; nothing was posted".to_owned()),
+            };
+        }
         let topics = Arc::clone(&self.topics);
         let ops = self.ops.clone();
         let outcome = self
             .run(move |store| {
-                let mut chosen: Vec<Channel> = Vec::new();
-                let mut wrong: Vec<String> = Vec::new();
-                if places.is_empty() {
-                    chosen = store.channels()?;
-                    chosen.retain(|c| c.activity == Activity::Active);
-                }
-                for place in &places {
-                    match store.channel(place)? {
-                        Some(channel) => match &channel.activity {
-                            Activity::Active => chosen.push(channel),
-                            Activity::Paused { reason, .. } => wrong.push(format!("{place} is paused: {reason}")),
-                            Activity::Snoozed { until, .. } => {
-                                wrong.push(format!("{place} is paused: {}", snoozed(*until)))
-                            }
-                            Activity::Absent { .. } => wrong.push(format!("{place} is paused: {ABSENT}")),
-                        },
-                        None => wrong.push(format!(
-                            "{place} is no channel; add it to the configuration as [[channel]]"
-                        )),
-                    }
-                }
-                if !wrong.is_empty() {
-                    return Ok(Err(wrong.join("\n")));
-                }
+                let chosen = match chosen(store, &places)? {
+                    Ok(chosen) => chosen,
+                    Err(wrong) => return Ok(Err(wrong)),
+                };
                 let wanted: Vec<Place> = chosen.iter().map(|c| c.place.clone()).collect();
                 let published = pipeline::publish_now(store, &topics, &Renderers, chosen, clock::now())?;
                 crate::scheduler::report(&published, &ops);
@@ -673,9 +683,16 @@ impl Service {
     }
 
     async fn doctor(&self) -> Result<Checkup, Failure> {
-        let (topics, sources) = (Arc::clone(&self.topics), Arc::clone(&self.sources));
-        let mut checkup = self
-            .run(move |store| doctor::look(store, &topics, &sources, clock::now()))
+        let (topics, sources, judging) = (
+            Arc::clone(&self.topics),
+            Arc::clone(&self.sources),
+            Arc::clone(&self.judging),
+        );
+        let (mut checkup, judged) = self
+            .run(move |store| {
+                let checkup = doctor::look(store, &topics, &sources, clock::now())?;
+                Ok((checkup, doctor::judged(store, &topics, &judging, clock::now())?))
+            })
             .await?;
         checkup.add(
             "Briefs",
@@ -686,6 +703,9 @@ impl Service {
                 )],
             },
         );
+        if !judged.is_empty() {
+            checkup.add("Judge", judged);
+        }
         if let Some(search) = &self.search {
             checkup.add("Search", vec![Finding::note(search.status())]);
         }
@@ -757,6 +777,33 @@ impl Service {
         })
         .await
     }
+}
+
+/// The channels of these places, of all active ones where there are none; or what is wrong with some.
+fn chosen(store: &dyn Store, places: &[Place]) -> Result<Result<Vec<Channel>, Failure>, StoreError> {
+    if places.is_empty() {
+        let mut all = store.channels()?;
+        all.retain(|channel| channel.activity == Activity::Active);
+        return Ok(Ok(all));
+    }
+    let (mut chosen, mut wrong) = (Vec::new(), Vec::new());
+    for place in places {
+        match store.channel(place)? {
+            Some(channel) => match &channel.activity {
+                Activity::Active => chosen.push(channel),
+                Activity::Paused { reason, .. } => wrong.push(format!("{place} is paused: {reason}")),
+                Activity::Snoozed { until, .. } => wrong.push(format!("{place} is paused: {}", snoozed(*until))),
+                Activity::Absent { .. } => wrong.push(format!("{place} is paused: {ABSENT}")),
+            },
+            None => wrong.push(format!(
+                "{place} is no channel; add it to the configuration as [[channel]]"
+            )),
+        }
+    }
+    Ok(match wrong.is_empty() {
+        true => Ok(chosen),
+        false => Err(wrong.join("\n")),
+    })
 }
 
 /// A digest as operators look at it before they decide.

@@ -1,28 +1,32 @@
-//! The writer has a model write the briefs that digests will need: ahead of time, and once more when a digest is due, which
-//! waits for it only so long. What is written is stored as it comes, so that nothing is asked twice and a restart loses
-//! nothing. Without an answer the digest has the abstracts' own words.
+//! The writer has a model judge the papers near a topic's threshold, and then write the briefs that digests will need: ahead of
+//! time, and once more when a digest is due, which waits for it only so long. What it says is stored as it comes, so that
+//! nothing is asked twice and a restart loses nothing. Without an answer the threshold decides, and the digest has the
+//! abstracts' own words.
 
 use std::pin::pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use anyhow::Context as _;
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::TimeDelta;
 use futures::StreamExt as _;
 use paperwire_config::Model;
 use paperwire_core::brief::note::{Note, Outcome};
 use paperwire_core::brief::prompt::Prompts;
 use paperwire_core::brief::write::{Step, Writing};
 use paperwire_core::locale::Lang;
+use paperwire_core::pipeline::Occasion;
+use paperwire_core::pipeline::judging::{self, Case};
 use paperwire_core::pipeline::writing::{self, Want, Wants, Wrote};
-use paperwire_core::store::StoreError;
-use paperwire_core::topic::Topic;
+use paperwire_core::store::{Store, StoreError};
+use paperwire_core::topic::{Topic, judge};
 use tokio::sync::Mutex;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::model::{ChatError, Client, Http, Limits, ModelReport};
+use crate::search::SearchIndex;
 use crate::storage::{Storage, StorageError};
 
 /// How far ahead of a digest its briefs are begun.
@@ -33,6 +37,10 @@ const LOOK: Duration = Duration::from_secs(60);
 /// What a preparation did.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Prepared {
+    /// Papers that a judge had an opinion about.
+    pub judged: usize,
+    /// Papers for which the threshold decides: the judge did not answer, not in its form, or not in time.
+    pub unjudged: usize,
     /// Briefs written.
     pub written: usize,
     /// Briefs that were not let through: the abstract's own words stay.
@@ -53,7 +61,9 @@ struct Inner {
     prompts: Prompts,
     at_once: usize,
     patience: Duration,
-    /// Held while briefs are written.
+    /// Which knows by topic what papers there are.
+    search: OnceLock<SearchIndex>,
+    /// Held while papers are judged and briefs are written.
     busy: Mutex<()>,
     written: AtomicU64,
     given_up: AtomicU64,
@@ -110,11 +120,19 @@ impl Writer {
             prompts,
             at_once: at_once.max(1),
             patience,
+            search: OnceLock::new(),
             busy: Mutex::new(()),
             written: AtomicU64::new(0),
             given_up: AtomicU64::new(0),
             there: AtomicU64::new(0),
         }))
+    }
+
+    /// What is judged shows in this index.
+    #[must_use]
+    pub fn shown_in(self, search: SearchIndex) -> Self {
+        self.0.search.get_or_init(|| search);
+        self
     }
 
     /// The model, for other questions; they share its limits and its budget.
@@ -127,22 +145,21 @@ impl Writer {
         self.0.patience
     }
 
-    /// Has the briefs written that the digests of all channels that are due by `horizon` would need, until `deadline` at the
-    /// latest. What is under way then is broken off. Where somebody else is preparing, it waits for them, unless nothing is
-    /// missing.
+    /// Has the papers judged and the briefs written that the digests of an occasion need, until `deadline` at the latest. What
+    /// is under way then is broken off. Where somebody else is preparing, it waits for them, unless nothing is missing.
     ///
     /// # Errors
     /// When the store fails.
-    pub async fn prepare(&self, horizon: DateTime<Utc>, deadline: Instant) -> Result<Prepared, StorageError> {
+    pub async fn prepare(&self, occasion: &Occasion, deadline: Instant) -> Result<Prepared, StorageError> {
         let busy = match self.0.busy.try_lock() {
             Ok(free) => free,
             Err(_) => {
-                let missing = self.wants(horizon).await?.ask.len();
                 let late = Prepared {
-                    missing,
+                    unjudged: self.cases(occasion).await?.len(),
+                    missing: self.wants(occasion).await?.ask.len(),
                     ..Prepared::default()
                 };
-                if missing == 0 {
+                if late == Prepared::default() {
                     return Ok(late);
                 }
                 match tokio::time::timeout_at(deadline, self.0.busy.lock()).await {
@@ -151,7 +168,9 @@ impl Writer {
                 }
             }
         };
-        let Wants { ask, known, there, .. } = self.wants(horizon).await?;
+        // First of all: it decides of which papers there will be briefs.
+        let (judged, unjudged) = self.judge(self.cases(occasion).await?, deadline).await?;
+        let Wants { ask, known, there, .. } = self.wants(occasion).await?;
         self.0
             .there
             .store(u64::try_from(there).unwrap_or(u64::MAX), Ordering::Relaxed);
@@ -159,6 +178,8 @@ impl Writer {
             self.0.storage.run(move |store| writing::wrote(store, known)).await?;
         }
         let mut prepared = Prepared {
+            judged,
+            unjudged,
             missing: ask.len(),
             ..Prepared::default()
         };
@@ -179,6 +200,7 @@ impl Writer {
             written,
             given_up,
             missing,
+            ..
         } = prepared;
         if written + given_up > 0 {
             tracing::info!(written, given_up, missing, "briefs were prepared");
@@ -186,12 +208,85 @@ impl Writer {
         Ok(prepared)
     }
 
-    async fn wants(&self, horizon: DateTime<Utc>) -> Result<Wants, StorageError> {
-        let (inner, now) = (Arc::clone(&self.0), self.0.client.now());
-        let wanted = move |store: &dyn paperwire_core::store::Store| -> Result<Wants, StoreError> {
-            writing::wanted(store, &inner.topics, horizon, now, inner.client.name(), &inner.prompts)
+    async fn wants(&self, occasion: &Occasion) -> Result<Wants, StorageError> {
+        let (inner, now, occasion) = (Arc::clone(&self.0), self.0.client.now(), occasion.clone());
+        let wanted = move |store: &dyn Store| -> Result<Wants, StoreError> {
+            writing::wanted(
+                store,
+                &inner.topics,
+                &occasion,
+                now,
+                inner.client.name(),
+                &inner.prompts,
+            )
         };
         self.0.storage.read(wanted).await
+    }
+
+    async fn cases(&self, occasion: &Occasion) -> Result<Vec<Case>, StorageError> {
+        if self.0.topics.iter().all(|topic| topic.judge().is_none()) {
+            return Ok(Vec::new());
+        }
+        let (inner, now, occasion) = (Arc::clone(&self.0), self.0.client.now(), occasion.clone());
+        let cases = move |store: &dyn Store| judging::borderline(store, &inner.topics, &occasion, now);
+        self.0.storage.read(cases).await
+    }
+
+    /// Has these papers judged; how many were, and how many were not.
+    async fn judge(&self, cases: Vec<Case>, deadline: Instant) -> Result<(usize, usize), StorageError> {
+        let (mut judged, all) = (0, cases.len());
+        let opinions = futures::stream::iter(cases.into_iter().map(|case| self.opinion(case)));
+        let mut opinions = pin!(opinions.buffer_unordered(self.0.at_once));
+        while let Ok(Some(opinion)) = tokio::time::timeout_at(deadline, opinions.next()).await {
+            judged += usize::from(opinion?);
+        }
+        let unjudged = all - judged;
+        if all > 0 {
+            tracing::info!(judged, unjudged, "papers near a topic's threshold were judged");
+        }
+        Ok((judged, unjudged))
+    }
+
+    /// Has one paper judged, and lets what came of it take effect: whether there is an opinion.
+    async fn opinion(&self, case: Case) -> Result<bool, StorageError> {
+        let (paper, topic) = (&case.paper, &case.topic);
+        let outcome = match self.0.client.chat(&case.question.ask()).await {
+            Ok(reply) => match judge::parse(&reply.text) {
+                Ok(opinion) => judging::Outcome::Said(opinion),
+                Err(error) => judging::Outcome::Failed(error.to_string()),
+            },
+            Err(error @ ChatError::Unusable(_)) => judging::Outcome::Failed(error.to_string()),
+            Err(ChatError::Storage(error)) => return Err(error),
+            Err(error @ (ChatError::Resting(_) | ChatError::Spent(_))) => {
+                tracing::debug!(%paper, %topic, %error, "not judged");
+                return Ok(false);
+            }
+            Err(error @ (ChatError::Refused(_) | ChatError::Down(_) | ChatError::Busy(_))) => {
+                tracing::warn!(%paper, %topic, %error, "the model has not judged this paper; the topic's threshold decides");
+                return Ok(false);
+            }
+        };
+        let judged = match &outcome {
+            judging::Outcome::Said(opinion) => {
+                tracing::info!(%paper, %topic, kept = opinion.yes, reason = opinion.reason, "judged");
+                true
+            }
+            judging::Outcome::Failed(why) => {
+                tracing::info!(%paper, %topic, why, "the judge's answer is of no use; the topic's threshold decides");
+                false
+            }
+        };
+        let (inner, now) = (Arc::clone(&self.0), self.0.client.now());
+        let keep = move |store: &dyn Store| {
+            judging::answered(store, &inner.topics, &case, outcome, now)?;
+            if let Some(search) = inner.search.get() {
+                search.note_changed(std::slice::from_ref(&case.paper));
+                search.nudge();
+            }
+            Ok(())
+        };
+        self.0.storage.run(keep).await?;
+        Ok(judged)
     }
 
     /// Has one brief written, and keeps what came of it: whether it was let through. `None` where nobody answered.
@@ -261,7 +356,8 @@ impl Writer {
     /// When the store fails.
     pub async fn run(self, stop: CancellationToken) -> Result<(), StorageError> {
         loop {
-            let ahead = self.prepare(self.0.client.now() + AHEAD, Instant::now() + self.0.patience.max(LOOK));
+            let soon = Occasion::Due(self.0.client.now() + AHEAD);
+            let ahead = self.prepare(&soon, Instant::now() + self.0.patience.max(LOOK));
             match stop.run_until_cancelled(ahead).await {
                 Some(prepared) => prepared?,
                 None => return Ok(()),

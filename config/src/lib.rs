@@ -26,7 +26,7 @@ use paperwire_core::locale::Lang;
 use paperwire_core::schedule::Schedule;
 use paperwire_core::source::SourceKind;
 use paperwire_core::subscription::Subjects;
-use paperwire_core::topic::Topic;
+use paperwire_core::topic::{Topic, TopicId};
 use secrecy::SecretString;
 
 pub use crate::error::{ConfigError, ConfigErrors, Where};
@@ -198,6 +198,8 @@ pub struct Model {
     pub prompts: Prompts,
     /// The folder of the user's own prompts, if there is one.
     pub prompts_from: Option<PathBuf>,
+    /// The topics that were taught of which it judges the papers near the threshold.
+    pub judge: Vec<TopicId>,
 }
 
 impl Model {
@@ -980,6 +982,15 @@ PAPERWIRE_TELEGRAM_TOKEN: unknown variable; did you mean PAPERWIRE_TELEGRAM__TOK
             let found = errors(&format!("[model]\n{text}"), &[]);
             assert!(found.contains(said) && !found.contains("SECRET"), "{said}: {found}");
         }
+        let judge = "[model]\nurl = \"http://h/v1\"\nname = \"m\"\njudge = [\"inference\", \"inferense\"]";
+        let found = errors(judge, &[]);
+        assert!(
+            found.contains("paperwire.toml:4") && found.contains("model.judge: there is no topic “inferense”"),
+            "{found}"
+        );
+        let judging = parse(&judge.replace(", \"inferense\"", "")).model.unwrap();
+        assert_eq!(judging.judge, [TopicId("inference".to_owned())]);
+        assert!(errors("[model]\njudge = [\"inference\"]", &[]).contains("model.judge: there is no model.url"));
         let open = parse("[model]\nurl = \"http://gpu.lan:8000/v1\"\nname = \"m\"\napi_key = \"k\"");
         assert!(open.warnings()[0].contains("https://"), "{:?}", open.warnings());
     }

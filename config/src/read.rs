@@ -182,7 +182,7 @@ pub(crate) fn config(
         operator: operator(&Section::sub(root, "operator", file), errors),
         institutions: institutions(&Section::sub(root, "institutions", file), errors),
         sources: sources(&top, errors),
-        model: model(&Section::sub(root, "model", file), errors),
+        model: model(&Section::sub(root, "model", file), &topics, errors),
         defaults,
         channels,
         topics,
@@ -556,23 +556,7 @@ fn channels(
 }
 
 fn subjects(section: &Section<'_>, topics: &[Topic], errors: &mut Vec<ConfigError>) -> Subjects {
-    let ids = || topics.iter().map(|topic| topic.id.0.as_str());
-    let followed = section.words("topics");
-    for (at, id) in followed {
-        if !ids().any(|known| known == id) {
-            let near = nearest(id, ids()).map(|near| format!("did you mean “{near}”? "));
-            errors.push(section.error_at(
-                at,
-                "topics",
-                format!("there is no topic {}", quoted(id)),
-                format!(
-                    "{}known are {}; more are declared as [[topic]]",
-                    near.unwrap_or_default(),
-                    ids().collect::<Vec<_>>().join(", ")
-                ),
-            ));
-        }
-    }
+    let followed = named(section, "topics", topics, errors);
     let keywords = texts(section, "keywords", errors);
     let broken = |name| section.has(name) && !is_list(section, name);
     if followed.is_empty() && keywords.is_empty() && !broken("topics") && !broken("keywords") {
@@ -582,7 +566,29 @@ fn subjects(section: &Section<'_>, topics: &[Topic], errors: &mut Vec<ConfigErro
             "give it topics = [\"inference\"] or keywords = [\"kv cache\"]",
         ));
     }
-    Subjects::new(followed.iter().map(|(_, id)| TopicId(id.clone())), keywords)
+    Subjects::new(followed, keywords)
+}
+
+/// A list of topics that there are.
+fn named(section: &Section<'_>, name: &str, topics: &[Topic], errors: &mut Vec<ConfigError>) -> Vec<TopicId> {
+    let ids = || topics.iter().map(|topic| topic.id.0.as_str());
+    let words = section.words(name);
+    for (at, id) in words {
+        if !ids().any(|known| known == id) {
+            let near = nearest(id, ids()).map(|near| format!("did you mean “{near}”? "));
+            errors.push(section.error_at(
+                at,
+                name,
+                format!("there is no topic {}", quoted(id)),
+                format!(
+                    "{}known are {}; more are declared as [[topic]]",
+                    near.unwrap_or_default(),
+                    ids().collect::<Vec<_>>().join(", ")
+                ),
+            ));
+        }
+    }
+    words.iter().map(|(_, id)| TopicId(id.clone())).collect()
 }
 
 /// Whether the key has a list, be it empty; anything else has been reported.
@@ -718,7 +724,7 @@ fn address(section: &Section<'_>, key: &str, such_as: &str, errors: &mut Vec<Con
     Some(url?.as_str().trim_end_matches('/').to_owned())
 }
 
-fn model(section: &Section<'_>, errors: &mut Vec<ConfigError>) -> Option<Model> {
+fn model(section: &Section<'_>, topics: &[Topic], errors: &mut Vec<ConfigError>) -> Option<Model> {
     let url = address(
         section,
         "url",
@@ -727,7 +733,7 @@ fn model(section: &Section<'_>, errors: &mut Vec<ConfigError>) -> Option<Model> 
     );
     let name = section.text("name").filter(|name| !name.is_empty());
     if !section.has("url") {
-        for key in ["name", "api_key", "api_key_file", "prompts"] {
+        for key in ["name", "api_key", "api_key_file", "prompts", "judge"] {
             if section.has(key) {
                 errors.push(section.error(
                     key,
@@ -769,6 +775,7 @@ fn model(section: &Section<'_>, errors: &mut Vec<ConfigError>) -> Option<Model> 
         patience: seconds("patience", 300),
         prompts: prompts(section, prompts_from.as_deref(), errors),
         prompts_from,
+        judge: named(section, "judge", topics, errors),
     };
     url.is_some().then_some(model)
 }

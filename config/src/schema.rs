@@ -112,6 +112,7 @@ const MODEL: &[Key] = &[
     key("timeout", Kind::Whole(1, 3_600)),
     key("patience", Kind::Whole(0, 3_600)),
     key("prompts", Kind::Text),
+    key("judge", Kind::Words),
 ];
 
 const SCHEDULE: Key = key("schedule", Kind::Text);

@@ -187,6 +187,7 @@ pub(crate) fn show(config: &Config) -> String {
         if let Some(folder) = &model.prompts_from {
             page.line("prompts", folder.display().to_string());
         }
+        page.line("judge", list(model.judge.iter().map(|id| &id.0)));
     }
 
     page.section("[defaults]", "defaults".to_owned());

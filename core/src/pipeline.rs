@@ -13,6 +13,7 @@ mod correct;
 mod deliver;
 mod follow;
 mod held;
+pub mod judging;
 mod opinion;
 mod publish;
 pub mod queue;
@@ -38,7 +39,7 @@ pub use self::held::{
     decision, forget, held, is_withheld, notices, resolve, told, verdict_message, waiting,
 };
 pub use self::opinion::{Top, Voted, paper_of, save, saved, tally_of, top, vote};
-pub use self::publish::{Published, Scored, draft_of_window, publish_due, publish_now};
+pub use self::publish::{Occasion, Published, Scored, draft_of_window, publish_due, publish_now};
 pub use self::settings::{Changed, Refused, Setting, change, upcoming};
 pub use self::tally::{PAUSE, SHOWN_FOR, Tallied, tally};
 

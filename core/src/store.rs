@@ -229,6 +229,8 @@ pub enum MemoSpace {
     Alarm,
     /// Files of which hardly an item could be read, by the position after them.
     Lost,
+    /// What a judge said of a paper near a topic's threshold, by everything that decides it.
+    Judged,
 }
 
 /// A rule, which the store has once, however many channels follow it and however they spell it.
@@ -271,6 +273,7 @@ impl MemoSpace {
             Self::Held => "held",
             Self::Alarm => "alarm",
             Self::Lost => "lost",
+            Self::Judged => "judged",
         }
     }
 }

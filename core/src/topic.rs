@@ -16,6 +16,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::paper::Paper;
 use crate::text;
+use judge::Opinion;
 use learn::{Evidence, Learned, Seen};
 use terms::{Pattern, TermSet};
 
@@ -124,6 +125,26 @@ pub struct Rated {
     pub grounds: Vec<Ground>,
     /// The topic's threshold in points: a paper at the learned threshold ranks as one of so many points.
     pub points: u32,
+    /// What the judge of the borderline said, where it was asked; it decides.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub opinion: Option<Opinion>,
+}
+
+impl Rated {
+    /// The score and the threshold in log-odds.
+    fn log_odds(&self) -> (f64, f64) {
+        (f64::from(self.score) / 1000.0, f64::from(self.threshold) / 1000.0)
+    }
+
+    /// The score by which it is kept and ranked, in thousandths: on the side of the threshold that the judge named, if one did
+    /// ([`judge::combined`]).
+    pub fn decided(&self) -> i32 {
+        let (score, threshold) = self.log_odds();
+        match &self.opinion {
+            None => self.score,
+            Some(opinion) => learn::thousandths(judge::combined(score, threshold, opinion.yes)),
+        }
+    }
 }
 
 /// One contribution to a learned score.
@@ -138,15 +159,53 @@ pub struct Ground {
 }
 
 impl Score {
+    /// Whether a judge is worth asking: it is near the learned threshold ([`judge::is_borderline`]), and no exclusion has
+    /// decided.
+    pub fn is_borderline(&self) -> bool {
+        let open = match self.verdict {
+            Verdict::Kept | Verdict::BelowThreshold => true,
+            Verdict::ExcludedTerm(_) | Verdict::ExcludedCategory(_) | Verdict::OtherCategory => false,
+        };
+        let near = |rated: &Rated| {
+            let (score, threshold) = rated.log_odds();
+            judge::is_borderline(score, threshold)
+        };
+        open && self.learned.as_ref().is_some_and(near)
+    }
+
+    /// The score after what a judge said: of one that is not borderline, as it was.
+    #[must_use]
+    pub fn judged(mut self, opinion: Opinion) -> Self {
+        if self.is_borderline()
+            && let Some(rated) = &mut self.learned
+        {
+            rated.opinion = Some(opinion);
+            self.verdict = match rated.decided() >= rated.threshold {
+                true => Verdict::Kept,
+                false => Verdict::BelowThreshold,
+            };
+        }
+        self
+    }
+
     /// How it ranks among the scores of all topics, in thousandths of a point. Without a learned ranking these are its
     /// points; with one, a paper at the threshold ranks as one at the topic's threshold in points, and e times as high
     /// for each unit above it.
     pub fn rank(&self) -> u64 {
+        self.ranked(Rated::decided)
+    }
+
+    /// How it would rank without a judge.
+    pub fn rank_unjudged(&self) -> u64 {
+        self.ranked(|rated| rated.score)
+    }
+
+    fn ranked(&self, score: fn(&Rated) -> i32) -> u64 {
         const MOST: f64 = 1e12;
         match &self.learned {
             None => u64::from(self.points) * 1000,
             Some(rated) => {
-                let above = f64::from(rated.score) - f64::from(rated.threshold);
+                let above = f64::from(score(rated)) - f64::from(rated.threshold);
                 ((above / 1000.0).exp() * f64::from(rated.points.max(1)) * 1000.0).min(MOST) as u64
             }
         }
@@ -334,6 +393,11 @@ fn covers(pattern: &str, category: &str) -> bool {
 }
 
 impl Topic {
+    /// Which language model is asked about its borderline, if it was taught and one is.
+    pub fn judge(&self) -> Option<&str> {
+        self.learned.as_deref().and_then(Learned::judge)
+    }
+
     /// A stable hash of everything that decides a score; it changes when the profile or what was learnt does, so that
     /// stored matches can be told to be stale. Names and the cap decide none. How terms are matched does, so its version
     /// is in it.
@@ -486,6 +550,47 @@ mod tests {
             Verdict::ExcludedTerm("police".to_owned())
         );
         assert_eq!(verdict("cache", &[]), Verdict::BelowThreshold);
+    }
+
+    #[test]
+    fn a_judge_decides_the_borderline_within_its_side_and_nothing_else() {
+        let rated = |score, verdict| Score {
+            topic: TopicId("t".to_owned()),
+            points: 5,
+            hits: Vec::new(),
+            verdict,
+            learned: Some(Rated {
+                score,
+                threshold: 300,
+                grounds: Vec::new(),
+                points: 5,
+                opinion: None,
+            }),
+        };
+        let below = |score| rated(score, Verdict::BelowThreshold);
+        let said = |score: Score, yes| {
+            score.judged(Opinion {
+                yes,
+                reason: "x".to_owned(),
+            })
+        };
+        // Every distance within the band, its edges too.
+        for score in -700..=1_300 {
+            let (yes, no) = (said(below(score), true), said(below(score), false));
+            assert_eq!(
+                (&yes.verdict, &no.verdict),
+                (&Verdict::Kept, &Verdict::BelowThreshold),
+                "{score}"
+            );
+            assert!(yes.rank() >= 5_000 && no.rank() < 5_000, "{score}");
+        }
+        let order = [-600, -100, 400, 1_200].map(|score| said(below(score), true).rank());
+        assert!(order.is_sorted(), "{order:?}");
+        let excluded = rated(300, Verdict::ExcludedTerm("y".to_owned()));
+        for untouched in [below(-701), rated(1_301, Verdict::Kept), excluded] {
+            assert_eq!(said(untouched.clone(), false), untouched);
+            assert_eq!(said(untouched.clone(), true), untouched);
+        }
     }
 
     #[test]

@@ -5,7 +5,6 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::{Context as _, anyhow};
 use clap::Subcommand;
-use paperwire_core::chat::{Ask, Message, Role};
 use paperwire_core::paper::{Paper, PaperId};
 use paperwire_core::store::ModelStore;
 use paperwire_core::topic::eval::{self, Evaluation, Figures, Plan, Summary};
@@ -23,8 +22,6 @@ use crate::{clock, models, writer};
 
 /// Of the wanted papers, the part that is to be kept unless something else is said.
 const RECALL: f64 = 0.95;
-/// The most tokens of a judge's answer: one line, and room for a model that thinks first.
-const JUDGE_TOKENS: u32 = 1_000;
 /// How many weights of each direction `explain` shows.
 const STRONGEST: usize = 20;
 /// How many contributions `explain` shows of a paper.
@@ -235,15 +232,7 @@ impl ModelJudge {
 
 impl Judge for ModelJudge {
     fn ask(&self, question: &Question) -> Result<String, String> {
-        let ask = Ask {
-            messages: vec![
-                Message::new(Role::System, &question.instruction),
-                Message::new(Role::User, &question.paper),
-            ],
-            format: None,
-            most_tokens: JUDGE_TOKENS,
-        };
-        let answered = self.runtime.block_on(self.client.chat(&ask));
+        let answered = self.runtime.block_on(self.client.chat(&question.ask()));
         answered.map(|reply| reply.text).map_err(|error| {
             let error = error.to_string();
             // Later ones say no more than that it is left alone since.

@@ -1,17 +1,24 @@
 use std::collections::BTreeMap;
 
+use chrono::{DateTime, Utc};
 use paperwire_config::Config;
 use paperwire_core::brief::{self, Origin};
+use paperwire_core::channel::Seq;
 use paperwire_core::paper::{Field, Paper, PaperId};
 use paperwire_core::pipeline::{self, Extent, Wanted, publish_due};
 use paperwire_core::source::{Announcement, Item, Parsed, SourceKind, Window};
-use paperwire_core::store::{ModelStore, Store};
-use serde_json::json;
+use paperwire_core::store::ModelStore;
+use paperwire_core::topic::learn::Learned;
+use serde_json::{Value, json};
+use tokio::sync::Notify;
 
 use super::*;
-use crate::model::fake::{FakeModel, ends, fault, honest, paper_in, passing, says, status, wall};
+use crate::model::fake::{FakeModel, Line, ends, fault, honest, paper_in, passing, says, status, wall};
 use crate::model::{Fault, Transport};
+use crate::ops::Ops;
+use crate::queued::Queued;
 use crate::render::Renderers;
+use crate::service::{Request, Response, Service};
 
 const CHANNEL: &str = "[[channel]]\nplace = \"telegram:-1\"\ntopics = [\"t\"]\n[[topic]]\nid = \"t\"\n\
     tiers = [{ weight = 2, terms = [\"drops layers\"] }]\ncap = 100\n";
@@ -41,9 +48,38 @@ impl Room {
 
     /// Each abstract ends in `more`; it is `now`.
     fn of(papers: usize, more: &str, model: Arc<FakeModel>, calls_per_day: u64, now: DateTime<Utc>) -> Self {
+        Self::about(papers, more, model, calls_per_day, now, |topic| topic)
+    }
+
+    /// The topic was taught that the first paper is wanted, the second hardly, the third hardly not and the fourth not.
+    fn judged(model: Arc<FakeModel>, calls_per_day: u64) -> Self {
+        let taught = |topic: Topic| {
+            if topic.id.0 != "t" {
+                return topic;
+            }
+            let file = json!({
+                "version": 1, "topic": topic.id, "profile": topic.profile(), "trained_at": at(0, 0), "days": [],
+                "examples": 9, "wanted": 4, "recall": 0.95, "threshold": 0.05, "figures": null, "bias": 0.0,
+                "weights": { "abstract": { "scheme1": { "w": 2.0 }, "scheme2": { "w": 0.1 }, "scheme4": { "w": -2.0 } } },
+            });
+            let learned = Learned::read(file.to_string().as_bytes(), &topic).unwrap();
+            let learned = Some(Arc::new(learned.judged_by("m")));
+            Topic { learned, ..topic }
+        };
+        Self::about(4, "", model, calls_per_day, at(9, 0), taught)
+    }
+
+    fn about(
+        papers: usize,
+        more: &str,
+        model: Arc<FakeModel>,
+        calls_per_day: u64,
+        now: DateTime<Utc>,
+        change: fn(Topic) -> Topic,
+    ) -> Self {
         let config = Config::parse(CHANNEL, "the test's configuration", &BTreeMap::new()).unwrap();
         let store = Arc::new(ModelStore::new());
-        let topics: Arc<[Topic]> = config.topics.clone().into();
+        let topics: Arc<[Topic]> = config.topics.iter().cloned().map(change).collect();
         let wanted: Vec<Wanted> = config
             .channels
             .iter()
@@ -116,8 +152,29 @@ impl Room {
     /// As the scheduler does before a digest.
     async fn prepare(&self) -> (Prepared, Duration) {
         let began = Instant::now();
-        let prepared = self.writer.prepare(at(9, 0), began + self.writer.patience());
+        let due = due();
+        let prepared = self.writer.prepare(&due, began + self.writer.patience());
         (passing(&self.storage, prepared).await.unwrap(), began.elapsed())
+    }
+
+    /// What the topic's digest would have now.
+    fn kept(&self) -> Vec<PaperId> {
+        let found = self
+            .store
+            .matches(&self.topics.last().unwrap().id, 0, Seq::MAX)
+            .unwrap();
+        found.into_iter().map(|found| found.paper).collect()
+    }
+
+    fn service(&self) -> Service {
+        let (storage, topics) = (self.storage.clone(), self.topics.clone());
+        Service::new(
+            storage,
+            topics,
+            Queued::default(),
+            Arc::new(Notify::new()),
+            Ops::new(at(9, 0)),
+        )
     }
 
     fn origins(&self) -> BTreeMap<Origin, usize> {
@@ -129,6 +186,29 @@ impl Room {
             *origins.entry(brief.brief.origin).or_default() += 1;
         }
         origins
+    }
+}
+
+fn due() -> Occasion {
+    Occasion::Due(at(9, 0))
+}
+
+/// The number of the paper that a judge is asked about; `None` where a brief is asked for.
+fn borderline(body: &Value) -> Option<u32> {
+    let messages = &body["messages"];
+    let asked = messages[1]["content"].as_str().unwrap();
+    let title = asked.strip_prefix("Title: Scheme Number")?;
+    assert!(messages[0]["content"].as_str().unwrap().contains("yes: reason"));
+    title.lines().next()?.parse().ok()
+}
+
+/// A judge that refuses the second paper and accepts the others.
+fn judge_of(nth: usize, body: &Value) -> Line {
+    match borderline(body) {
+        Some(2) => says("no: only its data"),
+        Some(_) => says("Yes — it drops layers"),
+        None if nth < 2 => panic!("a brief is asked for before everything is judged"),
+        None => says(&honest(body)),
     }
 }
 
@@ -163,7 +243,7 @@ async fn sixty_papers_are_written_about_at_the_same_time_and_each_failure_is_its
     let expected = Prepared {
         written: 55,
         given_up: 5,
-        missing: 0,
+        ..Prepared::default()
     };
     assert_eq!((prepared, room.model.most()), (expected, 4));
     // 60 papers and four second questions, four at a time.
@@ -235,6 +315,7 @@ async fn a_digest_waits_for_a_slow_model_only_so_long_and_keeps_what_came() {
         written,
         given_up: 0,
         missing,
+        ..
     } = prepared
     else {
         panic!("{prepared:?}")
@@ -281,8 +362,8 @@ async fn beyond_the_budget_the_abstracts_own_words_are_shown() {
         prepared,
         Prepared {
             written: 4,
-            given_up: 0,
-            missing: 6
+            missing: 6,
+            ..Prepared::default()
         }
     );
     assert_eq!(room.model.asked().len(), 4);
@@ -302,12 +383,13 @@ async fn beyond_the_budget_the_abstracts_own_words_are_shown() {
 async fn two_who_prepare_at_the_same_time_ask_about_each_paper_once() {
     let room = Room::new(12, FakeModel::new(|_, body| says(&honest(body)).late(9)));
     let deadline = Instant::now() + Duration::from_secs(300);
+    let due = due();
     let both = async {
         tokio::join!(
-            room.writer.prepare(at(9, 0), deadline),
-            room.writer.prepare(at(9, 0), deadline),
+            room.writer.prepare(&due, deadline),
+            room.writer.prepare(&due, deadline),
             // One that has no time goes on without.
-            room.writer.prepare(at(9, 0), Instant::now() + Duration::from_secs(1)),
+            room.writer.prepare(&due, Instant::now() + Duration::from_secs(1)),
         )
     };
     let (first, second, hasty) = passing(&room.storage, both).await;
@@ -331,4 +413,145 @@ async fn briefs_are_written_from_a_quarter_of_an_hour_before_they_are_needed() {
     assert!((15..=17).contains(&minutes), "{minutes}");
     stop.cancel();
     assert_eq!(ahead.await.unwrap(), Ok(()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_borderline_is_judged_first_and_briefs_are_written_of_what_is_left() {
+    let room = Room::judged(FakeModel::new(judge_of), 1_000);
+    assert_eq!(room.kept(), [id(1), id(2)]);
+    let (prepared, _) = room.prepare().await;
+    let expected = Prepared {
+        judged: 2,
+        written: 2,
+        ..Prepared::default()
+    };
+    assert_eq!((prepared, room.kept()), (expected, vec![id(1), id(3)]));
+    let (again, _) = room.prepare().await;
+    assert_eq!((again, room.model.asked().len()), (Prepared::default(), 4));
+    assert_eq!(room.origins(), BTreeMap::from([(Origin::Model, 2)]));
+    // The doctor has counted them.
+    let (service, judging) = (room.service(), [room.topics.last().unwrap().id.clone()]);
+    let service = service.judging(&judging).written_by(Some(room.writer.clone()));
+    let tally = judging::tally(&*room.store, &judging[0], at(0, 0)).unwrap();
+    assert_eq!((tally.kept, tally.left_out, tally.failed), (1, 1, 0));
+    let Response::Doctor(checkup) = passing(&room.storage, service.handle(Request::Doctor)).await else {
+        panic!("no checkup")
+    };
+    assert!(
+        checkup.text().contains("papers near the threshold were asked about"),
+        "{}",
+        checkup.text()
+    );
+    let untaught = [paperwire_core::topic::TopicId("inference".to_owned())];
+    let service = service.judging(&untaught);
+    let Response::Doctor(checkup) = passing(&room.storage, service.handle(Request::Doctor)).await else {
+        panic!("no checkup")
+    };
+    assert!(
+        checkup.text().contains("!! model.judge names the topic inference"),
+        "{}",
+        checkup.text()
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_judge_that_gives_no_answer_changes_nothing_and_each_failure_is_its_own() {
+    type Script = fn(usize, &Value) -> Line;
+    let silent: [(Script, u64, usize); 5] = [
+        (
+            |_, _| fault(Fault::Unreachable("connection refused".to_owned())),
+            1_000,
+            0,
+        ),
+        (|_, _| says("I would rather not say."), 1_000, 0),
+        // It obeys what a paper says.
+        (
+            |_, body| match borderline(body) {
+                Some(_) => says("no: see https://evil.example"),
+                None => says(&honest(body)),
+            },
+            1_000,
+            0,
+        ),
+        (|_, body| judge_of(9, body).late(400), 1_000, 0),
+        // The budget is for one of the two.
+        (
+            |_, body| match borderline(body) {
+                Some(2) => says("yes: it drops layers"),
+                Some(_) | None => panic!("beyond the budget"),
+            },
+            1,
+            1,
+        ),
+    ];
+    for (script, calls, judged) in silent {
+        let room = Room::judged(FakeModel::new(script), calls);
+        let (prepared, took) = room.prepare().await;
+        assert_eq!((prepared.judged, prepared.unjudged), (judged, 2 - judged));
+        assert_eq!(room.kept(), [id(1), id(2)]);
+        assert!(took < Duration::from_secs(302), "{took:?}");
+    }
+    let half = FakeModel::new(|_, body| match borderline(body) {
+        Some(2) => status(
+            400,
+            None,
+            json!({"error": {"message": "flagged by the content filter"}}),
+        ),
+        Some(_) => says("yes: it drops layers"),
+        None => says(&honest(body)),
+    });
+    let room = Room::judged(half, 1_000);
+    let (prepared, _) = room.prepare().await;
+    assert_eq!((prepared.judged, prepared.unjudged, prepared.written), (1, 1, 3));
+    assert_eq!(room.kept(), [id(1), id(2), id(3)]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_digest_that_a_person_asks_for_is_prepared_as_one_that_is_due() {
+    let place = "telegram:-1".parse::<paperwire_core::channel::Place>().unwrap();
+    let post = || Request::Post {
+        places: vec![place.clone()],
+    };
+    let posted = |papers| Response::Posted(vec![(place.clone(), papers)]);
+    let room = Room::judged(FakeModel::new(judge_of), 1_000);
+    let service = room.service().written_by(Some(room.writer.clone()));
+    let wrong = Request::Post {
+        places: vec!["telegram:-2".parse().unwrap()],
+    };
+    let refused = passing(&room.storage, service.handle(wrong)).await;
+    assert!(matches!(refused, Response::Failed(_)) && room.model.asked().is_empty());
+    assert_eq!(passing(&room.storage, service.handle(post())).await, posted(Some(2)));
+    assert_eq!(room.model.asked().len(), 4);
+    // A slow model is waited for only so long.
+    let room = Room::new(3, FakeModel::new(|_, body| says(&honest(body)).late(1_000)));
+    let (service, began) = (room.service().written_by(Some(room.writer.clone())), Instant::now());
+    assert_eq!(passing(&room.storage, service.handle(post())).await, posted(Some(3)));
+    let took = began.elapsed();
+    assert!(
+        took >= Duration::from_secs(300) && took < Duration::from_secs(302),
+        "{took:?}"
+    );
+    // One that is stopped meanwhile posts nothing.
+    let room = Room::new(3, FakeModel::new(|_, body| says(&honest(body)).late(1_000)));
+    let stop = CancellationToken::new();
+    let service = room.service().written_by(Some(room.writer.clone())).until(stop.clone());
+    let stopped = async {
+        let posting = service.handle(post());
+        let stopping = async {
+            while room.model.asked().is_empty() {
+                tokio::time::sleep(Duration::from_secs(1)).await;
+            }
+            stop.cancel();
+        };
+        tokio::join!(posting, stopping).0
+    };
+    let answer = passing(&room.storage, stopped).await;
+    assert_eq!(
+        answer,
+        Response::Failed("Paperwire is being stopped; nothing was posted".to_owned())
+    );
+    // Without a model nothing waits.
+    let (service, began) = (room.service(), Instant::now());
+    assert_eq!(passing(&room.storage, service.handle(post())).await, posted(Some(3)));
+    assert!(began.elapsed() < Duration::from_secs(1));
 }

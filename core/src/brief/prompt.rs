@@ -253,7 +253,7 @@ const MARKS: [&str; 14] = [
 ];
 
 /// A text from outside on one line, without characters that nobody sees (they can carry hidden orders) and without [`MARKS`].
-fn clean(text: &str) -> String {
+pub(crate) fn clean(text: &str) -> String {
     let visible: String = text
         .chars()
         .filter_map(|c| match c {

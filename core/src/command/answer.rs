@@ -976,12 +976,14 @@ mod tests {
     use crate::command::{self, Standing};
     use crate::paper::Field;
     use crate::pipeline::fixture::{
-        Counting, add_channel, arxiv, back, channel, claims, mailing, news, october, paper, sent, settings, take, topic,
+        Counting, add_channel, arxiv, back, channel, claims, mailing, news, october, paper, sent, settings, take,
+        taught, topic,
     };
-    use crate::pipeline::{Job, publish_due};
+    use crate::pipeline::{Job, judging, publish_due};
     use crate::source::{Announcement, SourceKind};
     use crate::store::{ModelStore, Write};
     use crate::subscription::Subjects;
+    use crate::topic::judge::Opinion;
 
     const HERE: &str = "telegram:-1005";
 
@@ -1072,10 +1074,14 @@ mod tests {
     }
 
     fn with_fresh(store: &dyn Store, question: &Question, fresh: &Settings) -> Answer {
-        let (topics, seal) = ([topic()], seal());
+        among(&[topic()], store, question, fresh)
+    }
+
+    fn among(topics: &[Topic], store: &dyn Store, question: &Question, fresh: &Settings) -> Answer {
+        let seal = seal();
         let context = Context {
             store,
-            topics: &topics,
+            topics,
             fresh,
             seal: &seal,
             render: &Counting::default(),
@@ -1545,6 +1551,60 @@ mod tests {
             "{matched}"
         );
         assert!(lacking.contains("The nearest rule: "), "{lacking}");
+    }
+
+    #[test]
+    fn why_names_the_judge_of_the_borderline_and_its_reason_in_both_languages() {
+        let store = ModelStore::new();
+        let topics = [taught(&["certain", "near"], &[2.0, 0.1], 0.05, Some("m"))];
+        crate::pipeline::refresh_topics(&store, &topics).unwrap();
+        add_channel(&store, HERE, settings(), october(9, 12));
+        let papers = vec![
+            paper(1, "First", "It is certain."),
+            paper(2, "Second", "It is near."),
+            paper(3, "Third", "It is neither."),
+        ];
+        let (news, at) = (news(9, papers), october(9, 20));
+        crate::pipeline::accept(&store, &topics, &Counting::default(), "m", b"m", news, at).unwrap();
+        let due = crate::pipeline::Occasion::Due(october(10, 9));
+        for case in judging::borderline(&store, &topics, &due, october(10, 8)).unwrap() {
+            let yes = case.paper == arxiv(3);
+            let reason = if yes { "it caches" } else { "only its data" }.to_owned();
+            let outcome = judging::Outcome::Said(Opinion { yes, reason });
+            judging::answered(&store, &topics, &case, outcome, october(10, 8)).unwrap();
+        }
+        publish_due(&store, &topics, &Counting::default(), october(10, 9)).unwrap();
+        post(&store, october(10, 9));
+        let why = |text: &str, language: Lang| {
+            let now = channel(&store, HERE);
+            let spoken = Settings {
+                language,
+                ..now.settings.clone()
+            };
+            let now = Channel {
+                settings: spoken,
+                ..now
+            };
+            store.commit(vec![Write::Channel(Box::new(now))]).unwrap();
+            let question = asking(HERE, command::parse(text, None).unwrap(), None);
+            among(&topics, &store, &question, &settings()).message.to_plain()
+        };
+        // The first paper needed no judge, and names the one that nearly came.
+        let first = why("/why 1", Lang::En);
+        let missed = "learned ranking 0.10, it takes 0.05; a model was asked and said no (“only its data”)";
+        assert!(first.contains("Second") && first.contains(missed), "{first}");
+        assert!(!first.contains("near the threshold"), "{first}");
+        let accepted = why("/why 2", Lang::En);
+        assert!(
+            accepted.contains("Third")
+                && accepted.contains("learned ranking 0.00 (it takes 0.05)")
+                && accepted.contains("near the threshold, so a model was asked: yes (“it caches”)"),
+            "{accepted}"
+        );
+        let refused = why("/why 2510.00002", Lang::En);
+        assert!(refused.contains("a model was asked: no (“only its data”)"), "{refused}");
+        assert!(why("/why 2", Lang::Zh).contains("接近阈值，由模型判定：属于该主题（“it caches”）"));
+        assert!(why("/why 2510.00002", Lang::Zh).contains("由模型判定：不属于该主题（“only its data”）"));
     }
 
     #[test]

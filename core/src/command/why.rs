@@ -11,9 +11,10 @@ use crate::delivery::{DeliveryId, Discard, State};
 use crate::digest::{Digest, DigestId, Entry};
 use crate::message::{self, Block, Line, Message, Span, ellipsis, plain};
 use crate::paper::{Paper, PaperId};
-use crate::pipeline::{self, Ruling};
+use crate::pipeline::{self, Ruling, judging};
 use crate::rule::{self, Facts};
 use crate::store::Result;
+use crate::topic::judge::Opinion;
 use crate::topic::{Ground, Hit, Matcher, Rated, Score, Topic, Verdict};
 
 /// How many papers that just missed are named.
@@ -76,6 +77,10 @@ fn signed(thousandths: i32) -> String {
     format!("{:+.2}", f64::from(thousandths) / 1000.0)
 }
 
+fn opinion(score: &Score) -> Option<&Opinion> {
+    score.learned.as_ref()?.opinion.as_ref()
+}
+
 fn facts<'a>(paper: &'a Paper, scores: &'a [Score]) -> Facts<'a> {
     Facts {
         scores,
@@ -128,6 +133,11 @@ impl Asked<'_> {
         }
     }
 
+    /// What each of these topics says of a paper, its judge included.
+    fn scores(&self, topics: &[Topic], paper: &Paper) -> Result<Vec<Score>> {
+        judging::scores(self.context.store, topics, &Matcher::new(topics), paper)
+    }
+
     /// What brought an entry: by topic its terms and score, by rule what of it was found.
     fn grounds(&self, digest: &Digest, entry: &Entry) -> Result<Vec<Line>> {
         let lang = self.lang;
@@ -149,7 +159,11 @@ impl Asked<'_> {
                     }
                     lines.push(vec![Span::Dim(self.hits(&found.score.hits))]);
                 }
-                None => lines.push(plain(lang.why_topic(&name, entry.points, threshold))),
+                // The judge may have spoken after the digest was made.
+                None => match self.spoken(topic, &entry.paper)? {
+                    Some(rated) => lines.extend(self.learned(&name, &rated)),
+                    None => lines.push(plain(lang.why_topic(&name, entry.points, threshold))),
+                },
             }
         }
         let words: Vec<&Hit> = entry
@@ -164,7 +178,7 @@ impl Asked<'_> {
             && let Some(paper) = self.context.store.paper(&entry.paper)?
         {
             let rules = &digest.subjects.rules;
-            let scores = Matcher::new(self.context.topics).score(&paper);
+            let scores = self.scores(self.context.topics, &paper)?;
             for found in rule::RuleSet::new((0..).zip(rules)).find(&facts(&paper, &scores)) {
                 let Some(rule) = usize::try_from(found.key).ok().and_then(|at| rules.get(at)) else {
                     continue;
@@ -181,17 +195,28 @@ impl Asked<'_> {
         Ok(lines)
     }
 
-    /// What the learned ranking says, and what contributed most to it.
-    fn learned(&self, name: &str, rated: &Rated) -> [Line; 2] {
+    /// What a topic says of a paper about which its judge has an opinion.
+    fn spoken(&self, topic: Option<&Topic>, paper: &PaperId) -> Result<Option<Rated>> {
+        let (Some(topic), Some(paper)) = (topic, self.context.store.paper(paper)?) else {
+            return Ok(None);
+        };
+        let scores = self.scores(std::slice::from_ref(topic), &paper)?.into_iter();
+        let mut rated = scores.filter_map(|score| score.learned);
+        Ok(rated.find(|rated| rated.opinion.is_some()))
+    }
+
+    /// What the learned ranking says, what the judge does where it was asked, and what contributed most.
+    fn learned(&self, name: &str, rated: &Rated) -> Vec<Line> {
         let one = |ground: &Ground| format!("{} {}", self.lang.learned_feature(ground), signed(ground.adds));
         let grounds: Vec<String> = rated.grounds.iter().map(one).collect();
-        [
-            plain(
-                self.lang
-                    .why_learned(name, &decimal(rated.score), &decimal(rated.threshold)),
-            ),
-            vec![Span::Dim(grounds.join(" · "))],
-        ]
+        let head = self
+            .lang
+            .why_learned(name, &decimal(rated.score), &decimal(rated.threshold));
+        let judged = |opinion: &Opinion| plain(self.lang.why_judged(opinion.yes, &opinion.reason));
+        let mut lines = vec![plain(head)];
+        lines.extend(rated.opinion.as_ref().map(judged));
+        lines.push(vec![Span::Dim(grounds.join(" · "))]);
+        lines
     }
 
     /// `kv cache +15 (title) · gpu +1`.
@@ -232,12 +257,14 @@ impl Asked<'_> {
             if paper.id != record.paper {
                 continue;
             }
-            let scores = matcher.score(&paper).into_iter();
+            let scores = judging::scores(self.context.store, &followed, &matcher, &paper)?.into_iter();
+            // What a judge has refused shows how near it was.
             let best = scores
-                .filter(|score| matches!(score.verdict, Verdict::BelowThreshold | Verdict::Kept) && score.points > 0)
-                .max_by_key(Score::rank);
+                .filter(|score| matches!(score.verdict, Verdict::BelowThreshold | Verdict::Kept))
+                .filter(|score| score.points > 0 || opinion(score).is_some())
+                .max_by_key(Score::rank_unjudged);
             if let Some(score) = best {
-                missed.push((score.rank(), record.seq, paper, score));
+                missed.push((score.rank_unjudged(), record.seq, paper, score));
             }
         }
         missed.sort_by(|a, b| b.0.cmp(&a.0).then(a.1.cmp(&b.1)));
@@ -259,9 +286,13 @@ impl Asked<'_> {
                 | Verdict::ExcludedTerm(_)
                 | Verdict::ExcludedCategory(_)
                 | Verdict::OtherCategory => match &score.learned {
-                    Some(rated) => self
-                        .lang
-                        .missed_by_rank(&decimal(rated.score), &decimal(rated.threshold)),
+                    Some(rated) => {
+                        let (rank, takes) = (decimal(rated.score), decimal(rated.threshold));
+                        match &rated.opinion {
+                            Some(opinion) => self.lang.missed_by_judge(&rank, &takes, &opinion.reason),
+                            None => self.lang.missed_by_rank(&rank, &takes),
+                        }
+                    }
                     None => self.lang.missed_by_points(score.points, threshold),
                 },
             };
@@ -315,19 +346,19 @@ impl Asked<'_> {
             Fate::ToCome => {
                 lines.push(plain(lang.fate_to_come()));
                 lines.push(self.schedule());
-                lines.extend(self.verdicts(&paper));
+                lines.extend(self.verdicts(&paper)?);
             }
             Fate::BeyondCap { digest } => {
                 lines.push(plain(lang.fate_beyond_cap(&day(*digest))));
-                lines.extend(self.verdicts(&paper));
+                lines.extend(self.verdicts(&paper)?);
             }
             Fate::Before => {
                 lines.push(plain(lang.fate_before()));
-                lines.extend(self.verdicts(&paper));
+                lines.extend(self.verdicts(&paper)?);
             }
             Fate::Unmatched => {
                 lines.push(plain(lang.fate_unmatched()));
-                lines.extend(self.verdicts(&paper));
+                lines.extend(self.verdicts(&paper)?);
             }
         }
         Ok(self.explained(None, paper.title(), paper.id.link(), lines))
@@ -387,7 +418,7 @@ impl Asked<'_> {
         let Some(intake) = store.intake_of(&paper.id)? else {
             return Ok(Fate::NoCandidate);
         };
-        if !self.wants(channel, paper) {
+        if !self.wants(channel, paper)? {
             return Ok(Fate::Unmatched);
         }
         if intake.seq > channel.cursor {
@@ -418,26 +449,26 @@ impl Asked<'_> {
     }
 
     /// Whether what the channel follows today matches.
-    fn wants(&self, channel: &Channel, paper: &Paper) -> bool {
+    fn wants(&self, channel: &Channel, paper: &Paper) -> Result<bool> {
         let subjects = &channel.settings.subjects;
-        let scores = Matcher::new(self.context.topics).score(paper);
+        let scores = self.scores(self.context.topics, paper)?;
         let kept = |score: &Score| subjects.topics.contains(&score.topic) && score.verdict == Verdict::Kept;
         let set = rule::RuleSet::new((0..).zip(&subjects.rules));
-        scores.iter().any(kept)
+        Ok(scores.iter().any(kept)
             || !crate::subscription::KeywordMatcher::new(&subjects.keywords)
                 .find(paper)
                 .is_empty()
-            || !set.find(&facts(paper, &scores)).is_empty()
+            || !set.find(&facts(paper, &scores)).is_empty())
     }
 
     /// What each followed topic says of a paper, and the rule that comes nearest.
-    fn verdicts(&self, paper: &Paper) -> Vec<Line> {
+    fn verdicts(&self, paper: &Paper) -> Result<Vec<Line>> {
         let Some(channel) = &self.channel else {
-            return Vec::new();
+            return Ok(Vec::new());
         };
         let lang = self.lang;
         let subjects = &channel.settings.subjects;
-        let all = Matcher::new(self.context.topics).score(paper);
+        let all = self.scores(self.context.topics, paper)?;
         let mut lines = Vec::new();
         for score in all.iter().filter(|score| subjects.topics.contains(&score.topic)) {
             let Some(topic) = self.context.topics.iter().find(|topic| topic.id == score.topic) else {
@@ -473,7 +504,7 @@ impl Asked<'_> {
             lines.push(vec![Span::Plain(head.to_owned()), Span::Code(rule.to_string())]);
             lines.extend(explanation.lines(lang));
         }
-        lines
+        Ok(lines)
     }
 
     pub(super) fn topic_name(&self, topic: &Topic) -> String {

@@ -362,6 +362,18 @@ impl Lang {
         )
     }
 
+    /// Who decided about a paper that is near the threshold of a learned ranking.
+    pub fn why_judged(self, yes: bool, reason: &str) -> String {
+        let said = self.pick(
+            if yes { "属于该主题" } else { "不属于该主题" },
+            if yes { "yes" } else { "no" },
+        );
+        self.pick(
+            format!("接近阈值，由模型判定：{said}（“{reason}”）"),
+            format!("That is near the threshold, so a model was asked: {said} (“{reason}”)"),
+        )
+    }
+
     /// What contributed to a learned score.
     pub fn learned_feature(self, ground: &Ground) -> String {
         let name = &ground.name;
@@ -392,6 +404,14 @@ impl Lang {
         self.pick(
             format!("学习到的排序 {score}，阈值 {threshold}"),
             format!("learned ranking {score}, it takes {threshold}"),
+        )
+    }
+
+    /// Why one was not: the judge of the borderline.
+    pub fn missed_by_judge(self, score: &str, threshold: &str, reason: &str) -> String {
+        self.pick(
+            format!("学习到的排序 {score}，阈值 {threshold}，模型判定不属于该主题（“{reason}”）"),
+            format!("learned ranking {score}, it takes {threshold}; a model was asked and said no (“{reason}”)"),
         )
     }
 
@@ -684,6 +704,7 @@ mod tests {
         all.extend([Some("甲"), None].map(|when| lang.pause_over(when)));
         all.extend([Some(5), None].map(|threshold| lang.why_topic("甲", 3, threshold)));
         all.extend([false, true].map(|in_title| lang.why_keyword("甲", in_title)));
+        all.extend([false, true].map(|yes| lang.why_judged(yes, "甲")));
         all.extend([(0, None), (2, Some("乙"))].map(|(tries, error)| lang.fate_waiting("甲", 3, tries, error)));
         all.extend([1, 2].map(|papers| lang.exported(papers)));
         all.extend(["甲", "乙"].map(|was| lang.setting_changed("丙", was, "甲")));
@@ -699,6 +720,7 @@ mod tests {
             lang.missed_by_points(3, 5),
             lang.why_learned("甲", "1.20", "0.50"),
             lang.missed_by_rank("0.20", "0.50"),
+            lang.missed_by_judge("0.20", "0.50", "甲"),
             lang.missed_by_cap(9),
             lang.fate_posted("甲", 3),
             lang.fate_failed("甲", 3, "乙"),

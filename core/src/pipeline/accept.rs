@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::correct::{self, Revision};
 use super::held;
+use super::judging;
 use super::readable;
 use crate::channel::Seq;
 use crate::join;
@@ -15,7 +16,7 @@ use crate::paper::{Paper, PaperId};
 use crate::source::{Announcement, Item, Parsed, RejectedItem, Window};
 use crate::store::{ContentRecord, IntakeRecord, MatchRecord, Result, Store, WindowRecord, Write};
 use crate::text;
-use crate::topic::{Matcher, Topic, TopicId, Verdict};
+use crate::topic::{Matcher, Score, Topic, TopicId, Verdict};
 
 /// How far back a changed topic is matched anew, in intake positions: more than a fortnight of a large mailing.
 pub const REFRESH: Seq = 10_000;
@@ -105,7 +106,7 @@ pub fn accept(
     let since = intake.since;
     let upto = intake.seq;
     report.changed = intake.changed_before();
-    let (mut writes, revisions) = intake.finish();
+    let (mut writes, revisions) = intake.finish()?;
     // What could not be read shows in no digest: the breaker is told.
     let (lost, of) = (report.papers_rejected, report.papers_rejected.saturating_add(items));
     writes.extend(held::note_lost(name, &hash, lost, of, upto, now));
@@ -195,6 +196,7 @@ enum Outcome {
 /// The papers touched by one file, as they will be; the store is behind them.
 struct Intake<'a> {
     store: &'a dyn Store,
+    topics: &'a [Topic],
     matcher: Matcher,
     window: Option<Window>,
     now: DateTime<Utc>,
@@ -214,10 +216,11 @@ struct Intake<'a> {
 }
 
 impl<'a> Intake<'a> {
-    fn new(store: &'a dyn Store, topics: &[Topic], window: Option<Window>, now: DateTime<Utc>) -> Result<Self> {
+    fn new(store: &'a dyn Store, topics: &'a [Topic], window: Option<Window>, now: DateTime<Utc>) -> Result<Self> {
         let head = store.head()?;
         Ok(Self {
             store,
+            topics,
             matcher: Matcher::new(topics),
             window,
             now,
@@ -503,7 +506,7 @@ impl<'a> Intake<'a> {
         known.chain(self.aliases.keys()).cloned().collect()
     }
 
-    fn finish(mut self) -> (Vec<Write>, Vec<Revision>) {
+    fn finish(mut self) -> Result<(Vec<Write>, Vec<Revision>)> {
         let mut writes = Vec::with_capacity(self.changed.len() * 3);
         let aliases = self.aliases.iter();
         writes.extend(aliases.map(|(from, to)| Write::Alias {
@@ -533,7 +536,8 @@ impl<'a> Intake<'a> {
             let Some(paper) = self.papers.get(id) else { continue };
             if let Some(record) = self.positions.get(id) {
                 let stale = record.seq <= self.since;
-                writes.extend(matches(&self.matcher, record.seq, paper, stale));
+                let scores = judging::scores(self.store, self.topics, &self.matcher, paper)?;
+                writes.extend(matches(scores, record.seq, paper, stale));
             }
             writes.push(Write::Paper(Box::new(paper.clone())));
         }
@@ -560,7 +564,7 @@ impl<'a> Intake<'a> {
                 announced,
             })
         }));
-        (writes, revisions)
+        Ok((writes, revisions))
     }
 }
 
@@ -573,10 +577,10 @@ fn cleared(topic: TopicId, seq: Seq) -> Write {
     }
 }
 
-/// The matches of one paper as they are now; with `stale`, those that it had before go.
-fn matches(matcher: &Matcher, seq: Seq, paper: &Paper, stale: bool) -> Vec<Write> {
+/// The matches of one paper with these scores; with `stale`, those that it had before go.
+pub(super) fn matches(scores: Vec<Score>, seq: Seq, paper: &Paper, stale: bool) -> Vec<Write> {
     let mut writes = Vec::new();
-    for score in matcher.score(paper) {
+    for score in scores {
         if stale {
             writes.push(cleared(score.topic.clone(), seq));
         }
@@ -627,13 +631,8 @@ pub fn refresh_topics(store: &dyn Store, topics: &[Topic]) -> Result<Vec<TopicId
     for record in store.intake(after, head, usize::try_from(REFRESH).unwrap_or(usize::MAX))? {
         // A work that was taken for two papers has its place under its own name.
         if let Some(paper) = readable(store.paper(&record.paper))?.filter(|paper| paper.id == record.paper) {
-            for score in matcher.score(&paper).into_iter().filter(|s| s.verdict == Verdict::Kept) {
-                writes.push(Write::Match(Box::new(MatchRecord {
-                    seq: record.seq,
-                    paper: paper.id.clone(),
-                    score,
-                })));
-            }
+            let scores = judging::scores(store, &stale, &matcher, &paper)?;
+            writes.extend(matches(scores, record.seq, &paper, false));
         }
     }
     writes.extend(stale.iter().map(|t| Write::TopicFingerprint {

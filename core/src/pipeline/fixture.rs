@@ -2,6 +2,7 @@
 
 use std::cell::Cell;
 use std::collections::HashSet;
+use std::sync::Arc;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
@@ -21,6 +22,7 @@ use crate::store::{
     ContentRecord, DigestSummary, IntakeRecord, MatchRecord, ModelStore, Result, Store, StoreError, WindowRecord, Write,
 };
 use crate::subscription::Subjects;
+use crate::topic::learn::Learned;
 use crate::topic::{Tier, Topic, TopicId};
 
 /// `day` October 2025 at `hour` UTC.
@@ -47,6 +49,29 @@ pub(crate) fn topic() -> Topic {
         threshold: 3,
         cap: 40,
         learned: None,
+    }
+}
+
+/// The topic with a ranking by these words of an abstract, each with its weight, and perhaps a judge.
+pub(crate) fn taught(words: &[&str], weights: &[f64], threshold: f64, judge: Option<&str>) -> Topic {
+    let weights: serde_json::Map<String, serde_json::Value> = words
+        .iter()
+        .zip(weights)
+        .map(|(word, weight)| ((*word).to_owned(), serde_json::json!({ "w": weight })))
+        .collect();
+    let file = serde_json::json!({
+        "version": 1, "topic": topic().id, "profile": topic().profile(), "trained_at": october(1, 0), "days": [],
+        "examples": 9, "wanted": 4, "recall": 0.95, "threshold": threshold, "figures": null, "bias": 0.0,
+        "weights": { "abstract": weights },
+    });
+    let learned = Learned::read(file.to_string().as_bytes(), &topic()).unwrap();
+    let learned = match judge {
+        Some(model) => learned.judged_by(model),
+        None => learned,
+    };
+    Topic {
+        learned: Some(Arc::new(learned)),
+        ..topic()
     }
 }
 

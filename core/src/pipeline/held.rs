@@ -877,8 +877,8 @@ pub(super) fn moved(store: &dyn Store, from: &Place, to: &Place) -> Result<Vec<W
     Ok(writes)
 }
 
-/// Forgets decisions, histories and notes of lost items that are older than [`KEPT`], among the `limit` records behind
-/// `after`. Returns how many there were and where to go on; `None` at the end. What is still held stays.
+/// Forgets decisions, histories, notes of lost items and what judges said that are older than [`KEPT`], among the `limit`
+/// records behind `after`. Returns how many there were and where to go on; `None` at the end. What is still held stays.
 ///
 /// # Errors
 /// Only when the store fails.
@@ -897,6 +897,7 @@ pub fn forget(
     let next = match (records.last(), space) {
         (Some((last, _)), _) if records.len() == limit => Some((space, last.clone())),
         (_, MemoSpace::Decision) => Some((MemoSpace::Lost, String::new())),
+        (_, MemoSpace::Lost) => Some((MemoSpace::Judged, String::new())),
         _ => None,
     };
     let mut writes = Vec::new();
@@ -1406,6 +1407,15 @@ mod tests {
         let digests = store.digests(None, 99).unwrap();
         let known = |id: &&DigestId| decision(&store, id).unwrap().is_some();
         assert_eq!((digests.len(), digests.iter().filter(known).count()), (9, 9));
+        // What the judge of a topic of any name said is forgotten with them.
+        let said = |day| Write::Memo {
+            space: MemoSpace::Judged,
+            key: format!("h.{day}"),
+            value: Some(format!(
+                "{{\"at\":\"2025-10-0{day}T09:00:00Z\",\"outcome\":{{\"failed\":\"\"}}}}"
+            )),
+        };
+        store.commit(vec![said(4), said(6)]).unwrap();
         let all = |now| {
             let (mut count, mut after) = (0, None);
             loop {
@@ -1417,9 +1427,9 @@ mod tests {
                 }
             }
         };
-        assert_eq!(all(october(5, 0) + KEPT), 3);
-        // Eight digests less three, their history, and the note of the empty report.
-        assert_eq!(all(october(99, 0) + KEPT), 5 + 1 + 1);
+        assert_eq!(all(october(5, 0) + KEPT), 3 + 1);
+        // Eight digests less three, their history, the note of the empty report, and what the judge said later.
+        assert_eq!(all(october(99, 0) + KEPT), 5 + 1 + 1 + 1);
         assert!(decision(&store, &waiting).unwrap().is_some());
         assert_eq!(
             decide(&store, &waiting, HoldAction::Drop, OPERATOR, october(99, 0)),

@@ -7,6 +7,7 @@ use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 
 use super::follow::{Item, Listed, listed};
 use super::held::{self, Known, Ruling};
+use super::judging;
 use super::opinion::{GATHER, top_soon};
 use super::readable;
 use crate::breaker::{self, Reason};
@@ -742,46 +743,86 @@ fn candidates(
     Ok((candidates, count(records.len())))
 }
 
-/// Hands over, for every group of channels that will be due by `horizon` and bring the same, the languages in which they show
-/// briefs and the papers that their digest would have now, best first; the groups that are due first come first. Of channels
-/// that are due at once, as many as one call of [`publish_due`] serves.
+/// Which digests are prepared for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Occasion {
+    /// Those of all channels that are due by then; of what is due at once, as many as one call of [`publish_due`] serves.
+    Due(DateTime<Utc>),
+    /// Those that [`publish_now`] would make for these channels.
+    Asked(Vec<Place>),
+}
+
+/// Channels that will share a digest.
+pub(super) struct Ahead {
+    /// One of them.
+    pub(super) channel: Channel,
+    /// Behind its position, where its digest ends.
+    pub(super) upto: Seq,
+    /// In which languages they show briefs.
+    langs: BTreeSet<Lang>,
+}
+
+/// The groups of channels that will share a digest; those that are due first come first.
+pub(super) fn ahead(store: &dyn Store, occasion: &Occasion, now: DateTime<Utc>) -> Result<Vec<Ahead>> {
+    let mut targets: Vec<(Channel, Option<Seq>)> = Vec::new();
+    match occasion {
+        Occasion::Due(horizon) => {
+            let most = if *horizon <= now { BATCH } else { usize::MAX };
+            for channel in store.channels_due(*horizon, most)? {
+                // A round-up repeats what was posted.
+                if channel.next_due.is_none_or(|due| due > *horizon) {
+                    continue;
+                }
+                if let Due::Digest(Target { channel, replayed, .. }) = due(store, channel, *horizon)? {
+                    targets.push((channel, replayed));
+                }
+            }
+        }
+        Occasion::Asked(places) => {
+            for place in places {
+                targets.extend(store.channel(place)?.map(|channel| (channel, None)));
+            }
+        }
+    }
+    let head = store.head()?;
+    let mut groups: Vec<Ahead> = Vec::new();
+    let mut known: HashMap<(u64, Option<Seq>), usize> = HashMap::new();
+    for (channel, replayed) in targets {
+        let set = DigestId::new(&channel.settings.subjects, channel.cursor, now).set;
+        let at = *known.entry((set, replayed)).or_insert(groups.len());
+        if at == groups.len() {
+            groups.push(Ahead {
+                upto: replayed.unwrap_or(head).max(channel.cursor),
+                channel: channel.clone(),
+                langs: BTreeSet::new(),
+            });
+        }
+        // Titles alone need no briefs.
+        if channel.settings.style != Style::Titles
+            && let Some(group) = groups.get_mut(at)
+        {
+            group.langs.insert(channel.settings.language);
+        }
+    }
+    Ok(groups)
+}
+
+/// Hands over, for every group of channels that will share a digest and show briefs, the languages of those and the papers that
+/// the digest would have now, best first.
 pub(super) fn foresee(
     store: &dyn Store,
     topics: &[Topic],
-    horizon: DateTime<Utc>,
+    occasion: &Occasion,
     now: DateTime<Utc>,
     found: &mut dyn FnMut(&BTreeSet<Lang>, Vec<Paper>),
 ) -> Result<()> {
-    let most = if horizon <= now { BATCH } else { usize::MAX };
-    let mut groups: Vec<(Channel, Option<Seq>, BTreeSet<Lang>)> = Vec::new();
-    let mut known: HashMap<(u64, Option<Seq>), usize> = HashMap::new();
-    for channel in store.channels_due(horizon, most)? {
-        // A round-up repeats what was posted; titles alone need no briefs.
-        if channel.next_due.is_none_or(|due| due > horizon) || channel.settings.style == Style::Titles {
-            continue;
-        }
-        let Due::Digest(Target { channel, replayed, .. }) = due(store, channel, horizon)? else {
-            continue;
-        };
-        let set = DigestId::new(&channel.settings.subjects, channel.cursor, horizon).set;
-        let at = *known.entry((set, replayed)).or_insert(groups.len());
-        let lang = channel.settings.language;
-        match groups.get_mut(at) {
-            Some((_, _, langs)) => {
-                langs.insert(lang);
-            }
-            None => groups.push((channel, replayed, BTreeSet::from([lang]))),
-        }
-    }
+    let mut groups = ahead(store, occasion, now)?;
+    groups.retain(|group| !group.langs.is_empty());
     // What cannot be read is named when the digest is made.
     let mut damaged = Vec::new();
-    let ruled = Ruled::new(store, topics, groups.iter().map(|(channel, ..)| channel), &mut damaged)?;
-    for (channel, replayed, langs) in &groups {
-        let since = channel.cursor;
-        let upto = match replayed {
-            Some(upto) => (*upto).max(since),
-            None => store.head()?,
-        };
+    let ruled = Ruled::new(store, topics, groups.iter().map(|group| &group.channel), &mut damaged)?;
+    for Ahead { channel, upto, langs } in &groups {
+        let (since, upto) = (channel.cursor, *upto);
         let (candidates, _) = candidates(store, &ruled, &channel.settings.subjects, since, upto, &mut damaged)?;
         let ranked = rank(candidates, topics).into_iter().map(|candidate| candidate.paper);
         found(langs, ranked.collect());
@@ -852,7 +893,7 @@ pub fn draft_of_window(
         if paper.id != record.paper {
             continue;
         }
-        let scores = matcher.score(&paper);
+        let scores = judging::scores(store, std::slice::from_ref(topic), &matcher, &paper)?;
         explained.extend(scores.iter().map(|score| (record.clone(), score.clone())));
         let scores: Vec<Score> = scores.into_iter().filter(|s| s.verdict == Verdict::Kept).collect();
         if !scores.is_empty() {

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use super::publish::foresee;
+use super::publish::{Occasion, foresee};
 use super::readable;
 use crate::brief::note::{Note, Outcome, key, prefix};
 use crate::brief::prompt::Prompts;
@@ -53,8 +53,7 @@ pub struct Wants {
     pub failed: usize,
 }
 
-/// The briefs that the digests of all channels that are due by `horizon` would need at `now`, in the languages of those
-/// channels. Left out are papers without an abstract, of which nothing can be said, and those for which somebody else's
+/// The briefs that the digests of an occasion would need at `now`, in the languages of their channels. Left out are papers without an abstract, of which nothing can be said, and those for which somebody else's
 /// brief is there that passes the gate.
 ///
 /// # Errors
@@ -62,14 +61,14 @@ pub struct Wants {
 pub fn wanted(
     store: &dyn Store,
     topics: &[Topic],
-    horizon: DateTime<Utc>,
+    occasion: &Occasion,
     now: DateTime<Utc>,
     model: &str,
     prompts: &Prompts,
 ) -> Result<Wants> {
     let mut pairs: Vec<(Paper, Lang)> = Vec::new();
     let mut seen: BTreeSet<(PaperId, Lang)> = BTreeSet::new();
-    foresee(store, topics, horizon, now, &mut |langs, papers| {
+    foresee(store, topics, occasion, now, &mut |langs, papers| {
         for paper in papers {
             for lang in langs {
                 if seen.insert((paper.id.clone(), *lang)) {
@@ -194,7 +193,8 @@ mod tests {
     const MODEL: &str = "qwen3:8b";
 
     fn wants_by(store: &ModelStore, horizon: DateTime<Utc>, now: DateTime<Utc>) -> Wants {
-        wanted(store, &[topic()], horizon, now, MODEL, &Prompts::default()).unwrap()
+        let due = Occasion::Due(horizon);
+        wanted(store, &[topic()], &due, now, MODEL, &Prompts::default()).unwrap()
     }
 
     fn wants(store: &ModelStore) -> Wants {
@@ -310,6 +310,14 @@ mod tests {
         add_channel(&store, "telegram:-3", weather, october(9, 12));
         let all = [(arxiv(3), Lang::En), (arxiv(1), Lang::En), (arxiv(2), Lang::Zh)];
         assert_eq!(asked(&wants(&store)), all);
+        // Who asks for a digest now waits for no schedule.
+        let asked_for = |place: &str| {
+            let occasion = Occasion::Asked(vec![place.parse().unwrap()]);
+            let (now, prompts) = (october(9, 21), Prompts::default());
+            asked(&wanted(&store, &[topic()], &occasion, now, MODEL, &prompts).unwrap())
+        };
+        assert_eq!(asked_for("telegram:-3"), [(arxiv(2), Lang::Zh)]);
+        assert_eq!((asked_for("telegram:-2"), asked_for("telegram:-9")), (vec![], vec![]));
         // A digest that was published wants nothing more.
         publish_due(&store, &[topic()], &Counting::default(), october(10, 9)).unwrap();
         assert_eq!(wants_by(&store, october(11, 9), october(10, 9)).ask.len(), 0);

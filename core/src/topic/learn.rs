@@ -234,6 +234,9 @@ pub struct Learned {
     pub figures: Option<Summary>,
     bias: f64,
     weights: BTreeMap<Kind, BTreeMap<String, Weight>>,
+    /// Which language model is asked about the borderline. It is no part of the file: the configuration says.
+    #[serde(skip)]
+    judge: Option<String>,
 }
 
 impl Eq for Learned {}
@@ -330,12 +333,24 @@ impl Learned {
         serde_json::to_vec(self)
     }
 
+    /// With a judge of the borderline: the language model of this name.
+    #[must_use]
+    pub fn judged_by(self, model: &str) -> Self {
+        let judge = Some(model.to_owned());
+        Self { judge, ..self }
+    }
+
+    /// Which language model is asked about the borderline, if one is.
+    pub fn judge(&self) -> Option<&str> {
+        self.judge.as_deref()
+    }
+
     /// How many weights it has.
     pub fn size(&self) -> usize {
         self.weights.values().map(BTreeMap::len).sum()
     }
 
-    /// A stable hash of everything that decides its scores.
+    /// A stable hash of everything that decides its scores, and of whose opinions count.
     pub fn fingerprint(&self) -> u64 {
         let mut parts = vec![
             self.version.to_string(),
@@ -346,6 +361,7 @@ impl Learned {
             parts.push(format!("{kind:?} {}", weights.len()));
             parts.extend(weights.iter().flat_map(|(key, w)| [key.clone(), w.weight.to_string()]));
         }
+        parts.extend(self.judge.iter().map(|model| format!("judge {model}")));
         text::hash64(&parts.iter().map(String::as_str).collect::<Vec<_>>())
     }
 
@@ -418,6 +434,7 @@ impl Learned {
             threshold: thousandths(self.threshold),
             grounds: grounds.collect(),
             points: 0,
+            opinion: None,
         }
     }
 }
@@ -1029,6 +1046,7 @@ pub fn train(
         figures,
         bias: fitted.bias,
         weights,
+        judge: None,
     })
 }
 
@@ -1172,8 +1190,13 @@ mod tests {
             taught(),
             train(&topic(), &[day("a", 100), day("b", 201)], &[], 0.5, now()).unwrap(),
         );
-        let prints = [None, Some(one.into()), Some(other.into())].map(with);
-        assert_eq!(prints.iter().collect::<BTreeSet<_>>().len(), 3);
+        let judged = ["m", "n"].map(|model| one.clone().judged_by(model));
+        let learned = [Some(one), Some(other)].into_iter().chain(judged.map(Some));
+        let prints: BTreeSet<_> = learned
+            .chain([None])
+            .map(|learned| with(learned.map(Into::into)))
+            .collect();
+        assert_eq!(prints.len(), 5);
     }
 
     #[test]

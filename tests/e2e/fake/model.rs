@@ -31,6 +31,7 @@ pub(crate) enum Fault {
 struct Inner {
     faults: VecDeque<Fault>,
     asked: Vec<Value>,
+    refused: Vec<String>,
 }
 
 /// The server; it ends with the test's runtime.
@@ -46,6 +47,7 @@ impl FakeModel {
         let inner = Inner {
             faults: faults.into_iter().collect(),
             asked: Vec::new(),
+            refused: Vec::new(),
         };
         let inner = Arc::new(Mutex::new(inner));
         let app = Router::new()
@@ -65,6 +67,11 @@ impl FakeModel {
         )
     }
 
+    /// As a judge it says no to papers with this in their title; to others it says yes.
+    pub(crate) fn refuse(&self, title: &str) {
+        self.inner.lock().unwrap().refused.push(title.to_owned());
+    }
+
     /// The bodies of all requests, in order.
     pub(crate) fn asked(&self) -> Vec<Value> {
         self.inner.lock().unwrap().asked.clone()
@@ -77,10 +84,10 @@ async fn complete(State(inner): State<Arc<Mutex<Inner>>>, headers: HeaderMap, Js
         let error = json!({ "error": { "message": format!("Incorrect API key provided: {key:?}") } });
         return (StatusCode::UNAUTHORIZED, Json(error)).into_response();
     }
-    let fault = {
+    let (fault, refused) = {
         let mut inner = inner.lock().unwrap();
         inner.asked.push(body.clone());
-        inner.faults.pop_front()
+        (inner.faults.pop_front(), inner.refused.clone())
     };
     let said = match fault {
         Some(Fault::Formless) => {
@@ -93,13 +100,32 @@ async fn complete(State(inner): State<Arc<Mutex<Inner>>>, headers: HeaderMap, Js
             return (StatusCode::BAD_GATEWAY, [(header::CONTENT_TYPE, "text/html")], page).into_response();
         }
         Some(Fault::Says(said)) => said,
-        None => honest(&body),
+        None => opinion(&body, &refused).unwrap_or_else(|| honest(&body)),
     };
     let completion = json!({
         "choices": [{ "index": 0, "message": { "role": "assistant", "content": said }, "finish_reason": "stop" }],
         "usage": { "prompt_tokens": 900, "completion_tokens": 100, "total_tokens": 1_000 },
     });
     Json(completion).into_response()
+}
+
+/// What a judge is asked for begins with the paper's title.
+pub(crate) fn judged_title(body: &Value) -> Option<&str> {
+    let asked = body["messages"][1]["content"].as_str()?;
+    asked.strip_prefix("Title: ")?.lines().next()
+}
+
+fn opinion(body: &Value, refused: &[String]) -> Option<String> {
+    let title = judged_title(body)?;
+    let no = refused.iter().any(|part| title.contains(part));
+    Some(
+        if no {
+            "no: it is about something else"
+        } else {
+            "Yes: as the fake model sees it"
+        }
+        .to_owned(),
+    )
 }
 
 /// A brief of the paper in a question, in English, with thoughts and a fence around it.
