@@ -7,12 +7,13 @@ use std::ops::Range;
 
 use chrono::Datelike as _;
 
-use super::effects::{Effect, effects};
+use super::effects::{Effect, Says, effects};
 pub use super::form::form;
 use super::glossary::{self, Term};
 use super::names::{self, Vocabulary};
-use super::numbers::{Quantity, quantities};
+use super::numbers::{Quantity, Unit, quantities};
 use super::{Refused, evidence, is_han, language};
+use crate::institution;
 use crate::join;
 use crate::locale::Lang;
 use crate::message::ellipsis;
@@ -197,8 +198,17 @@ pub(super) struct Grounds<'a> {
     pub(super) vocabulary: Vocabulary,
     quantities: Vec<Quantity>,
     terms: OnceCell<BTreeSet<Term>>,
-    /// The effects that the texts tell, each with the numbers in its clause.
-    effects: OnceCell<Vec<(Effect, Vec<Quantity>)>>,
+    /// The effects that the texts tell.
+    effects: OnceCell<Vec<Told>>,
+}
+
+/// An effect that a paper tells.
+struct Told {
+    effect: Effect,
+    /// The numbers in its clause.
+    quantities: Vec<Quantity>,
+    /// It stands behind the words with which the paper begins to speak of itself.
+    is_own: bool,
 }
 
 impl<'a> Grounds<'a> {
@@ -214,7 +224,7 @@ impl<'a> Grounds<'a> {
         Self {
             paper,
             vocabulary: Vocabulary::new(texts.iter().copied().chain(people)),
-            quantities: texts.iter().flat_map(|text| quantities(text)).collect(),
+            quantities: texts.iter().flat_map(|text| evidence_of(text)).collect(),
             texts,
             terms: OnceCell::new(),
             effects: OnceCell::new(),
@@ -230,13 +240,19 @@ impl<'a> Grounds<'a> {
             .get_or_init(|| self.texts.iter().flat_map(|text| glossary::terms(text)).collect())
     }
 
-    fn effects(&self) -> &[(Effect, Vec<Quantity>)] {
+    fn effects(&self) -> &[Told] {
         let of_text = |text: &str| {
-            let inside = |effect: Effect| {
-                let clause = text.get(effect.at.clone())?;
-                Some((effect, quantities(clause)))
+            let own = own_work(text);
+            let told = |effect: Effect| {
+                let quantities = quantities(text.get(effect.at.clone())?);
+                let is_own = effect.at.start >= own;
+                Some(Told {
+                    effect,
+                    quantities,
+                    is_own,
+                })
             };
-            effects(text).into_iter().filter_map(inside).collect::<Vec<_>>()
+            effects(text).into_iter().filter_map(told).collect::<Vec<_>>()
         };
         self.effects
             .get_or_init(|| self.texts.iter().flat_map(|text| of_text(text)).collect())
@@ -253,12 +269,17 @@ impl<'a> Grounds<'a> {
             let years = [self.paper.submitted, self.paper.revised];
             years.into_iter().flatten().any(|at| n.is_year(at.year()))
         };
-        let foreign = said
-            .quantities
-            .iter()
-            .filter(|n| !n.in_name && !is_enumeration(said.text, n) && !year(n) && !self.carries(n));
+        let clauses = effects(said.text);
+        let is_false = |n: &Quantity| {
+            let is_foreign = !self.carries(n) || n.is_empty_range || self.is_named_otherwise(said.text, n);
+            match is_foreign {
+                true => !n.counts || self.is_counted_otherwise(said.text, n),
+                false => self.is_measured_otherwise(n, &clauses),
+            }
+        };
+        let foreign = said.quantities.iter();
+        let foreign = foreign.filter(|n| !n.in_name && !is_enumeration(said.text, n) && !year(n) && is_false(n));
         foreign
-            .filter(|n| !n.counts || self.is_counted_otherwise(said.text, n))
             .map(|n| {
                 let alike = self
                     .quantities
@@ -273,6 +294,49 @@ impl<'a> Grounds<'a> {
                 Finding::new(Refused::Number, said.text, n.at.clone()).expecting(expected)
             })
             .collect()
+    }
+
+    /// “5 bit” of a paper that has 4 bits and no 5 of them.
+    fn is_named_otherwise(&self, text: &str, n: &Quantity) -> bool {
+        if n.unit != Unit::None || !is_of_bits(text, n) {
+            return false;
+        }
+        let mut bits = self.texts.iter().flat_map(|text| {
+            let of_bits = quantities(text).into_iter().filter(|here| is_of_bits(text, here));
+            of_bits.collect::<Vec<_>>()
+        });
+        let named = || {
+            self.vocabulary
+                .names
+                .iter()
+                .any(|name| name.chars().any(|c| c.is_ascii_digit()))
+        };
+        let mut any = false;
+        let carried = bits.any(|here| {
+            any = true;
+            here.carries(n)
+        });
+        any && !carried && !named()
+    }
+
+    /// “2.3× less memory” of a paper that has 2.3× only of its speed, and another number of its memory.
+    fn is_measured_otherwise(&self, n: &Quantity, clauses: &[Effect]) -> bool {
+        let clause = clauses.iter().find(|clause| clause.at.contains(&n.at.start));
+        let Some(family) = clause.and_then(Effect::family).filter(|_| n.is_measure()) else {
+            return false;
+        };
+        let told = self.effects();
+        let mut carriers = told
+            .iter()
+            .filter(|told| told.quantities.iter().any(|here| here.carries(n)))
+            .peekable();
+        let has_carrier = carriers.peek().is_some();
+        let of_another = carriers.all(|told| told.effect.family().is_some_and(|other| other != family));
+        let has_own = told.iter().any(|told| {
+            let alike = told.quantities.iter().any(|here| here.unit == n.unit && !here.in_name);
+            alike && told.effect.family() == Some(family)
+        });
+        has_carrier && of_another && has_own
     }
 
     fn words_of(&self, here: &Quantity) -> Option<&'a str> {
@@ -368,6 +432,10 @@ impl<'a> Grounds<'a> {
     /// A name that the table does not have: it can only be compared with names in its own script.
     fn is_unheard_of(&self, name: &str, is_whole: bool, is_chinese: bool) -> bool {
         let institutions = self.paper.institutions();
+        // A school is in nobody's list of institutions, and whose it is cannot be told.
+        if institution::is_fragment(name) {
+            return false;
+        }
         let han: String = name.chars().filter(|&c| is_han(c)).collect();
         let stands = |text: &str| text.contains(name) || (!han.is_empty() && text.contains(&han));
         if institutions.iter().any(|known| stands(known)) || self.evidence().any(stands) {
@@ -419,59 +487,68 @@ impl<'a> Grounds<'a> {
     // ---- Directions ----
 
     fn directions(&self, said: &Said<'_>) -> Vec<Finding> {
-        let claims: Vec<Effect> = effects(said.text)
-            .into_iter()
-            .filter(|effect| effect.is_good.is_some())
-            .collect();
+        let mut claims = effects(said.text);
+        claims.retain(|claim| claim.is_good.is_some() || claim.is_more.is_some() || !claim.says.is_empty());
         if claims.is_empty() {
             return Vec::new();
         }
-        let here = self.effects();
         let results: Vec<Range<usize>> = evidence::results(said.text);
-        let mut found = Vec::new();
-        for claim in claims {
-            let Some(words) = said.text.get(claim.at.clone()) else {
-                continue;
-            };
-            let measures: Vec<Quantity> = quantities(words)
-                .into_iter()
-                .filter(|n| n.is_measure() && !n.in_name)
-                .collect();
-            let contrary = match measures.as_slice() {
-                [] => {
-                    let in_results = results.iter().any(|part| part.contains(&claim.at.start));
-                    // What is worse than before belongs into no result, unless the paper says so.
-                    let of: Vec<&Effect> = here
-                        .iter()
-                        .map(|(effect, _)| effect)
-                        .filter(|effect| effect.of.iter().any(|term| claim.of.contains(term)))
-                        .collect();
-                    in_results
-                        && claim.is_good == Some(false)
-                        && of.iter().any(|effect| effect.is_good == Some(true))
-                        && of.iter().all(|effect| effect.is_good != Some(false))
-                }
-                measures => measures.iter().any(|n| {
-                    let carriers: Vec<&Effect> = here
-                        .iter()
-                        .filter(|(_, inside)| inside.iter().any(|here| here.carries(n)))
-                        .map(|(effect, _)| effect)
-                        .collect();
-                    !carriers.is_empty()
-                        && carriers
-                            .iter()
-                            .all(|carrier| carrier.is_good.is_some() && carrier.is_good != claim.is_good)
-                }),
-            };
-            if contrary {
-                found.push(Finding::new(
-                    Refused::Direction,
-                    said.text,
-                    trimmed(said.text, claim.at),
-                ));
+        let is_contrary = |claim: &Effect| {
+            let words = said.text.get(claim.at.clone()).unwrap_or_default();
+            let mut measures = quantities(words);
+            measures.retain(|n| n.is_measure() && !n.in_name);
+            let by_number: Vec<Option<bool>> = measures.iter().map(|n| self.contradicts(claim, n)).collect();
+            if by_number.contains(&Some(true)) {
+                return true;
             }
-        }
-        found
+            // Another clause has the number, and does not say which way it goes.
+            let is_open = by_number.iter().all(Option::is_none);
+            let in_results = results.iter().any(|part| part.contains(&claim.at.start));
+            is_open && in_results && self.contradicts_measure(claim, measures.is_empty())
+        };
+        let contrary = claims.into_iter().filter(is_contrary);
+        contrary
+            .map(|claim| Finding::new(Refused::Direction, said.text, trimmed(said.text, claim.at)))
+            .collect()
+    }
+
+    /// Whether all clauses that have a number say the opposite by it; `None` where that cannot be told.
+    fn contradicts(&self, claim: &Effect, n: &Quantity) -> Option<bool> {
+        let carriers = self
+            .effects()
+            .iter()
+            .filter(|told| told.quantities.iter().any(|here| here.carries(n)));
+        let judged: Vec<Option<bool>> = carriers.map(|told| claim.contradicts(&told.effect)).collect();
+        let is_known = !judged.is_empty() && judged.iter().all(Option::is_some);
+        is_known.then(|| judged.iter().all(|judged| *judged == Some(true)))
+    }
+
+    /// Whether the paper says the opposite of a measure by words alone. What is worse than before belongs into no result,
+    /// unless the paper says so; what is better may be told in other words.
+    fn contradicts_measure(&self, claim: &Effect, has_no_number: bool) -> bool {
+        let own = || {
+            self.effects()
+                .iter()
+                .filter(|told| told.is_own)
+                .map(|told| &told.effect)
+        };
+        let against = |says: &Says| {
+            let mut about = own().filter(|effect| effect.of.contains(&says.of)).peekable();
+            let mut opposite = own().filter_map(|effect| effect.of(says.of));
+            let is_told = match says.is_good {
+                false => opposite.any(|other| other.is_good),
+                true => {
+                    has_no_number
+                        && says.is_more.is_some()
+                        && opposite.any(|other| other.is_more.is_some_and(|more| Some(more) != says.is_more))
+                }
+            };
+            let disputed = |effect: &Effect| {
+                effect.is_unclear || effect.of(says.of).is_some_and(|other| other.is_good == says.is_good)
+            };
+            is_told && about.peek().is_some() && !about.any(disputed)
+        };
+        claim.says.iter().any(against)
     }
 
     // ---- Another paper ----
@@ -511,6 +588,51 @@ impl<'a> Grounds<'a> {
         let alike = strsim::sorensen_dice(&text::key(quoted), &text::key(&title));
         words.len() >= 3 && known * 5 < words.len() * 2 && alike < 0.5
     }
+}
+
+/// Where an abstract begins to speak of its own work: at its first sentence with “we” or “this paper”; what stands before
+/// is how others fare.
+fn own_work(text: &str) -> usize {
+    const OWN: [&str; 8] = [
+        " we ",
+        " our ",
+        "this paper",
+        "this work",
+        "this study",
+        "this article",
+        "本文",
+        "我们",
+    ];
+    let lower = format!(" {}", text.to_ascii_lowercase());
+    let Some(at) = OWN.iter().filter_map(|words| lower.find(words)).min() else {
+        return 0;
+    };
+    let before = text.get(..at).unwrap_or_default();
+    before.rfind(". ").or(before.rfind('。')).unwrap_or(0)
+}
+
+/// The numbers of a text that can carry a brief's: neither those that count its points, as in “(1)”, nor its pages.
+fn evidence_of(text: &str) -> Vec<Quantity> {
+    const PAGES: [&str; 7] = ["page", "pp", "figure", "fig", "table", "appendi", "reference"];
+    let mut found = quantities(text);
+    found.retain(|n| {
+        let after = text
+            .get(n.at.end..)
+            .unwrap_or_default()
+            .trim_start()
+            .to_ascii_lowercase();
+        let of_pages = n.unit == Unit::None && PAGES.iter().any(|noun| after.starts_with(noun));
+        !of_pages && !is_enumeration(text, n)
+    });
+    found
+}
+
+/// “4-bit”, 4比特.
+fn is_of_bits(text: &str, n: &Quantity) -> bool {
+    let words = text.get(n.at.clone()).unwrap_or_default().to_ascii_lowercase();
+    let after = text.get(n.at.end..).unwrap_or_default().to_ascii_lowercase();
+    let after = after.trim_start_matches([' ', '-']);
+    words.ends_with("bit") || words.ends_with("bits") || after.starts_with("bit") || after.starts_with("比特")
 }
 
 /// The words of a Latin text that say something.
@@ -1008,11 +1130,22 @@ mod tests {
             if honest != lied {
                 let (told, caught) = lies.entry(kind).or_default();
                 *told += 1;
-                *caught += usize::from(check(lied, Lang::Zh, paper).is_err());
+                let is_caught = check(lied, Lang::Zh, paper).is_err();
+                *caught += usize::from(is_caught);
+                if !is_caught && (kind == "number" || kind == "direction") {
+                    println!(
+                        "MISSED {kind}: {lied}\n   HONEST {honest}\n   ABSTRACT {}",
+                        paper.abstract_text()
+                    );
+                }
             }
         };
         // Every lie of every brief takes a minute without optimisation.
-        let step = if cfg!(debug_assertions) { 5 } else { 1 };
+        let step = if std::env::var_os("ALL_LIES").is_none() && cfg!(debug_assertions) {
+            5
+        } else {
+            1
+        };
         for (n, Real { text, paper, .. }) in good.iter().enumerate().step_by(step) {
             let replaced = |at: Range<usize>, by: &str| {
                 let mut lied = (*text).clone();

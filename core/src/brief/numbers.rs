@@ -56,6 +56,8 @@ pub(super) struct Quantity {
     weak: bool,
     /// "a factor of 5", "ratio of 16".
     is_ratio: bool,
+    /// "3-3 times": a range from a number to itself says nothing.
+    pub(super) is_empty_range: bool,
 }
 
 /// Characters with their bytes; width and dashes no longer matter.
@@ -172,6 +174,10 @@ fn share_units(found: &mut [Quantity], text: &str) {
             first.scale = second.scale;
             first.weak |= second.weak;
         }
+        let is_range = matches!(between, "-" | "–" | "—" | "~" | "∼" | "～" | "至" | "到" | "to");
+        if is_range && !first.in_name && !second.in_name && first.is_measure() && first.is_same(second) {
+            first.is_empty_range = true;
+        }
     }
 }
 
@@ -215,6 +221,7 @@ fn digits(chars: &Chars, start: usize) -> Option<(Quantity, usize)> {
         counts: false,
         weak: false,
         is_ratio: is_ratio(chars, start),
+        is_empty_range: false,
     };
     let end = suffix(chars, at, &mut quantity);
     if chars.precede(start, "百分之").is_some() {
@@ -535,6 +542,7 @@ fn word(chars: &Chars, start: usize) -> Option<(Quantity, usize)> {
             counts: unit == Unit::None,
             weak: false,
             is_ratio: is_ratio(chars, start),
+            is_empty_range: false,
         };
         Some((quantity, end))
     };
@@ -714,6 +722,10 @@ impl Quantity {
         if let (Some(a), Some(b)) = (self.negative, said.negative)
             && a != b
         {
+            return false;
+        }
+        // The 3 of a "PlainMamba-L3" is no 3.0 points.
+        if self.in_name && self.unit == Unit::None && said.is_measure() {
             return false;
         }
         self.unit_carries(said) && self.value_carries(said) || self.other_form_carries(said)
