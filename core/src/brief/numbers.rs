@@ -671,6 +671,14 @@ fn english(chars: &Chars, start: usize) -> Option<(usize, f64, Unit)> {
         let end = chars.follow(start, word)?;
         ends(end).then_some((end, *value))
     };
+    // "sevenfold" is one word.
+    let fold = |(word, value): &(&str, f64)| {
+        let end = chars.follow(chars.follow(start, word)?, "fold")?;
+        (ends(end) && *value > 1.0).then_some((end, *value, Unit::Times))
+    };
+    if let Some(found) = NUMBERS.iter().find_map(fold) {
+        return Some(found);
+    }
     let (end, value) = NUMBERS.iter().find_map(number).or_else(|| {
         let end = chars.follow(start, "an")?;
         ends(end).then_some((end, 1.0))
@@ -726,6 +734,10 @@ impl Quantity {
         }
         // The 3 of a "PlainMamba-L3" is no 3.0 points.
         if self.in_name && self.unit == Unit::None && said.is_measure() {
+            return false;
+        }
+        // "two designs" are no two points.
+        if self.counts && said.unit == Unit::Points {
             return false;
         }
         self.unit_carries(said) && self.value_carries(said) || self.other_form_carries(said)
@@ -812,6 +824,12 @@ impl Quantity {
         }
     }
 
+    /// Whether it is more than the other, where both have one unit.
+    pub(super) fn is_more_than(&self, other: &Self) -> Option<bool> {
+        let order = self.absolute().total_cmp(&other.absolute());
+        (self.unit == other.unit && !order.is_eq() && !self.in_name && !other.in_name).then(|| order.is_gt())
+    }
+
     /// Whether both are the same number in the same unit.
     pub(super) fn is_same(&self, other: &Self) -> bool {
         self.unit == other.unit && self.absolute().total_cmp(&other.absolute()).is_eq()
@@ -859,6 +877,7 @@ mod tests {
             ("half of it", "50%"),
             ("twice as fast", "2倍"),
             ("three times", "三倍"),
+            ("grows sevenfold", "增至七倍"),
             ("two orders of magnitude", "两个数量级"),
             ("an order of magnitude", "10倍"),
             ("one third of them", "三分之一"),
@@ -908,6 +927,8 @@ mod tests {
             ("8 ms", "8 s"),
             ("two orders of magnitude", "三个数量级"),
             ("3-5%", "4%"),
+            ("PlainMamba-L3", "3.0%"),
+            ("two designs", "2个点"),
             ("12 layers", "12%"),
             ("a drop of -3.1", "+3.1"),
         ] {
