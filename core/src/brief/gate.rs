@@ -7,12 +7,13 @@ use std::ops::Range;
 
 use chrono::Datelike as _;
 
-use super::effects::{Effect, effects};
+use super::effects::{Effect, Says, effects};
 pub use super::form::form;
 use super::glossary::{self, Term};
 use super::names::{self, Vocabulary};
-use super::numbers::{Quantity, quantities};
+use super::numbers::{Quantity, Unit, quantities};
 use super::{Refused, evidence, is_han, language};
+use crate::institution;
 use crate::join;
 use crate::locale::Lang;
 use crate::message::ellipsis;
@@ -197,8 +198,17 @@ pub(super) struct Grounds<'a> {
     pub(super) vocabulary: Vocabulary,
     quantities: Vec<Quantity>,
     terms: OnceCell<BTreeSet<Term>>,
-    /// The effects that the texts tell, each with the numbers in its clause.
-    effects: OnceCell<Vec<(Effect, Vec<Quantity>)>>,
+    /// The effects that the texts tell.
+    effects: OnceCell<Vec<Told>>,
+}
+
+/// An effect that a paper tells.
+struct Told {
+    effect: Effect,
+    /// The numbers in its clause.
+    quantities: Vec<Quantity>,
+    /// It stands behind the words with which the paper begins to speak of itself.
+    is_own: bool,
 }
 
 impl<'a> Grounds<'a> {
@@ -214,7 +224,7 @@ impl<'a> Grounds<'a> {
         Self {
             paper,
             vocabulary: Vocabulary::new(texts.iter().copied().chain(people)),
-            quantities: texts.iter().flat_map(|text| quantities(text)).collect(),
+            quantities: texts.iter().flat_map(|text| evidence_of(text)).collect(),
             texts,
             terms: OnceCell::new(),
             effects: OnceCell::new(),
@@ -230,16 +240,82 @@ impl<'a> Grounds<'a> {
             .get_or_init(|| self.texts.iter().flat_map(|text| glossary::terms(text)).collect())
     }
 
-    fn effects(&self) -> &[(Effect, Vec<Quantity>)] {
+    fn effects(&self) -> &[Told] {
         let of_text = |text: &str| {
-            let inside = |effect: Effect| {
-                let clause = text.get(effect.at.clone())?;
-                Some((effect, quantities(clause)))
+            let own = own_work(text);
+            let told = |mut effect: Effect| {
+                let quantities = quantities(text.get(effect.at.clone())?);
+                let is_own = effect.at.start >= own;
+                if self.is_of_others(text, effect.at.start) {
+                    effect.forget();
+                }
+                Some(Told {
+                    effect,
+                    quantities,
+                    is_own,
+                })
             };
-            effects(text).into_iter().filter_map(inside).collect::<Vec<_>>()
+            effects(text).into_iter().filter_map(told).collect::<Vec<_>>()
         };
         self.effects
             .get_or_init(|| self.texts.iter().flat_map(|text| of_text(text)).collect())
+    }
+
+    /// Whether the sentence around a place says how others fare: “full fine-tuning needs 3.1× the memory of LoRA”, where
+    /// LoRA is what the paper is about.
+    fn is_of_others(&self, text: &str, at: usize) -> bool {
+        const OTHERS: [&str; 10] = [
+            "existing ",
+            "prior ",
+            "previous ",
+            "conventional ",
+            "naive ",
+            "traditional ",
+            "vanilla ",
+            "baseline",
+            "standard ",
+            "current ",
+        ];
+        const THAN: [&str; 8] = [
+            " over ",
+            " than ",
+            " compared to ",
+            " compared with ",
+            " relative to ",
+            " versus ",
+            " vs. ",
+            " against ",
+        ];
+        let rest = text.get(at..).unwrap_or_default();
+        let at = at + (rest.len() - rest.trim_start().len());
+        let start = text
+            .get(..at)
+            .and_then(|before| before.rfind(". "))
+            .map_or(0, |end| end + 2);
+        let end = text
+            .get(at..)
+            .and_then(|rest| rest.find(". "))
+            .map_or(text.len(), |end| at + end);
+        let sentence = text.get(start..end).unwrap_or_default();
+        let lower = sentence.to_ascii_lowercase();
+        let title = self.paper.title();
+        let subject = title
+            .split_once(':')
+            .map_or("", |(subject, _)| subject)
+            .to_ascii_lowercase();
+        let mut own: Vec<String> = names::names(title, false)
+            .map(|name| name.text.to_ascii_lowercase())
+            .collect();
+        own.extend([subject, "our".to_owned()]);
+        own.retain(|name| !name.is_empty());
+        let is_compared = THAN.iter().any(|than| {
+            lower.match_indices(than).any(|(at, _)| {
+                let other = lower.get(at + than.len()..).unwrap_or_default();
+                own.iter()
+                    .any(|own| other.strip_prefix("the ").unwrap_or(other).starts_with(own.as_str()))
+            })
+        });
+        is_compared || OTHERS.iter().any(|word| lower.trim_start().starts_with(word))
     }
 
     fn evidence(&self) -> impl Iterator<Item = &'a str> {
@@ -253,12 +329,19 @@ impl<'a> Grounds<'a> {
             let years = [self.paper.submitted, self.paper.revised];
             years.into_iter().flatten().any(|at| n.is_year(at.year()))
         };
-        let foreign = said
-            .quantities
-            .iter()
-            .filter(|n| !n.in_name && !is_enumeration(said.text, n) && !year(n) && !self.carries(n));
+        let clauses = effects(said.text);
+        let is_false = |n: &Quantity| {
+            let is_foreign = !self.carries(n) || n.is_empty_range || self.is_named_otherwise(said.text, n);
+            match is_foreign {
+                true => !n.counts || self.is_counted_otherwise(said.text, n),
+                false => self.is_measured_otherwise(n, &clauses),
+            }
+        };
+        let foreign = said.quantities.iter();
+        let is_told =
+            |n: &&Quantity| !(n.in_name || is_enumeration(said.text, n) || is_numerator(said.text, n) || year(n));
+        let foreign = foreign.filter(|n| is_told(n) && is_false(n));
         foreign
-            .filter(|n| !n.counts || self.is_counted_otherwise(said.text, n))
             .map(|n| {
                 let alike = self
                     .quantities
@@ -273,6 +356,49 @@ impl<'a> Grounds<'a> {
                 Finding::new(Refused::Number, said.text, n.at.clone()).expecting(expected)
             })
             .collect()
+    }
+
+    /// “5 bit” of a paper that has 4 bits and no 5 of them.
+    fn is_named_otherwise(&self, text: &str, n: &Quantity) -> bool {
+        if n.unit != Unit::None || !is_of_bits(text, n) {
+            return false;
+        }
+        let mut bits = self.texts.iter().flat_map(|text| {
+            let of_bits = quantities(text).into_iter().filter(|here| is_of_bits(text, here));
+            of_bits.collect::<Vec<_>>()
+        });
+        let named = || {
+            self.vocabulary
+                .names
+                .iter()
+                .any(|name| name.chars().any(|c| c.is_ascii_digit()))
+        };
+        let mut any = false;
+        let carried = bits.any(|here| {
+            any = true;
+            here.carries(n)
+        });
+        any && !carried && !named()
+    }
+
+    /// “2.3× less memory” of a paper that has 2.3× only of its speed, and another number of its memory.
+    fn is_measured_otherwise(&self, n: &Quantity, clauses: &[Effect]) -> bool {
+        let clause = clauses.iter().find(|clause| clause.at.contains(&n.at.start));
+        let Some(family) = clause.and_then(Effect::family).filter(|_| n.is_measure()) else {
+            return false;
+        };
+        let told = self.effects();
+        let mut carriers = told
+            .iter()
+            .filter(|told| told.quantities.iter().any(|here| here.carries(n)))
+            .peekable();
+        let has_carrier = carriers.peek().is_some();
+        let of_another = carriers.all(|told| told.effect.family().is_some_and(|other| other != family));
+        let has_own = told.iter().any(|told| {
+            let alike = told.quantities.iter().any(|here| here.is_measure() && !here.in_name);
+            alike && told.effect.family() == Some(family)
+        });
+        has_carrier && of_another && has_own
     }
 
     fn words_of(&self, here: &Quantity) -> Option<&'a str> {
@@ -368,6 +494,10 @@ impl<'a> Grounds<'a> {
     /// A name that the table does not have: it can only be compared with names in its own script.
     fn is_unheard_of(&self, name: &str, is_whole: bool, is_chinese: bool) -> bool {
         let institutions = self.paper.institutions();
+        // A school is in nobody's list of institutions, and whose it is cannot be told.
+        if institution::is_fragment(name) {
+            return false;
+        }
         let han: String = name.chars().filter(|&c| is_han(c)).collect();
         let stands = |text: &str| text.contains(name) || (!han.is_empty() && text.contains(&han));
         if institutions.iter().any(|known| stands(known)) || self.evidence().any(stands) {
@@ -419,59 +549,73 @@ impl<'a> Grounds<'a> {
     // ---- Directions ----
 
     fn directions(&self, said: &Said<'_>) -> Vec<Finding> {
-        let claims: Vec<Effect> = effects(said.text)
-            .into_iter()
-            .filter(|effect| effect.is_good.is_some())
-            .collect();
+        let mut claims = effects(said.text);
+        claims.retain(|claim| claim.is_good.is_some() || claim.is_more.is_some() || !claim.says.is_empty());
         if claims.is_empty() {
             return Vec::new();
         }
-        let here = self.effects();
         let results: Vec<Range<usize>> = evidence::results(said.text);
-        let mut found = Vec::new();
-        for claim in claims {
-            let Some(words) = said.text.get(claim.at.clone()) else {
-                continue;
-            };
-            let measures: Vec<Quantity> = quantities(words)
-                .into_iter()
-                .filter(|n| n.is_measure() && !n.in_name)
-                .collect();
-            let contrary = match measures.as_slice() {
-                [] => {
-                    let in_results = results.iter().any(|part| part.contains(&claim.at.start));
-                    // What is worse than before belongs into no result, unless the paper says so.
-                    let of: Vec<&Effect> = here
-                        .iter()
-                        .map(|(effect, _)| effect)
-                        .filter(|effect| effect.of.iter().any(|term| claim.of.contains(term)))
-                        .collect();
-                    in_results
-                        && claim.is_good == Some(false)
-                        && of.iter().any(|effect| effect.is_good == Some(true))
-                        && of.iter().all(|effect| effect.is_good != Some(false))
-                }
-                measures => measures.iter().any(|n| {
-                    let carriers: Vec<&Effect> = here
-                        .iter()
-                        .filter(|(_, inside)| inside.iter().any(|here| here.carries(n)))
-                        .map(|(effect, _)| effect)
-                        .collect();
-                    !carriers.is_empty()
-                        && carriers
-                            .iter()
-                            .all(|carrier| carrier.is_good.is_some() && carrier.is_good != claim.is_good)
-                }),
-            };
-            if contrary {
-                found.push(Finding::new(
-                    Refused::Direction,
-                    said.text,
-                    trimmed(said.text, claim.at),
-                ));
+        let is_contrary = |claim: &Effect| {
+            let words = said.text.get(claim.at.clone()).unwrap_or_default();
+            if is_absurd(words, claim) {
+                return true;
             }
-        }
-        found
+            let mut measures = quantities(words);
+            measures.retain(|n| n.is_measure() && !n.in_name);
+            let by_number: Vec<Option<bool>> = measures.iter().map(|n| self.contradicts(claim, n)).collect();
+            if by_number.contains(&Some(true)) {
+                return true;
+            }
+            // Another clause has the number, and does not say which way it goes.
+            let is_open = by_number.iter().all(Option::is_none);
+            let in_results = results
+                .iter()
+                .any(|part| part.start < claim.at.end && claim.at.start < part.end);
+            is_open && in_results && self.contradicts_measure(claim, measures.is_empty())
+        };
+        let contrary = claims.into_iter().filter(is_contrary);
+        contrary
+            .map(|claim| Finding::new(Refused::Direction, said.text, trimmed(said.text, claim.at)))
+            .collect()
+    }
+
+    /// Whether all clauses that have a number say the opposite by it; `None` where that cannot be told.
+    fn contradicts(&self, claim: &Effect, n: &Quantity) -> Option<bool> {
+        let carriers = self
+            .effects()
+            .iter()
+            .filter(|told| told.quantities.iter().any(|here| here.carries(n)));
+        let judged: Vec<Option<bool>> = carriers.map(|told| claim.contradicts(&told.effect)).collect();
+        let is_known = !judged.is_empty() && judged.iter().all(Option::is_some);
+        is_known.then(|| judged.iter().all(|judged| *judged == Some(true)))
+    }
+
+    /// Whether the paper says the opposite of a measure by words alone. What is worse than before belongs into no result,
+    /// unless the paper says so; what is better may be told in other words.
+    fn contradicts_measure(&self, claim: &Effect, has_no_number: bool) -> bool {
+        let own = || {
+            self.effects()
+                .iter()
+                .filter(|told| told.is_own)
+                .map(|told| &told.effect)
+        };
+        let against = |says: &Says| {
+            let mut about = own().filter(|effect| effect.of.contains(&says.of)).peekable();
+            let mut opposite = own().filter_map(|effect| effect.of(says.of));
+            let is_told = match says.is_good {
+                false => opposite.any(|other| other.is_good),
+                true => {
+                    has_no_number
+                        && says.is_more.is_some()
+                        && opposite.any(|other| other.is_more.is_some_and(|more| Some(more) != says.is_more))
+                }
+            };
+            let disputed = |effect: &Effect| {
+                effect.is_unclear || effect.of(says.of).is_some_and(|other| other.is_good == says.is_good)
+            };
+            is_told && about.peek().is_some() && !about.any(disputed)
+        };
+        claim.says.iter().any(against)
     }
 
     // ---- Another paper ----
@@ -511,6 +655,64 @@ impl<'a> Grounds<'a> {
         let alike = strsim::sorensen_dice(&text::key(quoted), &text::key(&title));
         words.len() >= 3 && known * 5 < words.len() * 2 && alike < 0.5
     }
+}
+
+/// “Lowers it from 26 to 45”.
+fn is_absurd(words: &str, claim: &Effect) -> bool {
+    let numbers = quantities(words);
+    let (Some(is_more), [from, to]) = (claim.is_more, numbers.as_slice()) else {
+        return false;
+    };
+    let before = words.get(..from.at.start).unwrap_or_default().trim_end();
+    let between = words.get(from.at.end..to.at.start).unwrap_or_default();
+    let is_range =
+        before.ends_with('从') && between.contains(['至', '到']) || before.ends_with("from") && between.contains("to ");
+    is_range && to.is_more_than(from).is_some_and(|grows| grows != is_more)
+}
+
+/// Where an abstract begins to speak of its own work: at its first sentence with “we” or “this paper”; what stands before
+/// is how others fare.
+fn own_work(text: &str) -> usize {
+    const OWN: [&str; 8] = [
+        " we ",
+        " our ",
+        "this paper",
+        "this work",
+        "this study",
+        "this article",
+        "本文",
+        "我们",
+    ];
+    let lower = format!(" {}", text.to_ascii_lowercase());
+    let Some(at) = OWN.iter().filter_map(|words| lower.find(words)).min() else {
+        return 0;
+    };
+    let before = text.get(..at).unwrap_or_default();
+    before.rfind(". ").or(before.rfind('。')).unwrap_or(0)
+}
+
+/// The numbers of a text that can carry a brief's: neither those that count its points, as in “(1)”, nor its pages.
+fn evidence_of(text: &str) -> Vec<Quantity> {
+    const PAGES: [&str; 7] = ["page", "pp", "figure", "fig", "table", "appendi", "reference"];
+    let mut found = quantities(text);
+    found.retain(|n| {
+        let after = text
+            .get(n.at.end..)
+            .unwrap_or_default()
+            .trim_start()
+            .to_ascii_lowercase();
+        let of_pages = n.unit == Unit::None && PAGES.iter().any(|noun| after.starts_with(noun));
+        !of_pages && !is_enumeration(text, n)
+    });
+    found
+}
+
+/// “4-bit”, 4比特.
+fn is_of_bits(text: &str, n: &Quantity) -> bool {
+    let words = text.get(n.at.clone()).unwrap_or_default().to_ascii_lowercase();
+    let after = text.get(n.at.end..).unwrap_or_default().to_ascii_lowercase();
+    let after = after.trim_start_matches([' ', '-']);
+    words.ends_with("bit") || words.ends_with("bits") || after.starts_with("bit") || after.starts_with("比特")
 }
 
 /// The words of a Latin text that say something.
@@ -649,6 +851,14 @@ fn is_enumeration(text: &str, n: &Quantity) -> bool {
         && (before.ends_with(['(', '（', '，', '；', ' ', '：']) || before.is_empty())
 }
 
+/// The 1 of “1/5.2”, which is 5.2×.
+fn is_numerator(text: &str, n: &Quantity) -> bool {
+    let after = text.get(n.at.end..).unwrap_or_default();
+    let denominator = after.strip_prefix(['/', '／']);
+    text.get(n.at.clone()) == Some("1")
+        && denominator.is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_digit()))
+}
+
 /// What is counted by a number that ends at `at`: the first term behind it in its clause.
 fn counted(text: &str, at: usize) -> Option<Term> {
     const NEAR: usize = 24;
@@ -765,6 +975,267 @@ mod tests {
                 );
             }
         }
+    }
+
+    /// Invented abstracts with what may be said of them and what may not.
+    struct Case {
+        title: &'static str,
+        abstract_text: &'static str,
+        true_ones: &'static [&'static str],
+        lies: &'static [&'static str],
+    }
+
+    #[rustfmt::skip]
+    const CASES: [Case; 12] = [
+        Case {
+            title: "PageTurner: Prefetching Key-Value Pages for Long Contexts",
+            abstract_text: "Long prompts fill GPU memory and slow decoding. Offloading pages to the host increases latency, and quantizing \
+                them degrades accuracy. We present PageTurner, which predicts the pages that the next layer will need. On six tasks \
+                PageTurner reduces time-to-first-token latency by 38% and peak memory by 2.3x while preserving accuracy, and it \
+                increases throughput by 1.7x over the strongest baseline.",
+            true_ones: &[
+                "研究团队发布了PageTurner论文，使用页面预取技术，解决了长上下文占满显存的问题，达成了首词延迟降低38%、峰值显存减少2.3倍且吞吐量提升1.7倍的效果。",
+                "研究团队发布了PageTurner论文，使用预测下一层所需页面的技术，解决了卸载增加延迟、量化降低精度的问题，达成了降低延迟和显存、提升吞吐量的效果。",
+                "研究团队发布了PageTurner论文，使用页面预取，解决了长提示解码缓慢的问题，达成了吞吐量提高至1.7倍，精度不下降的效果。",
+                "The authors released PageTurner, using page prefetching, to solve slow decoding of long prompts, achieving 38% lower latency, 2.3x less memory and 1.7x higher throughput.",
+                "The authors released PageTurner, using predicted pages, to address memory that offloading makes slow, achieving higher throughput at lower latency without losing accuracy.",
+                "The authors released PageTurner, using page prediction, to solve that offloading increases latency and quantization degrades accuracy, achieving reduced memory.",
+            ],
+            lies: &[
+                "研究团队发布了PageTurner论文，使用页面预取技术，解决了长上下文占满显存的问题，达成了首词延迟增加38%、峰值显存减少2.3倍的效果。",
+                "研究团队发布了PageTurner论文，使用页面预取技术，解决了长上下文占满显存的问题，达成了峰值显存增加、吞吐量提升的效果。",
+                "研究团队发布了PageTurner论文，使用页面预取技术，解决了长上下文占满显存的问题，达成了吞吐量提升2.3倍的效果。",
+                "研究团队发布了PageTurner论文，使用页面预取技术，解决了长上下文占满显存的问题，达成了吞吐量下降、显存减少的效果。",
+                "The authors released PageTurner, using page prefetching, to solve slow decoding of long prompts, achieving lower throughput and less memory.",
+                "The authors released PageTurner, using page prefetching, to solve slow decoding of long prompts, achieving 38% higher latency and 2.3x less memory.",
+                "The authors released PageTurner, using page prefetching, to solve slow decoding of long prompts, achieving 38% less memory.",
+            ],
+        },
+        Case {
+            title: "Cheap Teachers: Distillation with Fewer Queries",
+            abstract_text: "Distillation needs many teacher queries, which drives up cost. In this paper, we study which queries matter. Our \
+                selection rule asks 62.5% fewer questions, cuts training cost from $940 to $310 and raises student accuracy by 1.8 points \
+                on average. The student loses 0.4 points on code generation. Two ablations show that random selection increases perplexity.",
+            true_ones: &[
+                "研究团队发布了Cheap Teachers论文，使用查询选择规则，解决了蒸馏查询成本高的问题，达成了提问减少62.5%、训练成本从940美元降至310美元、学生准确率平均提升1.8个百分点的效果。",
+                "研究团队发布了Cheap Teachers论文，使用查询选择，解决了成本上升的问题，达成了准确率提升，但代码生成下降0.4个点的效果。",
+                "研究团队发布了Cheap Teachers论文，使用查询选择，解决了蒸馏成本问题，达成了以更少查询提升准确率的效果。",
+                "研究团队发布了Cheap Teachers论文，使用选择规则，解决了蒸馏成本问题，达成了成本降低、准确率提高1.8个点的效果；随机选择会增加困惑度。",
+                "The authors released Cheap Teachers, using a selection rule, to solve costly distillation, achieving 62.5% fewer queries, a training cost cut from $940 to $310 and 1.8 points higher accuracy.",
+            ],
+            lies: &[
+                "研究团队发布了Cheap Teachers论文，使用查询选择规则，解决了蒸馏查询成本高的问题，达成了学生准确率平均下降1.8个百分点的效果。",
+                "研究团队发布了Cheap Teachers论文，使用查询选择规则，解决了蒸馏查询成本高的问题，达成了准确率平均提升2个百分点的效果。",
+                "研究团队发布了Cheap Teachers论文，使用查询选择规则，解决了蒸馏查询成本高的问题，达成了训练成本从310美元降至940美元的效果。",
+                "研究团队发布了Cheap Teachers论文，使用查询选择规则，解决了蒸馏查询成本高的问题，达成了增加训练成本、提升准确率的效果。",
+                "The authors released Cheap Teachers, using a selection rule, to solve costly distillation, achieving 62.5% more queries and lower accuracy.",
+            ],
+        },
+        Case {
+            title: "Sparse by Night: Event Cameras on Microwatts",
+            abstract_text: "We build a sensor loop whose energy consumption falls by 91% compared with frame cameras, at the price of 3.5% \
+                lower recall. Latency increases slightly from 4 ms to 6 ms. The 4-bit network keeps its quality.",
+            true_ones: &[
+                "研究团队发布了Sparse by Night论文，使用事件相机环路，解决了功耗问题，达成了能耗降低91%、召回率下降3.5%的效果。",
+                "研究团队发布了Sparse by Night论文，使用4比特网络，解决了功耗问题，达成了能耗减少91%，延迟从4毫秒增加到6毫秒的效果。",
+                "研究团队发布了Sparse by Night论文，使用4位网络，解决了功耗问题，达成了降低能耗、保持质量的效果，但延迟略有增加。",
+                "The authors released Sparse by Night, using a sensor loop, to solve power draw, achieving 91% lower energy consumption at 3.5% lower recall.",
+                "The authors released Sparse by Night, using a 4-bit network, to solve power draw, reducing energy although latency increases from 4 ms to 6 ms.",
+            ],
+            lies: &[
+                "研究团队发布了Sparse by Night论文，使用事件相机环路，解决了功耗问题，达成了能耗增加91%的效果。",
+                "研究团队发布了Sparse by Night论文，使用事件相机环路，解决了功耗问题，达成了召回率提升3.5%的效果。",
+                "研究团队发布了Sparse by Night论文，使用事件相机环路，解决了功耗问题，达成了降低延迟的效果。",
+                "研究团队发布了Sparse by Night论文，使用8比特网络，解决了功耗问题，达成了能耗降低91%的效果。",
+                "The authors released Sparse by Night, using a sensor loop, to solve power draw, achieving lower energy and reduced latency.",
+            ],
+        },
+        Case {
+            title: "Rerank Once",
+            abstract_text: "Rerankers are slow. This work proposes Rerank Once, a listwise model that is 5.2x faster than pairwise rerankers and \
+                outperforms them by 2.6% in nDCG. It uses 40% fewer parameters, so that its footprint drops by 1.1 GB. Hallucinations in \
+                downstream answers decrease by 12%.",
+            true_ones: &[
+                "研究团队发布了Rerank Once论文，使用列表式重排模型，解决了重排缓慢的问题，达成了速度提升5.2倍、nDCG提高2.6%、参数减少40%、幻觉降低12%的效果。",
+                "研究团队发布了Rerank Once论文，使用列表式模型，解决了重排器推理变慢的问题，达成了以更少参数实现更快推理，并减少幻觉的效果。",
+                "研究团队发布了Rerank Once论文，使用列表式模型，解决了重排缓慢的问题，达成了延迟缩短至1/5.2，占用减少1.1GB的效果。",
+                "The authors released Rerank Once, using a listwise model, to solve slow reranking, achieving a 5.2x speedup, 2.6% better nDCG and 12% fewer hallucinations with 40% fewer parameters.",
+                "The authors released Rerank Once, using listwise ranking, to solve slow rerankers, reducing latency and hallucinations while improving ranking quality.",
+            ],
+            lies: &[
+                "研究团队发布了Rerank Once论文，使用列表式重排模型，解决了重排缓慢的问题，达成了速度下降5.2倍的效果。",
+                "研究团队发布了Rerank Once论文，使用列表式重排模型，解决了重排缓慢的问题，达成了参数增加40%的效果。",
+                "研究团队发布了Rerank Once论文，使用列表式重排模型，解决了重排缓慢的问题，达成了增加幻觉的效果。",
+                "研究团队发布了Rerank Once论文，使用列表式重排模型，解决了重排缓慢的问题，达成了参数减少12%的效果。",
+                "The authors released Rerank Once, using a listwise model, to solve slow reranking, achieving 12% more hallucinations.",
+                "The authors released Rerank Once, using a listwise model, to solve slow reranking, achieving 40% more parameters.",
+            ],
+        },
+        Case {
+            title: "What Pruning Costs",
+            abstract_text: "It is often claimed that pruning is free. We show that it is not: pruning half of the weights increases calibration \
+                error by 27%, reduces robustness by 9.3%, and makes inference only 1.1x faster. Existing fixes increase memory.",
+            true_ones: &[
+                "研究团队发布了What Pruning Costs论文，通过校准实验，解决了剪枝代价不明的问题，揭示剪枝使校准误差增加27%、鲁棒性下降9.3%，推理仅加速1.1倍。",
+                "研究团队发布了What Pruning Costs论文，通过实验，解决了剪枝代价问题，达成了发现剪枝降低鲁棒性并增大误差的效果。",
+                "The authors released What Pruning Costs, using calibration tests, to solve an open question, achieving evidence that pruning increases error by 27% and reduces robustness by 9.3%.",
+            ],
+            lies: &[
+                "研究团队发布了What Pruning Costs论文，通过校准实验，解决了剪枝代价不明的问题，达成了校准误差降低27%的效果。",
+                "研究团队发布了What Pruning Costs论文，通过校准实验，解决了剪枝代价不明的问题，达成了鲁棒性提升9.3%的效果。",
+                "The authors released What Pruning Costs, using calibration tests, to solve an open question, achieving 27% lower error.",
+            ],
+        },
+        Case {
+            title: "Two Clocks: Asynchronous Training at Scale",
+            abstract_text: "Synchronous training wastes accelerators. We introduce Two Clocks, an optimizer with delayed gradients. Across 512 \
+                GPUs it improves utilization by 31% and reduces communication by 4.4x and wall-clock time by 31%, without loss of \
+                accuracy. Memory grows by 6%.",
+            true_ones: &[
+                "研究团队发布了Two Clocks论文，使用延迟梯度优化器，解决了同步训练浪费的问题，达成了利用率提升31%、通信减少4.4倍、训练时间缩短31%且精度无损的效果。",
+                "研究团队发布了Two Clocks论文，使用异步训练，解决了加速器空闲的问题，达成了提高利用率、降低通信量，内存仅增加6%的效果。",
+                "研究团队发布了Two Clocks论文，使用异步训练，解决了同步训练效率低的问题，达成了在512个GPU上训练时间减少31%的效果，内存增长6%。",
+                "The authors released Two Clocks, using delayed gradients, to solve idle accelerators, achieving 31% better utilization, 4.4x less communication and 31% shorter training without losing accuracy.",
+            ],
+            lies: &[
+                "研究团队发布了Two Clocks论文，使用延迟梯度优化器，解决了同步训练浪费的问题，达成了通信增加4.4倍的效果。",
+                "研究团队发布了Two Clocks论文，使用延迟梯度优化器，解决了同步训练浪费的问题，达成了训练时间增加31%的效果。",
+                "研究团队发布了Two Clocks论文，使用延迟梯度优化器，解决了同步训练浪费的问题，达成了内存减少6%的效果。",
+                "研究团队发布了Two Clocks论文，使用延迟梯度优化器，解决了同步训练浪费的问题，达成了利用率下降的效果。",
+                "The authors released Two Clocks, using delayed gradients, to solve idle accelerators, achieving 4.4x more communication.",
+            ],
+        },
+        Case {
+            title: "LoRA without Regret? A Replication",
+            abstract_text: "We replicate low-rank adaptation on 24 tasks. Full fine-tuning improves accuracy by 0.9 points over LoRA but increases \
+                memory by 3.1x. LoRA reduces trainable parameters by 98.7% and forgets less.",
+            true_ones: &[
+                "研究团队发布了LoRA论文，使用复现实验，解决了低秩适配代价问题，达成了LoRA可训练参数减少98.7%、遗忘更少的效果。",
+                "研究团队发布了LoRA论文，使用复现实验，解决了低秩适配代价问题，发现全量微调准确率提升0.9个点但内存增加3.1倍。",
+                "研究团队发布了LoRA论文，使用复现实验，解决了微调内存高的问题，达成了LoRA降低内存的效果。",
+                "The authors released a replication, using LoRA, to solve costly fine-tuning, achieving 98.7% fewer trainable parameters and 3.1x less memory.",
+            ],
+            lies: &[
+                "研究团队发布了LoRA论文，使用复现实验，解决了低秩适配代价问题，达成了可训练参数增加98.7%的效果。",
+                "研究团队发布了LoRA论文，使用复现实验，解决了低秩适配代价问题，达成了参数减少89.7%的效果。",
+                "The authors released a replication, using LoRA, to solve costly fine-tuning, achieving 98.7% more trainable parameters.",
+            ],
+        },
+        Case {
+            title: "Quiet Audio: Noise-Robust Codecs",
+            abstract_text: "Neural codecs fail in noise: word error rates rise and bitrates grow. Here we propose Quiet Audio. It lowers word error \
+                rate by 17% and the real-time factor by 2x, enhances perceived quality, and decreases energy use by a quarter.",
+            true_ones: &[
+                "研究团队发布了Quiet Audio论文，使用抗噪编解码器，解决了噪声下错误率上升的问题，达成了错误率降低17%、提升感知质量、能耗减少25%的效果。",
+                "研究团队发布了Quiet Audio论文，使用抗噪编解码，解决了噪声导致质量下降、比特率增加的问题，达成了改善质量的效果。",
+                "The authors released Quiet Audio, using a noise-robust codec, to solve rising error rates, achieving 17% lower word error, better quality and a quarter less energy.",
+            ],
+            lies: &[
+                "研究团队发布了Quiet Audio论文，使用抗噪编解码器，解决了噪声下错误率上升的问题，达成了错误率增加17%的效果。",
+                "研究团队发布了Quiet Audio论文，使用抗噪编解码器，解决了噪声下错误率上升的问题，达成了降低感知质量、减少能耗的效果。",
+                "研究团队发布了Quiet Audio论文，使用抗噪编解码器，解决了噪声下错误率上升的问题，达成了能耗增加的效果。",
+                "The authors released Quiet Audio, using a noise-robust codec, to solve rising error rates, achieving 17% less energy.",
+            ],
+        },
+        Case {
+            title: "StepSkip: Adaptive Diffusion Sampling",
+            abstract_text: "Diffusion samplers waste steps on easy regions. Skipping steps naively speeds up sampling but harms fidelity. We \
+                learn a policy that decides where to skip. StepSkip shortens sampling time by 44% with an FID increase of only 0.2, \
+                whereas uniform skipping raises FID by 3.9. Training the policy costs 2 GPU hours. Energy drops from 310 J to 180 J per image.",
+            true_ones: &[
+                "研究团队发布了StepSkip论文，使用可学习的跳步策略，解决了扩散采样浪费的问题，达成了采样时间缩短44%而FID仅增加0.2的效果。",
+                "研究团队发布了StepSkip论文，使用自适应跳步，解决了朴素跳步损害保真度的问题，达成了加速采样、降低能耗的效果。",
+                "研究团队发布了StepSkip论文，使用策略学习，解决了采样慢的问题，达成了每张图像能耗从310焦降至180焦的效果；均匀跳步使FID升高3.9。",
+                "The authors released StepSkip, using a learned policy, to solve wasteful sampling, achieving 44% less sampling time and lower energy, with FID rising by 0.2.",
+                "The authors released StepSkip, using adaptive skipping, to solve the loss of fidelity of naive skipping, cutting energy from 310 J to 180 J per image.",
+            ],
+            lies: &[
+                "研究团队发布了StepSkip论文，使用可学习的跳步策略，解决了扩散采样浪费的问题，达成了采样时间增加44%的效果。",
+                "研究团队发布了StepSkip论文，使用可学习的跳步策略，解决了扩散采样浪费的问题，达成了增加能耗的效果。",
+                "研究团队发布了StepSkip论文，使用可学习的跳步策略，解决了扩散采样浪费的问题，达成了能耗从180焦降至310焦的效果。",
+                "The authors released StepSkip, using a learned policy, to solve wasteful sampling, achieving 44% less energy.",
+                "The authors released StepSkip, using a learned policy, to solve wasteful sampling, achieving 44% more sampling time.",
+            ],
+        },
+        Case {
+            title: "Federated Learning on Trams",
+            abstract_text: "Vehicles lose connection in tunnels, so that federated training stalls. We propose gossip rounds between trams. \
+                Compared with a central server, gossip cuts uplink traffic by 5.6x and halves convergence time; accuracy stays within \
+                0.3 points. With 40 trams the benefit diminishes: traffic decreases only by 1.4x and accuracy falls by 1.1 points.",
+            true_ones: &[
+                "研究团队发布了有轨电车联邦学习论文，使用车间闲聊轮次，解决了隧道断连导致训练停滞的问题，达成了上行通信减少5.6倍、收敛时间减半且准确率变化在0.3个点以内的效果。",
+                "研究团队发布了有轨电车联邦学习论文，使用车间通信，解决了联邦训练停滞的问题，达成了降低通信量并缩短时间的效果，但40辆车时准确率下降1.1个点。",
+                "研究团队发布了有轨电车联邦学习论文，使用闲聊轮次，解决了断连问题，达成了通信量减少1.4至5.6倍的效果。",
+                "The authors released a study of trams, using gossip rounds, to solve stalled federated training, achieving 5.6x less traffic and half the convergence time.",
+                "The authors released a study of trams, using gossip rounds, to solve lost connections, achieving reduced traffic at nearly the same accuracy, which falls by 1.1 points with 40 trams.",
+            ],
+            lies: &[
+                "研究团队发布了有轨电车联邦学习论文，使用车间闲聊轮次，解决了隧道断连导致训练停滞的问题，达成了上行通信增加5.6倍的效果。",
+                "研究团队发布了有轨电车联邦学习论文，使用车间闲聊轮次，解决了隧道断连导致训练停滞的问题，达成了准确率提升1.1个点的效果。",
+                "研究团队发布了有轨电车联邦学习论文，使用车间闲聊轮次，解决了隧道断连导致训练停滞的问题，达成了准确率下降5.6倍的效果。",
+                "The authors released a study of trams, using gossip rounds, to solve stalled federated training, achieving 5.6x more traffic.",
+            ],
+        },
+        Case {
+            title: "Small Judges: Cheap Evaluation of Agents",
+            abstract_text: "Judging agents with large models is expensive. We train 1B-parameter judges whose agreement with humans improves by 14% \
+                after calibration, whose bias declines, and which are 30x cheaper. Longer traces degrade all judges; ours lose 6% less \
+                consistency. Robustness to prompt order increases.",
+            true_ones: &[
+                "研究团队发布了Small Judges论文，使用校准的10亿参数裁判，解决了大模型评估昂贵的问题，达成了与人类一致性提升14%、偏见减少、成本降低30倍的效果。",
+                "研究团队发布了Small Judges论文，使用小型裁判模型，解决了评估成本高的问题，达成了增强对提示顺序的鲁棒性、降低偏见的效果。",
+                "研究团队发布了Small Judges论文，使用小型裁判，解决了评估昂贵的问题，达成了长轨迹下一致性损失减少6%的效果。",
+                "The authors released Small Judges, using calibrated 1B models, to solve expensive evaluation, achieving 14% better agreement, less bias and 30x lower cost.",
+            ],
+            lies: &[
+                "研究团队发布了Small Judges论文，使用校准的10亿参数裁判，解决了大模型评估昂贵的问题，达成了与人类一致性下降14%的效果。",
+                "研究团队发布了Small Judges论文，使用校准的10亿参数裁判，解决了大模型评估昂贵的问题，达成了加剧偏见、偏见增加的效果。",
+                "研究团队发布了Small Judges论文，使用校准的10亿参数裁判，解决了大模型评估昂贵的问题，达成了降低鲁棒性的效果。",
+                "The authors released Small Judges, using calibrated 1B models, to solve expensive evaluation, achieving 30x higher cost.",
+            ],
+        },
+        Case {
+            title: "Does Chain-of-Thought Help Tabular Models?",
+            abstract_text: "We revisit reasoning for tables. Contrary to common belief, chain-of-thought lowers accuracy by 2.2% on narrow tables \
+                and raises it by 4.8% on wide ones, while latency grows sevenfold in both. Self-consistency does not reduce errors.",
+            true_ones: &[
+                "研究团队发布了表格推理论文，使用思维链，解决了表格推理是否有效的问题，揭示窄表准确率下降2.2%、宽表准确率提升4.8%，延迟增加七倍。",
+                "研究团队发布了表格推理论文，使用思维链实验，解决了有效性存疑的问题，达成了发现自洽性未减少错误的效果。",
+                "研究团队发布了表格推理论文，使用思维链，解决了有效性问题，达成了宽表准确率提高4.8%的效果，但延迟上升。",
+                "The authors released a study of tables, using chain-of-thought, to solve an open question, achieving 4.8% higher accuracy on wide tables and 2.2% lower accuracy on narrow ones at higher latency.",
+            ],
+            lies: &[
+                "研究团队发布了表格推理论文，使用思维链，解决了表格推理是否有效的问题，达成了窄表准确率提升2.2%的效果。",
+                "研究团队发布了表格推理论文，使用思维链，解决了表格推理是否有效的问题，达成了降低延迟的效果。",
+                "The authors released a study of tables, using chain-of-thought, to solve an open question, achieving lower latency.",
+            ],
+        },
+    ];
+
+    #[test]
+    fn invented_lies_are_told_from_what_is_true_in_other_words() {
+        let (mut said, mut told, mut caught, mut wrong) = (0, 0, 0, Vec::new());
+        for case in &CASES {
+            let paper = paper(case.title, case.abstract_text, &[]);
+            for text in case.true_ones {
+                said += 1;
+                let found = findings(text, language(text), &paper);
+                if !found.is_empty() {
+                    println!("FALSE ALARM {text} {found:?}");
+                    wrong.push(text);
+                }
+            }
+            for text in case.lies {
+                told += 1;
+                match check(text, language(text), &paper) {
+                    Err(Refused::Direction | Refused::Number) => caught += 1,
+                    other => println!("MISSED {other:?} {text}"),
+                }
+            }
+        }
+        println!("{said} true, {} flagged; {told} lies, {caught} caught", wrong.len());
+        assert!(wrong.is_empty(), "{wrong:?}");
+        assert!(said >= 35 && caught * 100 >= told * 80, "{caught} of {told}");
     }
 
     #[test]
@@ -1043,9 +1514,9 @@ mod tests {
         }
         println!("lies made of those that pass, told and caught: {lies:?}");
         for (kind, least) in [
-            ("number", 85),
+            ("number", 93),
             ("organisation", 90),
-            ("direction", 50),
+            ("direction", 80),
             ("name", 98),
             ("another paper's brief", 93),
         ] {

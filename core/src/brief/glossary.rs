@@ -2,6 +2,7 @@
 //! is better.
 
 use std::collections::BTreeSet;
+use std::ops::Range;
 use std::sync::LazyLock;
 
 use aho_corasick::{AhoCorasick, MatchKind};
@@ -80,10 +81,15 @@ impl Term {
 /// The terms that a text names, in either language, with the bytes at which they begin; of a text that is
 /// [`plain`].
 pub(super) fn terms_at(plain: &str) -> Vec<(usize, Term)> {
+    spans(plain).into_iter().map(|(at, term)| (at.start, term)).collect()
+}
+
+/// The same with all of their bytes.
+pub(super) fn spans(plain: &str) -> Vec<(Range<usize>, Term)> {
     let glossary = &*GLOSSARY;
     let chinese = glossary.chinese.iter().flat_map(|finder| finder.find_iter(plain));
-    let mut found: Vec<(usize, Term)> = chinese
-        .filter_map(|hit| Some((hit.start(), *glossary.of_chinese.get(hit.pattern().as_usize())?)))
+    let mut found: Vec<(Range<usize>, Term)> = chinese
+        .filter_map(|hit| Some((hit.range(), *glossary.of_chinese.get(hit.pattern().as_usize())?)))
         .collect();
     let english = glossary.english.iter().flat_map(|finder| finder.find_iter(plain));
     found.extend(english.filter_map(|hit| {
@@ -93,7 +99,7 @@ pub(super) fn terms_at(plain: &str) -> Vec<(usize, Term)> {
             rest.starts_with(|c: char| c.is_ascii_alphanumeric())
         };
         let is_meant = !glossary.whole.get(n).copied().unwrap_or_default() || !goes_on();
-        is_meant.then_some((hit.start(), *glossary.of_english.get(n)?))
+        is_meant.then_some((hit.range(), *glossary.of_english.get(n)?))
     }));
     found
 }

@@ -56,6 +56,8 @@ pub(super) struct Quantity {
     weak: bool,
     /// "a factor of 5", "ratio of 16".
     is_ratio: bool,
+    /// "3-3 times": a range from a number to itself says nothing.
+    pub(super) is_empty_range: bool,
 }
 
 /// Characters with their bytes; width and dashes no longer matter.
@@ -172,6 +174,10 @@ fn share_units(found: &mut [Quantity], text: &str) {
             first.scale = second.scale;
             first.weak |= second.weak;
         }
+        let is_range = matches!(between, "-" | "–" | "—" | "~" | "∼" | "～" | "至" | "到" | "to");
+        if is_range && !first.in_name && !second.in_name && first.is_measure() && first.is_same(second) {
+            first.is_empty_range = true;
+        }
     }
 }
 
@@ -215,6 +221,7 @@ fn digits(chars: &Chars, start: usize) -> Option<(Quantity, usize)> {
         counts: false,
         weak: false,
         is_ratio: is_ratio(chars, start),
+        is_empty_range: false,
     };
     let end = suffix(chars, at, &mut quantity);
     if chars.precede(start, "百分之").is_some() {
@@ -535,6 +542,7 @@ fn word(chars: &Chars, start: usize) -> Option<(Quantity, usize)> {
             counts: unit == Unit::None,
             weak: false,
             is_ratio: is_ratio(chars, start),
+            is_empty_range: false,
         };
         Some((quantity, end))
     };
@@ -663,6 +671,14 @@ fn english(chars: &Chars, start: usize) -> Option<(usize, f64, Unit)> {
         let end = chars.follow(start, word)?;
         ends(end).then_some((end, *value))
     };
+    // "sevenfold" is one word.
+    let fold = |(word, value): &(&str, f64)| {
+        let end = chars.follow(chars.follow(start, word)?, "fold")?;
+        (ends(end) && *value > 1.0).then_some((end, *value, Unit::Times))
+    };
+    if let Some(found) = NUMBERS.iter().find_map(fold) {
+        return Some(found);
+    }
     let (end, value) = NUMBERS.iter().find_map(number).or_else(|| {
         let end = chars.follow(start, "an")?;
         ends(end).then_some((end, 1.0))
@@ -714,6 +730,14 @@ impl Quantity {
         if let (Some(a), Some(b)) = (self.negative, said.negative)
             && a != b
         {
+            return false;
+        }
+        // The 3 of a "PlainMamba-L3" is no 3.0 points.
+        if self.in_name && self.unit == Unit::None && said.is_measure() {
+            return false;
+        }
+        // "two designs" are no two points.
+        if self.counts && said.unit == Unit::Points {
             return false;
         }
         self.unit_carries(said) && self.value_carries(said) || self.other_form_carries(said)
@@ -800,6 +824,12 @@ impl Quantity {
         }
     }
 
+    /// Whether it is more than the other, where both have one unit.
+    pub(super) fn is_more_than(&self, other: &Self) -> Option<bool> {
+        let order = self.absolute().total_cmp(&other.absolute());
+        (self.unit == other.unit && !order.is_eq() && !self.in_name && !other.in_name).then(|| order.is_gt())
+    }
+
     /// Whether both are the same number in the same unit.
     pub(super) fn is_same(&self, other: &Self) -> bool {
         self.unit == other.unit && self.absolute().total_cmp(&other.absolute()).is_eq()
@@ -847,6 +877,7 @@ mod tests {
             ("half of it", "50%"),
             ("twice as fast", "2倍"),
             ("three times", "三倍"),
+            ("grows sevenfold", "增至七倍"),
             ("two orders of magnitude", "两个数量级"),
             ("an order of magnitude", "10倍"),
             ("one third of them", "三分之一"),
@@ -896,6 +927,8 @@ mod tests {
             ("8 ms", "8 s"),
             ("two orders of magnitude", "三个数量级"),
             ("3-5%", "4%"),
+            ("PlainMamba-L3", "3.0%"),
+            ("two designs", "2个点"),
             ("12 layers", "12%"),
             ("a drop of -3.1", "+3.1"),
         ] {

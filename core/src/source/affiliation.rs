@@ -102,8 +102,8 @@ fn unreadable(from: SourceKind, reason: impl Into<String>) -> AffiliationError {
 }
 
 /// The institutions in what a source said, author by author.
-fn repaired(said: &[String]) -> Vec<String> {
-    institution::repaired(said)
+fn repaired(said: &[Vec<String>]) -> Vec<String> {
+    institution::by_author(said)
 }
 
 #[cfg(test)]

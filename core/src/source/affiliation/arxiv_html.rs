@@ -4,6 +4,8 @@
 //! `ltx_role_institutetext`, `ltx_affiliation_institution`). Most classes of conferences have none: names, marks and
 //! institutions stand in one `ltx_personname`, and only lines and superscripts tell them apart.
 
+use std::collections::BTreeSet;
+
 use html5gum::{StartTag, Token, Tokenizer};
 
 use super::{AffiliationError, below, repaired, unreadable};
@@ -77,7 +79,18 @@ struct Authors {
     too_deep: bool,
     /// Names of the open tags, with the role of what is in them.
     open: Vec<(Vec<u8>, Role)>,
-    pieces: Vec<(Role, String)>,
+    pieces: Vec<Piece>,
+    text: String,
+    /// How many authors there were; the last of them is spoken of.
+    author: usize,
+    /// Those with marks that tell whose is what.
+    marked: BTreeSet<usize>,
+}
+
+/// A text within the list of authors.
+struct Piece {
+    role: Role,
+    author: usize,
     text: String,
 }
 
@@ -94,7 +107,8 @@ impl Authors {
     fn cut(&mut self) {
         let text = crate::text::one_line(&std::mem::take(&mut self.text));
         if !text.is_empty() {
-            self.pieces.push((self.role(), text));
+            let (role, author) = (self.role(), self.author);
+            self.pieces.push(Piece { role, author, text });
         }
     }
 
@@ -151,6 +165,12 @@ impl Authors {
         if !inline || note || role != around {
             self.cut();
         }
+        if has("ltx_creator") {
+            self.author += 1;
+        }
+        if name == b"sup" {
+            self.marked.insert(self.author);
+        }
         let is_void = matches!(
             name,
             b"br" | b"img" | b"hr" | b"wbr" | b"input" | b"meta" | b"link" | b"col"
@@ -183,25 +203,36 @@ impl Authors {
     }
 
     fn institutions(&self) -> Vec<String> {
-        let best = self.pieces.iter().map(|(role, _)| *role).max().unwrap_or(Role::Nothing);
-        let of_best = self
+        let best = self
             .pieces
             .iter()
-            .filter(|(role, _)| *role == best)
-            .map(|(_, text)| text);
-        let said: Vec<String> = match best {
-            // Between the authors' names.
-            Role::Loose => of_best.flat_map(|text| loose(text)).collect(),
-            Role::Nothing | Role::Affiliation | Role::Institution => of_best.cloned().collect(),
-        };
+            .map(|piece| piece.role)
+            .max()
+            .unwrap_or(Role::Nothing);
+        let mut said: Vec<Vec<String>> = Vec::new();
+        let mut last = None;
+        for piece in self.pieces.iter().filter(|piece| piece.role == best) {
+            let text = match best {
+                // Between the authors' names.
+                Role::Loose => loose(&piece.text),
+                Role::Nothing | Role::Affiliation | Role::Institution => piece.text.clone(),
+            };
+            let same = last == Some(piece.author) && !self.marked.contains(&piece.author);
+            match said.last_mut().filter(|_| same) {
+                Some(texts) => texts.push(text),
+                None => said.push(vec![text]),
+            }
+            last = Some(piece.author);
+        }
         repaired(&said)
     }
 }
 
-/// What reads like institutions in a text that can be anything.
-fn loose(text: &str) -> Vec<String> {
-    let parts = institution::split(text);
-    parts.into_iter().filter(|part| institution::is_one(part)).collect()
+/// What reads like institutions and their parts in a text that can be anything.
+fn loose(text: &str) -> String {
+    let mut parts = institution::split(text);
+    parts.retain(|part| institution::is_one(part) || institution::is_fragment(part));
+    parts.join(", ")
 }
 
 #[cfg(test)]
@@ -252,6 +283,25 @@ mod tests {
             found("<span class=\"ltx_personname\">Ada Lund</span>"),
             Vec::<String>::new()
         );
+    }
+
+    #[test]
+    fn a_laboratory_is_its_authors_institutions_and_nobodys_where_marks_part_them() {
+        let author = |lines: &str| {
+            format!("<span class=\"ltx_creator ltx_role_author\"><span class=\"ltx_personname\">{lines}</span></span>")
+        };
+        let lines = author(
+            "Ada Lund<br class=\"ltx_break\"/>Department of ECE<br/>NLP Lab<br/>University of Probes<br/>Probeville, Italy",
+        );
+        let other = author("Bo Chen<br/>Vision Group");
+        assert_eq!(found(&(lines.clone() + &other)), ["University of Probes NLP Lab"]);
+        let marked = author(
+            "Ada Lund<sup>1</sup>, Bo Chen<sup>2</sup><br/><sup>1</sup>NLP Lab<br/><sup>2</sup>University of Probes",
+        );
+        assert_eq!(found(&marked), ["University of Probes"]);
+        let institute = "<span class=\"ltx_contact ltx_role_institutetext\">Vision Lab, Fudan University, Shanghai, China</span>\
+            <span class=\"ltx_contact ltx_role_institutetext\">School of AI, Nankai University</span>";
+        assert_eq!(found(institute), ["Fudan University Vision Lab", "Nankai University"]);
     }
 
     #[test]

@@ -4,6 +4,7 @@ use quick_xml::Reader;
 use quick_xml::events::Event;
 
 use super::{AffiliationError, below, repaired, unreadable};
+use crate::institution;
 use crate::paper::PaperId;
 use crate::source::SourceKind;
 use crate::source::request::Request;
@@ -52,7 +53,8 @@ pub fn parse(bytes: &[u8]) -> Result<Vec<String>, AffiliationError> {
     let mut reader = Reader::from_str(&text);
     let mut open: Vec<String> = Vec::new();
     let mut is_tei = false;
-    let mut said = Vec::new();
+    // For each author his affiliations.
+    let mut said: Vec<Vec<String>> = Vec::new();
     // Of the affiliation that is open: (type, name).
     let mut names: Vec<(String, String)> = Vec::new();
     loop {
@@ -66,6 +68,9 @@ pub fn parse(bytes: &[u8]) -> Result<Vec<String>, AffiliationError> {
                 if name == "affiliation" {
                     names.clear();
                 }
+                if name == "author" || said.is_empty() {
+                    said.push(Vec::new());
+                }
                 if name == "orgName" {
                     let kind = start
                         .attributes()
@@ -77,7 +82,10 @@ pub fn parse(bytes: &[u8]) -> Result<Vec<String>, AffiliationError> {
                 open.push(name);
             }
             Ok(Event::End(_)) => match open.pop().as_deref() {
-                Some("affiliation") => said.extend(affiliation(&names)),
+                Some("affiliation") => said
+                    .last_mut()
+                    .into_iter()
+                    .for_each(|said| said.extend(affiliation(&names))),
                 // The authors of what is cited come behind the heading.
                 Some("teiHeader") => break,
                 Some(_) | None => {}
@@ -104,7 +112,8 @@ pub fn parse(bytes: &[u8]) -> Result<Vec<String>, AffiliationError> {
     Ok(repaired(&said))
 }
 
-/// The institutions of one affiliation; where GROBID saw none, its laboratory or department.
+/// The institutions of one affiliation, a single one with its laboratory; where GROBID saw none, its laboratory or
+/// department.
 fn affiliation(names: &[(String, String)]) -> Vec<String> {
     let of = |kind: &str| {
         let of_kind = names
@@ -113,9 +122,15 @@ fn affiliation(names: &[(String, String)]) -> Vec<String> {
         of_kind.map(|(_, name)| crate::text::one_line(name)).collect::<Vec<_>>()
     };
     let institutions = of("institution");
-    match institutions.is_empty() {
-        false => institutions,
-        true => of("laboratory")
+    match institutions.as_slice() {
+        [single] => {
+            let units = of("laboratory")
+                .into_iter()
+                .filter(|name| institution::is_fragment(name));
+            vec![units.chain([single.clone()]).collect::<Vec<_>>().join(", ")]
+        }
+        [_, ..] => institutions,
+        [] => of("laboratory")
             .into_iter()
             .chain(of("department"))
             .chain(of(""))
@@ -150,6 +165,29 @@ mod tests {
         );
         assert!(found[2..].iter().any(|name| name.contains("Noah's Ark")), "{found:?}");
         assert!(!found.iter().any(|name| name.contains("Harvard") || name == "NSF"));
+    }
+
+    #[test]
+    fn a_laboratory_is_put_to_the_institution_of_its_affiliation_or_of_its_author() {
+        let org = |kind: &str, name: &str| format!("<orgName type=\"{kind}\">{name}</orgName>");
+        let affiliation = |names: &[String]| format!("<affiliation>{}</affiliation>", names.concat());
+        let author = |affiliations: &[String]| format!("<author>{}</author>", affiliations.concat());
+        let page = |authors: &[String]| {
+            let tei = format!("<TEI><teiHeader>{}</teiHeader></TEI>", authors.concat());
+            parse(tei.as_bytes()).unwrap()
+        };
+        let (lab, school) = (org("laboratory", "NLP Lab"), org("department", "School of AI"));
+        let (one, two) = (org("institution", "University of Probes"), org("institution", "MIT"));
+        let both = affiliation(&[school.clone(), lab.clone(), one.clone()]);
+        assert_eq!(page(&[author(&[both])]), ["University of Probes NLP Lab"]);
+        let apart = [affiliation(&[lab.clone()]), affiliation(&[one.clone()])];
+        assert_eq!(
+            page(&[author(&apart), author(&[affiliation(&[two.clone()])])]),
+            ["University of Probes NLP Lab", "MIT"]
+        );
+        let unknown = [affiliation(&[lab, one, two])];
+        assert_eq!(page(&[author(&unknown)]), ["University of Probes", "MIT"]);
+        assert!(page(&[author(&[affiliation(&[school])])]).is_empty());
     }
 
     #[test]

@@ -55,17 +55,14 @@ pub fn parse(bytes: &[u8]) -> Result<Vec<String>, AffiliationError> {
                 .flatten()
                 .take(50)
         };
-        let before = said.len();
         let names = list("institutions").filter_map(|institution| institution.get("display_name")?.as_str());
-        said.extend(names.map(str::to_owned));
+        let mut names: Vec<String> = names.map(str::to_owned).collect();
         // What they could not match to a record is kept as it is printed.
-        if said.len() == before {
-            said.extend(
-                list("raw_affiliation_strings")
-                    .filter_map(Value::as_str)
-                    .map(str::to_owned),
-            );
+        if names.is_empty() {
+            let printed = list("raw_affiliation_strings").filter_map(Value::as_str);
+            names = printed.map(str::to_owned).collect();
         }
+        said.push(names);
     }
     Ok(repaired(&said))
 }
