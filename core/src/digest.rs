@@ -259,9 +259,8 @@ pub struct Draft {
 
 /// What the votes of readers elsewhere count, in thousandths of a point: a point for each doubling, so that 1 vote counts one,
 /// 7 three and 100 between six and seven. Votes only move what matched: they are about a paper, not about a topic.
-pub(crate) fn voted(paper: &Paper) -> u64 {
-    let votes = paper.upvotes.as_ref().map_or(0, |votes| votes.value);
-    (f64::from(votes).ln_1p() / std::f64::consts::LN_2 * 1000.0).round() as u64
+pub(crate) fn voted(votes: u32) -> u32 {
+    (f64::from(votes).ln_1p() / std::f64::consts::LN_2 * 1000.0).round() as u32
 }
 
 /// The candidates that a digest has: best score ([`Score::rank`] and [`voted`]) first, then in the order of intake. Each topic
@@ -287,7 +286,8 @@ pub(crate) fn rank(candidates: Vec<Candidate>, topics: &[Topic]) -> Vec<Candidat
 fn standing(candidate: &Candidate) -> u64 {
     let best = candidate.scores.iter().map(Score::rank).max().unwrap_or(0);
     let keywords = candidate.keywords.iter().map(|hit| u64::from(hit.points));
-    best.max(keywords.sum::<u64>() * 1000) + voted(&candidate.paper)
+    let votes = candidate.paper.upvotes.as_ref().map_or(0, |votes| voted(votes.value));
+    best.max(keywords.sum::<u64>() * 1000) + u64::from(votes)
 }
 
 fn points(candidate: &Candidate) -> u32 {

@@ -1559,11 +1559,12 @@ mod tests {
         let topics = [taught(&["certain", "near"], &[2.0, 0.1], 0.05, Some("m"))];
         crate::pipeline::refresh_topics(&store, &topics).unwrap();
         add_channel(&store, HERE, settings(), october(9, 12));
-        let papers = vec![
+        let mut papers = vec![
             paper(1, "First", "It is certain."),
             paper(2, "Second", "It is near."),
             paper(3, "Third", "It is neither."),
         ];
+        papers[0].upvotes = Some(Field::new(7, SourceKind::HuggingFace));
         let (news, at) = (news(9, papers), october(9, 20));
         crate::pipeline::accept(&store, &topics, &Counting::default(), "m", b"m", news, at).unwrap();
         let due = crate::pipeline::Occasion::Due(october(10, 9));
@@ -1594,9 +1595,14 @@ mod tests {
         let missed = "learned ranking 0.10, it takes 0.05; a model was asked and said no (“only its data”)";
         assert!(first.contains("Second") && first.contains(missed), "{first}");
         assert!(!first.contains("near the threshold"), "{first}");
+        assert!(
+            first.contains("Votes at Hugging Face: 7, which count 3.0 points in the order"),
+            "{first}"
+        );
         let accepted = why("/why 2", Lang::En);
         assert!(
             accepted.contains("Third")
+                && !accepted.contains("Hugging Face")
                 && accepted.contains("learned ranking 0.00 (it takes 0.05)")
                 && accepted.contains("near the threshold, so a model was asked: yes (“it caches”)"),
             "{accepted}"

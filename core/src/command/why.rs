@@ -8,7 +8,7 @@ use super::answer::{Asked, LOOK_BACK};
 use crate::breaker::Reason;
 use crate::channel::{Channel, Seq};
 use crate::delivery::{DeliveryId, Discard, State};
-use crate::digest::{Digest, DigestId, Entry};
+use crate::digest::{self, Digest, DigestId, Entry};
 use crate::message::{self, Block, Line, Message, Span, ellipsis, plain};
 use crate::paper::{Paper, PaperId};
 use crate::pipeline::{self, Ruling, judging};
@@ -174,9 +174,10 @@ impl Asked<'_> {
         for hit in words {
             lines.push(plain(lang.why_keyword(&hit.term, hit.in_title)));
         }
-        if !digest.subjects.rules.is_empty()
-            && let Some(paper) = self.context.store.paper(&entry.paper)?
-        {
+        let Some(paper) = self.context.store.paper(&entry.paper)? else {
+            return Ok(lines);
+        };
+        if !digest.subjects.rules.is_empty() {
             let rules = &digest.subjects.rules;
             let scores = self.scores(self.context.topics, &paper)?;
             for found in rule::RuleSet::new((0..).zip(rules)).find(&facts(&paper, &scores)) {
@@ -191,6 +192,15 @@ impl Asked<'_> {
                     lines.push(vec![Span::Dim(self.hits(&found.hits))]);
                 }
             }
+        }
+        if let Some(votes) = paper
+            .upvotes
+            .as_ref()
+            .map(|votes| votes.value)
+            .filter(|votes| *votes > 0)
+        {
+            let counts = f64::from(digest::voted(votes)) / 1000.0;
+            lines.push(plain(lang.why_voted(votes, &format!("{counts:.1}"))));
         }
         Ok(lines)
     }

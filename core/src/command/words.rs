@@ -322,6 +322,14 @@ impl Lang {
         )
     }
 
+    /// What readers at Hugging Face said of an entry, and what that counts.
+    pub fn why_voted(self, votes: u32, points: &str) -> String {
+        self.pick(
+            format!("Hugging Face 票数：{votes}，排序时计 {points} 分"),
+            format!("Votes at Hugging Face: {votes}, which count {points} points in the order"),
+        )
+    }
+
     /// What brought an entry: a keyword.
     pub fn why_keyword(self, keyword: &str, in_title: bool) -> String {
         let place = if in_title { self.in_title() } else { "" };
