@@ -386,8 +386,7 @@ impl App {
         let desk: Arc<dyn Desk> = Arc::new(base.talk.clone());
         let mut tasks: JoinSet<anyhow::Result<()>> = JoinSet::new();
         let service = base.service.clone();
-        let until = service.clone().until(stop.clone());
-        tasks.spawn(with(control::serve(control, until, stop.clone())));
+        tasks.spawn(with(control::serve(control, service.clone(), stop.clone())));
         tasks.spawn(with(inbox.watch(service.clone(), inbox_interval, stop.clone())));
         let wake = Arc::new(Notify::new());
         let asking = sources::run(

@@ -4,6 +4,7 @@
 use std::io;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
+use std::pin::pin;
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
@@ -56,7 +57,7 @@ pub async fn serve(listener: UnixListener, service: Service, stop: CancellationT
     tasks.wait().await;
 }
 
-async fn converse(stream: UnixStream, service: &Service, stop: &CancellationToken) -> io::Result<()> {
+pub(crate) async fn converse(stream: UnixStream, service: &Service, stop: &CancellationToken) -> io::Result<()> {
     let (read, mut write) = stream.into_split();
     let mut line = String::new();
     let mut read = BufReader::new(read.take(LONGEST));
@@ -66,7 +67,20 @@ async fn converse(stream: UnixStream, service: &Service, stop: &CancellationToke
         read = tokio::time::timeout(PATIENCE, read.read_line(&mut line)) => read.map_err(io::Error::from)??,
     };
     let response = match serde_json::from_str::<Request>(&line) {
-        Ok(request) => service.handle(request).await,
+        Ok(request) => {
+            // Who goes away while others are waited for does not want it any more.
+            let wanted = stop.child_token();
+            let service = service.clone().until(wanted.clone());
+            let mut answer = pin!(service.handle(request));
+            tokio::select! {
+                biased;
+                answer = &mut answer => answer,
+                _ = read.read_u8() => {
+                    wanted.cancel();
+                    answer.await
+                }
+            }
+        }
         Err(error) => Response::Failed(format!(
             "the running Paperwire does not understand this request ({error}); are both of the same version?"
         )),

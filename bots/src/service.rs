@@ -538,7 +538,7 @@ impl Service {
             let prepared = writer.prepare(&occasion, Instant::now() + writer.patience());
             match self.stop.run_until_cancelled(prepared).await {
                 Some(prepared) => prepared.map_err(|error| error.to_string())?,
-                None => return Err("Paperwire is being stopped; nothing was posted".to_owned()),
+                None => return Err("it was stopped before the model was done; nothing was posted".to_owned()),
             };
         }
         let topics = Arc::clone(&self.topics);

@@ -10,9 +10,11 @@ use paperwire_core::source::{Announcement, Item, Parsed, SourceKind, Window};
 use paperwire_core::store::ModelStore;
 use paperwire_core::topic::learn::Learned;
 use serde_json::{Value, json};
+use tokio::io::AsyncWriteExt as _;
 use tokio::sync::Notify;
 
 use super::*;
+use crate::control;
 use crate::model::fake::{FakeModel, Line, ends, fault, honest, paper_in, passing, says, status, wall};
 use crate::model::{Fault, Transport};
 use crate::ops::Ops;
@@ -548,10 +550,25 @@ async fn a_digest_that_a_person_asks_for_is_prepared_as_one_that_is_due() {
     let answer = passing(&room.storage, stopped).await;
     assert_eq!(
         answer,
-        Response::Failed("Paperwire is being stopped; nothing was posted".to_owned())
+        Response::Failed("it was stopped before the model was done; nothing was posted".to_owned())
     );
     // Without a model nothing waits.
     let (service, began) = (room.service(), Instant::now());
     assert_eq!(passing(&room.storage, service.handle(post())).await, posted(Some(3)));
     assert!(began.elapsed() < Duration::from_secs(1));
+}
+
+#[tokio::test]
+async fn who_goes_away_while_a_model_is_waited_for_gets_no_digest() {
+    let room = Room::new(3, FakeModel::new(|_, body| says(&honest(body)).late(1_000)));
+    let service = room.service().written_by(Some(room.writer.clone()));
+    let (mut here, there) = tokio::net::UnixStream::pair().unwrap();
+    let served = tokio::spawn(async move { control::converse(there, &service, &CancellationToken::new()).await });
+    here.write_all(b"{\"post\":{\"places\":[]}}\n").await.unwrap();
+    while room.model.asked().is_empty() {
+        tokio::task::yield_now().await;
+    }
+    drop(here);
+    assert!(served.await.unwrap().is_err());
+    assert_eq!(room.store.unfinished(9).unwrap(), []);
 }
