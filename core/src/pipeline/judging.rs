@@ -15,6 +15,7 @@ use super::readable;
 use super::writing::ASK_AGAIN;
 use crate::channel::Seq;
 use crate::paper::{Paper, PaperId};
+use crate::rule::{Rule, Term};
 use crate::store::{MemoSpace, Result, Store, Write};
 use crate::topic::judge::{self, Opinion, Question};
 use crate::topic::{Matcher, Score, Topic, TopicId};
@@ -104,8 +105,15 @@ pub fn borderline(store: &dyn Store, topics: &[Topic], occasion: &Occasion, now:
     }
     let mut spans: BTreeMap<TopicId, BTreeSet<(Seq, Seq)>> = BTreeMap::new();
     for group in ahead(store, occasion, now)? {
-        let topics = &group.channel.settings.subjects.topics;
-        for topic in judged.iter().filter(|topic| topics.contains(&topic.id)) {
+        let subjects = &group.channel.settings.subjects;
+        let follows = |topic: &&Topic| {
+            let named = |rule: &Rule| {
+                let mut terms = rule.expr().terms().into_iter();
+                terms.any(|term| matches!(term, Term::Topic(id) if *id == topic.id))
+            };
+            subjects.topics.contains(&topic.id) || subjects.rules.iter().any(named)
+        };
+        for topic in judged.iter().filter(follows) {
             let span = (group.channel.cursor, group.upto);
             spans.entry(topic.id.clone()).or_default().insert(span);
         }
@@ -297,6 +305,27 @@ mod tests {
         let reason = "because".to_owned();
         let outcome = Outcome::Said(Opinion { yes, reason });
         answered(store, &[judged()], case, outcome, october(10, 8)).unwrap();
+    }
+
+    #[test]
+    fn a_rule_that_names_the_topic_has_its_judge_asked() {
+        let rules: Vec<Rule> = vec![format!("topic:{} -survey", judged().id).parse().unwrap()];
+        let store = ModelStore::new();
+        refresh_topics(&store, &[judged()]).unwrap();
+        let subjects = Subjects {
+            topics: Vec::new(),
+            rules,
+            ..settings().subjects
+        };
+        let by_rule = Settings { subjects, ..settings() };
+        add_channel(&store, HERE, by_rule, october(9, 12));
+        take(
+            &store,
+            &judged(),
+            9,
+            vec![paper(2, "Second", "It is near."), paper(4, "Fourth", "It is far.")],
+        );
+        assert_eq!(named(&cases(&store)), [arxiv(2)]);
     }
 
     /// It refuses the second paper and accepts the third.
