@@ -714,7 +714,7 @@ fn is_independent(fragment: &str) -> bool {
             .is_some_and(|rest| rest.split(' ').all(is_field))
     };
     let opener = openers.iter().find(|opener| lower.starts_with(**opener));
-    opener.is_some_and(|opener| !field(&opener))
+    opener.is_some_and(|opener| !field(opener))
 }
 
 /// What the parts of a Chinese university end with that say no more than its name.

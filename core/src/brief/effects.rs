@@ -158,8 +158,9 @@ fn judged(clause: &str, at: Range<usize>, said: Option<Cue>) -> (Effect, Option<
         .filter_map(|hit| Some((hit.range(), *FINDER.kinds.get(hit.pattern().as_usize())?)))
         .collect();
     // 不公平 is a measure and denies nothing.
+    let named = spans(&plain);
     let within = |at: &Range<usize>| {
-        spans(&plain)
+        named
             .iter()
             .any(|(term, _)| term.start <= at.start && at.end < term.end)
     };
@@ -170,7 +171,7 @@ fn judged(clause: &str, at: Range<usize>, said: Option<Cue>) -> (Effect, Option<
         verbs.push((0..0, said));
         cues.push((0..0, said));
     }
-    let measures = measures(&plain, &verbs);
+    let measures = measures(&plain, named, &verbs);
     let of: BTreeSet<Term> = measures.iter().map(|(_, term)| *term).collect();
     let has = |cue| cues.iter().any(|(_, other)| *other == cue);
     let all = |worth| !of.is_empty() && of.iter().all(|term| term.worth() == Some(worth));
@@ -219,8 +220,8 @@ fn judged(clause: &str, at: Range<usize>, said: Option<Cue>) -> (Effect, Option<
 }
 
 /// The measures of a clause with their places.
-fn measures(plain: &str, verbs: &[(Range<usize>, Cue)]) -> Vec<(Range<usize>, Term)> {
-    let mut found: Vec<(Range<usize>, Term)> = spans(plain);
+fn measures(plain: &str, named: Vec<(Range<usize>, Term)>, verbs: &[(Range<usize>, Cue)]) -> Vec<(Range<usize>, Term)> {
+    let mut found = named;
     found.retain(|(_, term)| term.worth().is_some());
     // 减少计算 is less of it; 计算 alone is done by everything.
     for verb in ["减少计算", "降低计算", "增加计算", "节省计算"] {

@@ -170,7 +170,10 @@ mod tests {
     #[test]
     fn a_laboratory_is_put_to_the_institution_of_its_affiliation_or_of_its_author() {
         let org = |kind: &str, name: &str| format!("<orgName type=\"{kind}\">{name}</orgName>");
-        let affiliation = |names: &[String]| format!("<affiliation>{}</affiliation>", names.concat());
+        let affiliation = |names: &[&String]| {
+            let names: String = names.iter().map(|name| name.as_str()).collect();
+            format!("<affiliation>{names}</affiliation>")
+        };
         let author = |affiliations: &[String]| format!("<author>{}</author>", affiliations.concat());
         let page = |authors: &[String]| {
             let tei = format!("<TEI><teiHeader>{}</teiHeader></TEI>", authors.concat());
@@ -178,16 +181,16 @@ mod tests {
         };
         let (lab, school) = (org("laboratory", "NLP Lab"), org("department", "School of AI"));
         let (one, two) = (org("institution", "University of Probes"), org("institution", "MIT"));
-        let both = affiliation(&[school.clone(), lab.clone(), one.clone()]);
+        let both = affiliation(&[&school, &lab, &one]);
         assert_eq!(page(&[author(&[both])]), ["University of Probes NLP Lab"]);
-        let apart = [affiliation(&[lab.clone()]), affiliation(&[one.clone()])];
+        let apart = [affiliation(&[&lab]), affiliation(&[&one])];
         assert_eq!(
-            page(&[author(&apart), author(&[affiliation(&[two.clone()])])]),
+            page(&[author(&apart), author(&[affiliation(&[&two])])]),
             ["University of Probes NLP Lab", "MIT"]
         );
-        let unknown = [affiliation(&[lab, one, two])];
+        let unknown = [affiliation(&[&lab, &one, &two])];
         assert_eq!(page(&[author(&unknown)]), ["University of Probes", "MIT"]);
-        assert!(page(&[author(&[affiliation(&[school])])]).is_empty());
+        assert!(page(&[author(&[affiliation(&[&school])])]).is_empty());
     }
 
     #[test]
