@@ -19,6 +19,11 @@ pub trait Source: Send {
     fn next(&mut self, ledger: &[Window], now: DateTime<Utc>) -> Next;
     /// Takes the answer to the request that [`Source::next`] asked for last.
     fn take(&mut self, fetched: Fetched, now: DateTime<Utc>) -> Taken;
+    /// Told before every [`Source::next`]: whether OAI-PMH is at work. A source that fills gaps leaves it those that it may be
+    /// asked for, or both would fetch the same days.
+    fn yields(&mut self, to_oai: bool) {
+        let _ = to_oai;
+    }
     /// What it wants to know after a restart (an `ETag`, a new address), version included; `None` for nothing.
     fn memory(&self) -> Option<String> {
         None
