@@ -99,6 +99,16 @@ pub struct WindowRecord {
     pub items: u32,
     /// How many of them were replacements.
     pub replacements: u32,
+    /// When it came last, if it came again; records of before this was kept do not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub again_at: Option<DateTime<Utc>>,
+}
+
+impl WindowRecord {
+    /// When it was taken in last.
+    pub fn last_at(&self) -> DateTime<Utc> {
+        self.again_at.unwrap_or(self.taken_at)
+    }
 }
 
 /// One paper's place in the order in which candidates came in; a paper has at most one.
@@ -229,6 +239,8 @@ pub enum MemoSpace {
     Alarm,
     /// Files of which hardly an item could be read, by the position after them.
     Lost,
+    /// What came in without a window, by day and source.
+    Day,
 }
 
 /// A rule, which the store has once, however many channels follow it and however they spell it.
@@ -271,6 +283,7 @@ impl MemoSpace {
             Self::Held => "held",
             Self::Alarm => "alarm",
             Self::Lost => "lost",
+            Self::Day => "day",
         }
     }
 }

@@ -2,6 +2,7 @@
 //! which days are to be fetched next, and the machine that fetches them ([`Interface`]).
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::ops::ControlFlow;
 use std::time::Duration;
 
 use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
@@ -710,7 +711,7 @@ impl<P: Progress> Gatherer<P> {
                 self.who,
                 self.pace.again(now)
             )),
-            put_off => put_off,
+            put_off @ (Taken::Whole { .. } | Taken::Nothing | Taken::Failed(_)) => put_off,
         }
     }
 
@@ -729,11 +730,18 @@ impl<P: Progress> Gatherer<P> {
     }
 
     /// The body of an answer and what it is about; or what an answer without one means.
-    fn body(&mut self, fetched: Fetched, now: DateTime<Utc>) -> Result<(Job<P>, Body), Taken> {
+    fn body(&mut self, fetched: Fetched, now: DateTime<Utc>) -> ControlFlow<Taken, (Job<P>, Body)> {
         self.pace.step(now);
         let reason = match fetched {
-            Fetched::Body(body) => return self.job.take().map(|job| (job, body)).ok_or(Taken::Nothing),
-            Fetched::Later { retry_after } => return Err(self.pace.put_off(now, retry_after, self.who)),
+            Fetched::Body(body) => {
+                return match self.job.take() {
+                    Some(job) => ControlFlow::Continue((job, body)),
+                    None => ControlFlow::Break(Taken::Nothing),
+                };
+            }
+            Fetched::Later { retry_after } => {
+                return ControlFlow::Break(self.pace.put_off(now, retry_after, self.who));
+            }
             Fetched::Unchanged => "304, which nobody asked for".to_owned(),
             Fetched::Gone => "410: the address is no more; give its [[source]] another url".to_owned(),
             Fetched::Failed { reason, .. } => reason,
@@ -742,13 +750,13 @@ impl<P: Progress> Gatherer<P> {
         if self.pace.is_tired()
             && let Some(job) = self.job.take()
         {
-            return Err(self.put_off(&job, now, &reason));
+            return ControlFlow::Break(self.put_off(&job, now, &reason));
         }
         let window = self
             .job
             .as_ref()
             .map_or_else(String::new, |job| format!(" for {}", named(job.harvest.window)));
-        Err(Taken::Failed(format!(
+        ControlFlow::Break(Taken::Failed(format!(
             "{} does not answer{window}: {reason}. It is asked again {}",
             self.who,
             self.pace.again(now)
@@ -794,13 +802,13 @@ impl<I: Interface> Source for I {
 
     fn take(&mut self, fetched: Fetched, now: DateTime<Utc>) -> Taken {
         match self.gatherer_mut().body(fetched, now) {
-            Ok((job, body)) => self.read(job, &body, now),
-            Err(taken) => taken,
+            ControlFlow::Continue((job, body)) => self.read(job, &body, now),
+            ControlFlow::Break(taken) => taken,
         }
     }
 
     fn yields(&mut self, to_oai: bool) {
-        self.gatherer_mut().filler.yielding = to_oai;
+        self.gatherer_mut().filler.yielding = to_oai && I::KIND != SourceKind::ArxivOai;
     }
 
     fn memory(&self) -> Option<String> {

@@ -11,8 +11,8 @@ use std::collections::HashSet;
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::arxiv::{
-    Document, EMPTY_ROUNDS, Filler, Gatherer, Harvest, Interface, Job, Leaves, Place, Progress, Scope, abstract_of, asked,
-    decoded, document, doi, doubled, is_withdrawn, list, tidy,
+    Document, EMPTY_ROUNDS, Filler, Gatherer, Harvest, Interface, Job, Leaves, Place, Progress, Scope, abstract_of,
+    asked, decoded, document, doi, doubled, is_withdrawn, list, tidy,
 };
 use super::request::{Body, Request, Taken};
 use super::{Announcement, Item, RejectedItem, SourceError, SourceKind};
