@@ -31,7 +31,7 @@ use crate::app::{App, Base};
 use crate::bench::{self, Bench};
 use crate::doctor::Mark;
 use crate::folder::{Folder, FolderError};
-use crate::service::{ChannelStatus, HeldAction, HeldDigest, Ledger, Preview, QueueAction, Request, Response};
+use crate::service::{ChannelStatus, Decided, HeldAction, HeldDigest, Ledger, Preview, QueueAction, Request, Response};
 use crate::{clock, control, demo, inbox, web};
 
 mod topic;
@@ -101,11 +101,14 @@ enum Action {
         #[arg(long = "channel", value_name = "PLACE")]
         channels: Vec<Place>,
     },
-    /// Print what a topic's digest would be.
+    /// Print what a topic's digest would be; or, with list and show, what was decided about those that were made.
+    #[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
     Digest {
+        #[command(subcommand)]
+        action: Option<DigestCommand>,
         /// The topic.
-        #[arg(long)]
-        topic: String,
+        #[arg(long, required = true)]
+        topic: Option<String>,
         /// The day on which the window ends, such as 2025-10-10 [default: the latest].
         #[arg(long)]
         date: Option<NaiveDate>,
@@ -202,6 +205,35 @@ enum QueueCommand {
         /// As the list shows it.
         id: DeliveryId,
     },
+}
+
+#[derive(Debug, Subcommand)]
+enum DigestCommand {
+    /// List the latest digests with what was decided about each: posted, held back, dropped, why, when and by whom.
+    List {
+        /// How many.
+        #[arg(long, default_value_t = 20, value_name = "N")]
+        most: usize,
+        #[command(flatten)]
+        form: DecisionForm,
+    },
+    /// Show one digest with what was decided about it.
+    Show {
+        /// As the list shows it.
+        id: DigestId,
+        #[command(flatten)]
+        form: DecisionForm,
+    },
+}
+
+#[derive(Debug, clap::Args)]
+struct DecisionForm {
+    /// Print JSON.
+    #[arg(long)]
+    json: bool,
+    /// In which language.
+    #[arg(long, default_value = "en", value_name = "zh|en")]
+    lang: Lang,
 }
 
 #[derive(Debug, Subcommand)]
@@ -374,6 +406,10 @@ async fn run(cli: Cli) -> Result<(), Failure> {
         Action::Windows { json } => windows(&common, json).await,
         Action::Post { channels } => post(&common, channels).await,
         Action::Digest {
+            action: Some(command), ..
+        } => decisions(&common, command).await,
+        Action::Digest {
+            action: None,
             topic,
             date,
             format,
@@ -381,6 +417,7 @@ async fn run(cli: Cli) -> Result<(), Failure> {
             lang,
         } => {
             let (config, _) = config(&common)?;
+            let topic = topic.unwrap_or_default();
             if !config.topics.iter().any(|known| known.id.0 == topic) {
                 let known: Vec<&str> = config.topics.iter().map(|known| known.id.0.as_str()).collect();
                 return Err(Failure::Usage(format!(
@@ -578,6 +615,8 @@ async fn ingest(common: &Common, files: &[PathBuf], json: bool) -> Result<(), Fa
                 | Response::Held(_)
                 | Response::HeldDigest(_)
                 | Response::Decided(_)
+                | Response::Decisions(_)
+                | Response::Decision(_)
                 | Response::Status(_)
                 | Response::Doctor(_) => return Err(unexpected()),
             },
@@ -650,7 +689,12 @@ async fn windows(common: &Common, json: bool) -> Result<(), Failure> {
         let text = serde_json::to_string_pretty(&ledger).map_err(anyhow::Error::from)?;
         return Ok(print(&(text + "\n"))?);
     }
-    let Ledger { windows, gaps, repeats } = ledger;
+    let Ledger {
+        windows,
+        gaps,
+        repeats,
+        days,
+    } = ledger;
     let mut out = String::new();
     let span = |w: &source::Window| {
         format!(
@@ -674,7 +718,29 @@ async fn windows(common: &Common, json: bool) -> Result<(), Failure> {
     for repeat in &repeats {
         out += &format!("repeat: {}  came {} times\n", span(&repeat.window), repeat.times);
     }
-    if windows.is_empty() {
+    for day in &days {
+        let asked = day
+            .asked()
+            .map(|(first, last)| format!(", {} – {}", first.format("%H:%M"), last.format("%H:%M UTC")))
+            .unwrap_or_default();
+        out += &format!(
+            "day:    {}  {}  {} new of {} items; {} answers, {} failures{asked}\n",
+            day.day,
+            day.source,
+            day.new,
+            day.items,
+            day.answered.len(),
+            day.failed.len()
+        );
+        if let Some(since) = day.turned_over {
+            let since = since.format("%Y-%m-%d %H:%M UTC");
+            out += &format!(
+                "lost?   {}  {}  nothing is listed any more that was listed at {since}\n",
+                day.day, day.source
+            );
+        }
+    }
+    if windows.is_empty() && days.is_empty() {
         out.push_str("Nothing was taken in yet.\n");
     }
     Ok(print(&out)?)
@@ -836,6 +902,40 @@ async fn held(common: &Common, command: Option<HeldCommand>, json: bool) -> Resu
         _ => return Err(unexpected()),
     };
     Ok(print(&(text + "\n"))?)
+}
+
+async fn decisions(common: &Common, command: DigestCommand) -> Result<(), Failure> {
+    let (request, json) = match command {
+        DigestCommand::List { most, form } => (Request::Decisions { most, lang: form.lang }, form.json),
+        DigestCommand::Show { id, form } => (Request::Decision { id, lang: form.lang }, form.json),
+    };
+    let response = ask(common, vec![request]).await?.into_iter().next();
+    let text = match response {
+        Some(Response::Decisions(all)) if json => serde_json::to_string_pretty(&all).map_err(anyhow::Error::from)?,
+        Some(Response::Decision(one)) if json => serde_json::to_string_pretty(&one).map_err(anyhow::Error::from)?,
+        Some(Response::Decisions(all)) if all.is_empty() => "There is no digest yet.".to_owned(),
+        Some(Response::Decisions(all)) => all.iter().map(decided_lines).collect::<Vec<_>>().join("\n"),
+        Some(Response::Decision(one)) => {
+            let text = one.text.as_deref().unwrap_or_default().trim_end();
+            format!("{}\n\n{text}", decided_lines(&one))
+        }
+        _ => return Err(unexpected()),
+    };
+    Ok(print(&(text + "\n"))?)
+}
+
+fn decided_lines(decided: &Decided) -> String {
+    let mut lines = format!("{}  {}", decided.id, decided.title);
+    for line in &decided.says {
+        lines += "\n  ";
+        lines += line;
+    }
+    if !decided.channels.is_empty() {
+        let places: Vec<String> = decided.channels.iter().map(ToString::to_string).collect();
+        lines += "\n  ";
+        lines += &places.join(", ");
+    }
+    lines
 }
 
 fn held_lines(waiting: &Waiting) -> String {

@@ -104,6 +104,8 @@ async fn post(service: &Service) -> anyhow::Result<()> {
         | Response::Held(_)
         | Response::HeldDigest(_)
         | Response::Decided(_)
+        | Response::Decisions(_)
+        | Response::Decision(_)
         | Response::Status(_)
         | Response::Doctor(_) => Ok(()),
     }

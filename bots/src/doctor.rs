@@ -7,7 +7,8 @@ use paperwire_core::channel::Activity;
 use paperwire_core::locale::Lang;
 use paperwire_core::pipeline::judging::{self, Note, Outcome, Tally};
 use paperwire_core::pipeline::{self, Ruling};
-use paperwire_core::source::health::Trouble;
+use paperwire_core::source::daybook::{self, Day};
+use paperwire_core::source::health::{Health, Trouble};
 use paperwire_core::source::{SourceKind, Window, calendar, ledger};
 use paperwire_core::store::{Result, Store, StoreError, WindowRecord};
 use paperwire_core::topic::{Topic, TopicId};
@@ -215,12 +216,81 @@ fn papers(store: &dyn Store, sources: &[Known], now: DateTime<Utc>) -> Result<Ve
             )));
         }
     }
+    if sources.iter().any(|known| known.kind == SourceKind::HuggingFace) {
+        let missing = alarm::missing_days(&records, now);
+        let of_days = records
+            .iter()
+            .filter(|record| record.window.source == SourceKind::HuggingFace);
+        if let Some(last) = of_days
+            .map(|record| record.window.day())
+            .max()
+            .filter(|_| missing.is_empty())
+        {
+            findings.push(Finding::good(format!("Hugging Face: every day is here, up to {last}")));
+        }
+        for (from, to) in missing {
+            findings.push(Finding::wrong(format!(
+                "Hugging Face: what was listed from {} to {} is missing; it is being fetched",
+                at(from),
+                at(to)
+            )));
+        }
+    }
     Ok(findings)
+}
+
+/// What a source that lists what is latest brought on its last day, and on which days it was not fetched.
+fn of_days(name: &str, health: &Health, days: &[Day], now: DateTime<Utc>) -> Vec<Finding> {
+    let days: Vec<&Day> = days.iter().filter(|day| day.source == name).collect();
+    let mut findings = Vec::new();
+    if let Some(last) = days.last() {
+        let asked = last
+            .asked()
+            .map(|(first, last)| format!(" between {} and {}", first.format("%H:%M"), last.format("%H:%M UTC")))
+            .unwrap_or_default();
+        findings.push(Finding::good(format!(
+            "{name}: {}: {} answers and {} failures{asked}; {} papers listed at most, {} of them new",
+            last.day,
+            last.answered.len(),
+            last.failed.len(),
+            last.items,
+            last.new
+        )));
+    }
+    let (Some(since), Some(yesterday)) = (health.since, now.date_naive().pred_opt()) else {
+        return findings;
+    };
+    let first = (since.date_naive() + chrono::Days::new(1)).max((now - DAYS).date_naive());
+    // Of days before there were such records nothing is known.
+    let first = days.first().map_or(first, |known| first.max(known.day));
+    for (from, to) in daybook::unanswered(&days, first, yesterday) {
+        let when = match from == to {
+            true => format!("on {from}"),
+            false => format!("from {from} to {to}"),
+        };
+        let lost = days.iter().find(|day| day.day > to && !day.answered.is_empty());
+        findings.push(match lost.map(|day| day.turned_over.is_some()) {
+            // By its own pace, or because nothing ran.
+            None if health.failures == 0 => Finding::note(format!("{name}: it was not asked {when} (UTC)")),
+            None => Finding::wrong(format!(
+                "{name}: it was not fetched {when} (UTC); what it no longer lists when it answers again will be missing"
+            )),
+            Some(true) => Finding::wrong(format!(
+                "{name}: it was not fetched {when} (UTC), and then listed nothing any more that it had listed before: papers may \
+                 be lost; look at its site, and put what is missing into the inbox"
+            )),
+            Some(false) => Finding::note(format!(
+                "{name}: it was not fetched {when} (UTC), and then still listed what it had listed before: nothing is lost"
+            )),
+        });
+    }
+    findings
 }
 
 fn asked(store: &dyn Store, sources: &[Known], now: DateTime<Utc>) -> Result<Vec<Finding>> {
     let mut findings = Vec::new();
-    for Known { name, .. } in sources {
+    let days = daybook::since(store, (now - DAYS).date_naive())?;
+    for Known { name, kind } in sources {
         let Some(health) = alarm::health(store, name)? else {
             findings.push(Finding::note(format!("{name}: it was not asked yet")));
             continue;
@@ -261,6 +331,9 @@ fn asked(store: &dyn Store, sources: &[Known], now: DateTime<Utc>) -> Result<Vec
                 (None, _) => Finding::note(format!("{name}: it has not answered yet{next}")),
             },
         });
+        if kind.lists_latest() {
+            findings.extend(of_days(name, &health, &days, now));
+        }
     }
     for (_, raised) in alarm::raised(store)? {
         let told = match (raised.told, raised.over) {
@@ -271,7 +344,11 @@ fn asked(store: &dyn Store, sources: &[Known], now: DateTime<Utc>) -> Result<Vec
         // Gaps and troubles stand above; this is what became of them.
         let what = match raised.alarm {
             Alarm::Gap { .. } => raised.alarm.sentence(Lang::En, true),
-            Alarm::Failing { source, .. } | Alarm::Ended { source, .. } | Alarm::Silent { source, .. } => source,
+            Alarm::Failing { source, .. }
+            | Alarm::Ended { source, .. }
+            | Alarm::Silent { source, .. }
+            | Alarm::Unfetched { source, .. }
+            | Alarm::TurnedOver { source, .. } => source,
         };
         findings.push(Finding::note(format!("alarm of {}: {what} ({told})", at(raised.seen))));
     }
@@ -530,7 +607,7 @@ fn damaged(store: &dyn Store) -> Result<Vec<Finding>> {
 
 #[cfg(test)]
 mod tests {
-    use paperwire_core::source::health::Health;
+    use paperwire_core::source::daybook::Event;
     use paperwire_core::store::{MemoSpace, ModelStore, Write};
 
     use super::*;
@@ -550,6 +627,7 @@ mod tests {
             upto: 3,
             items: 5,
             replacements: 0,
+            again_at: None,
         };
         store.commit(vec![Write::Window(record)]).unwrap();
     }
@@ -585,6 +663,65 @@ mod tests {
             "{missing}"
         );
         assert!(missing.contains("5 papers, 3 of them new"), "{missing}");
+    }
+
+    #[test]
+    fn a_feed_shows_its_last_day_and_the_days_on_which_it_was_not_fetched() {
+        let store = ModelStore::new();
+        let (name, kind) = ("feed:a.example/rss".to_owned(), SourceKind::Feed);
+        let note = |event, when: &str| {
+            let day = daybook::note(&store, &name, &[event], utc(when)).unwrap();
+            store.commit(vec![day]).unwrap();
+        };
+        let mut health = Health::default();
+        health.succeed(3, utc("2025-10-05T08:00"));
+        note(Event::Came { items: 20, new: 3 }, "2025-10-05T08:00");
+        note(Event::Unchanged, "2025-10-05T09:00");
+        let keep = |health: &Health| {
+            let (space, key) = (MemoSpace::Source, name.clone());
+            let value = serde_json::to_string(health).ok();
+            store.commit(vec![Write::Memo { space, key, value }]).unwrap();
+        };
+        let known = [Known {
+            name: name.clone(),
+            kind,
+        }];
+        let text = |now| look(&store, &[], &known, utc(now)).unwrap().text();
+        keep(&health);
+        let good = text("2025-10-06T20:00");
+        assert!(
+            good.contains(
+                "ok feed:a.example/rss: 2025-10-05: 2 answers and 0 failures between 08:00 and 09:00 UTC; 20 papers listed at \
+                 most, 3 of them new"
+            ) && !good.contains("not fetched"),
+            "{good}"
+        );
+        health.fail("503".to_owned(), utc("2025-10-07T20:00"));
+        note(Event::Failed, "2025-10-07T20:00");
+        keep(&health);
+        let failing = text("2025-10-08T00:00");
+        assert!(
+            failing.contains(
+                "!! feed:a.example/rss: it was not fetched from 2025-10-06 to 2025-10-07 (UTC); what it no longer"
+            ),
+            "{failing}"
+        );
+        health.succeed(3, utc("2025-10-08T08:00"));
+        note(Event::Came { items: 20, new: 3 }, "2025-10-08T08:00");
+        keep(&health);
+        let whole = text("2025-10-08T09:00");
+        assert!(
+            whole.contains("(UTC), and then still listed what it had listed before: nothing is lost"),
+            "{whole}"
+        );
+        note(Event::TurnedOver(utc("2025-10-05T09:00")), "2025-10-08T08:00");
+        let lost = text("2025-10-08T09:00");
+        assert!(
+            lost.contains(
+                "!! feed:a.example/rss: it was not fetched from 2025-10-06 to 2025-10-07 (UTC), and then listed nothing"
+            ),
+            "{lost}"
+        );
     }
 
     #[test]

@@ -1,12 +1,13 @@
-//! Keeps the data folder small beside everything else: what was posted long ago is archived, and once a day somebody looks
-//! whether the store takes more room than what is in it is worth.
+//! Keeps the data folder small beside everything else: what was posted long ago is archived, old notes are forgotten, and once a
+//! day somebody looks whether the store takes more room than what is in it is worth.
 
 use std::sync::Weak;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use paperwire_core::pipeline;
-use paperwire_core::store::{Compaction, SledStore, StoreError};
+use paperwire_core::pipeline::{self, Behind};
+use paperwire_core::source::daybook;
+use paperwire_core::store::{Compaction, SledStore, Store, StoreError};
 use tokio_util::sync::CancellationToken;
 
 use crate::clock;
@@ -17,6 +18,9 @@ use crate::storage::{Storage, StorageError};
 const ARCHIVE_EVERY: Duration = Duration::from_secs(3_600);
 /// How many deliveries are archived in one job of the storage thread: sending waits for it.
 const BATCH: usize = 64;
+/// How many notes on papers are looked at in one job, and how many jobs of that an hour has: what is left waits for the next.
+const NOTES: usize = 128;
+const NOTE_JOBS: usize = 16;
 /// The pause between two such jobs.
 const BREATH: Duration = Duration::from_millis(50);
 /// How often old decisions are looked for, and how many records in one job.
@@ -26,14 +30,23 @@ const FORGOTTEN: usize = 256;
 const MEASURE_FIRST: Duration = Duration::from_secs(600);
 const MEASURE_EVERY: Duration = Duration::from_secs(24 * 3_600);
 
-/// Archives until `stop` what ended before the time in which it can be edited.
+/// Archives until `stop` what ended before the time in which it can be edited, and forgets old notes.
 ///
 /// # Errors
 /// When the store cannot be used any more.
 pub async fn archive(storage: Storage, stop: CancellationToken) -> Result<(), StorageError> {
     let forever = async {
+        let mut after = None;
         loop {
-            match archive_due(&storage, clock::steady()).await {
+            let archived = archive_due(&storage, clock::steady()).await;
+            let forgotten = match archived {
+                Ok(_) => forget_due(&storage, &mut after, clock::steady()).await,
+                Err(_) => Ok(0),
+            };
+            if let Ok(notes @ 1..) = forgotten {
+                tracing::info!(notes, "old notes are forgotten");
+            }
+            match forgotten.and(archived) {
                 Ok(0) => {}
                 Ok(deliveries) => tracing::info!(deliveries, "what was posted long ago is archived"),
                 // One record or one job: everything else goes on without it.
@@ -59,6 +72,23 @@ async fn archive_due(storage: &Storage, now: DateTime<Utc>) -> Result<usize, Sto
         }
         tokio::time::sleep(BREATH).await;
     }
+}
+
+/// Forgets what is old among some of the notes, those behind `after`; at the end it begins anew. Returns how many there were.
+async fn forget_due(storage: &Storage, after: &mut Option<Behind>, now: DateTime<Utc>) -> Result<usize, StorageError> {
+    let mut forgotten = storage.run(move |store| daybook::forget(store, NOTES, now)).await?;
+    for _ in 0..NOTE_JOBS {
+        let behind = after.take();
+        let forget = move |store: &dyn Store| pipeline::forget_notes(store, behind.as_ref(), NOTES, now);
+        let (count, next) = storage.run(forget).await?;
+        forgotten += count;
+        *after = next;
+        if after.is_none() {
+            break;
+        }
+        tokio::time::sleep(BREATH).await;
+    }
+    Ok(forgotten)
 }
 
 /// Forgets once a day what was decided about digests more than a year ago ([`pipeline::KEPT`]), until `stop`.

@@ -17,8 +17,9 @@ use paperwire_core::locale::Lang;
 use paperwire_core::message::Message;
 use paperwire_core::paper::{Paper, PaperId};
 use paperwire_core::pipeline::{self, Accepted, Decision, Occasion, Resolution, Waiting, queue};
-use paperwire_core::source::{self, Parsed, Window};
-use paperwire_core::store::{IntakeRecord, Store, StoreError};
+use paperwire_core::source::daybook::{self, Day};
+use paperwire_core::source::{self, Parsed, SourceKind, Window};
+use paperwire_core::store::{IntakeRecord, Store, StoreError, WindowRecord};
 use paperwire_core::topic::{Score, Topic, TopicId};
 use paperwire_core::vote::Tally;
 use serde::{Deserialize, Serialize};
@@ -114,6 +115,20 @@ pub enum Request {
         /// What to do.
         action: HeldAction,
     },
+    /// The latest digests with what was decided about them.
+    Decisions {
+        /// How many at most.
+        most: usize,
+        /// In which language it is said.
+        lang: Lang,
+    },
+    /// One digest with what was decided about it.
+    Decision {
+        /// Which.
+        id: DigestId,
+        /// In which language it is said.
+        lang: Lang,
+    },
     /// Papers of the archive, as they are known.
     Papers(Which),
     /// How it is.
@@ -145,6 +160,27 @@ pub struct HeldDigest {
     pub decision: Option<Decision>,
     /// What it says, as plain text.
     pub text: String,
+}
+
+/// What was decided about a digest.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Decided {
+    /// Which.
+    pub id: DigestId,
+    /// What it is called.
+    pub title: String,
+    /// How many papers it has.
+    pub papers: usize,
+    /// What was decided and by what; `None` of one without a record, which is kept for 400 days.
+    pub decision: Option<Decision>,
+    /// The same in sentences.
+    pub says: Vec<String>,
+    /// Of one that is or was held: the channels that it is for.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub channels: Vec<Place>,
+    /// What it says, as plain text, where one digest was asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub text: Option<String>,
 }
 
 /// Which papers of the archive.
@@ -203,6 +239,10 @@ pub enum Response {
     HeldDigest(Box<HeldDigest>),
     /// What became of a decision, in words.
     Decided(Message),
+    /// What was decided about digests, the latest first.
+    Decisions(Vec<Decided>),
+    /// What was decided about one.
+    Decision(Box<Decided>),
     /// Papers, each with its votes.
     Papers(Vec<(Paper, Tally)>),
     /// How it is.
@@ -222,6 +262,9 @@ pub struct Ledger {
     pub gaps: Vec<Window>,
     /// Windows that came more than once, and stretches that several cover.
     pub repeats: Vec<Repeat>,
+    /// What came in without a window, by day and source.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub days: Vec<Day>,
 }
 
 /// A window in the ledger.
@@ -432,6 +475,21 @@ impl Service {
                 all.map(Response::Held)
             }
             Request::HeldDigest { id, action } => self.decide(id, action).await,
+            Request::Decisions { most, lang } => {
+                let topics = Arc::clone(&self.topics);
+                let all = self.run(move |store| decisions(store, &topics, most, lang)).await;
+                all.map(Response::Decisions)
+            }
+            Request::Decision { id, lang } => {
+                let topics = Arc::clone(&self.topics);
+                let shown = self.run(move |store| decided(store, &topics, id, lang, true)).await;
+                shown.and_then(|shown| {
+                    let unknown = || format!("there is no digest {id}; `paperwire digest list` lists the latest");
+                    shown
+                        .map(|shown| Response::Decision(Box::new(shown)))
+                        .ok_or_else(unknown)
+                })
+            }
             Request::Papers(which) => self.papers(which).await.map(Response::Papers),
             Request::Status => self.status().await.map(Response::Status),
             Request::Doctor => self.doctor().await.map(Response::Doctor),
@@ -504,9 +562,13 @@ impl Service {
     }
 
     async fn ledger(&self) -> Result<Ledger, Failure> {
-        let records = self.run(|store| store.windows()).await?;
+        let (records, days) = self
+            .run(|store| Ok((store.windows()?, daybook::since(store, NaiveDate::MIN)?)))
+            .await?;
         let windows: Vec<Window> = records.iter().map(|r| r.window).collect();
-        let again = records.iter().filter(|r| r.repeats > 0).map(|r| Repeat {
+        // A day of Hugging Face is asked for until it is over: that is no repeat.
+        let repeated = |r: &&WindowRecord| r.repeats > 0 && r.window.source != SourceKind::HuggingFace;
+        let again = records.iter().filter(repeated).map(|r| Repeat {
             window: r.window,
             times: r.repeats + 1,
         });
@@ -516,6 +578,7 @@ impl Service {
         let mut repeats: Vec<Repeat> = again.chain(overlaps).collect();
         repeats.sort_by_key(|r| r.window);
         Ok(Ledger {
+            days,
             gaps: source::gaps(&windows),
             repeats,
             windows: records
@@ -827,6 +890,53 @@ fn held_digest(store: &dyn Store, topics: &[Topic], id: DigestId) -> Result<Opti
     }))
 }
 
+/// The latest digests with what was decided about them.
+fn decisions(store: &dyn Store, topics: &[Topic], most: usize, lang: Lang) -> Result<Vec<Decided>, StoreError> {
+    let mut all = Vec::new();
+    for id in store.digests(None, most)? {
+        match decided(store, topics, id, lang, false) {
+            // It is named by the doctor.
+            Err(StoreError::Damaged { .. }) => {}
+            read => all.extend(read?),
+        }
+    }
+    Ok(all)
+}
+
+/// What was decided about a digest; with its text if `whole`.
+fn decided(
+    store: &dyn Store,
+    topics: &[Topic],
+    id: DigestId,
+    lang: Lang,
+    whole: bool,
+) -> Result<Option<Decided>, StoreError> {
+    let Some(digest) = store.digest(&id)? else {
+        return Ok(None);
+    };
+    let view = View {
+        lang,
+        zone: chrono_tz::UTC,
+        style: Style::Compact,
+        topics,
+    };
+    let decision = pipeline::decision(store, &id)?;
+    let held = pipeline::held(store, &id)?.map(|held| held.channels);
+    let channels = held.or_else(|| decision.as_ref().map(|decision| decision.channels.clone()));
+    Ok(Some(Decided {
+        id,
+        title: view.title(&digest),
+        papers: digest.entries.len(),
+        says: match &decision {
+            Some(decision) => decision.says(lang, topics),
+            None => vec![lang.undecided().to_owned()],
+        },
+        channels: channels.unwrap_or_default(),
+        decision,
+        text: whole.then(|| view.message(&digest, &|_| None).to_plain()),
+    }))
+}
+
 /// A paper for the command line, which is no channel: numbers count in the latest digest of all.
 fn find_paper(
     store: &dyn Store,
@@ -849,9 +959,7 @@ fn find_paper(
         }
         PaperQuery::Number(n) => (latest_digest(store, |_| true)?, *n),
         PaperQuery::OfDay(day, n) => {
-            let of_day = |d: &Digest| {
-                d.id.occurrence.date_naive() == *day || d.windows.iter().any(|w| w.to.date_naive() == *day)
-            };
+            let of_day = |d: &Digest| d.id.occurrence.date_naive() == *day || d.windows.iter().any(|w| w.day() == *day);
             (latest_digest(store, of_day)?, *n)
         }
     };

@@ -2,6 +2,7 @@
 //! keeps no other waiting.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
@@ -10,6 +11,7 @@ use paperwire_core::alarm;
 use paperwire_core::source::SourceKind;
 use paperwire_core::source::arxiv_api::ArxivApi;
 use paperwire_core::source::arxiv_rss::ArxivRss;
+use paperwire_core::source::daybook::{self, Event};
 use paperwire_core::source::feed::Feed;
 use paperwire_core::source::health::Health;
 use paperwire_core::source::hugging_face::HuggingFace;
@@ -30,6 +32,9 @@ use crate::storage::{Storage, StorageError};
 
 /// A source that waits for longer is asked anew after this time whether it still wants to: the ledger may have changed.
 const LONGEST_WAIT: Duration = Duration::from_secs(600);
+
+/// Who waits no longer than this is at work: between two requests, or after a first failure.
+const AT_WORK: TimeDelta = TimeDelta::minutes(1);
 
 /// How a source's waits pass.
 #[derive(Debug, Clone, Copy, Default)]
@@ -91,6 +96,9 @@ pub async fn run(
     stop: CancellationToken,
 ) -> anyhow::Result<()> {
     let mut tasks = JoinSet::new();
+    // Until it has said otherwise.
+    let oai_works = sources.iter().any(|source| source.kind == SourceKind::ArxivOai);
+    let oai_works = Arc::new(AtomicBool::new(oai_works));
     for config in sources {
         let Some(name) = build(&config, None).map(|machine| machine.name().to_owned()) else {
             continue;
@@ -110,6 +118,7 @@ pub async fn run(
             fetcher: fetcher.clone(),
             pace,
             ahead: pace.ahead,
+            oai_works: Arc::clone(&oai_works),
             wake: Arc::clone(&wake),
         };
         tasks.spawn(asked.run(stop.clone()));
@@ -118,6 +127,15 @@ pub async fn run(
         ended??;
     }
     Ok(())
+}
+
+/// Whether a source that wants this at `now` is fetching, or is about to.
+fn is_at_work(next: &Next, now: DateTime<Utc>) -> bool {
+    match next {
+        Next::Fetch(_) => true,
+        Next::Wait(until) => *until - now <= AT_WORK,
+        Next::Ended(_) => false,
+    }
 }
 
 /// A source with everything that it needs to be asked.
@@ -130,6 +148,8 @@ struct Asked {
     pace: Pace,
     /// By how much the source's clock is ahead of the wall's.
     ahead: TimeDelta,
+    /// Whether OAI-PMH is fetching days: it comes first there, and the API takes what it does not want or cannot get.
+    oai_works: Arc<AtomicBool>,
     wake: Arc<Notify>,
 }
 
@@ -151,7 +171,12 @@ impl Asked {
             let windows = self.storage.run(|store| store.windows()).await?;
             let windows: Vec<_> = windows.into_iter().map(|record| record.window).collect();
             let now = self.now();
-            match self.source.next(&windows, now) {
+            self.source.yields(self.oai_works.load(Ordering::Relaxed));
+            let next = self.source.next(&windows, now);
+            if self.source.kind() == SourceKind::ArxivOai {
+                self.oai_works.store(is_at_work(&next, now), Ordering::Relaxed);
+            }
+            match next {
                 Next::Fetch(request) => {
                     let fetched = tokio::select! {
                         fetched = self.fetcher.fetch(&request) => fetched,
@@ -169,7 +194,7 @@ impl Asked {
                     }
                     if self.health.next != Some(until) {
                         self.health.next = Some(until);
-                        self.keep(&name).await?;
+                        self.keep(&name, Vec::new()).await?;
                     }
                     let wait = wait.to_std().unwrap_or_default().min(LONGEST_WAIT);
                     tokio::select! {
@@ -181,7 +206,7 @@ impl Asked {
                     tracing::error!(source = %name, "it is not asked any more: {reason}");
                     self.health.ended = Some(reason);
                     self.health.next = None;
-                    self.keep(&name).await?;
+                    self.keep(&name, Vec::new()).await?;
                     stop.cancelled().await;
                     return Ok(());
                 }
@@ -191,9 +216,15 @@ impl Asked {
 
     async fn take(&mut self, name: &str, taken: Taken) -> Result<(), StorageError> {
         let now = clock::now();
+        let before = self.health.answered;
+        // What a day of such a source was like is kept; what came of an answer with papers stands there already.
+        let mut events = Vec::new();
         match taken {
             Taken::More => return Ok(()),
-            Taken::Nothing => self.health.succeed(0, now),
+            Taken::Nothing => {
+                events.push(Event::Unchanged);
+                self.health.succeed(0, now);
+            }
             Taken::Whole {
                 parsed,
                 name: what,
@@ -210,20 +241,57 @@ impl Asked {
             }
             Taken::Failed(reason) => {
                 tracing::warn!(source = %name, failures = self.health.failures + 1, "{reason}");
+                events.push(Event::Failed);
                 self.health.fail(reason, now);
             }
         }
-        self.keep(name).await
+        if self.health.answered == Some(now) && self.source.turned_over() {
+            events.extend(daybook::lost_since(before, now).map(Event::TurnedOver));
+        }
+        if !self.source.kind().lists_latest() {
+            events.clear();
+        }
+        self.keep(name, events).await
     }
 
-    async fn keep(&mut self, name: &str) -> Result<(), StorageError> {
+    /// Writes down how the source is, and what of its day is new.
+    async fn keep(&mut self, name: &str, events: Vec<Event>) -> Result<(), StorageError> {
         self.health.memory = self.source.memory();
         let (space, key) = (MemoSpace::Source, name.to_owned());
         let value = serde_json::to_string(&self.health).ok();
         self.storage
-            .run(move |store| store.commit(vec![Write::Memo { space, key, value }]))
+            .run(move |store| {
+                let mut writes = Vec::new();
+                if !events.is_empty() {
+                    writes.push(daybook::note(store, &key, &events, clock::now())?);
+                }
+                writes.push(Write::Memo { space, key, value });
+                store.commit(writes)
+            })
             .await?;
         self.wake.notify_one();
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use paperwire_core::source::request::Request;
+
+    use super::*;
+
+    #[test]
+    fn who_fetches_or_waits_a_moment_is_at_work_and_who_was_refused_again_and_again_is_not() {
+        let now = DateTime::UNIX_EPOCH;
+        let wait = |seconds| Next::Wait(now + TimeDelta::seconds(seconds));
+        for (next, at_work) in [
+            (Next::Fetch(Request::get("https://a.example/".to_owned())), true),
+            (wait(3), true),
+            (wait(30), true),
+            (wait(120), false),
+            (Next::Ended("410".to_owned()), false),
+        ] {
+            assert_eq!(is_at_work(&next, now), at_work, "{next:?}");
+        }
     }
 }

@@ -36,10 +36,11 @@ impl Watch {
     /// When the store fails.
     pub async fn run(self, storage: Storage, wake: Arc<Notify>, stop: CancellationToken) -> Result<(), StorageError> {
         let expected = self.sources.iter().any(|known| known.kind.covers_arxiv());
-        let names: Vec<String> = self.sources.iter().map(|known| known.name.clone()).collect();
+        let known = self.sources.iter().map(|known| (known.name.clone(), known.kind));
+        let known: Vec<alarm::Known> = known.collect();
         let mut logged: Vec<News> = Vec::new();
         loop {
-            let sources = names.clone();
+            let sources = known.clone();
             let news = storage
                 .run(move |store| alarm::look(store, &sources, expected, clock::now()))
                 .await?;

@@ -345,6 +345,73 @@ fn every_command_answers_the_same_whether_or_not_the_program_runs() {
 }
 
 #[test]
+fn every_digest_says_what_was_decided_about_it_without_a_running_program() {
+    let home = Home::new();
+    assert_eq!(
+        home.paperwire(["digest", "list"]).done().out,
+        "There is no digest yet.\n"
+    );
+    home.ingest(&[sample("mailing.txt")]);
+    home.paperwire(["post"]).done();
+    let listed = home.paperwire(["digest", "list", "--json"]).done().json();
+    let [decided] = listed.as_array().unwrap().as_slice() else {
+        panic!("one digest: {listed}")
+    };
+    let id = decided["id"].as_str().unwrap();
+    assert_eq!(decided["decision"]["verdict"], "unjudged");
+    assert!(
+        decided["decision"]["facts"]["matched"].as_u64().unwrap() > 10,
+        "{decided}"
+    );
+    let lines = home.paperwire(["digest", "list"]).done().out;
+    for said in [
+        &format!("{id}  AI inference acceleration · "),
+        " without being judged: a person asked for it, or it repeats what was posted.\n",
+        " papers came, ",
+        "Without abstract and brief: 0;",
+    ] {
+        assert!(lines.contains(said), "{said}: {lines}");
+    }
+    let shown = home.paperwire(["digest", "show", id, "--lang", "zh"]).done().out;
+    assert!(shown.contains("未经判断即推送") && shown.contains("\n\n"), "{shown}");
+    let whole = home.paperwire(["digest", "show", id, "--json"]).done().json();
+    assert_eq!(whole["decision"], decided["decision"]);
+    assert!(whole["text"].as_str().unwrap().contains("1. "), "{whole}");
+    let unknown = home.paperwire(["digest", "show", "9f86d081884c7d65@20251010T090000Z"]);
+    assert_eq!(unknown.code, Some(1));
+    assert!(
+        unknown.err.contains("`paperwire digest list` lists the latest"),
+        "{}",
+        unknown.err
+    );
+    let neither = home.paperwire(["digest"]);
+    assert_eq!(neither.code, Some(2));
+    assert!(neither.err.contains("--topic"), "{}", neither.err);
+}
+
+#[test]
+fn a_file_of_lines_has_its_day_in_the_ledger() {
+    let home = Home::new();
+    let file = home.0.path().join("papers.jsonl");
+    let lines =
+        ["One", "Two"].map(|n| format!("{{\"title\": \"{n} of many papers\", \"url\": \"https://a.example/{n}\"}}\n"));
+    fs::write(&file, lines.concat()).unwrap();
+    home.ingest(&[file.clone(), file]);
+    let ledger = home.paperwire(["windows", "--json"]).done().json();
+    let day = &ledger["days"][0];
+    assert_eq!(
+        (&day["source"], &day["new"], &day["items"]),
+        (&json!("jsonl"), &json!(2), &json!(2))
+    );
+    assert_eq!(ledger["windows"], json!([]));
+    let text = home.paperwire(["windows"]).done().out;
+    assert!(
+        text.starts_with("day:    ") && text.contains("  jsonl  2 new of 2 items; "),
+        "{text}"
+    );
+}
+
+#[test]
 fn the_queue_is_listed_shown_and_mended_without_a_running_program() {
     let home = Home::new();
     let empty = home.paperwire(["queue"]).done();

@@ -201,6 +201,32 @@ pub fn judge(history: &[Facts], today: &Facts, titles_suffice: bool) -> Verdict 
     Verdict::Post
 }
 
+/// What past digests of the same subjects make likely.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Likely {
+    /// How many past digests say so.
+    pub digests: u32,
+    /// How many of as many papers would usually match, in tenths.
+    pub usual_tenths: u32,
+}
+
+/// What is likely of so many papers; `None` before there are [`LEAST_HISTORY`] digests.
+pub fn likely(history: &[Facts], considered: u32) -> Option<Likely> {
+    let past = history.iter().filter(|facts| facts.considered > 0);
+    let past: Vec<(u32, u32)> = past.map(|facts| (facts.matched, facts.considered)).collect();
+    let digests = u32::try_from(past.len()).unwrap_or(u32::MAX);
+    let usual = Usual::new(past)?;
+    let usual_tenths = tenths(usual.low * f64::from(considered));
+    Some(Likely { digests, usual_tenths })
+}
+
+impl Likely {
+    /// How many match usually: `0.3`, `7`, `120`.
+    pub fn usual(&self) -> String {
+        usual(self.usual_tenths)
+    }
+}
+
 /// How a day is odd, and what would have been usual.
 enum Odd {
     Few(f64),

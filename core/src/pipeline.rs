@@ -29,7 +29,7 @@ pub use self::affiliate::{Asked, affiliated, unaffiliated};
 pub use self::channels::{
     Extent, Wanted, adopt_channel, configure_channels, follow_chat, move_channel, resume_channel,
 };
-pub use self::compact::{EDIT_WINDOW, compact};
+pub use self::compact::{Behind, EDIT_WINDOW, NOTES_KEPT, compact, forget_notes};
 pub use self::deliver::{Input, Job, Task, Turn, limiter, set_aside, take_over, turn};
 pub use self::follow::{
     Followed, Item, Listed, MOST as MOST_FOLLOWED, MOST_CALLS, Revision, TooMany, call, follow, listed, revise,

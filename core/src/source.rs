@@ -1,7 +1,8 @@
 //! Where papers come from. A source is pure: it parses bytes that somebody else fetched into papers, and one bad item in
 //! them never loses the others.
 //!
-//! The ledger of [`Window`]s says which intervals a source has covered, so that gaps and repeats show.
+//! The ledger of [`Window`]s says which intervals a source has covered, so that gaps and repeats show; what came without one
+//! stands in the [`daybook`].
 
 pub mod affiliation;
 mod arxiv;
@@ -9,6 +10,7 @@ pub mod arxiv_api;
 pub mod arxiv_mail;
 pub mod arxiv_rss;
 pub mod calendar;
+pub mod daybook;
 pub mod feed;
 pub mod health;
 pub mod hugging_face;
@@ -22,7 +24,7 @@ pub mod request;
 
 use std::fmt;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, NaiveDate, NaiveTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 
 use crate::paper::Paper;
@@ -103,6 +105,31 @@ impl SourceKind {
         }
     }
 
+    /// Whether its windows are days of what arXiv announced, as a digest is called by.
+    pub fn announces(self) -> bool {
+        self.covers_arxiv() || self == Self::ArxivRss
+    }
+
+    /// Whether it lists what is latest and nothing else, so that what came and went unseen cannot be fetched any more.
+    pub fn lists_latest(self) -> bool {
+        matches!(self, Self::Feed | Self::Jsonl)
+    }
+
+    /// Whether papers come from it, and not only what is said of them.
+    pub fn brings_papers(self) -> bool {
+        match self {
+            Self::ArxivHtml | Self::Grobid | Self::OpenAlex => false,
+            Self::ArxivMail
+            | Self::Report
+            | Self::ArxivApi
+            | Self::ArxivRss
+            | Self::ArxivOai
+            | Self::HuggingFace
+            | Self::Feed
+            | Self::Jsonl => true,
+        }
+    }
+
     /// The name in the ledger and on the command line.
     pub fn name(self) -> &'static str {
         match self {
@@ -160,6 +187,20 @@ pub struct Window {
     pub from: DateTime<Utc>,
     /// Its end; the day on which it ends names the digest.
     pub to: DateTime<Utc>,
+}
+
+impl Window {
+    /// A whole day in UTC.
+    pub fn of_day(source: SourceKind, day: NaiveDate) -> Self {
+        let from = day.and_time(NaiveTime::MIN).and_utc();
+        let to = from + TimeDelta::days(1);
+        Self { source, from, to }
+    }
+
+    /// The day (in UTC) on which it ends: of one that ends at midnight, the day before.
+    pub fn day(&self) -> NaiveDate {
+        (self.to - TimeDelta::nanoseconds(1)).date_naive()
+    }
 }
 
 /// One paper as one source announced it.
@@ -277,7 +318,6 @@ fn walk(windows: &[Window], found: impl Fn(DateTime<Utc>, &Window) -> Option<Win
 
 #[cfg(test)]
 mod tests {
-    use chrono::TimeDelta;
     use proptest::prelude::*;
 
     use super::*;

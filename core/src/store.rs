@@ -99,6 +99,16 @@ pub struct WindowRecord {
     pub items: u32,
     /// How many of them were replacements.
     pub replacements: u32,
+    /// When it came last, if it came again; records of before this was kept do not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub again_at: Option<DateTime<Utc>>,
+}
+
+impl WindowRecord {
+    /// When it was taken in last.
+    pub fn last_at(&self) -> DateTime<Utc> {
+        self.again_at.unwrap_or(self.taken_at)
+    }
 }
 
 /// One paper's place in the order in which candidates came in; a paper has at most one.
@@ -231,6 +241,8 @@ pub enum MemoSpace {
     Lost,
     /// What a judge said of a paper near a topic's threshold, by everything that decides it.
     Judged,
+    /// What came in without a window, by day and source.
+    Day,
 }
 
 /// A rule, which the store has once, however many channels follow it and however they spell it.
@@ -274,6 +286,7 @@ impl MemoSpace {
             Self::Alarm => "alarm",
             Self::Lost => "lost",
             Self::Judged => "judged",
+            Self::Day => "day",
         }
     }
 }

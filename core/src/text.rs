@@ -17,6 +17,17 @@ pub fn hash64(parts: &[&str]) -> u64 {
     bytes.iter().take(8).fold(0, |acc, &b| (acc << 8) | u64::from(b))
 }
 
+/// A key for a note ([`crate::store::Write::Memo`]), which has at most 200 bytes: a longer one ends in its hash.
+pub fn short_key(text: String) -> String {
+    match text.char_indices().find(|(at, c)| at + c.len_utf8() > 160) {
+        None => text,
+        Some((at, _)) => {
+            let hash = hash64(&[&text]);
+            format!("{}…{hash:016x}", text.get(..at).unwrap_or_default())
+        }
+    }
+}
+
 /// SHA-256 of a file's bytes in hexadecimal: what "the same content" means for an intake.
 pub fn content_hash(bytes: &[u8]) -> String {
     use std::fmt::Write as _;

@@ -1,10 +1,17 @@
 //! Papers come by themselves: from what is fetched to what is posted.
 
+use axum::Router;
+use axum::http::StatusCode;
+use axum::routing::get;
 use chrono::{DateTime, TimeDelta, Utc};
 use paperwire::clock;
 use paperwire::doctor::Mark;
+use paperwire::service::{Request, Response};
 use paperwire::sources::Pace;
 use paperwire_core::source::calendar;
+use paperwire_core::source::daybook::{self, Event};
+use paperwire_core::source::health::Health;
+use paperwire_core::store::{MemoSpace, SledStore, Store as _, Write};
 
 use crate::fake::arxiv::{FakeArxiv, Preprint};
 use crate::fake::telegram::FakeTelegram;
@@ -202,5 +209,82 @@ async fn a_digest_from_arxiv_shows_its_evidence_and_a_day_without_abstracts_wait
         "{text}"
     );
     assert_eq!(fake.messages(GROUP).len(), posted, "nothing odd is posted by itself");
+    program.stop().await;
+}
+
+/// Serves these routes; returns host and port.
+async fn serve(router: Router) -> String {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    tokio::spawn(async move { axum::serve(listener, router).await });
+    address
+}
+
+#[tokio::test]
+async fn while_oai_pmh_is_out_of_order_the_api_fills_what_it_had_left_to_it() {
+    let data = tempfile::tempdir().unwrap();
+    let all = days(3);
+    let papers = all.iter().zip(1..).flat_map(|(day, number)| submissions(*day, number));
+    let arxiv = FakeArxiv::start(papers.collect()).await;
+    let busy = || async { (StatusCode::SERVICE_UNAVAILABLE, [("retry-after", "3600")]) };
+    let oai = serve(Router::new().route("/oai", get(busy))).await;
+    let oai =
+        format!("[[source]]\nkind = \"arxiv-oai\"\nurl = \"http://{oai}/oai\"\ncategories = [\"cs.*\"]\ndays = 3\n");
+    let config = config(None, None, &with_arxiv(&arxiv, 3, &oai));
+    let (skips, ahead) = (TimeDelta::minutes(1), TimeDelta::zero());
+    let program = Program::start_at(&config, data.path(), Pace { skips, ahead }).await;
+    eventually("all days to be there", || async {
+        (program.status().await.windows >= all.len()).then_some(())
+    })
+    .await;
+    program.stop().await;
+}
+
+#[tokio::test]
+async fn a_feed_that_was_away_for_days_has_its_day_in_the_ledger_and_says_that_papers_may_be_lost() {
+    let data = tempfile::tempdir().unwrap();
+    let feed = r#"{"version": "https://jsonfeed.org/version/1.1", "title": "A feed", "items": [
+        {"id": "1", "url": "https://doi.org/10.1145/1.2", "title": "Evicting the KV cache by age", "content_text": "We evict."}]}"#;
+    let answer = move || async move { ([("content-type", "application/feed+json")], feed) };
+    let address = serve(Router::new().route("/feed", get(answer))).await;
+    let name = format!("feed:{address}/feed");
+
+    // It answered three days ago, with something else.
+    let store = SledStore::open(&data.path().join("store")).unwrap();
+    let before = clock::now() - TimeDelta::days(3);
+    let mut health = Health::default();
+    health.succeed(1, before);
+    health.memory = Some(r#"{"v": 1, "ends": [1]}"#.to_owned());
+    let day = daybook::note(&store, &name, &[Event::Unchanged], before).unwrap();
+    let (space, key, value) = (MemoSpace::Source, name.clone(), serde_json::to_string(&health).ok());
+    store.commit(vec![day, Write::Memo { space, key, value }]).unwrap();
+    store.sync().unwrap();
+    drop(store);
+
+    let fake = FakeTelegram::start(&[OPERATOR]).await;
+    let source = format!(
+        "[[source]]\nkind = \"feed\"\nurl = \"http://{address}/feed\"\n[operator]\nplace = \"telegram:{OPERATOR}\"\n"
+    );
+    let config = config(Some(&fake), None, &source);
+    let program = Program::start(&config, data.path()).await;
+    let told = fake.wait_for_messages(OPERATOR, 1).await;
+    assert!(
+        told[0].text.contains(&name) && told[0].text.contains("papers in between may be lost"),
+        "{told:?}"
+    );
+    let text = program.doctor().await.text();
+    assert!(
+        text.contains("listed nothing any more that it had listed before: papers may be lost"),
+        "{text}"
+    );
+    let Response::Windows(ledger) = program.ask(Request::Windows).await else {
+        panic!("the ledger")
+    };
+    let today = ledger.days.last().unwrap();
+    assert_eq!((&today.source, today.items, today.new), (&name, 1, 1));
+    assert_eq!(
+        (today.answered.len(), today.turned_over, ledger.windows),
+        (1, Some(before), vec![])
+    );
     program.stop().await;
 }

@@ -121,6 +121,69 @@ impl Lang {
         )
     }
 
+    /// The record of a decision: what became of the digest by itself, and when; `reason` if it was held.
+    pub(crate) fn decided(self, judged: bool, reason: Option<&str>, at: &str) -> String {
+        match (reason, judged) {
+            (Some(reason), _) => self.pick(
+                format!("{at} 暂缓：{reason}。"),
+                format!("Held back on {at}: {reason}."),
+            ),
+            (None, true) => self.pick(format!("{at} 自动推送。"), format!("Posted by itself on {at}.")),
+            (None, false) => self.pick(
+                format!("{at} 未经判断即推送：由人要求，或重复已推送的内容。"),
+                format!("Posted on {at} without being judged: a person asked for it, or it repeats what was posted."),
+            ),
+        }
+    }
+
+    /// What a person decided about a held digest; `None` while nobody has.
+    pub(crate) fn decided_by(self, resolved: Option<(bool, &str, &str)>) -> String {
+        match resolved {
+            Some((true, by, at)) => self.pick(
+                format!("{at} 由 {by} 决定照发。"),
+                format!("Posted after all by {by} on {at}."),
+            ),
+            Some((false, by, at)) => self.pick(format!("{at} 由 {by} 决定不发。"), format!("Dropped by {by} on {at}.")),
+            None => self.pick("尚待决定。", "It waits for a decision.").to_owned(),
+        }
+    }
+
+    /// How much came, and what is usual: how many, by so many digests.
+    pub(crate) fn decided_volume(self, [came, matched, shown]: [u32; 3], usual: Option<(&str, u32)>) -> String {
+        let usual = match usual {
+            Some((usual, digests)) => self.pick(
+                format!("平时同样多的论文约有 {usual} 篇符合（据以往 {digests} 期）"),
+                format!("usually about {usual} of as many match (by {digests} past digests)"),
+            ),
+            None => self
+                .pick("没有记录平时的数量", "what is usual is not recorded")
+                .to_owned(),
+        };
+        self.pick(
+            format!("收到 {came} 篇，符合 {matched} 篇，列出 {shown} 篇；{usual}。"),
+            format!("{came} papers came, {matched} matched, {shown} are in it; {usual}."),
+        )
+    }
+
+    /// A digest without a record of a decision.
+    pub fn undecided(self) -> &'static str {
+        self.pick(
+            "没有决定记录（记录保存 400 天）。",
+            "There is no record of a decision; records are kept for 400 days.",
+        )
+    }
+
+    /// How empty it is.
+    pub(crate) fn decided_emptiness(self, blank: u32, refused: u32, lost: u32) -> String {
+        self.pick(
+            format!("既无摘要也无简报的 {blank} 篇，简报未通过检查的 {refused} 篇，未能成为论文的条目 {lost} 个。"),
+            format!(
+                "Without abstract and brief: {blank}; with a brief that was refused: {refused}; items that became no papers: \
+                 {lost}."
+            ),
+        )
+    }
+
     /// Whoever decided on the command line.
     pub(crate) fn by_operator(self) -> &'static str {
         self.pick("管理者", "the operator")

@@ -454,7 +454,7 @@ impl Asked<'_> {
         };
         match of_day {
             Some(digest) => Ok(Some(digest)),
-            None => self.find(|digest| digest.windows.iter().any(|w| w.to.date_naive() == day)),
+            None => self.find(|digest| digest.windows.iter().any(|w| w.day() == day)),
         }
     }
 

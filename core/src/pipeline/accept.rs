@@ -13,7 +13,8 @@ use crate::channel::Seq;
 use crate::join;
 use crate::message::Render;
 use crate::paper::{Paper, PaperId};
-use crate::source::{Announcement, Item, Parsed, RejectedItem, Window};
+use crate::source::daybook::{self, Event};
+use crate::source::{Announcement, Item, Parsed, RejectedItem, SourceKind, Window};
 use crate::store::{ContentRecord, IntakeRecord, MatchRecord, Result, Store, WindowRecord, Write};
 use crate::text;
 use crate::topic::{Matcher, Score, Topic, TopicId, Verdict};
@@ -86,7 +87,7 @@ pub fn accept(
 ) -> Result<Accepted> {
     let hash = text::content_hash(bytes);
     if let Some(known) = store.content(&hash)? {
-        return repeat(store, known, parsed.window, now);
+        return repeat(store, known, name, &parsed, now);
     }
     let mut intake = Intake::new(store, topics, parsed.window, now)?;
     let mut report = Accepted {
@@ -115,7 +116,7 @@ pub fn accept(
     writes.extend(corrected.writes);
     if let Some(window) = parsed.window {
         let record = match store.window(&window)? {
-            Some(known) => repeated(known, since, upto, items),
+            Some(known) => repeated(known, since, upto, items, now),
             None => {
                 report.windows = 1;
                 let replacements = report.replacements;
@@ -127,10 +128,13 @@ pub fn accept(
                     upto,
                     items,
                     replacements,
+                    again_at: None,
                 }
             }
         };
         writes.push(Write::Window(record));
+    } else {
+        writes.extend(of_day(store, parsed.source, name, items, report.papers_new, now)?);
     }
     writes.push(Write::Content(ContentRecord {
         hash,
@@ -143,21 +147,40 @@ pub fn accept(
     Ok(report)
 }
 
+/// The day of an intake that has no window.
+fn of_day(
+    store: &dyn Store,
+    source: SourceKind,
+    name: &str,
+    items: u32,
+    new: u32,
+    now: DateTime<Utc>,
+) -> Result<Option<Write>> {
+    if !source.brings_papers() {
+        return Ok(None);
+    }
+    let came = Event::Came { items, new };
+    daybook::note(store, daybook::source_of(source, name), &[came], now).map(Some)
+}
+
 /// The ledger's record of a window that came again, in other bytes: usually it brings nothing, but the first file can
 /// have been cut short.
-fn repeated(known: WindowRecord, since: Seq, upto: Seq, items: u32) -> WindowRecord {
+fn repeated(known: WindowRecord, since: Seq, upto: Seq, items: u32, now: DateTime<Utc>) -> WindowRecord {
     let repeats = known.repeats + 1;
     let items = items.max(known.items);
+    let again_at = Some(known.last_at().max(now));
     if upto == since {
         return WindowRecord {
             repeats,
             items,
+            again_at,
             ..known
         };
     }
     WindowRecord {
         repeats,
         items,
+        again_at,
         since: if known.upto > known.since { known.since } else { since },
         upto,
         ..known
@@ -165,18 +188,28 @@ fn repeated(known: WindowRecord, since: Seq, upto: Seq, items: u32) -> WindowRec
 }
 
 /// The same content again changes nothing but the ledger, which remembers that it came.
-fn repeat(store: &dyn Store, known: ContentRecord, window: Option<Window>, now: DateTime<Utc>) -> Result<Accepted> {
+fn repeat(
+    store: &dyn Store,
+    known: ContentRecord,
+    name: &str,
+    parsed: &Parsed,
+    now: DateTime<Utc>,
+) -> Result<Accepted> {
     let first_taken = Some((known.taken_at, known.name.clone()));
     let mut content = known;
     content.repeats.push(now);
     let mut writes = vec![Write::Content(content)];
-    if let Some(window) = window
-        && let Some(record) = store.window(&window)?
-    {
-        writes.push(Write::Window(WindowRecord {
-            repeats: record.repeats + 1,
-            ..record
-        }));
+    if let Some(window) = &parsed.window {
+        if let Some(record) = store.window(window)? {
+            writes.push(Write::Window(WindowRecord {
+                repeats: record.repeats + 1,
+                again_at: Some(record.last_at().max(now)),
+                ..record
+            }));
+        }
+    } else {
+        let items = count(parsed.items.len());
+        writes.extend(of_day(store, parsed.source, name, items, 0, now)?);
     }
     store.commit(writes)?;
     Ok(Accepted {
@@ -423,6 +456,11 @@ impl<'a> Intake<'a> {
         }
         let head = self.seq;
         let record = match self.store.intake_of(id)? {
+            Some(record) if self.is_announced(&record, announcement) => {
+                self.fresh.push(id.clone());
+                let window = self.window;
+                IntakeRecord { window, ..record }
+            }
             Some(record) => record,
             None if !announcement.is_candidate() => return Ok(false),
             None => {
@@ -440,6 +478,12 @@ impl<'a> Intake<'a> {
         };
         self.positions.insert(id.clone(), record);
         Ok(self.seq > head)
+    }
+
+    /// Whether arXiv announces here what something else had brought before: it is of this day then, whichever came first.
+    fn is_announced(&self, known: &IntakeRecord, announcement: Announcement) -> bool {
+        let announces = |window: Option<Window>| window.is_some_and(|window| window.source.announces());
+        announcement.is_candidate() && announces(self.window) && !announces(known.window)
     }
 
     /// Remembers what a paper was before this file, and the most that the file says of it.
@@ -653,6 +697,7 @@ fn count(n: usize) -> u32 {
 
 #[cfg(test)]
 mod tests {
+    use chrono::TimeDelta;
     use proptest::prelude::*;
 
     use super::super::fixture::{
@@ -1237,6 +1282,103 @@ mod tests {
         assert_eq!(kept(&store), [(1, arxiv(1), 15)]);
     }
 
+    fn of_feed(papers: Vec<Paper>) -> Parsed {
+        Parsed {
+            source: SourceKind::Feed,
+            window: None,
+            ..news(1, papers)
+        }
+    }
+
+    #[test]
+    fn what_has_no_window_is_counted_by_its_day_once_even_if_a_crash_has_it_told_twice() {
+        let store = ModelStore::new();
+        let feed = || of_feed(vec![paper(1, TITLE, ""), paper(2, "On weather", "")]);
+        let name = "feed:a.example/rss";
+        let take = |bytes: &str, now| {
+            let (topics, render) = ([topic()], Counting::default());
+            accept(&store, &topics, &render, name, bytes.as_bytes(), feed(), now).unwrap()
+        };
+        let days = || daybook::since(&store, october(1, 0).date_naive()).unwrap();
+        take("a", october(9, 20));
+        let first = days();
+        assert_eq!(
+            (first.len(), first[0].source.as_str(), first[0].items, first[0].new),
+            (1, name, 2, 2)
+        );
+        take("a", october(9, 20));
+        take("b", october(9, 20));
+        assert_eq!(days(), first, "the same bytes, or others with the same papers");
+        take("c", october(9, 21));
+        assert_eq!((days()[0].answered.len(), days()[0].new), (2, 2));
+        take("a", october(10, 0));
+        super::super::fixture::take(
+            &store,
+            "lines",
+            Parsed {
+                source: SourceKind::Jsonl,
+                ..feed()
+            },
+            october(10, 0),
+        );
+        super::super::fixture::take(&store, "report", report(vec![reported("A work", "")]), october(10, 0));
+        let told: Vec<_> = days()
+            .into_iter()
+            .map(|day| (day.day.to_string(), day.source, day.new))
+            .collect();
+        let told: Vec<_> = told
+            .iter()
+            .map(|(day, source, new)| (day.as_str(), source.as_str(), *new))
+            .collect();
+        assert_eq!(
+            told,
+            [
+                ("2025-10-09", name, 2),
+                ("2025-10-10", name, 0),
+                ("2025-10-10", "jsonl", 0),
+                ("2025-10-10", "report", 1)
+            ]
+        );
+        assert_eq!(store.windows(), Ok(vec![]));
+    }
+
+    #[test]
+    fn a_day_that_is_asked_again_is_one_window_and_says_when_it_came_last() {
+        let store = ModelStore::new();
+        let window = Window::of_day(SourceKind::HuggingFace, october(9, 0).date_naive());
+        let day = |papers| Parsed {
+            source: SourceKind::HuggingFace,
+            window: Some(window),
+            ..news(1, papers)
+        };
+        take(&store, "a", day(vec![paper(1, TITLE, "")]), october(9, 3));
+        take(
+            &store,
+            "b",
+            day(vec![paper(1, TITLE, ""), paper(2, "On weather", "")]),
+            october(9, 6),
+        );
+        take(&store, "b", day(Vec::new()), october(10, 0));
+        let all = store.windows().unwrap();
+        let told: Vec<_> = all.iter().map(|w| (w.taken_at, w.last_at(), w.items, w.upto)).collect();
+        assert_eq!(told, [(october(9, 3), october(10, 0), 2, 2)]);
+        // What arXiv announces later is of arXiv's day, as if that had come first.
+        take(&store, "mail", news(10, vec![paper(1, TITLE, "")]), october(10, 20));
+        let of = |n| {
+            store
+                .intake_of(&arxiv(n))
+                .unwrap()
+                .unwrap()
+                .window
+                .map(|window| window.source)
+        };
+        assert_eq!(
+            (of(1), of(2)),
+            (Some(SourceKind::ArxivMail), Some(SourceKind::HuggingFace))
+        );
+        assert_eq!(order(&store), [arxiv(1), arxiv(2)]);
+    }
+
     #[test]
     fn institutions_that_come_later_make_no_candidate_and_no_new_version() {
         let store = ModelStore::new();
@@ -1252,6 +1394,43 @@ mod tests {
 
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(48))]
+
+        #[test]
+        fn the_order_of_intakes_does_not_matter_to_the_ledger(
+            intakes in prop::collection::vec((0_u8..3, 0_i64..72, prop::collection::vec(1_u64..9, 0..4)), 1..8),
+            again in prop::collection::vec(any::<prop::sample::Index>(), 0..4),
+        ) {
+            let start = october(8, 0);
+            let run = |order: &[usize]| {
+                let store = ModelStore::new();
+                for at in order {
+                    let (source, hour, papers) = &intakes[*at];
+                    let papers = papers.iter().map(|n| paper(*n, &format!("Paper number {n} about weather"), "")).collect();
+                    let now = start + TimeDelta::hours(*hour);
+                    let parsed = match source {
+                        0 => of_feed(papers),
+                        1 => Parsed { source: SourceKind::Jsonl, ..of_feed(papers) },
+                        _ => {
+                            let (source, window) = (SourceKind::HuggingFace, Some(Window::of_day(SourceKind::HuggingFace, now.date_naive())));
+                            Parsed { source, window, ..of_feed(papers) }
+                        }
+                    };
+                    // The name of a file that was handed in tells nothing.
+                    take(&store, &at.to_string(), parsed, now);
+                }
+                let days = daybook::since(&store, start.date_naive()).unwrap();
+                let new: u64 = days.iter().map(|day| u64::from(day.new)).sum();
+                let windows = store.windows().unwrap();
+                let hours: Vec<_> = windows.iter().map(|w| (w.window, w.last_at(), w.items)).collect();
+                let days: Vec<_> = days.into_iter().map(|day| (day.source, day.day, day.answered, day.items)).collect();
+                (days, hours, new <= store.head().unwrap())
+            };
+            let straight: Vec<usize> = (0..intakes.len()).collect();
+            let mut other: Vec<usize> = straight.iter().rev().copied().collect();
+            // A crash has some of them told twice.
+            other.extend(again.iter().map(|index| index.index(intakes.len())));
+            prop_assert_eq!(run(&straight), run(&other));
+        }
 
         #[test]
         fn the_order_of_sources_does_not_matter(

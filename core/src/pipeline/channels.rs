@@ -9,6 +9,7 @@ use super::publish::woken;
 use super::readable;
 use crate::channel::{Activity, Channel, Place, Seq, Settings};
 use crate::delivery::{Delivery, State};
+use crate::source::ledger;
 use crate::store::{Result, Store, Write};
 use crate::subscription::Subjects;
 
@@ -216,14 +217,12 @@ fn merged(known: &Channel, file: &Settings) -> Settings {
     }
 }
 
-/// Before the first paper of the mailing that ends last: what a new channel's first digest shows. Where only reports
-/// came, it shows all of them.
+/// Before the first paper of the mailing that ends last (of another window where no mailing brought any): what a new channel's
+/// first digest shows. Where only reports came, it shows all of them.
 pub(super) fn latest_window_start(store: &dyn Store) -> Result<Seq> {
-    let windows = store.windows()?;
-    let latest = windows
-        .iter()
-        .filter(|w| w.upto > w.since)
-        .max_by_key(|w| (w.window.to, w.since));
+    let mut windows = store.windows()?;
+    windows.retain(|w| w.upto > w.since);
+    let latest = ledger::leading(&windows).max_by_key(|w| (w.window.to, w.since));
     Ok(latest.map_or(0, |window| window.since))
 }
 

@@ -1,8 +1,11 @@
-//! What has long been delivered is kept as a sum: the store does not grow with every digest that was ever sent.
+//! What has long been delivered is kept as a sum, and notes that nobody looks into any more go: the store does not grow with
+//! every digest that was ever sent.
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use crate::store::{Result, Store, StoreError, Write};
+use crate::brief::note::Note;
+use crate::paper::PaperId;
+use crate::store::{MemoSpace, Result, Store, StoreError, Write};
 
 /// How long posted parts are kept as they are, so that they can be edited (a correction, a withdrawal). Afterwards a digest
 /// keeps its record and a summary.
@@ -36,10 +39,74 @@ pub fn compact(store: &dyn Store, now: DateTime<Utc>, limit: usize) -> Result<us
     Ok(count)
 }
 
+/// How long a note on a paper is kept after it was written, and after each digest that shows the paper: three times as long as
+/// those digests can be edited. `/evidence` of an older digest finds the words by itself; a channel that was silent for longer
+/// has its briefs written anew.
+pub const NOTES_KEPT: TimeDelta = TimeDelta::days(90);
+
+/// How a note says which paper it is about and when it was written; `None` for what is no such note.
+type About = fn(&str) -> Option<(PaperId, DateTime<Utc>)>;
+
+/// The spaces of notes on papers: those that go by [`NOTES_KEPT`].
+const NOTES: [(MemoSpace, About); 1] = [(MemoSpace::Brief, |text| {
+    let note = Note::decode(text)?;
+    Some((note.paper, note.at))
+})];
+
+/// Where looking for old notes goes on: behind this key of this space.
+pub type Behind = (MemoSpace, String);
+
+/// Forgets notes on papers of which nobody has seen anything for [`NOTES_KEPT`], among the `limit` notes behind `after`. Returns how
+/// many those were and where to go on; `None` at the end.
+///
+/// # Errors
+/// Only when the store fails.
+pub fn forget_notes(
+    store: &dyn Store,
+    after: Option<&Behind>,
+    limit: usize,
+    now: DateTime<Utc>,
+) -> Result<(usize, Option<Behind>)> {
+    let before = now - NOTES_KEPT;
+    let at = after.map_or(0, |(space, _)| {
+        NOTES.iter().position(|(known, _)| known == space).unwrap_or(0)
+    });
+    let Some((space, about)) = NOTES.get(at).copied() else {
+        return Ok((0, None));
+    };
+    let notes = store.memos(
+        space,
+        after.map(|(_, key)| key.as_str()).filter(|key| !key.is_empty()),
+        limit,
+    )?;
+    let next = match notes.last() {
+        Some((last, _)) if notes.len() == limit => Some((space, last.clone())),
+        Some(_) | None => NOTES.get(at + 1).map(|(space, _)| (*space, String::new())),
+    };
+    let mut writes = Vec::new();
+    for (key, text) in notes {
+        let Some((paper, _)) = about(&text).filter(|(_, written)| *written < before) else {
+            continue;
+        };
+        let shown = store.digests_of_paper(&paper)?;
+        if shown.last().is_none_or(|digest| digest.occurrence < before) {
+            let value = None;
+            writes.push(Write::Memo { space, key, value });
+        }
+    }
+    let count = writes.len();
+    if count > 0 {
+        store.commit(writes)?;
+    }
+    Ok((count, next))
+}
+
 #[cfg(test)]
 mod tests {
-    use super::super::fixture::october;
+    use super::super::fixture::{add_channel, arxiv, news, october, paper, settings, take, topic};
+    use super::super::publish_now;
     use super::*;
+    use crate::brief::note::Outcome;
     use crate::channel::{Place, Platform, Style};
     use crate::delivery::{Delivery, DeliveryId, State};
     use crate::digest::{DigestId, RenderingId};
@@ -91,5 +158,55 @@ mod tests {
         assert_eq!(state(), (Some((5, 5)), false));
         let message = store.digest_of_message(&Place::telegram(-2, None), "2");
         assert_eq!(message, Ok(Some(digest)));
+    }
+
+    #[test]
+    fn a_note_goes_when_neither_it_nor_a_digest_of_its_paper_is_young() {
+        let store = ModelStore::new();
+        add_channel(&store, "telegram:-1", settings(), october(1, 0));
+        take(&store, "a", news(9, vec![paper(1, "On pruning", "")]), october(9, 20));
+        let note = |key: &str, paper, at| {
+            let note = Note {
+                paper,
+                lang: Lang::En,
+                model: "m".to_owned(),
+                prompt: "p".to_owned(),
+                at,
+                outcome: Outcome::Failed { reasons: Vec::new() },
+            };
+            let (space, key, value) = (MemoSpace::Brief, key.to_owned(), Some(note.encode()));
+            store.commit(vec![Write::Memo { space, key, value }]).unwrap();
+        };
+        note("shown", arxiv(1), october(1, 0));
+        note("never shown", arxiv(2), october(1, 0));
+        note("young", arxiv(3), october(20, 0));
+        let (space, key, value) = (MemoSpace::Brief, "z dialect".to_owned(), Some("v1 {}".to_owned()));
+        store.commit(vec![Write::Memo { space, key, value }]).unwrap();
+        let render = super::super::fixture::Counting::default();
+        publish_now(&store, &[topic()], &render, store.channels().unwrap(), october(10, 9)).unwrap();
+        let left = |now| {
+            let (mut forgotten, mut after) = (0, None);
+            loop {
+                let (count, next) = forget_notes(&store, after.as_ref(), 2, now).unwrap();
+                forgotten += count;
+                after = next;
+                if after.is_none() {
+                    break;
+                }
+            }
+            let left = store.memos(MemoSpace::Brief, None, 9).unwrap().into_iter();
+            (forgotten, left.map(|(key, _)| key).collect::<Vec<_>>())
+        };
+        assert_eq!(left(october(1, 0) + NOTES_KEPT).0, 0);
+        let (forgotten, keys) = left(october(2, 0) + NOTES_KEPT);
+        assert_eq!(
+            (forgotten, keys),
+            (1, ["shown", "young", "z dialect"].map(str::to_owned).to_vec())
+        );
+        let (forgotten, keys) = left(october(11, 0) + NOTES_KEPT);
+        assert_eq!(
+            (forgotten, keys),
+            (1, ["young", "z dialect"].map(str::to_owned).to_vec())
+        );
     }
 }

@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use super::publish::{Ruled, calls, post};
 use super::{Published, readable};
-use crate::breaker::{self, Facts, MOST_HISTORY, Reason};
+use crate::breaker::{self, Facts, Likely, MOST_HISTORY, Reason};
 use crate::brief;
 use crate::channel::{Activity, Channel, Place, Platform, Seq};
 use crate::command::press::{Button, HoldAction, Press, Seal};
@@ -72,6 +72,9 @@ pub struct Decision {
     pub ruling: Ruling,
     /// When.
     pub decided_at: DateTime<Utc>,
+    /// What was likely then; not known of some digests: the history was too short, or it was not written down yet.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub likely: Option<Likely>,
     /// Of one that was held: which channels it is for.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub channels: Vec<Place>,
@@ -210,6 +213,32 @@ pub fn is_withheld(store: &dyn Store, id: &DigestId) -> Result<bool> {
 }
 
 impl Decision {
+    /// The record for people: what was decided and when, by what numbers, and what a person decided.
+    pub fn says(&self, lang: Lang, topics: &[Topic]) -> Vec<String> {
+        let facts = &self.facts;
+        let (judged, reason) = match &self.ruling {
+            Ruling::Post => (true, None),
+            Ruling::Unjudged => (false, None),
+            Ruling::Hold(reason) => (true, Some(reason.says(lang, topics))),
+        };
+        let mut says = vec![lang.decided(judged, reason.as_deref(), &lang.instant(self.decided_at))];
+        if reason.is_some() {
+            let resolved = self.resolved.as_ref().map(|resolved| {
+                let by = match resolved.by.as_str() {
+                    OPERATOR => lang.by_operator(),
+                    by => by,
+                };
+                (resolved.posted, by, lang.instant(resolved.at))
+            });
+            says.push(lang.decided_by(resolved.as_ref().map(|(posted, by, at)| (*posted, *by, at.as_str()))));
+        }
+        let usual = self.likely.map(|likely| (likely.usual(), likely.digests));
+        let usual = usual.as_ref().map(|(usual, digests)| (usual.as_str(), *digests));
+        says.push(lang.decided_volume([facts.considered, facts.matched, facts.entries], usual));
+        says.push(lang.decided_emptiness(facts.blank, facts.refused, facts.lost));
+        says
+    }
+
     /// Whether the digest is held back, or was dropped.
     pub fn is_withheld(&self) -> bool {
         match self.ruling {
@@ -454,10 +483,12 @@ pub(super) fn decided(
     if ruling == Ruling::Post {
         writes.extend(remember(store, &digest.subjects, &digest.id, &facts)?);
     }
+    let likely = breaker::likely(&history(store, &digest.subjects)?, facts.considered);
     let decision = Decision {
         facts,
         ruling,
         decided_at: now,
+        likely,
         channels: Vec::new(),
         resolved: None,
     };
@@ -547,6 +578,7 @@ pub fn resolve(
             facts: facts(store, &digest, held.at)?,
             ruling: Ruling::Hold(held.reason.clone()),
             decided_at: held.at,
+            likely: None,
             channels: Vec::new(),
             resolved: None,
         },
@@ -1074,6 +1106,65 @@ mod tests {
 
     fn to_tell(store: &dyn Store, operator: Option<&Place>, now: DateTime<Utc>) -> Vec<Notice> {
         notices(store, &[topic()], &seal(), operator, now).unwrap().0
+    }
+
+    #[test]
+    fn the_record_of_a_decision_is_said_in_both_languages() {
+        let facts = Facts {
+            considered: 300,
+            matched: 2,
+            entries: 2,
+            blank: 1,
+            ..Facts::default()
+        };
+        let likely = Some(Likely {
+            digests: 12,
+            usual_tenths: 253,
+        });
+        let reason = Reason::Few {
+            matched: 2,
+            considered: 300,
+            usual_tenths: 253,
+            topic: None,
+        };
+        let resolved = |posted| Resolved {
+            posted,
+            by: OPERATOR.to_owned(),
+            at: october(10, 11),
+        };
+        let decision = |ruling, resolved| Decision {
+            facts: facts.clone(),
+            ruling,
+            decided_at: october(10, 9),
+            likely,
+            channels: Vec::new(),
+            resolved,
+        };
+        let all = [
+            decision(Ruling::Post, None),
+            decision(Ruling::Unjudged, None),
+            decision(Ruling::Hold(reason.clone()), None),
+            decision(Ruling::Hold(reason.clone()), Some(resolved(true))),
+            decision(Ruling::Hold(reason), Some(resolved(false))),
+            Decision {
+                likely: None,
+                ..decision(Ruling::Post, None)
+            },
+        ];
+        let say = |lang: Lang| -> Vec<String> {
+            let each = all.iter().flat_map(|decision| decision.says(lang, &[]));
+            each.chain([lang.undecided().to_owned()]).collect()
+        };
+        crate::locale::tests::assert_translated(&say(Lang::Zh), &say(Lang::En));
+        assert_eq!(
+            all[4].says(Lang::En, &[]),
+            [
+                "Held back on 10 Oct 2025 09:00 UTC: 2 of 300 papers matched; usually about 25 of as many do.",
+                "Dropped by the operator on 10 Oct 2025 11:00 UTC.",
+                "300 papers came, 2 matched, 2 are in it; usually about 25 of as many match (by 12 past digests).",
+                "Without abstract and brief: 1; with a brief that was refused: 0; items that became no papers: 0.",
+            ]
+        );
     }
 
     #[test]

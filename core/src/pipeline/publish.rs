@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
+use chrono::{DateTime, NaiveDate, NaiveTime, TimeDelta, Utc};
 
 use super::follow::{Item, Listed, listed};
 use super::held::{self, Known, Ruling};
@@ -19,7 +19,7 @@ use crate::mention::Mention;
 use crate::message::Render;
 use crate::paper::{Paper, PaperId};
 use crate::rule::{Facts, Matched, Rule, RuleSet};
-use crate::source::Window;
+use crate::source::{Window, ledger};
 use crate::store::{IntakeRecord, Result, Store, StoreError, Write};
 use crate::subscription::{KeywordMatcher, Subjects};
 use crate::topic::{Hit, Matcher, Score, Topic, Verdict};
@@ -830,14 +830,17 @@ pub(super) fn foresee(
     Ok(())
 }
 
-/// The windows that brought what lies between two positions. One that brought nothing new has a position too; where that
-/// is the first one itself, it counts if it came after the last digest.
+/// The windows that brought what lies between two positions. One of an announcement that brought nothing new has a position
+/// too; where that is the first one itself, it counts if it came after the last digest. Others without papers say nothing: that
+/// Hugging Face answered does not mean that a mailing came.
 fn windows_between(store: &dyn Store, since: Seq, upto: Seq, last: DateTime<Utc>) -> Result<Vec<Window>> {
     let mut windows: Vec<Window> = store
         .windows()?
         .into_iter()
         .filter(|w| {
-            if w.upto > w.since {
+            if !w.window.source.announces() {
+                w.since < w.upto && since < upto && w.upto > since && w.since < upto
+            } else if w.upto > w.since {
                 w.upto > since && w.since < upto
             } else {
                 (w.since > since && w.since <= upto) || (w.since == since && w.taken_at > last)
@@ -852,7 +855,8 @@ fn windows_between(store: &dyn Store, since: Seq, upto: Seq, last: DateTime<Utc>
 /// A candidate with its score.
 pub type Scored = (IntakeRecord, Score);
 
-/// The digest of one topic over the windows that end on `day` (in UTC), or over the latest one; nothing is written.
+/// The digest of one topic over the windows that end on `day` (in UTC), or over the latest one, which is one of what arXiv
+/// announced where there is any; nothing is written.
 /// Every candidate of those windows is scored anew; the second value is the scores of all of them, best first, for an
 /// explanation. `None` when the ledger has no such window.
 ///
@@ -864,11 +868,11 @@ pub fn draft_of_window(
     day: Option<NaiveDate>,
 ) -> Result<Option<(Digest, Vec<Scored>)>> {
     let ledger = store.windows()?;
-    let day = match day.or_else(|| ledger.iter().map(|w| w.window.to.date_naive()).max()) {
+    let day = match day.or_else(|| ledger::leading(&ledger).map(|w| w.window.day()).max()) {
         Some(day) => day,
         None => return Ok(None),
     };
-    let of_day: Vec<_> = ledger.into_iter().filter(|w| w.window.to.date_naive() == day).collect();
+    let of_day: Vec<_> = ledger.into_iter().filter(|w| w.window.day() == day).collect();
     if of_day.is_empty() {
         return Ok(None);
     }
@@ -908,7 +912,9 @@ pub fn draft_of_window(
     explained.sort_by(|(a, x), (b, y)| y.rank().cmp(&x.rank()).then(a.seq.cmp(&b.seq)));
     let subjects = Subjects::new([topic.id.clone()], []);
     // It is dated as its papers are, whenever it is looked at.
-    let occurrence = of_day.iter().map(|w| w.window.to).max().unwrap_or_default();
+    let occurrence = ledger::leading(&of_day).map(|w| w.window.to).max().unwrap_or_default();
+    let midnight = day.and_time(NaiveTime::MIN).and_utc() + TimeDelta::days(1);
+    let occurrence = occurrence.min(midnight - TimeDelta::seconds(1));
     let draft = Draft {
         id: DigestId::new(&subjects, since, occurrence),
         subjects,
@@ -1616,6 +1622,67 @@ mod tests {
             (preview(Some("2025-10-12")), store.digests(None, 9)),
             (None, Ok(vec![]))
         );
+    }
+
+    #[test]
+    fn other_sources_days_neither_hide_a_mailing_nor_pretend_that_one_came() {
+        use crate::source::{Parsed, SourceKind};
+        let hugging_face = |day, papers| Parsed {
+            source: SourceKind::HuggingFace,
+            window: Some(Window::of_day(SourceKind::HuggingFace, october(day, 0).date_naive())),
+            ..news(1, papers)
+        };
+        let store = newsroom();
+        take(
+            &store,
+            "feed",
+            Parsed {
+                source: SourceKind::Feed,
+                ..report(vec![paper(7, "Pruning feeds", "")])
+            },
+            october(10, 1),
+        );
+        take(
+            &store,
+            "hf9",
+            hugging_face(9, vec![paper(5, "Pruning early", "")]),
+            october(10, 2),
+        );
+        take(
+            &store,
+            "hf10",
+            hugging_face(10, vec![paper(6, "Pruning late", "")]),
+            october(10, 3),
+        );
+        // The latest is the mailing's day, with what came of that day elsewhere.
+        let (digest, _) = draft_of_window(&store, &topic(), None).unwrap().unwrap();
+        assert_eq!(digest.id.occurrence, october(9, 18));
+        assert_eq!(papers(&digest), [arxiv(3), arxiv(1), arxiv(5)]);
+        let (digest, _) = draft_of_window(&store, &topic(), Some("2025-10-10".parse().unwrap()))
+            .unwrap()
+            .unwrap();
+        assert_eq!(
+            (papers(&digest), digest.id.occurrence.date_naive()),
+            (vec![arxiv(6)], october(10, 0).date_naive())
+        );
+        // A new channel begins with the mailing.
+        assert_eq!(super::super::channels::latest_window_start(&store), Ok(0));
+        let posted = only_digest(&store, &due(&store, october(10, 9)));
+        let sources: Vec<_> = posted.windows.iter().map(|w| w.source).collect();
+        assert_eq!(
+            sources,
+            [SourceKind::ArxivMail, SourceKind::HuggingFace, SourceKind::HuggingFace]
+        );
+        // Nothing came but an answer.
+        take(
+            &store,
+            "hf10 again",
+            hugging_face(10, vec![paper(6, "Pruning late", "")]),
+            october(10, 12),
+        );
+        take(&store, "hf11", hugging_face(11, Vec::new()), october(11, 3));
+        let empty = only_digest(&store, &due(&store, october(11, 9)));
+        assert_eq!(empty.windows, []);
     }
 
     #[test]

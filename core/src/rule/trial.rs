@@ -148,7 +148,9 @@ pub fn trial(store: &dyn Store, rule: &Rule, topics: &Matcher, now: DateTime<Utc
             Ok(None | Some(_)) | Err(StoreError::Damaged { .. }) => continue,
             Err(broken @ StoreError::Broken(_)) => return Err(broken),
         };
-        let day = record.window.map_or(record.taken_at, |window| window.to).date_naive();
+        let day = record
+            .window
+            .map_or(record.taken_at.date_naive(), |window| window.day());
         days.insert(day);
         trial.papers += 1;
         let scores = if scored { topics.score(&paper) } else { Vec::new() };

@@ -1,7 +1,8 @@
 //! What arXiv's interfaces have in common: XML that may be anything, the categories that are wanted, how fast one may ask,
-//! and which days are to be fetched next.
+//! which days are to be fetched next, and the machine that fetches them ([`Interface`]).
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::ops::ControlFlow;
 use std::time::Duration;
 
 use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
@@ -12,8 +13,9 @@ use serde::{Deserialize, Serialize};
 use super::arxiv_mail::{abstract_text, plain_text, readable};
 use super::calendar::{self, Stretch};
 use super::ledger::{self, FILL_DAYS};
-use super::request::Taken;
-use super::{Announcement, Item, Parsed, RejectedItem, SourceKind, Window};
+use super::oai;
+use super::request::{Body, Fetched, Next, Request, Source, Taken};
+use super::{Announcement, Item, Parsed, RejectedItem, SourceError, SourceKind, Window};
 use crate::paper::{Field, PaperId};
 use crate::text::content_hash;
 
@@ -426,6 +428,8 @@ const WINDOW_WAIT: TimeDelta = TimeDelta::hours(1);
 const LONGEST_WINDOW_WAIT: TimeDelta = TimeDelta::hours(12);
 /// While nothing is to be fetched, the ledger is looked at again after so long.
 const LOOK_AGAIN: TimeDelta = TimeDelta::hours(1);
+/// And while another source is at work on what is to be fetched.
+const LOOK_SOON: TimeDelta = TimeDelta::minutes(1);
 
 /// Chooses the window to fetch next: the newest gap that has not just failed.
 #[derive(Debug)]
@@ -435,6 +439,8 @@ pub(super) struct Filler {
     backfill_days: u32,
     /// How long after its announcement a day is asked for.
     patience: TimeDelta,
+    /// Whether OAI-PMH is at work: what it may be asked for is left to it ([`Source::yields`]).
+    yielding: bool,
     troubles: BTreeMap<Stretch, Trouble>,
 }
 
@@ -445,6 +451,7 @@ impl Filler {
             started: memory.map(|memory| memory.started),
             backfill_days: backfill_days.min(FILL_DAYS),
             patience,
+            yielding: false,
             troubles: BTreeMap::new(),
         }
     }
@@ -465,8 +472,13 @@ impl Filler {
             .started
             .get_or_insert_with(|| calendar::days_before(as_of, backfill));
         let started = ledger::first(ledger).map_or(started, |first| first.min(started));
-        let gaps = ledger::gaps_to_fill(ledger, started, as_of, FILL_DAYS);
+        let mut gaps = ledger::gaps_to_fill(ledger, started, as_of, FILL_DAYS);
         self.troubles.retain(|window, _| gaps.contains(window));
+        let all = gaps.len();
+        if self.yielding {
+            gaps.retain(|(from, _)| calendar::announcement_of(*from) > now - oai::AVAILABLE_AFTER);
+        }
+        let look_again = if gaps.len() < all { LOOK_SOON } else { LOOK_AGAIN };
         let ready = |window: &&Stretch| self.troubles.get(window).is_none_or(|trouble| trouble.until <= now);
         if let Some(window) = gaps.iter().find(ready) {
             return Ok(*window);
@@ -474,7 +486,7 @@ impl Filler {
         let retried = self.troubles.values().map(|trouble| trouble.until).min();
         let announced = calendar::next_announcement(as_of) + self.patience;
         let next = retried.map_or(announced, |retried| retried.min(announced));
-        Err(next.min(now + LOOK_AGAIN))
+        Err(next.min(now + look_again))
     }
 
     /// Whether a window that was chosen still wants fetching: another source may have brought it meanwhile.
@@ -500,7 +512,7 @@ impl Filler {
 /// it, or arXiv put off its announcement, and the next windows bring them as late.
 pub(super) const EMPTY_ROUNDS: u32 = 3;
 /// So many times a window is begun anew because the answers do not fit together.
-pub(super) const RESTARTS: u32 = 3;
+const RESTARTS: u32 = 3;
 
 /// So far back papers are looked for that were received earlier and announced with this window: moderation held them. Of the
 /// new papers in eight mailings of autumn 2025 one in six was received before the mailing's window, one in a hundred more
@@ -614,6 +626,200 @@ impl Harvest {
             bytes,
         }
     }
+}
+
+/// How far the gathering of a window has got, as one interface counts it.
+pub(super) trait Progress: Default + Send {
+    /// Back to the beginning of the window.
+    fn again(&mut self, harvest: &Harvest);
+}
+
+/// A window being fetched.
+#[derive(Debug)]
+pub(super) struct Job<P> {
+    pub(super) harvest: Harvest,
+    pub(super) at: P,
+    restarts: u32,
+}
+
+impl<P: Progress> Job<P> {
+    fn new(harvest: Harvest) -> Self {
+        let mut at = P::default();
+        at.again(&harvest);
+        let restarts = 0;
+        Self { harvest, at, restarts }
+    }
+
+    /// Begins anew.
+    pub(super) fn again(&mut self) {
+        self.harvest.clear();
+        self.at.again(&self.harvest);
+    }
+}
+
+/// Fetches window after window, whatever is asked and answered.
+#[derive(Debug)]
+pub(super) struct Gatherer<P> {
+    /// Who answers, for people.
+    who: &'static str,
+    pub(super) filler: Filler,
+    pub(super) pace: Pace,
+    job: Option<Job<P>>,
+}
+
+impl<P: Progress> Gatherer<P> {
+    pub(super) fn new(who: &'static str, filler: Filler) -> Self {
+        let (pace, job) = (Pace::default(), None);
+        Self { who, filler, pace, job }
+    }
+
+    /// There is more to fetch of it.
+    pub(super) fn go_on(&mut self, job: Job<P>) -> Taken {
+        self.job = Some(job);
+        Taken::More
+    }
+
+    /// It cannot go on: from its beginning, a few times.
+    pub(super) fn anew(&mut self, mut job: Job<P>, now: DateTime<Utc>, why: &str) -> Taken {
+        job.restarts += 1;
+        if job.restarts > RESTARTS {
+            return self.put_off(&job, now, why);
+        }
+        job.again();
+        self.go_on(job)
+    }
+
+    /// The window is left alone for a while.
+    pub(super) fn put_off(&mut self, job: &Job<P>, now: DateTime<Utc>, why: &str) -> Taken {
+        let (rounds, until) = self.filler.failed(job.harvest.window, now);
+        Taken::Failed(format!(
+            "What {} says of {} is not whole: {why} (round {rounds}). It is asked for again {}; other days are not affected",
+            self.who,
+            named(job.harvest.window),
+            at(until)
+        ))
+    }
+
+    /// An answer that cannot be read: from the beginning of the window, a few times.
+    pub(super) fn unreadable(&mut self, job: Job<P>, now: DateTime<Utc>, error: &SourceError) -> Taken {
+        self.pace.failed(now, None);
+        let why = error.to_string();
+        let window = named(job.harvest.window);
+        match self.anew(job, now, &why) {
+            Taken::More => Taken::Failed(format!(
+                "What {} says of {window} cannot be read: {why}. It is asked for again {}",
+                self.who,
+                self.pace.again(now)
+            )),
+            put_off @ (Taken::Whole { .. } | Taken::Nothing | Taken::Failed(_)) => put_off,
+        }
+    }
+
+    /// The window that is being gathered, or the next one, or until when nothing is asked.
+    fn next(&mut self, ledger: &[Window], now: DateTime<Utc>) -> Result<Job<P>, DateTime<Utc>> {
+        if let Some(until) = self.pace.wait(now) {
+            return Err(until);
+        }
+        match self.job.take() {
+            Some(job) if Filler::is_wanted(ledger, job.harvest.window) => Ok(job),
+            Some(_) | None => {
+                let window = self.filler.next(ledger, now)?;
+                Ok(Job::new(Harvest::new(window, ledger)))
+            }
+        }
+    }
+
+    /// The body of an answer and what it is about; or what an answer without one means.
+    fn body(&mut self, fetched: Fetched, now: DateTime<Utc>) -> ControlFlow<Taken, (Job<P>, Body)> {
+        self.pace.step(now);
+        let reason = match fetched {
+            Fetched::Body(body) => {
+                return match self.job.take() {
+                    Some(job) => ControlFlow::Continue((job, body)),
+                    None => ControlFlow::Break(Taken::Nothing),
+                };
+            }
+            Fetched::Later { retry_after } => {
+                return ControlFlow::Break(self.pace.put_off(now, retry_after, self.who));
+            }
+            Fetched::Unchanged => "304, which nobody asked for".to_owned(),
+            Fetched::Gone => "410: the address is no more; give its [[source]] another url".to_owned(),
+            Fetched::Failed { reason, .. } => reason,
+        };
+        self.pace.failed(now, None);
+        if self.pace.is_tired()
+            && let Some(job) = self.job.take()
+        {
+            return ControlFlow::Break(self.put_off(&job, now, &reason));
+        }
+        let window = self
+            .job
+            .as_ref()
+            .map_or_else(String::new, |job| format!(" for {}", named(job.harvest.window)));
+        ControlFlow::Break(Taken::Failed(format!(
+            "{} does not answer{window}: {reason}. It is asked again {}",
+            self.who,
+            self.pace.again(now)
+        )))
+    }
+}
+
+/// An interface of arXiv's that fills gaps. What it asks and how it reads the answers is its own; the rest of a [`Source`]
+/// is the [`Gatherer`]'s.
+pub(super) trait Interface: Send {
+    /// Which source it is.
+    const KIND: SourceKind;
+    /// How far it has got with a window.
+    type Progress: Progress;
+    fn gatherer(&self) -> &Gatherer<Self::Progress>;
+    fn gatherer_mut(&mut self) -> &mut Gatherer<Self::Progress>;
+    /// What to ask at `now`.
+    fn request(&self, job: &mut Job<Self::Progress>, now: DateTime<Utc>) -> Request;
+    /// Takes what was answered.
+    fn read(&mut self, job: Job<Self::Progress>, body: &Body, now: DateTime<Utc>) -> Taken;
+}
+
+impl<I: Interface> Source for I {
+    fn name(&self) -> &str {
+        I::KIND.name()
+    }
+
+    fn kind(&self) -> SourceKind {
+        I::KIND
+    }
+
+    fn next(&mut self, ledger: &[Window], now: DateTime<Utc>) -> Next {
+        let mut job = match self.gatherer_mut().next(ledger, now) {
+            Ok(job) => job,
+            Err(until) => return Next::Wait(until),
+        };
+        let request = self.request(&mut job, now);
+        let gatherer = self.gatherer_mut();
+        gatherer.job = Some(job);
+        gatherer.pace.step(now);
+        Next::Fetch(request)
+    }
+
+    fn take(&mut self, fetched: Fetched, now: DateTime<Utc>) -> Taken {
+        match self.gatherer_mut().body(fetched, now) {
+            ControlFlow::Continue((job, body)) => self.read(job, &body, now),
+            ControlFlow::Break(taken) => taken,
+        }
+    }
+
+    fn yields(&mut self, to_oai: bool) {
+        self.gatherer_mut().filler.yielding = to_oai && I::KIND != SourceKind::ArxivOai;
+    }
+
+    fn memory(&self) -> Option<String> {
+        self.gatherer().filler.memory()
+    }
+}
+
+/// A query beside what the address has already.
+pub(super) fn asked(base_url: &str, parameters: &str) -> Request {
+    let joint = if base_url.contains('?') { '&' } else { '?' };
+    Request::get(format!("{base_url}{joint}{parameters}"))
 }
 
 #[cfg(test)]

@@ -11,11 +11,11 @@ use std::collections::HashSet;
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::arxiv::{
-    Document, EMPTY_ROUNDS, Filler, Harvest, Leaves, Pace, Place, RESTARTS, Scope, abstract_of, at, decoded, document,
-    doi, doubled, is_withdrawn, list, named, tidy,
+    Document, EMPTY_ROUNDS, Filler, Gatherer, Harvest, Interface, Job, Leaves, Place, Progress, Scope, abstract_of,
+    asked, decoded, document, doi, doubled, is_withdrawn, list, tidy,
 };
-use super::request::{Body, Fetched, Next, Request, Source, Taken};
-use super::{Announcement, Item, RejectedItem, SourceError, SourceKind, Window};
+use super::request::{Body, Request, Taken};
+use super::{Announcement, Item, RejectedItem, SourceError, SourceKind};
 use crate::paper::{Field, Paper, PaperId};
 
 const KIND: SourceKind = SourceKind::ArxivApi;
@@ -36,63 +36,75 @@ const EMPTY_WAIT: TimeDelta = TimeDelta::seconds(10);
 pub struct ArxivApi {
     base_url: String,
     scope: Scope,
-    filler: Filler,
-    pace: Pace,
-    job: Option<Job>,
+    gatherer: Gatherer<Pages>,
 }
 
-/// A window being fetched.
-#[derive(Debug)]
-struct Job {
-    harvest: Harvest,
+/// Which page of a window is next.
+#[derive(Debug, Default)]
+pub(super) struct Pages {
     since: DateTime<Utc>,
     start: u64,
     total: Option<u64>,
     empty: u32,
-    restarts: u32,
 }
 
-impl Job {
-    fn new(harvest: Harvest) -> Self {
-        Self {
+impl Progress for Pages {
+    fn again(&mut self, harvest: &Harvest) {
+        *self = Self {
             since: harvest.since(),
-            harvest,
-            start: 0,
-            total: None,
-            empty: 0,
-            restarts: 0,
-        }
-    }
-
-    fn again(&mut self) {
-        self.harvest.clear();
-        self.since = self.harvest.since();
-        self.start = 0;
-        self.total = None;
+            empty: self.empty,
+            ..Self::default()
+        };
     }
 }
 
 impl ArxivApi {
     /// `base_url` is `https://export.arxiv.org/api/query` or what stands in for it; `categories` are such as `cs.CL` and
     /// `cs.*`, none for all, and the same ones as those of a mailing beside it; a first start fetches `backfill_days` days
-    /// with announcements (14 at most). `memory` is what [`Source::memory`] gave.
+    /// with announcements (14 at most). `memory` is what [`memory`](super::request::Source::memory) gave.
     pub fn new(base_url: impl Into<String>, categories: Vec<String>, backfill_days: u32, memory: Option<&str>) -> Self {
         Self {
             base_url: base_url.into(),
             scope: Scope::new(categories),
-            filler: Filler::new(backfill_days, AVAILABLE_AFTER, memory),
-            pace: Pace::default(),
-            job: None,
+            gatherer: Gatherer::new("arXiv's API", Filler::new(backfill_days, AVAILABLE_AFTER, memory)),
         }
     }
 
-    fn request(&self, job: &Job) -> Request {
+    /// What should not be empty is: once more after a while, a few times, then the window is put off.
+    fn empty(&mut self, mut job: Job<Pages>, now: DateTime<Utc>, why: &str) -> Taken {
+        job.at.empty += 1;
+        if job.at.empty > EMPTY_ASKS {
+            return self.gatherer.put_off(&job, now, why);
+        }
+        let wait = doubled(EMPTY_WAIT, 2 * (job.at.empty - 1));
+        self.gatherer.pace.later(now + wait);
+        // In the middle the same page, else all of it.
+        if job.at.total.is_none_or(|total| job.at.start >= total) {
+            job.again();
+        }
+        self.gatherer.go_on(job)
+    }
+}
+
+impl Interface for ArxivApi {
+    const KIND: SourceKind = KIND;
+    type Progress = Pages;
+
+    fn gatherer(&self) -> &Gatherer<Pages> {
+        &self.gatherer
+    }
+
+    fn gatherer_mut(&mut self) -> &mut Gatherer<Pages> {
+        &mut self.gatherer
+    }
+
+    fn request(&self, job: &mut Job<Pages>, _: DateTime<Utc>) -> Request {
         let minute = |time: DateTime<Utc>| time.format("%Y%m%d%H%M").to_string();
         // Both ends are inclusive, in minutes: what was received at the end itself is another window's, and left out when
         // the answer is read.
         let mut query = format!(
             "submittedDate:[{} TO {}]",
-            minute(job.since),
+            minute(job.at.since),
             minute(job.harvest.window.1)
         );
         let categories: Vec<String> = self
@@ -107,60 +119,37 @@ impl ArxivApi {
             .append_pair("search_query", &query)
             .append_pair("sortBy", "submittedDate")
             .append_pair("sortOrder", "ascending")
-            .append_pair("start", &job.start.to_string())
+            .append_pair("start", &job.at.start.to_string())
             .append_pair("max_results", &PAGE.to_string())
             .finish();
-        let joint = if self.base_url.contains('?') { '&' } else { '?' };
-        Request::get(format!("{}{joint}{parameters}", self.base_url))
+        asked(&self.base_url, &parameters)
     }
 
-    fn body(&mut self, body: &Body, now: DateTime<Utc>) -> Taken {
-        let Some(mut job) = self.job.take() else {
-            return Taken::Nothing;
-        };
+    fn read(&mut self, mut job: Job<Pages>, body: &Body, now: DateTime<Utc>) -> Taken {
         let page = match read(&body.bytes, &self.scope) {
             Ok(page) => page,
-            Err(error) => {
-                self.pace.failed(now, None);
-                job.restarts += 1;
-                if job.restarts > RESTARTS {
-                    return self.put_off(&job, now, &error.to_string());
-                }
-                let reason = format!(
-                    "arXiv's answer for {} cannot be read: {error}. It is asked for again {}",
-                    named(job.harvest.window),
-                    self.pace.again(now)
-                );
-                job.again();
-                self.job = Some(job);
-                return Taken::Failed(reason);
-            }
+            Err(error) => return self.gatherer.unreadable(job, now, &error),
         };
-        self.pace.answered(now);
-        if page.total > MOST && job.since < job.harvest.window.0 {
+        self.gatherer.pace.answered(now);
+        if page.total > MOST && job.at.since < job.harvest.window.0 {
             job.harvest.forget_late();
             job.again();
-            self.job = Some(job);
-            return Taken::More;
+            return self.gatherer.go_on(job);
         }
         if page.total > MOST {
-            return self.put_off(&job, now, "it has more than 30,000 papers; name fewer `categories`");
+            let why = "it has more than 30,000 papers; name fewer `categories`";
+            return self.gatherer.put_off(&job, now, why);
         }
-        if job.total.is_some_and(|total| total != page.total) {
-            job.restarts += 1;
-            if job.restarts > RESTARTS {
-                return self.put_off(&job, now, "the number of its papers changes with every page");
-            }
-            job.again();
-            self.job = Some(job);
-            return Taken::More;
+        if job.at.total.is_some_and(|total| total != page.total) {
+            let why = "the number of its papers changes with every page";
+            return self.gatherer.anew(job, now, why);
         }
-        job.total = Some(page.total);
+        job.at.total = Some(page.total);
         let entries = page.items.len() + page.rejected.len();
-        if entries == 0 && job.start < page.total {
+        if entries == 0 && job.at.start < page.total {
             return self.empty(job, now, "a page of it comes empty although there are more papers");
         }
-        job.start += entries as u64;
+        job.at.start += entries as u64;
         job.harvest.bytes(&body.bytes);
         job.harvest.reject(page.rejected);
         for item in page.items {
@@ -173,98 +162,13 @@ impl ArxivApi {
                 job.harvest.add(item, place);
             }
         }
-        if job.start < page.total {
-            self.job = Some(job);
-            return Taken::More;
+        if job.at.start < page.total {
+            return self.gatherer.go_on(job);
         }
-        if job.harvest.inside == 0 && self.filler.rounds(job.harvest.window) < EMPTY_ROUNDS {
+        if job.harvest.inside == 0 && self.gatherer.filler.rounds(job.harvest.window) < EMPTY_ROUNDS {
             return self.empty(job, now, "it comes without a paper although arXiv announced that day");
         }
         job.harvest.whole(KIND, "arXiv API")
-    }
-
-    /// What should not be empty is: once more after a while, a few times, then the window is put off.
-    fn empty(&mut self, mut job: Job, now: DateTime<Utc>, why: &str) -> Taken {
-        job.empty += 1;
-        if job.empty > EMPTY_ASKS {
-            return self.put_off(&job, now, why);
-        }
-        self.pace.later(now + doubled(EMPTY_WAIT, 2 * (job.empty - 1)));
-        // In the middle the same page, else all of it.
-        if job.total.is_none_or(|total| job.start >= total) {
-            job.again();
-        }
-        self.job = Some(job);
-        Taken::More
-    }
-
-    fn put_off(&mut self, job: &Job, now: DateTime<Utc>, why: &str) -> Taken {
-        let (rounds, until) = self.filler.failed(job.harvest.window, now);
-        Taken::Failed(format!(
-            "arXiv's answer for {} is not whole: {why} (round {rounds}). It is asked for again {}; other days are not affected",
-            named(job.harvest.window),
-            at(until)
-        ))
-    }
-}
-
-impl Source for ArxivApi {
-    fn name(&self) -> &str {
-        KIND.name()
-    }
-
-    fn kind(&self) -> SourceKind {
-        KIND
-    }
-
-    fn next(&mut self, ledger: &[Window], now: DateTime<Utc>) -> Next {
-        if let Some(until) = self.pace.wait(now) {
-            return Next::Wait(until);
-        }
-        self.job = self
-            .job
-            .take()
-            .filter(|job| Filler::is_wanted(ledger, job.harvest.window));
-        let job = match self.job.take() {
-            Some(job) => job,
-            None => match self.filler.next(ledger, now) {
-                Ok(window) => Job::new(Harvest::new(window, ledger)),
-                Err(until) => return Next::Wait(until),
-            },
-        };
-        let request = self.request(&job);
-        self.job = Some(job);
-        self.pace.step(now);
-        Next::Fetch(request)
-    }
-
-    fn take(&mut self, fetched: Fetched, now: DateTime<Utc>) -> Taken {
-        self.pace.step(now);
-        let reason = match fetched {
-            Fetched::Body(body) => return self.body(&body, now),
-            Fetched::Later { retry_after } => return self.pace.put_off(now, retry_after, "arXiv's API"),
-            Fetched::Unchanged => "304, which nobody asked for".to_owned(),
-            Fetched::Gone => "410: the address is no more; give its [[source]] another url".to_owned(),
-            Fetched::Failed { reason, .. } => reason,
-        };
-        self.pace.failed(now, None);
-        if self.pace.is_tired()
-            && let Some(job) = self.job.take()
-        {
-            return self.put_off(&job, now, &reason);
-        }
-        let window = self
-            .job
-            .as_ref()
-            .map_or_else(String::new, |job| format!(" for {}", named(job.harvest.window)));
-        Taken::Failed(format!(
-            "arXiv's API does not answer{window}: {reason}. It is asked again {}",
-            self.pace.again(now)
-        ))
-    }
-
-    fn memory(&self) -> Option<String> {
-        self.filler.memory()
     }
 }
 
@@ -425,9 +329,9 @@ mod tests {
 
     use proptest::prelude::*;
 
+    use super::super::request::{Fetched, Next, Source};
     use super::*;
-    use crate::source::Parsed;
-    use crate::source::ledger;
+    use crate::source::{Parsed, Window, ledger};
 
     fn utc(text: &str) -> DateTime<Utc> {
         DateTime::parse_from_str(&format!("{text} +0000"), "%Y-%m-%d %H:%M %z")
@@ -818,12 +722,28 @@ wrapped here.
         );
         // The day before is not held up.
         let mut older = ArxivApi::new("http://a/", vec![], 2, None);
-        fetch(&mut older, &[], &mut now);
-        older
-            .filler
-            .failed((utc("2025-10-09 18:00"), utc("2025-10-10 18:00")), now);
-        older.job = None;
+        let failed = (utc("2025-10-09 18:00"), utc("2025-10-10 18:00"));
+        older.gatherer.filler.failed(failed, now);
         assert_eq!(asked(&fetch(&mut older, &[], &mut now)).1, "202510091800");
+    }
+
+    #[test]
+    fn while_oai_pmh_is_at_work_the_days_that_it_may_be_asked_for_are_left_to_it() {
+        let mut api = ArxivApi::new("http://a/", vec![], 3, None);
+        let mut now = monday();
+        api.yields(true);
+        let friday = fetch(&mut api, &[], &mut now);
+        assert_eq!(asked(&friday).1, "202510101800", "announced four hours ago");
+        let day = entry("2510.00001v1", "2025-10-10T09:00:00Z");
+        let Taken::Whole { parsed, .. } = api.take(body(feed(1, &day)), now) else {
+            panic!("whole")
+        };
+        let ledger = [parsed.window.unwrap()];
+        now += TimeDelta::seconds(3);
+        assert_eq!(api.next(&ledger, now), Next::Wait(now + TimeDelta::minutes(1)));
+        // It rests, fails, or does not want them.
+        api.yields(false);
+        assert_eq!(asked(&fetch(&mut api, &ledger, &mut now)).1, "202510091800");
     }
 
     #[test]

@@ -65,9 +65,14 @@ impl Source for Feed {
     }
 
     fn take(&mut self, fetched: Fetched, now: DateTime<Utc>) -> Taken {
-        self.polled.take(fetched, now, |body: &Body, address| {
+        let taken = self.polled.take(fetched, now, |body: &Body, address| {
             read(&body.bytes, body.content_type.as_deref(), address)
-        })
+        });
+        taken.named(&self.name)
+    }
+
+    fn turned_over(&self) -> bool {
+        self.polled.turned_over()
     }
 
     fn memory(&self) -> Option<String> {

@@ -18,6 +18,8 @@ pub const ADDRESS: &str = "https://huggingface.co/api/daily_papers";
 
 /// How long a running day is left alone.
 const AGAIN: TimeDelta = TimeDelta::hours(3);
+/// How long one is left alone that is over, was asked for and did not come.
+const REFUSED: TimeDelta = TimeDelta::hours(12);
 /// Between two requests.
 const PAUSE: TimeDelta = TimeDelta::seconds(5);
 /// How far back a day that was missed is asked.
@@ -25,8 +27,8 @@ const BACK: u64 = 14;
 /// The most papers of a day that are read; a busy one has a hundred.
 const MAX_PAPERS: usize = 500;
 
-/// Hugging Face's daily papers, asked by day (in UTC): today and yesterday every three hours, and once each day that was
-/// missed since it was first asked, up to a fortnight back.
+/// Hugging Face's daily papers, asked by day (in UTC): today and yesterday every three hours, and each day that was missed since
+/// it was first asked, up to a fortnight back, until it stands in the ledger. Each day is a window.
 #[derive(Debug, Clone)]
 pub struct HuggingFace {
     address: String,
@@ -66,7 +68,7 @@ impl HuggingFace {
     }
 
     /// The day to ask now, else when there is one.
-    fn due(&self, now: DateTime<Utc>) -> Result<NaiveDate, DateTime<Utc>> {
+    fn due(&self, ledger: &[Window], now: DateTime<Utc>) -> Result<NaiveDate, DateTime<Utc>> {
         let today = now.date_naive();
         let days = &self.memory.days;
         // A source that is new begins with yesterday.
@@ -82,11 +84,13 @@ impl HuggingFace {
             let Some(asked) = days.get(&day) else { return Ok(day) };
             // Votes of a day that was over for a day when it was asked are final.
             let over = (day + Days::new(2)).and_time(chrono::NaiveTime::MIN).and_utc();
-            if *asked >= over {
+            let is_over = *asked >= over;
+            if is_over && ledger.contains(&Window::of_day(SourceKind::HuggingFace, day)) {
                 continue;
             }
             let again = match back {
                 0 | 1 => *asked + AGAIN,
+                _ if is_over => *asked + REFUSED,
                 _ => now,
             };
             if again <= now || *asked > now {
@@ -123,11 +127,11 @@ impl Source for HuggingFace {
         SourceKind::HuggingFace
     }
 
-    fn next(&mut self, _ledger: &[Window], now: DateTime<Utc>) -> Next {
+    fn next(&mut self, ledger: &[Window], now: DateTime<Utc>) -> Next {
         if let Some(due) = self.memory.due.filter(|due| *due > now) {
             return Next::Wait(due.min(now + TimeDelta::hours(6)));
         }
-        match self.due(now) {
+        match self.due(ledger, now) {
             Ok(day) => {
                 self.asked = Some(day);
                 let joint = if self.address.contains('?') { '&' } else { '?' };
@@ -147,13 +151,14 @@ impl Source for HuggingFace {
                 Ok(parsed) => {
                     self.memory.failures = 0;
                     self.done(day, now);
-                    if parsed.items.is_empty() && parsed.rejected.is_empty() {
-                        return Taken::Nothing;
-                    }
+                    let window = Some(Window::of_day(SourceKind::HuggingFace, day));
+                    // The day stands in the bytes, so that two empty days are not the same content.
+                    let mut bytes = format!("{} {day}\n", SourceKind::HuggingFace).into_bytes();
+                    bytes.extend(body.bytes);
                     return Taken::Whole {
-                        parsed,
+                        parsed: Parsed { window, ..parsed },
                         name,
-                        bytes: body.bytes,
+                        bytes,
                     };
                 }
                 Err(error) => error.to_string(),
@@ -362,18 +367,23 @@ mod tests {
     }
 
     /// Runs the source against a server that answers every day with nothing, and says which days it asked.
-    fn asked(source: &mut HuggingFace, now: DateTime<Utc>) -> Vec<String> {
+    fn asked(source: &mut HuggingFace, ledger: &mut Vec<Window>, now: DateTime<Utc>) -> Vec<String> {
         let mut now = now;
         let mut days = Vec::new();
         loop {
-            match source.next(&[], now) {
+            match source.next(ledger, now) {
                 Next::Fetch(request) => {
                     days.push(request.url.split_once("date=").unwrap().1.to_owned());
                     let body = Body {
                         bytes: b"[]".to_vec(),
                         ..Body::default()
                     };
-                    assert_eq!(source.take(Fetched::Body(body), now), Taken::Nothing);
+                    let Taken::Whole { parsed, bytes, .. } = source.take(Fetched::Body(body), now) else {
+                        panic!("an empty day is one, too")
+                    };
+                    let day = parsed.window.unwrap();
+                    assert_eq!(bytes, format!("hugging-face {}\n[]", day.day()).into_bytes());
+                    ledger.push(day);
                 }
                 Next::Wait(due) if due <= now + PAUSE => now = due,
                 Next::Wait(_) => return days,
@@ -385,13 +395,17 @@ mod tests {
     #[test]
     fn today_and_yesterday_are_asked_again_and_missed_days_once() {
         let mut source = HuggingFace::new(ADDRESS, None);
+        let mut ledger = Vec::new();
         assert_eq!(
-            asked(&mut source, at("2025-10-09T12:00:00Z")),
+            asked(&mut source, &mut ledger, at("2025-10-09T12:00:00Z")),
             ["2025-10-09", "2025-10-08"]
         );
-        assert_eq!(asked(&mut source, at("2025-10-09T13:00:00Z")), Vec::<String>::new());
         assert_eq!(
-            asked(&mut source, at("2025-10-09T15:01:00Z")),
+            asked(&mut source, &mut ledger, at("2025-10-09T13:00:00Z")),
+            Vec::<String>::new()
+        );
+        assert_eq!(
+            asked(&mut source, &mut ledger, at("2025-10-09T15:01:00Z")),
             ["2025-10-09", "2025-10-08"]
         );
         // Away for three days; the 8th was asked before it was over for a day.
@@ -404,17 +418,32 @@ mod tests {
             "2025-10-09",
             "2025-10-08",
         ];
-        assert_eq!(asked(&mut source, at("2025-10-13T12:00:00Z")), days);
+        assert_eq!(asked(&mut source, &mut ledger, at("2025-10-13T12:00:00Z")), days);
         assert_eq!(
-            asked(&mut source, at("2025-10-13T16:00:00Z")),
+            asked(&mut source, &mut ledger, at("2025-10-13T16:00:00Z")),
             ["2025-10-13", "2025-10-12"]
         );
         // Never further back than a fortnight.
-        assert_eq!(asked(&mut source, at("2025-12-01T12:00:00Z")).len(), 15);
+        assert_eq!(asked(&mut source, &mut ledger, at("2025-12-01T12:00:00Z")).len(), 15);
+    }
+
+    #[test]
+    fn a_day_that_did_not_come_is_asked_again_until_it_stands_in_the_ledger() {
+        let mut source = HuggingFace::new(ADDRESS, None);
+        let mut ledger = Vec::new();
+        asked(&mut source, &mut ledger, at("2025-10-09T12:00:00Z"));
+        // The 9th is over when it is asked, and refused.
+        let down = at("2025-10-11T01:00:00Z");
+        asked(&mut source, &mut ledger, down);
+        ledger.retain(|window| window.day().to_string() != "2025-10-09");
+        assert!(!asked(&mut source, &mut ledger, down + TimeDelta::hours(11)).contains(&"2025-10-09".to_owned()));
+        assert!(asked(&mut source, &mut ledger, down + TimeDelta::hours(13)).contains(&"2025-10-09".to_owned()));
+        assert!(!asked(&mut source, &mut ledger, down + TimeDelta::hours(24)).contains(&"2025-10-09".to_owned()));
     }
 
     #[test]
     fn a_day_that_is_refused_does_not_hold_up_the_others() {
+        let mut ledger = Vec::new();
         let now = at("2025-10-09T00:10:00Z");
         let mut source = HuggingFace::new(ADDRESS, None);
         source.next(&[], now);
@@ -426,7 +455,7 @@ mod tests {
         let Next::Wait(due) = source.next(&[], now) else {
             panic!()
         };
-        assert_eq!(asked(&mut source, due), ["2025-10-08"]);
+        assert_eq!(asked(&mut source, &mut ledger, due), ["2025-10-08"]);
         let down = Fetched::Failed {
             reason: "no answer".to_owned(),
             transient: true,

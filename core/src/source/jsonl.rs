@@ -52,9 +52,14 @@ impl Source for Jsonl {
     }
 
     fn take(&mut self, fetched: Fetched, now: DateTime<Utc>) -> Taken {
-        self.polled.take(fetched, now, |body: &Body, _| {
+        let taken = self.polled.take(fetched, now, |body: &Body, _| {
             parse(&body.bytes).map(|parsed| (parsed, Pace::default()))
-        })
+        });
+        taken.named(&self.name)
+    }
+
+    fn turned_over(&self) -> bool {
+        self.polled.turned_over()
     }
 
     fn memory(&self) -> Option<String> {
@@ -418,5 +423,34 @@ mod tests {
                 prop_assert_eq!(parsed.items.len() + parsed.rejected.len(), said.count());
             }
         }
+    }
+
+    #[test]
+    fn a_list_that_has_nothing_any_more_of_what_it_had_is_turned_over() {
+        let lines = |ids: std::ops::Range<u32>| {
+            let line = |id| format!("{{\"id\": \"2510.{id:05}\", \"title\": \"Paper number {id}\"}}\n");
+            Fetched::Body(Body {
+                bytes: ids.map(line).collect::<String>().into_bytes(),
+                ..Body::default()
+            })
+        };
+        let now = DateTime::UNIX_EPOCH;
+        let mut source = Jsonl::new("https://a.example/papers.jsonl", None);
+        let Taken::Whole { name, .. } = source.take(lines(1..201), now) else {
+            panic!("whole")
+        };
+        assert_eq!(
+            (name.as_str(), name.as_str()),
+            (source.name(), "jsonl:a.example/papers.jsonl")
+        );
+        // What stood at either end is remembered, over a restart too.
+        for (ids, turned_over) in [(200..400, false), (176..201, false), (1..2, false), (300..400, true)] {
+            let mut source = Jsonl::new("https://a.example/papers.jsonl", source.memory().as_deref());
+            source.take(lines(ids.clone()), now);
+            assert_eq!(source.turned_over(), turned_over, "{ids:?}");
+            source.take(Fetched::Unchanged, now);
+            assert!(!source.turned_over());
+        }
+        assert!(source.memory().unwrap().len() < 1_500);
     }
 }

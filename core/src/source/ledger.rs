@@ -1,10 +1,11 @@
 //! What of arXiv's days has been taken in, whichever source it came from, and what is still to be fetched: a gap is closed
 //! because it is seen here, not because somebody remembers it.
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 
-use super::Window;
 use super::calendar::{self, Stretch};
+use super::{SourceKind, Window};
+use crate::store::WindowRecord;
 
 /// How far back gaps are filled, in days: what is older is no news any more.
 pub const FILL_DAYS: u32 = 14;
@@ -49,6 +50,38 @@ pub fn gaps_to_fill(windows: &[Window], started: DateTime<Utc>, now: DateTime<Ut
 pub fn first(windows: &[Window]) -> Option<DateTime<Utc>> {
     let covering = windows.iter().filter(|window| window.source.covers_arxiv());
     covering.map(|window| window.from).min()
+}
+
+/// Of windows of different sources those by which a day is called: of what arXiv announced, where there is any.
+pub fn leading(records: &[WindowRecord]) -> impl Iterator<Item = &WindowRecord> {
+    let announced = records.iter().any(|record| record.window.source.announces());
+    records
+        .iter()
+        .filter(move |record| record.window.source.announces() || !announced)
+}
+
+/// The stretches of days of a source whose windows are whole days (in UTC) that should be there at `as_of` and are not, oldest
+/// first: between the first that ever came and the last that was over, none more than [`FILL_DAYS`] days ago. A day that was
+/// last taken in before it was over is missing, too.
+pub fn missing_days(records: &[WindowRecord], source: SourceKind, as_of: DateTime<Utc>) -> Vec<Stretch> {
+    let own = || records.iter().filter(|record| record.window.source == source);
+    let today = as_of.date_naive();
+    let Some(first) = own().map(|record| record.window.day()).min() else {
+        return Vec::new();
+    };
+    let first: NaiveDate = first.max(today - TimeDelta::days(i64::from(FILL_DAYS)));
+    let mut missing: Vec<Stretch> = Vec::new();
+    for day in first.iter_days().take_while(|day| *day < today) {
+        let Window { from, to, .. } = Window::of_day(source, day);
+        if own().any(|record| record.window.from == from && record.last_at() >= to) {
+            continue;
+        }
+        match missing.last_mut().filter(|(_, end)| *end == from) {
+            Some((_, end)) => *end = to,
+            None => missing.push((from, to)),
+        }
+    }
+    missing
 }
 
 #[cfg(test)]
@@ -99,6 +132,45 @@ mod tests {
         );
     }
 
+    fn of_day(day: u32, taken: &str, again: Option<&str>) -> WindowRecord {
+        let source = SourceKind::HuggingFace;
+        WindowRecord {
+            window: Window::of_day(source, NaiveDate::from_ymd_opt(2025, 10, day).unwrap()),
+            taken_at: utc(taken),
+            repeats: u32::from(again.is_some()),
+            since: 0,
+            upto: 0,
+            items: 0,
+            replacements: 0,
+            again_at: again.map(utc),
+        }
+    }
+
+    #[test]
+    fn a_day_that_was_not_taken_in_since_it_was_over_is_missing() {
+        let records = [
+            of_day(8, "2025-10-08 12:00", Some("2025-10-09 00:00")),
+            of_day(9, "2025-10-09 03:00", Some("2025-10-09 23:59")),
+            of_day(12, "2025-10-13 01:00", None),
+            of_day(14, "2025-10-14 01:00", None),
+        ];
+        let missing = |as_of| missing_days(&records, SourceKind::HuggingFace, utc(as_of));
+        assert_eq!(
+            missing("2025-10-14 02:00"),
+            [
+                (utc("2025-10-09 00:00"), utc("2025-10-12 00:00")),
+                (utc("2025-10-13 00:00"), utc("2025-10-14 00:00")),
+            ]
+        );
+        assert_eq!(missing("2025-10-09 23:00"), []);
+        // What is more than a fortnight ago is given up, and other sources have no days.
+        assert_eq!(missing("2025-10-27 00:00")[0].0, utc("2025-10-13 00:00"));
+        assert_eq!(
+            missing_days(&records, SourceKind::ArxivApi, utc("2025-10-14 02:00")),
+            []
+        );
+    }
+
     fn windows() -> impl Strategy<Value = Vec<Window>> {
         let base = Utc.with_ymd_and_hms(2025, 8, 20, 0, 0, 0).unwrap();
         let one = (
@@ -129,6 +201,8 @@ mod tests {
             let mut shuffled = windows.clone();
             shuffled.reverse();
             prop_assert_eq!(&gaps, &gaps_to_fill(&shuffled, started, now, days));
+            shuffled.retain(|window| window.source.covers_arxiv());
+            prop_assert_eq!(&gaps, &gaps_to_fill(&shuffled, started, now, days), "no other source closes one");
             let mut filled = windows.clone();
             for &(from, to) in &gaps {
                 prop_assert!(from < to && to <= calendar::announced_until(now));

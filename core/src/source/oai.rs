@@ -9,12 +9,12 @@
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::arxiv::{
-    Document, EMPTY_ROUNDS, Filler, Harvest, Leaves, Pace, Place, RESTARTS, Scope, abstract_of, at, decoded, document,
-    doi, is_withdrawn, list, named, tidy,
+    Document, EMPTY_ROUNDS, Filler, Gatherer, Harvest, Interface, Job, Leaves, Place, Progress, Scope, abstract_of,
+    asked, decoded, document, doi, is_withdrawn, list, tidy,
 };
 use super::arxiv_mail::Byline;
-use super::request::{Body, Fetched, Next, Request, Source, Taken};
-use super::{Announcement, Item, RejectedItem, SourceError, SourceKind, Window, calendar};
+use super::request::{Body, Request, Taken};
+use super::{Announcement, Item, RejectedItem, SourceError, SourceKind, calendar};
 use crate::paper::{Field, Paper, PaperId};
 
 const KIND: SourceKind = SourceKind::ArxivOai;
@@ -30,28 +30,21 @@ pub struct ArxivOai {
     scope: Scope,
     /// What of the archive is asked for, each by itself; all of it where there is none.
     sets: Vec<Option<String>>,
-    filler: Filler,
-    pace: Pace,
-    job: Option<Job>,
+    gatherer: Gatherer<Lists>,
 }
 
-/// A window being fetched.
-#[derive(Debug)]
-struct Job {
-    harvest: Harvest,
+/// Which part of a window is next.
+#[derive(Debug, Default)]
+pub(super) struct Lists {
     /// Which of the sets.
     set: usize,
     token: Option<Token>,
     pages: u32,
-    restarts: u32,
 }
 
-impl Job {
-    fn again(&mut self) {
-        self.harvest.clear();
-        self.set = 0;
-        self.token = None;
-        self.pages = 0;
+impl Progress for Lists {
+    fn again(&mut self, _: &Harvest) {
+        *self = Self::default();
     }
 }
 
@@ -67,111 +60,26 @@ pub struct Token {
 impl ArxivOai {
     /// `base_url` is `https://oaipmh.arxiv.org/oai` or what stands in for it; `categories` are such as `cs.CL` and `cs.*`,
     /// none for all; a first start fetches `backfill_days` days with announcements (14 at most). `memory` is what
-    /// [`Source::memory`] gave.
+    /// [`memory`](super::request::Source::memory) gave.
     pub fn new(base_url: impl Into<String>, categories: Vec<String>, backfill_days: u32, memory: Option<&str>) -> Self {
         let scope = Scope::new(categories);
         let mut sets: Vec<Option<String>> = scope.iter().map(|category| Some(set(category))).collect();
         if sets.is_empty() {
             sets.push(None);
         }
+        let filler = Filler::new(backfill_days, AVAILABLE_AFTER, memory);
         Self {
             base_url: base_url.into(),
             scope,
             sets,
-            filler: Filler::new(backfill_days, AVAILABLE_AFTER, memory),
-            pace: Pace::default(),
-            job: None,
+            gatherer: Gatherer::new("arXiv's OAI-PMH interface", filler),
         }
     }
 
-    fn request(&self, job: &Job) -> Request {
-        let mut parameters = url::form_urlencoded::Serializer::new(String::new());
-        parameters.append_pair("verb", "ListRecords");
-        if let Some(token) = &job.token {
-            // It stands alone: "an exclusive argument" (§4.5).
-            parameters.append_pair("resumptionToken", &token.token);
-        } else {
-            parameters.append_pair("metadataPrefix", "arXivRaw");
-            if let Some(Some(set)) = self.sets.get(job.set) {
-                parameters.append_pair("set", set);
-            }
-            // Without an end: a paper that was revised since has the datestamp of its revision.
-            let (from, _) = job.harvest.window;
-            let day = calendar::announcement_of(from) - TimeDelta::days(1);
-            parameters.append_pair("from", &day.format("%Y-%m-%d").to_string());
-        }
-        let joint = if self.base_url.contains('?') { '&' } else { '?' };
-        Request::get(format!("{}{joint}{}", self.base_url, parameters.finish()))
-    }
-
-    fn body(&mut self, body: &Body, now: DateTime<Utc>) -> Taken {
-        let Some(mut job) = self.job.take() else {
-            return Taken::Nothing;
-        };
-        let list = match parse(&body.bytes) {
-            Ok(Answer::List(list)) => list,
-            Ok(Answer::None) => List::default(),
-            Ok(Answer::BadToken) => {
-                self.pace.answered(now);
-                return self.anew(job, now);
-            }
-            Err(error) => {
-                self.pace.failed(now, None);
-                let (_, until) = self.filler.failed(job.harvest.window, now);
-                return Taken::Failed(format!(
-                    "arXiv's OAI-PMH answer for {} cannot be taken: {error}. It is asked for again {}",
-                    named(job.harvest.window),
-                    at(until)
-                ));
-            }
-        };
-        self.pace.answered(now);
-        job.harvest.bytes(&body.bytes);
-        job.harvest.reject(list.rejected);
-        for record in list.records {
-            if let Some((item, place)) = self.belongs(record, &job.harvest) {
-                job.harvest.add(item, place);
-            }
-        }
-        job.pages += 1;
-        let same = job.token.is_some() && job.token == list.token;
-        if same || job.pages > MOST_PAGES {
-            // Tokens that go round would keep this window for ever.
-            return self.anew(job, now);
-        }
-        job.token = list.token;
-        if job.token.is_none() {
-            job.set += 1;
-        }
-        if job.set < self.sets.len() {
-            self.job = Some(job);
-            return Taken::More;
-        }
-        if job.harvest.inside == 0 && self.filler.rounds(job.harvest.window) < EMPTY_ROUNDS {
-            return self.put_off(&job, now, "it comes without a paper although arXiv announced that day");
-        }
-        job.harvest.whole(KIND, "arXiv OAI-PMH")
-    }
-
-    /// The list cannot go on: from its beginning, a few times.
-    fn anew(&mut self, mut job: Job, now: DateTime<Utc>) -> Taken {
-        job.restarts += 1;
-        if job.restarts > RESTARTS {
-            return self.put_off(&job, now, "its resumption tokens are refused or lead nowhere");
-        }
-        job.again();
-        self.job = Some(job);
-        Taken::More
-    }
-
-    fn put_off(&mut self, job: &Job, now: DateTime<Utc>, why: &str) -> Taken {
-        let (rounds, until) = self.filler.failed(job.harvest.window, now);
-        Taken::Failed(format!(
-            "arXiv's OAI-PMH answer for {} is not whole: {why} (round {rounds}). It is asked for again {}; other days are \
-             not affected",
-            named(job.harvest.window),
-            at(until)
-        ))
+    /// The list cannot go on.
+    fn anew(&mut self, job: Job<Lists>, now: DateTime<Utc>) -> Taken {
+        let why = "its resumption tokens are refused or lead nowhere";
+        self.gatherer.anew(job, now, why)
     }
 
     /// What the record is to the window: new when its first version was received in it (or before, and is the only one: then
@@ -203,73 +111,80 @@ impl ArxivOai {
     }
 }
 
-impl Source for ArxivOai {
-    fn name(&self) -> &str {
-        KIND.name()
+impl Interface for ArxivOai {
+    const KIND: SourceKind = KIND;
+    type Progress = Lists;
+
+    fn gatherer(&self) -> &Gatherer<Lists> {
+        &self.gatherer
     }
 
-    fn kind(&self) -> SourceKind {
-        KIND
+    fn gatherer_mut(&mut self) -> &mut Gatherer<Lists> {
+        &mut self.gatherer
     }
 
-    fn next(&mut self, ledger: &[Window], now: DateTime<Utc>) -> Next {
-        if let Some(until) = self.pace.wait(now) {
-            return Next::Wait(until);
-        }
-        self.job = self
-            .job
-            .take()
-            .filter(|job| Filler::is_wanted(ledger, job.harvest.window));
-        let mut job = match self.job.take() {
-            Some(job) => job,
-            None => match self.filler.next(ledger, now) {
-                Ok(window) => Job {
-                    harvest: Harvest::new(window, ledger),
-                    set: 0,
-                    token: None,
-                    pages: 0,
-                    restarts: 0,
-                },
-                Err(until) => return Next::Wait(until),
-            },
-        };
+    fn request(&self, job: &mut Job<Lists>, now: DateTime<Utc>) -> Request {
         let expired = |token: &Token| token.expires.is_some_and(|expires| expires <= now);
-        if job.token.as_ref().is_some_and(expired) {
+        if job.at.token.as_ref().is_some_and(expired) {
             job.again();
         }
-        let request = self.request(&job);
-        self.job = Some(job);
-        self.pace.step(now);
-        Next::Fetch(request)
-    }
-
-    fn take(&mut self, fetched: Fetched, now: DateTime<Utc>) -> Taken {
-        self.pace.step(now);
-        let reason = match fetched {
-            Fetched::Body(body) => return self.body(&body, now),
-            Fetched::Later { retry_after } => return self.pace.put_off(now, retry_after, "arXiv's OAI-PMH interface"),
-            Fetched::Unchanged => "304, which nobody asked for".to_owned(),
-            Fetched::Gone => "410: the address is no more; give its [[source]] another url".to_owned(),
-            Fetched::Failed { reason, .. } => reason,
-        };
-        self.pace.failed(now, None);
-        if self.pace.is_tired()
-            && let Some(job) = self.job.take()
-        {
-            return self.put_off(&job, now, &reason);
+        let mut parameters = url::form_urlencoded::Serializer::new(String::new());
+        parameters.append_pair("verb", "ListRecords");
+        if let Some(token) = &job.at.token {
+            // It stands alone: "an exclusive argument" (§4.5).
+            parameters.append_pair("resumptionToken", &token.token);
+        } else {
+            parameters.append_pair("metadataPrefix", "arXivRaw");
+            if let Some(Some(set)) = self.sets.get(job.at.set) {
+                parameters.append_pair("set", set);
+            }
+            // Without an end: a paper that was revised since has the datestamp of its revision.
+            let (from, _) = job.harvest.window;
+            let day = calendar::announcement_of(from) - TimeDelta::days(1);
+            parameters.append_pair("from", &day.format("%Y-%m-%d").to_string());
         }
-        let window = self
-            .job
-            .as_ref()
-            .map_or_else(String::new, |job| format!(" for {}", named(job.harvest.window)));
-        Taken::Failed(format!(
-            "arXiv's OAI-PMH interface does not answer{window}: {reason}. It is asked again {}",
-            self.pace.again(now)
-        ))
+        asked(&self.base_url, &parameters.finish())
     }
 
-    fn memory(&self) -> Option<String> {
-        self.filler.memory()
+    fn read(&mut self, mut job: Job<Lists>, body: &Body, now: DateTime<Utc>) -> Taken {
+        let list = match parse(&body.bytes) {
+            Ok(Answer::List(list)) => list,
+            Ok(Answer::None) => List::default(),
+            Ok(Answer::BadToken) => {
+                self.gatherer.pace.answered(now);
+                return self.anew(job, now);
+            }
+            Err(error) => {
+                self.gatherer.pace.failed(now, None);
+                return self.gatherer.put_off(&job, now, &error.to_string());
+            }
+        };
+        self.gatherer.pace.answered(now);
+        job.harvest.bytes(&body.bytes);
+        job.harvest.reject(list.rejected);
+        for record in list.records {
+            if let Some((item, place)) = self.belongs(record, &job.harvest) {
+                job.harvest.add(item, place);
+            }
+        }
+        job.at.pages += 1;
+        let same = job.at.token.is_some() && job.at.token == list.token;
+        if same || job.at.pages > MOST_PAGES {
+            // Tokens that go round would keep this window for ever.
+            return self.anew(job, now);
+        }
+        job.at.token = list.token;
+        if job.at.token.is_none() {
+            job.at.set += 1;
+        }
+        if job.at.set < self.sets.len() {
+            return self.gatherer.go_on(job);
+        }
+        if job.harvest.inside == 0 && self.gatherer.filler.rounds(job.harvest.window) < EMPTY_ROUNDS {
+            let why = "it comes without a paper although arXiv announced that day";
+            return self.gatherer.put_off(&job, now, why);
+        }
+        job.harvest.whole(KIND, "arXiv OAI-PMH")
     }
 }
 
@@ -443,6 +358,8 @@ mod tests {
 
     use proptest::prelude::*;
 
+    use super::super::Window;
+    use super::super::request::{Fetched, Next, Source};
     use super::*;
 
     fn utc(text: &str) -> DateTime<Utc> {
@@ -645,6 +562,8 @@ wrapped &amp; done.
         }];
         let mut source = oai(&["cs.CL", "stat.*"]);
         let mut now = tuesday() - TimeDelta::minutes(1);
+        // That it is at work itself is no reason to rest.
+        source.yields(true);
         assert!(matches!(source.next(&ledger, now), Next::Wait(until) if until == tuesday()));
         assert_eq!(
             fetch(&mut source, &ledger, &mut now),

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use url::Url;
 
 use super::request::{Body, Fetched, Next, Request, Taken};
-use super::{Parsed, SourceError};
+use super::{Item, Parsed, SourceError};
 use crate::text;
 
 /// The shortest time between two requests.
@@ -16,6 +16,8 @@ const LEAST: TimeDelta = TimeDelta::minutes(15);
 const MOST: TimeDelta = TimeDelta::hours(24);
 /// Where the source says nothing.
 const USUAL: TimeDelta = TimeDelta::hours(1);
+/// So many items at either end of an answer are remembered: what is newest stands first or last.
+const ENDS: usize = 25;
 
 /// How often the source wants to be asked.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -66,6 +68,9 @@ struct Memory {
     failures: u32,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     ended: Option<String>,
+    /// What stood at the ends of the last answer that listed anything, hashed.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    ends: Vec<u64>,
 }
 
 /// An address as people may read it in names, logs and failures: host, port and path. Feeds carry their readers' names,
@@ -103,6 +108,7 @@ fn base(address: &str) -> String {
 pub(super) struct Polled {
     address: String,
     memory: Memory,
+    turned_over: bool,
 }
 
 impl std::fmt::Debug for Polled {
@@ -122,6 +128,7 @@ impl Polled {
         Self {
             address: address.to_owned(),
             memory,
+            turned_over: false,
         }
     }
 
@@ -132,6 +139,11 @@ impl Polled {
 
     pub(super) fn memory(&self) -> Option<String> {
         serde_json::to_string(&self.memory).ok()
+    }
+
+    /// [`Source::turned_over`](super::request::Source::turned_over).
+    pub(super) fn turned_over(&self) -> bool {
+        self.turned_over
     }
 
     pub(super) fn next(&self, now: DateTime<Utc>) -> Next {
@@ -157,6 +169,7 @@ impl Polled {
         parse: impl FnOnce(&Body, &str) -> Result<(Parsed, Pace), SourceError>,
     ) -> Taken {
         let address = shown(self.address());
+        self.turned_over = false;
         match fetched {
             Fetched::Body(body) => match parse(&body, &base(self.address())) {
                 Ok((parsed, pace)) => self.read(body, parsed, &pace, now),
@@ -215,6 +228,14 @@ impl Polled {
         self.memory.last_modified = body.last_modified;
         self.memory.failures = 0;
         self.memory.due = Some(pace.after(now));
+        let hash = |item: &Item| text::hash64(&[&item.paper.id.to_string()]);
+        let listed: Vec<u64> = parsed.items.iter().map(hash).collect();
+        self.turned_over = !self.memory.ends.iter().any(|known| listed.contains(known));
+        if !listed.is_empty() {
+            let last = listed.len().saturating_sub(ENDS).max(ENDS);
+            let ends = listed.iter().take(ENDS).chain(listed.iter().skip(last));
+            self.memory.ends = ends.copied().collect();
+        }
         if parsed.items.is_empty() && parsed.rejected.is_empty() {
             return Taken::Nothing;
         }

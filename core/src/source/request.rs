@@ -19,6 +19,16 @@ pub trait Source: Send {
     fn next(&mut self, ledger: &[Window], now: DateTime<Utc>) -> Next;
     /// Takes the answer to the request that [`Source::next`] asked for last.
     fn take(&mut self, fetched: Fetched, now: DateTime<Utc>) -> Taken;
+    /// Told before every [`Source::next`]: whether OAI-PMH is at work. A source that fills gaps leaves it those that it may be
+    /// asked for, or both would fetch the same days.
+    fn yields(&mut self, to_oai: bool) {
+        let _ = to_oai;
+    }
+    /// Of one that lists what is latest: whether nothing in the answer taken last was in the one before it. What came and went
+    /// between them was never seen.
+    fn turned_over(&self) -> bool {
+        false
+    }
     /// What it wants to know after a restart (an `ETag`, a new address), version included; `None` for nothing.
     fn memory(&self) -> Option<String> {
         None
@@ -54,6 +64,20 @@ pub enum Taken {
     Nothing,
     /// It failed, and is tried again when [`Source::next`] says; a sentence for people that names what and what to do.
     Failed(String),
+}
+
+impl Taken {
+    /// The same under the source's own name, by which its days are kept ([`super::daybook`]).
+    pub(super) fn named(self, source: &str) -> Self {
+        match self {
+            Self::Whole { parsed, bytes, .. } => Self::Whole {
+                parsed,
+                name: source.to_owned(),
+                bytes,
+            },
+            Self::More | Self::Nothing | Self::Failed(_) => self,
+        }
+    }
 }
 
 /// One GET that a source wants sent.

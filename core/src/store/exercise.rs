@@ -143,6 +143,7 @@ fn window(source: SourceKind, from: i64, to: i64, items: u32) -> WindowRecord {
         upto: 3,
         items,
         replacements: 1,
+        again_at: None,
     }
 }
 

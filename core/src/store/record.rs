@@ -1384,6 +1384,7 @@ mod tests {
             upto: 363,
             items: 600,
             replacements: 237,
+            again_at: None,
         }
     }
 
