@@ -378,6 +378,20 @@ fn joined(parts: Vec<Part>) -> Vec<Part> {
 
 /// One name as it is read, or `None` for what is none.
 fn cleaned(part: &str) -> Option<String> {
+    /// What one mark hid, the next look sees: “/1MIT”.
+    const LOOKS: usize = 4;
+    let mut name = cleaned_once(part)?;
+    for _ in 1..LOOKS {
+        let again = cleaned_once(&name)?;
+        if again == name {
+            break;
+        }
+        name = again;
+    }
+    Some(name)
+}
+
+fn cleaned_once(part: &str) -> Option<String> {
     let edge = |c: char| {
         c.is_whitespace()
             || matches!(
@@ -1013,6 +1027,7 @@ mod tests {
             ),
             ("Université Lyon 1, UMR 5205", vec!["Université Lyon 1"]),
             ("4Paradigm, 1Peking University", vec!["4Paradigm", "Peking University"]),
+            (".0/1 MIT, /Universi AI", vec!["MIT", "Universi AI"]),
         ] {
             assert_eq!(of(raw), names, "{raw}");
         }
