@@ -242,7 +242,7 @@ struct Invented {
 impl Invented {
     fn new(dice: &mut Dice, n: usize) -> Self {
         let mut abstract_text = dice.english(90);
-        if n % 3 == 0 {
+        if n.is_multiple_of(3) {
             abstract_text.push_str(" of $\\mathcal{O}(n \\log n)$ cost at $p < 10^{-3}$ after Est\\'evez");
         }
         abstract_text.push_str(". ");
