@@ -11,6 +11,7 @@ use clap::{Subcommand, ValueEnum};
 
 pub mod delivery;
 pub mod fake;
+pub mod intake;
 pub mod packing;
 mod papers;
 pub mod queue;
@@ -27,6 +28,8 @@ pub enum Bench {
     Queue(queue::Options),
     /// How full the messages of digests are.
     Packing,
+    /// Take a month of papers in, matched and indexed, in one run.
+    Intake(intake::Options),
     /// Full-text search over invented papers: how fast, how large.
     Search(search::Options),
     /// Be the fake platforms until standard input ends; prints the address.
@@ -61,6 +64,7 @@ pub async fn run(bench: Bench) -> anyhow::Result<String> {
         Bench::Delivery(options) => Ok(delivery::run(&options).await?.to_string()),
         Bench::Queue(options) => Ok(queue::run(&options).await?.to_string()),
         Bench::Packing => Ok(packing::report()?),
+        Bench::Intake(options) => Ok(intake::run(&options).await?.to_string()),
         Bench::Search(options) => Ok(search::run(&options).await?.to_string()),
         Bench::Fake { listen, rules } => fake::serve(listen, rules).await.map(|()| String::new()),
     }

@@ -187,12 +187,20 @@ fn mix(mut z: u64) -> u64 {
     z ^ (z >> 31)
 }
 
+/// The `k` least different hashes, ascending.
 fn least(key: &str, length: usize, k: usize) -> Vec<u64> {
-    let mut hashes = shingles(key, length);
-    hashes.sort_unstable();
-    hashes.dedup();
-    hashes.truncate(k);
-    hashes
+    let mut least: Vec<u64> = Vec::with_capacity(k + 1);
+    for hash in shingles(key, length) {
+        // Nearly all of them end here.
+        if least.len() == k && least.last().is_none_or(|last| hash >= *last) {
+            continue;
+        }
+        if let Err(at) = least.binary_search(&hash) {
+            least.insert(at, hash);
+            least.truncate(k);
+        }
+    }
+    least
 }
 
 /// How alike two accounts of papers are. `None` where one of them lacks the field.

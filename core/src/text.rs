@@ -3,7 +3,7 @@
 
 use sha2::{Digest, Sha256};
 use unicode_normalization::char::is_combining_mark;
-use unicode_normalization::{IsNormalized, UnicodeNormalization, is_nfkc_quick};
+use unicode_normalization::{IsNormalized, UnicodeNormalization, is_nfc_quick, is_nfkc_quick};
 
 /// The first 64 bits of SHA-256 over the parts, each preceded by its length so that no two lists collide. Stable over
 /// versions of the program: it is written to disk.
@@ -53,9 +53,16 @@ pub fn fold(text: &str) -> String {
 /// Only the letters and digits of the folded text: two titles with equal keys are the same title, however they were
 /// broken, hyphenated or capitalised.
 pub fn key(text: &str) -> String {
+    if text.is_ascii() {
+        let letters = text.bytes().filter(u8::is_ascii_alphanumeric);
+        return letters.map(|letter| char::from(letter.to_ascii_lowercase())).collect();
+    }
     let letters = fold(text).chars().filter(|c| c.is_alphanumeric()).collect::<String>();
     // Korean letters that stood apart compose once nothing is left between them.
-    letters.nfc().collect()
+    match is_nfc_quick(letters.chars()) {
+        IsNormalized::Yes => letters,
+        IsNormalized::No | IsNormalized::Maybe => letters.nfc().collect(),
+    }
 }
 
 /// White space collapsed to single spaces, trimmed.

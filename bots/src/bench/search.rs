@@ -109,7 +109,7 @@ pub struct Options {
 }
 
 /// Invents the same things every time (xorshift64*).
-struct Dice(u64);
+pub(super) struct Dice(pub(super) u64);
 
 impl Dice {
     /// At least 0 and below 1.
@@ -152,7 +152,8 @@ impl Dice {
         (0..words).map(word).collect()
     }
 
-    fn english(&mut self, words: usize) -> String {
+    /// So many words; the commoner one is, the oftener it comes.
+    pub(super) fn english(&mut self, words: usize) -> String {
         let words: Vec<String> = (0..words).map(|_| self.word()).collect();
         words.join(" ")
     }

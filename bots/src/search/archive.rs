@@ -252,21 +252,27 @@ impl Archive {
     /// The papers that a query finds.
     pub(super) fn query(&self, query: &Query, limit: usize, offset: usize, names: Names) -> Result<Found, SearchError> {
         let searcher = self.reader.searcher();
-        let Compiled { scan, ranked } = compile::compile(query, &self.fields, names)?;
+        let Compiled { scan, ranked, skips } = compile::compile(query, &self.fields, names)?;
         let (query, complete) = match scan {
             Scan::No(query) => (query, true),
             Scan::Regexes(scan) => scan.run(&searcher, &self.fields, Instant::now() + SCAN)?,
         };
-        let total = searcher.search(&query, &Count)?;
         let upto = offset.saturating_add(limit).min(DEEPEST);
-        let found = if upto <= offset {
-            Vec::new()
-        } else if ranked {
-            let whole = upto.div_ceil(NEIGHBOURS) * NEIGHBOURS;
-            let top = searcher.search(&query, &TopDocs::with_limit(whole).order_by_score())?;
-            newer_first(&searcher, top)?
+        let whole = upto.div_ceil(NEIGHBOURS) * NEIGHBOURS;
+        let best = || TopDocs::with_limit(whole).order_by_score();
+        let (found, total) = if upto <= offset {
+            (Vec::new(), query.count(&searcher)?)
+        } else if !ranked {
+            let by_time = TopDocs::with_limit(upto).order_by_fast_field::<i64>(TAKEN, Order::Desc);
+            let (found, total) = searcher.search(&query, &(by_time, Count))?;
+            (found.into_iter().map(|(_, at)| (0.0, at)).collect(), total)
+        } else if skips {
+            // Counting looks at no word's frequency, and ranking at few papers: cheaper than both in one pass.
+            let found = searcher.search(&query, &best())?;
+            (newer_first(&searcher, found)?, query.count(&searcher)?)
         } else {
-            newest(&searcher, &query, upto)?
+            let (found, total) = searcher.search(&query, &(best(), Count))?;
+            (newer_first(&searcher, found)?, total)
         };
         let page = found.into_iter().skip(offset).take(limit);
         Ok(Found {

@@ -58,6 +58,9 @@ pub(super) struct Compiled {
     pub(super) scan: Scan,
     /// Whether there are words to rank by; else the newest come first.
     pub(super) ranked: bool,
+    /// Whether the best can be found without a look at every paper: the query is of words alone, all of which or any of
+    /// which are wanted.
+    pub(super) skips: bool,
 }
 
 /// Whether texts must be read.
@@ -85,7 +88,7 @@ pub(super) fn compile(query: &Query, fields: &Fields, names: Names) -> Result<Co
         matches: None,
     };
     let part = compiler.part(&query.expr, 0, false)?;
-    let (regexes, ranked) = (compiler.regexes, part.ranked);
+    let (regexes, ranked, skips) = (compiler.regexes, part.ranked, part.shape != Shape::Other);
     let scan = if regexes.is_empty() {
         Scan::No(part.query)
     } else {
@@ -96,13 +99,24 @@ pub(super) fn compile(query: &Query, fields: &Fields, names: Names) -> Result<Co
             names,
         })
     };
-    Ok(Compiled { scan, ranked })
+    Ok(Compiled { scan, ranked, skips })
 }
 
 /// A condition, and whether its score says how well a paper fits.
 struct Part {
     query: Boxed,
     ranked: bool,
+    shape: Shape,
+}
+
+/// What tantivy can skip papers for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Shape {
+    /// One word.
+    Word,
+    /// Several words, all of which or any of which are wanted.
+    Words,
+    Other,
 }
 
 struct Compiler<'a> {
@@ -123,13 +137,20 @@ impl Compiler<'_> {
         match expr {
             Expr::And(members) => {
                 let mut clauses = Vec::new();
-                let mut ranked = false;
+                let (mut ranked, mut shape) = (false, Shape::Words);
                 for member in members {
                     if let Expr::Not(inner) = member {
+                        shape = Shape::Other;
                         clauses.push((Occur::MustNot, self.part(inner, depth + 1, !negated)?.query));
                     } else {
                         let part = self.part(member, depth + 1, negated)?;
+                        if members.len() == 1 {
+                            return Ok(part);
+                        }
                         ranked |= part.ranked;
+                        if part.shape != Shape::Word {
+                            shape = Shape::Other;
+                        }
                         clauses.push((Occur::Must, part.query));
                     }
                 }
@@ -137,7 +158,7 @@ impl Compiler<'_> {
                     clauses.push((Occur::Must, everything()));
                 }
                 let query = Box::new(BooleanQuery::new(clauses));
-                Ok(Part { query, ranked })
+                Ok(Part { query, ranked, shape })
             }
             Expr::Or(members) => {
                 let mut parts = Vec::new();
@@ -211,11 +232,18 @@ impl Compiler<'_> {
                 .iter()
                 .map(|(at, word)| (at - begun, Term::from_field_text(field, word)))
                 .collect();
-            let query: Boxed = match terms.len() {
-                1 => Box::new(TermQuery::new(terms.remove(0).1, IndexRecordOption::WithFreqs)),
-                _ => Box::new(PhraseQuery::new_with_offset(terms)),
+            let (query, shape): (Boxed, _) = match terms.len() {
+                1 => (
+                    Box::new(TermQuery::new(terms.remove(0).1, IndexRecordOption::WithFreqs)),
+                    Shape::Word,
+                ),
+                _ => (Box::new(PhraseQuery::new_with_offset(terms)), Shape::Other),
             };
-            parts.push(Part { query, ranked: true });
+            parts.push(Part {
+                query,
+                ranked: true,
+                shape,
+            });
         }
         Ok(any(parts))
     }
@@ -289,9 +317,13 @@ fn any(mut parts: Vec<Part>) -> Part {
         return part;
     }
     let ranked = parts.iter().any(|part| part.ranked);
+    let shape = match parts.iter().all(|part| part.shape == Shape::Word) {
+        true => Shape::Words,
+        false => Shape::Other,
+    };
     let clauses = parts.into_iter().map(|part| (Occur::Should, part.query));
     let query = Box::new(BooleanQuery::new(clauses.collect()));
-    Part { query, ranked }
+    Part { query, ranked, shape }
 }
 
 /// A condition that says nothing about how well a paper fits.
@@ -299,6 +331,7 @@ fn filter(query: Boxed) -> Part {
     Part {
         query: Box::new(ConstScoreQuery::new(query, 0.0)),
         ranked: false,
+        shape: Shape::Other,
     }
 }
 

@@ -10,11 +10,14 @@
 //!   makes that fast, and its rarer words weigh more than their characters.
 //! - Positions count words and characters. A mark that ends a phrase takes a position of its own.
 
+use std::collections::HashMap;
 use std::sync::LazyLock;
 
 use jieba_rs::Jieba;
 use paperwire_core::text::{fold, is_word, word_length};
-use tantivy::tokenizer::{AsciiFoldingFilter, Language, Stemmer, TextAnalyzer, Token, TokenStream, Tokenizer};
+use tantivy::tokenizer::{
+    AsciiFoldingFilter, Language, RawTokenizer, Stemmer, TextAnalyzer, Token, TokenStream, Tokenizer,
+};
 
 /// Loaded when the first Chinese text is met: who reads English only does not pay for it.
 static JIEBA: LazyLock<Jieba> = LazyLock::new(Jieba::new);
@@ -56,13 +59,13 @@ impl Form {
     }
 
     fn analyzing(self, every: bool) -> TextAnalyzer {
-        let american = self == Self::Stemmed;
-        let words = Words { every, american };
+        let words = Words {
+            every,
+            stems: (self == Self::Stemmed).then(Stems::default),
+            cut: Cutting::default(),
+        };
         match self {
-            Self::Stemmed => TextAnalyzer::builder(words)
-                .filter(Stemmer::new(Language::English))
-                .build(),
-            Self::Exact => TextAnalyzer::builder(words).build(),
+            Self::Stemmed | Self::Exact => TextAnalyzer::builder(words).build(),
             Self::Name => TextAnalyzer::builder(words).filter(AsciiFoldingFilter).build(),
         }
     }
@@ -92,77 +95,151 @@ impl Form {
     }
 }
 
-/// Cuts a text into words.
-#[derive(Debug, Clone)]
+/// Cuts a text into words. What it needs for that is kept for the next text.
+#[derive(Clone)]
 struct Words {
     /// Every word of the dictionary, overlapping or not.
     every: bool,
-    /// British spellings become American.
-    american: bool,
+    /// Inflections fall together; British spellings become American first.
+    stems: Option<Stems>,
+    cut: Cutting,
+}
+
+/// How many words' stems are remembered: more than most texts have, and no more than some MB.
+const REMEMBERED: usize = 20_000;
+
+/// The stems of words. Texts repeat their words, and finding a stem costs more than all else that is done to a word.
+#[derive(Clone)]
+struct Stems {
+    stemmer: TextAnalyzer,
+    known: HashMap<Box<str>, Box<str>>,
+}
+
+impl Default for Stems {
+    fn default() -> Self {
+        let whole = TextAnalyzer::builder(RawTokenizer::default());
+        Self {
+            stemmer: whole.filter(Stemmer::new(Language::English)).build(),
+            known: HashMap::new(),
+        }
+    }
+}
+
+impl Stems {
+    fn put(&mut self, word: &str, stem: &mut String) {
+        stem.clear();
+        if let Some(known) = self.known.get(word) {
+            stem.push_str(known);
+            return;
+        }
+        if let Some(token) = self.stemmer.token_stream(word).next() {
+            stem.push_str(&token.text);
+        }
+        if self.known.len() >= REMEMBERED {
+            self.known.clear();
+        }
+        self.known.insert(word.into(), stem.as_str().into());
+    }
 }
 
 impl Tokenizer for Words {
-    type TokenStream<'a> = Cut;
+    type TokenStream<'a> = Cut<'a>;
 
-    fn token_stream(&mut self, text: &str) -> Cut {
-        let mut cut = Cutting {
-            tokens: Vec::new(),
-            position: 0,
-            every: self.every,
-            american: self.american,
-        };
+    fn token_stream<'a>(&'a mut self, text: &'a str) -> Cut<'a> {
+        let cut = &mut self.cut;
+        (cut.every, cut.american) = (self.every, self.stems.is_some());
+        cut.position = 0;
+        cut.letters.clear();
+        cut.places.clear();
         cut.text(text);
         // The index takes the places of a word in ascending order only.
-        cut.tokens.sort_by_key(|token| token.position);
+        if !cut.places.is_sorted_by_key(|place| place.position) {
+            cut.places.sort_by_key(|place| place.position);
+        }
         Cut {
-            tokens: cut.tokens.into_iter(),
-            token: Token::default(),
+            places: cut.places.iter(),
+            letters: &cut.letters,
+            stems: self.stems.as_mut(),
+            token: &mut cut.token,
         }
     }
 }
 
 /// The words of one text.
-struct Cut {
-    tokens: std::vec::IntoIter<Token>,
-    token: Token,
+struct Cut<'a> {
+    places: std::slice::Iter<'a, Place>,
+    letters: &'a str,
+    stems: Option<&'a mut Stems>,
+    token: &'a mut Token,
 }
 
-impl TokenStream for Cut {
+impl TokenStream for Cut<'_> {
     fn advance(&mut self) -> bool {
-        match self.tokens.next() {
-            Some(token) => {
-                self.token = token;
-                true
+        let Some(place) = self.places.next() else { return false };
+        self.token.position = place.position;
+        self.token.position_length = place.position_length;
+        let word = self.letters.get(place.from..place.to).unwrap_or_default();
+        match &mut self.stems {
+            Some(stems) => stems.put(word, &mut self.token.text),
+            None => {
+                self.token.text.clear();
+                self.token.text.push_str(word);
             }
-            None => false,
         }
+        true
     }
 
     fn token(&self) -> &Token {
-        &self.token
+        self.token
     }
 
     fn token_mut(&mut self) -> &mut Token {
-        &mut self.token
+        self.token
     }
 }
 
-struct Cutting {
-    tokens: Vec<Token>,
+/// A word that was cut, and where its letters are.
+#[derive(Debug, Clone, Copy)]
+struct Place {
     position: usize,
+    position_length: usize,
+    from: usize,
+    to: usize,
+}
+
+#[derive(Debug, Clone, Default)]
+struct Cutting {
     every: bool,
     american: bool,
+    position: usize,
+    /// Those of all words, one after the other.
+    letters: String,
+    places: Vec<Place>,
+    token: Token,
+}
+
+/// Words that hyphens join.
+#[derive(Default)]
+struct Compound {
+    letters: String,
+    /// Where the first of them stands.
+    begun: usize,
 }
 
 impl Cutting {
     fn text(&mut self, text: &str) {
-        let folded: Vec<char> = fold(text).chars().filter(|&c| !is_dropped(c)).collect();
+        let mut folded = fold(text);
+        if folded.is_ascii() {
+            folded.retain(|c| !is_dropped(c));
+            return self.ascii(&folded);
+        }
+        let folded: Vec<char> = folded.chars().filter(|&c| !is_dropped(c)).collect();
         let mut rest = folded.as_slice();
-        // The words that hyphens have joined so far, and where the first of them stands.
-        let (mut compound, mut begun) = (String::new(), 0);
+        let mut compound = Compound::default();
+        let mut word = String::new();
         while let Some((&first, after)) = rest.split_first() {
             if is_unspaced(first) {
-                self.compound(&mut compound, begun);
+                self.compound(&mut compound);
                 let alike = |&&c: &&char| is_unspaced(c) && is_han(c) == is_han(first);
                 let length = rest.iter().take_while(alike).count();
                 let (run, after) = rest.split_at_checked(length).unwrap_or((rest, &[]));
@@ -171,53 +248,99 @@ impl Cutting {
                 continue;
             }
             let length = word_length(rest);
-            if let Some((word @ [_, ..], after)) = rest.split_at_checked(length) {
-                let word: String = word.iter().collect();
-                if compound.is_empty() {
-                    begun = self.position;
-                }
-                compound.push_str(&word);
-                self.push(self.position, 1, word);
-                self.position += 1;
+            if let Some((letters @ [_, ..], after)) = rest.split_at_checked(length) {
+                word.clear();
+                word.extend(letters);
+                self.word(&word, &mut compound);
                 rest = after;
                 continue;
             }
-            let hyphen = is_hyphen(first) && word_length(after) > 0 && !after.first().is_some_and(|&c| is_unspaced(c));
-            if !hyphen {
-                self.compound(&mut compound, begun);
-            }
-            if !is_hyphen(first) && !first.is_whitespace() {
-                self.position += 1;
-            }
+            let joins = word_length(after) > 0 && !after.first().is_some_and(|&c| is_unspaced(c));
+            self.between(first, joins, &mut compound);
             rest = after;
         }
-        self.compound(&mut compound, begun);
+        self.compound(&mut compound);
     }
 
-    /// What the words since `begun` are as one.
-    fn compound(&mut self, compound: &mut String, begun: usize) {
-        let words = self.position.saturating_sub(begun);
-        let word = std::mem::take(compound);
-        if words > 1 && !word.is_empty() {
-            self.push(begun, words, word);
+    /// [`Self::text`] for the many in which a character is a byte.
+    fn ascii(&mut self, folded: &str) {
+        let bytes = folded.as_bytes();
+        let is = |at: usize, what: fn(&u8) -> bool| bytes.get(at).is_some_and(what);
+        let digit = |at: usize| is(at, u8::is_ascii_digit);
+        let mut compound = Compound::default();
+        let mut at = 0;
+        while let Some(&first) = bytes.get(at) {
+            let start = at;
+            while is(at, u8::is_ascii_alphanumeric)
+                || (at > start && is(at, |b| matches!(b, b'.' | b',')) && digit(at - 1) && digit(at + 1))
+            {
+                at += 1;
+            }
+            if at == start {
+                at += 1;
+                self.between(char::from(first), is(at, u8::is_ascii_alphanumeric), &mut compound);
+                continue;
+            }
+            match (bytes.get(at), bytes.get(at + 1)) {
+                (Some(b'+'), Some(b'+')) => at += 2,
+                (Some(b'#'), after)
+                    if is(at - 1, u8::is_ascii_alphabetic) && !after.is_some_and(u8::is_ascii_alphanumeric) =>
+                {
+                    at += 1;
+                }
+                _ => {}
+            }
+            self.word(folded.get(start..at).unwrap_or_default(), &mut compound);
+        }
+        self.compound(&mut compound);
+    }
+
+    fn word(&mut self, word: &str, compound: &mut Compound) {
+        if compound.letters.is_empty() {
+            compound.begun = self.position;
+        }
+        compound.letters.push_str(word);
+        self.push(self.position, 1, word);
+        self.position += 1;
+    }
+
+    /// A character that is part of no word; `joins`: a word follows to which a hyphen would join what stands before it.
+    fn between(&mut self, c: char, joins: bool, compound: &mut Compound) {
+        let hyphen = is_hyphen(c);
+        if !(hyphen && joins) {
+            self.compound(compound);
+        }
+        if !hyphen && !c.is_whitespace() {
+            self.position += 1;
         }
     }
 
-    fn push(&mut self, position: usize, position_length: usize, mut text: String) {
-        if text.len() > LONGEST_WORD {
+    /// What the words that hyphens have joined so far are as one.
+    fn compound(&mut self, compound: &mut Compound) {
+        let words = self.position.saturating_sub(compound.begun);
+        if words > 1 && !compound.letters.is_empty() {
+            self.push(compound.begun, words, &compound.letters);
+        }
+        compound.letters.clear();
+    }
+
+    fn push(&mut self, position: usize, position_length: usize, word: &str) {
+        if word.len() > LONGEST_WORD {
             return;
         }
+        let from = self.letters.len();
+        self.letters.push_str(word);
         // Both spellings are of the same length.
         if self.american
-            && let Some(at) = british(&text)
+            && let Some(at) = british(word)
         {
-            text.replace_range(at..=at, "z");
+            self.letters.replace_range(from + at..=from + at, "z");
         }
-        self.tokens.push(Token {
+        self.places.push(Place {
             position,
             position_length,
-            text,
-            ..Token::default()
+            from,
+            to: self.letters.len(),
         });
     }
 
@@ -228,23 +351,25 @@ impl Cutting {
         self.position += length;
         let han = run.starts_with(is_han);
         if self.every {
-            for (at, c) in run.chars().enumerate() {
-                self.push(begun + at, 1, c.to_string());
-            }
+            self.characters(begun, run);
             if han && length > 1 {
                 for word in JIEBA.cut_all(run).iter().filter(|word| word.end - word.start > 1) {
-                    self.push(begun + word.start, 1, word.word.to_owned());
+                    self.push(begun + word.start, 1, word.word);
                 }
             }
         } else if han {
             // Without guessing at words that the dictionary does not have: those are not indexed.
             for word in JIEBA.cut(run, false) {
-                self.push(begun + word.start, 1, word.word.to_owned());
+                self.push(begun + word.start, 1, word.word);
             }
         } else {
-            for (at, c) in run.chars().enumerate() {
-                self.push(begun + at, 1, c.to_string());
-            }
+            self.characters(begun, run);
+        }
+    }
+
+    fn characters(&mut self, begun: usize, run: &str) {
+        for (at, c) in run.chars().enumerate() {
+            self.push(begun + at, 1, c.encode_utf8(&mut [0; 4]));
         }
     }
 }
@@ -275,9 +400,18 @@ fn is_dropped(c: char) -> bool {
 /// Where the `s` of a British `-ise`, `-isation` … stands. Words like `noise` are taken along: they change alike in text
 /// and query.
 fn british(word: &str) -> Option<usize> {
-    ["ise", "ised", "ises", "ising", "iser", "isers", "isation", "isations"]
-        .into_iter()
-        .find(|suffix| word.len() > suffix.len() && word.ends_with(suffix))
+    let suffixes: &[&str] = match word.as_bytes().last()? {
+        b'e' => &["ise"],
+        b'd' => &["ised"],
+        b's' => &["ises", "isers", "isations"],
+        b'g' => &["ising"],
+        b'r' => &["iser"],
+        b'n' => &["isation"],
+        _ => return None,
+    };
+    suffixes
+        .iter()
+        .find(|suffix| word.len() > suffix.len() && word.ends_with(**suffix))
         .map(|suffix| word.len() - suffix.len() + 1)
 }
 
@@ -378,6 +512,21 @@ mod tests {
             prop_assume!(!piece.is_empty());
             prop_assert!(found(Form::Stemmed, &piece, &text), "{} in {}", piece, text);
             prop_assert_eq!(found(Form::Stemmed, &other, &text), text.contains(&other));
+        }
+
+        #[test]
+        fn a_text_of_single_bytes_has_the_words_that_it_has_beside_other_characters(
+            text in "([a-z]{1,9}|[0-9]{1,3}|kv-cache|C[+]{1,3}|C#{1,2}|it's|realised|[-_.,+#' \n!]{1,3}){0,24}",
+        ) {
+            for form in Form::ALL {
+                let alone = indexed(form, &text);
+                // An accent behind everything has the whole of it read character by character.
+                let mut beside = indexed(form, &format!("{text} é"));
+                beside.pop();
+                prop_assert_eq!(&alone, &beside);
+                let again: Vec<_> = indexed(form, &text);
+                prop_assert_eq!(alone, again);
+            }
         }
 
         #[test]
