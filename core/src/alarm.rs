@@ -102,6 +102,18 @@ impl Alarm {
         }
     }
 
+    /// Whose trouble it is; of a gap nobody's.
+    fn source(&self) -> Option<&str> {
+        match self {
+            Self::Gap { .. } => None,
+            Self::Failing { source, .. }
+            | Self::Ended { source, .. }
+            | Self::Silent { source, .. }
+            | Self::Unfetched { source, .. }
+            | Self::TurnedOver { source, .. } => Some(source),
+        }
+    }
+
     /// Under which name it is kept: the same trouble has the same one.
     fn key(&self) -> String {
         match self {
@@ -316,6 +328,15 @@ pub fn look(store: &dyn Store, sources: &[Known], expected: bool, now: DateTime<
                     over: Some(now),
                     ..raised
                 };
+                // Nobody knows how it is with a source that is asked no more, or is in another trouble now.
+                let is_in = |name: &str, trouble: fn(&Alarm) -> bool| {
+                    let mut own = troubles.iter().filter(|alarm| alarm.source() == Some(name));
+                    own.any(trouble)
+                };
+                let is_gone = |name: &str| {
+                    let ended = is_in(name, |alarm| matches!(alarm, Alarm::Ended { .. }));
+                    ended || sources.iter().all(|(known, _)| known != name)
+                };
                 // What is too old to be filled is not over, nor is what is lost; they are only not waited for any more.
                 let given_up = match &over.alarm {
                     Alarm::Gap { from, to, of: None } => !ledger::uncovered(&windows, *from, *to).is_empty(),
@@ -328,10 +349,13 @@ pub fn look(store: &dyn Store, sources: &[Known], expected: bool, now: DateTime<
                         unexpected || now - *from > TimeDelta::days(i64::from(ledger::FILL_DAYS))
                     }
                     Alarm::TurnedOver { .. } => true,
-                    Alarm::Unfetched { source, .. } => troubles
-                        .iter()
-                        .any(|alarm| matches!(alarm, Alarm::TurnedOver { source: lost, .. } if lost == source)),
-                    Alarm::Failing { .. } | Alarm::Ended { .. } | Alarm::Silent { .. } => false,
+                    Alarm::Unfetched { source, .. } => {
+                        is_gone(source) || is_in(source, |alarm| matches!(alarm, Alarm::TurnedOver { .. }))
+                    }
+                    Alarm::Silent { source, .. } => {
+                        is_gone(source) || is_in(source, |alarm| matches!(alarm, Alarm::Failing { .. }))
+                    }
+                    Alarm::Failing { source, .. } | Alarm::Ended { source, .. } => is_gone(source),
                 };
                 if given_up {
                     writes.push(memo(key, None));
@@ -584,6 +608,38 @@ mod tests {
                 "it is silent by then"
             );
         }
+    }
+
+    #[test]
+    fn what_is_asked_no_more_or_fails_now_is_not_said_to_be_well_again() {
+        let store = ModelStore::new();
+        let sources = [("feed:a".to_owned(), SourceKind::Feed)];
+        let look = |sources: &[Known], health: &Health, at| {
+            let (space, key) = (MemoSpace::Source, "feed:a".to_owned());
+            let value = serde_json::to_string(health).ok();
+            store.commit(vec![Write::Memo { space, key, value }]).unwrap();
+            let news = look(&store, sources, false, utc(at)).unwrap();
+            tell(&store, &news).unwrap();
+            said(&news)
+        };
+        let mut health = Health::default();
+        health.succeed(1, utc("2025-10-01T00:00"));
+        health.succeed(0, utc("2025-10-20T00:00"));
+        assert!(look(&sources, &health, "2025-10-20T00:00")[0].contains("has brought nothing new"));
+        for hour in 0..8 {
+            health.fail("503".to_owned(), utc(&format!("2025-10-22T0{hour}:00")));
+        }
+        let failing = look(&sources, &health, "2025-10-22T07:00");
+        assert!(
+            failing.len() == 2 && failing.iter().all(|line| !line.contains("again.")),
+            "{failing:?}"
+        );
+        health.ended = Some("410".to_owned());
+        let ended = look(&sources, &health, "2025-10-22T08:00");
+        assert!(ended.len() == 1 && ended[0].contains("410"), "{ended:?}");
+        // It was taken out of the configuration.
+        assert_eq!(look(&[], &health, "2025-10-22T09:00"), [] as [String; 0]);
+        assert_eq!(raised(&store).unwrap(), []);
     }
 
     #[test]

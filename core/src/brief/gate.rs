@@ -684,11 +684,15 @@ fn own_work(text: &str) -> usize {
         "我们",
     ];
     let lower = format!(" {}", text.to_ascii_lowercase());
-    let Some(at) = OWN.iter().filter_map(|words| lower.find(words)).min() else {
+    // Where the words begin, without the space before them.
+    let begun = |words: &&str| Some(lower.find(words)? + words.len() - words.trim_start().len());
+    let Some(at) = OWN.iter().filter_map(begun).min() else {
         return 0;
     };
-    let before = text.get(..at).unwrap_or_default();
-    before.rfind(". ").or(before.rfind('。')).unwrap_or(0)
+    let before = lower.get(..at).unwrap_or_default();
+    let end = before.rfind(". ").or(before.rfind('。'));
+    // One byte stands before the text.
+    end.map_or(0, |end| end.saturating_sub(1))
 }
 
 /// The numbers of a text that can carry a brief's: neither those that count its points, as in “(1)”, nor its pages.
@@ -1211,6 +1215,22 @@ mod tests {
             ],
         },
     ];
+
+    #[test]
+    fn own_work_begins_with_the_sentence_that_says_so_in_either_language() {
+        for (text, own) in [
+            ("Others are slow. We are fast.", ". We are fast."),
+            ("Others are slow. Here we are fast.", ". Here we are fast."),
+            ("Others are slow. This paper is fast.", ". This paper is fast."),
+            ("现有方法延迟增加。本文提出新方法。", "。本文提出新方法。"),
+            ("现有方法延迟增加。为此，我们提出新方法。", "。为此，我们提出新方法。"),
+            ("We are fast. Others are slow.", "We are fast. Others are slow."),
+            ("本文提出新方法。", "本文提出新方法。"),
+            ("Nobody is fast.", "Nobody is fast."),
+        ] {
+            assert_eq!(text.get(own_work(text)..), Some(own), "{text}");
+        }
+    }
 
     #[test]
     fn invented_lies_are_told_from_what_is_true_in_other_words() {

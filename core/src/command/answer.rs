@@ -20,7 +20,7 @@ use crate::pipeline::{self, Item, Refused, readable};
 use crate::rule::{self, Query, Rule};
 use crate::schedule::phrase;
 use crate::store::{Result, Store};
-use crate::topic::{Matcher, Topic, TopicId};
+use crate::topic::{Topic, TopicId};
 use crate::vote::{Person, saved_page, top_page};
 
 /// How many papers `/top` names.
@@ -212,7 +212,7 @@ pub fn found(
 /// Only when the store cannot be read.
 pub fn tried(question: &Question, context: &Context<'_>, rule: &Rule, head: Vec<Block>) -> Result<Answer> {
     let asked = Asked::new(question, context)?;
-    let trial = rule::trial(context.store, rule, &Matcher::new(context.topics), context.now)?;
+    let trial = rule::trial(context.store, rule, context.topics, context.now)?;
     let mut message = trial.message(&rule.to_string(), asked.lang);
     // The rule itself stands in what is said before.
     let named = usize::from(!head.is_empty()).min(message.blocks.len());

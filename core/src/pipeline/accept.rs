@@ -1268,7 +1268,7 @@ mod tests {
         let (_, scored) = super::super::draft_of_window(&store, &topic(), None).unwrap().unwrap();
         assert_eq!(scored.len(), 1);
         let rule = "kv cache".parse().unwrap();
-        let trial = crate::rule::trial::trial(&store, &rule, &Matcher::new(&[topic()]), october(11, 9)).unwrap();
+        let trial = crate::rule::trial::trial(&store, &rule, &[topic()], october(11, 9)).unwrap();
         assert_eq!((trial.papers, trial.matched), (1, 1));
         // The topics anew bring it once, too.
         refresh_topics(

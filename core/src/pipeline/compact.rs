@@ -88,7 +88,11 @@ pub fn forget_notes(
         let Some((paper, _)) = about(&text).filter(|(_, written)| *written < before) else {
             continue;
         };
-        let shown = store.digests_of_paper(&paper)?;
+        // One of which that cannot be read stays, and keeps no other from going.
+        let shown = match store.digests_of_paper(&paper) {
+            Err(StoreError::Damaged { .. }) => continue,
+            read => read?,
+        };
         if shown.last().is_none_or(|digest| digest.occurrence < before) {
             let value = None;
             writes.push(Write::Memo { space, key, value });
@@ -103,7 +107,7 @@ pub fn forget_notes(
 
 #[cfg(test)]
 mod tests {
-    use super::super::fixture::{add_channel, arxiv, news, october, paper, settings, take, topic};
+    use super::super::fixture::{Spoiled, add_channel, arxiv, news, october, paper, settings, take, topic};
     use super::super::publish_now;
     use super::*;
     use crate::brief::note::Outcome;
@@ -198,6 +202,13 @@ mod tests {
             (forgotten, left.map(|(key, _)| key).collect::<Vec<_>>())
         };
         assert_eq!(left(october(1, 0) + NOTES_KEPT).0, 0);
+        // One whose digests cannot be read keeps no other from going.
+        let spoiled = Spoiled {
+            whole: &store,
+            papers: vec![arxiv(2)],
+            parts: Vec::new(),
+        };
+        assert_eq!(forget_notes(&spoiled, None, 9, october(2, 0) + NOTES_KEPT), Ok((0, None)));
         let (forgotten, keys) = left(october(2, 0) + NOTES_KEPT);
         assert_eq!(
             (forgotten, keys),

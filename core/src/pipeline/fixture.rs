@@ -444,6 +444,9 @@ impl Store for Spoiled<'_> {
     }
 
     fn digests_of_paper(&self, paper: &PaperId) -> Result<Vec<DigestId>> {
+        if self.papers.contains(paper) {
+            return Err(damaged(paper.to_string()));
+        }
         self.whole.digests_of_paper(paper)
     }
 

@@ -382,6 +382,12 @@ mod tests {
         assert_eq!(kept(&store), [arxiv(1), arxiv(2)]);
         crossed(&store);
         assert_eq!(kept(&store), [arxiv(1), arxiv(3)]);
+        // A rule that is tried finds what one that is followed will.
+        let rule = format!("topic:{}", judged().id).parse().unwrap();
+        let trial = crate::rule::trial::trial(&store, &rule, &[judged()], october(10, 9)).unwrap();
+        let mut tried: Vec<_> = trial.examples.into_iter().map(|example| example.paper).collect();
+        tried.sort();
+        assert_eq!(tried, [arxiv(1), arxiv(3)]);
         let found = store.matches(&topic().id, 2, 3).unwrap().remove(0);
         assert_eq!(found.score.learned.unwrap().opinion.unwrap().reason, "because");
         // Matched anew after the topic was away, as after a change of it.

@@ -11,7 +11,8 @@ use crate::locale::Lang;
 use crate::message::{Block, Entry, Line, Message, Span, plain};
 use crate::paper::PaperId;
 use crate::store::{Result, Store, StoreError};
-use crate::topic::{Hit, Matcher};
+use crate::pipeline::judging;
+use crate::topic::{Hit, Matcher, Topic};
 
 /// How far back a trial looks.
 const DAYS: i64 = 30;
@@ -123,13 +124,15 @@ impl Trial {
 ///
 /// # Errors
 /// [`StoreError::Broken`].
-pub fn trial(store: &dyn Store, rule: &Rule, topics: &Matcher, now: DateTime<Utc>) -> Result<Trial> {
+pub fn trial(store: &dyn Store, rule: &Rule, topics: &[Topic], now: DateTime<Utc>) -> Result<Trial> {
     let set = RuleSet::new([(0, rule)]);
     let scored = rule
         .expr()
         .terms()
         .into_iter()
         .any(|term| matches!(term, Term::Topic(_)));
+    // A topic's matches are those that its judge has left, as in a digest.
+    let matcher = scored.then(|| Matcher::new(topics));
     let head = store.head()?;
     let limit = usize::try_from(PAPERS).unwrap_or(usize::MAX);
     let intake = store.intake(head.saturating_sub(PAPERS), head, limit)?;
@@ -153,7 +156,10 @@ pub fn trial(store: &dyn Store, rule: &Rule, topics: &Matcher, now: DateTime<Utc
             .map_or(record.taken_at.date_naive(), |window| window.day());
         days.insert(day);
         trial.papers += 1;
-        let scores = if scored { topics.score(&paper) } else { Vec::new() };
+        let scores = match &matcher {
+            Some(matcher) => judging::scores(store, topics, matcher, &paper)?,
+            None => Vec::new(),
+        };
         let facts = Facts {
             paper: &paper,
             scores: &scores,
@@ -181,8 +187,7 @@ mod tests {
     use crate::store::ModelStore;
 
     fn run(store: &dyn Store, rule: &str, day: i64) -> Trial {
-        let topics = Matcher::new(&[topic()]);
-        trial(store, &rule.parse().unwrap(), &topics, october(day, 12)).unwrap()
+        trial(store, &rule.parse().unwrap(), &[topic()], october(day, 12)).unwrap()
     }
 
     /// Mailings of two days: 3 papers on caches among 40 on other things, and 41 on pruning.

@@ -483,7 +483,9 @@ impl Filler {
         if let Some(window) = gaps.iter().find(ready) {
             return Ok(*window);
         }
-        let retried = self.troubles.values().map(|trouble| trouble.until).min();
+        // Of a window that is left to another there is nothing to try again: its time may have passed.
+        let own = self.troubles.iter().filter(|(window, _)| gaps.contains(window));
+        let retried = own.map(|(_, trouble)| trouble.until).min();
         let announced = calendar::next_announcement(as_of) + self.patience;
         let next = retried.map_or(announced, |retried| retried.min(announced));
         Err(next.min(now + look_again))

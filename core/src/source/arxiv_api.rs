@@ -741,6 +741,10 @@ wrapped here.
         let ledger = [parsed.window.unwrap()];
         now += TimeDelta::seconds(3);
         assert_eq!(api.next(&ledger, now), Next::Wait(now + TimeDelta::minutes(1)));
+        // One that failed before is no reason to look at it again and again.
+        let failed = (utc("2025-10-08 18:00"), utc("2025-10-09 18:00"));
+        api.gatherer.filler.failed(failed, now - TimeDelta::hours(2));
+        assert_eq!(api.next(&ledger, now), Next::Wait(now + TimeDelta::minutes(1)));
         // It rests, fails, or does not want them.
         api.yields(false);
         assert_eq!(asked(&fetch(&mut api, &ledger, &mut now)).1, "202510091800");

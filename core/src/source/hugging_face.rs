@@ -1,7 +1,7 @@
 //! The daily papers of Hugging Face: a few dozen arXiv papers a day that people there hand in and vote on. The votes are a
 //! score that no other source has; they grow for days, so a day is asked again until it is over.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Days, NaiveDate, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
@@ -45,6 +45,9 @@ struct Memory {
     since: Option<NaiveDate>,
     /// When each of the last days was asked last.
     days: BTreeMap<NaiveDate, DateTime<Utc>>,
+    /// Those of them that did not come when they were asked last: what stands in the ledger is from before.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    refused: BTreeSet<NaiveDate>,
     /// Nothing before.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     due: Option<DateTime<Utc>>,
@@ -85,7 +88,8 @@ impl HuggingFace {
             // Votes of a day that was over for a day when it was asked are final.
             let over = (day + Days::new(2)).and_time(chrono::NaiveTime::MIN).and_utc();
             let is_over = *asked >= over;
-            if is_over && ledger.contains(&Window::of_day(SourceKind::HuggingFace, day)) {
+            let came = !self.memory.refused.contains(&day);
+            if is_over && came && ledger.contains(&Window::of_day(SourceKind::HuggingFace, day)) {
                 continue;
             }
             let again = match back {
@@ -101,11 +105,16 @@ impl HuggingFace {
         Err(next)
     }
 
-    fn done(&mut self, day: NaiveDate, now: DateTime<Utc>) {
+    fn done(&mut self, day: NaiveDate, came: bool, now: DateTime<Utc>) {
         self.memory.days.insert(day, now);
+        match came {
+            true => self.memory.refused.remove(&day),
+            false => self.memory.refused.insert(day),
+        };
         self.memory.since = Some(self.memory.since.map_or(day, |since| since.min(day)));
         let oldest = now.date_naive() - Days::new(BACK + 1);
         self.memory.days.retain(|day, _| *day >= oldest);
+        self.memory.refused.retain(|day| *day >= oldest);
         self.memory.due = Some(now + PAUSE);
     }
 
@@ -150,7 +159,7 @@ impl Source for HuggingFace {
             Fetched::Body(body) => match parse(&body.bytes, now) {
                 Ok(parsed) => {
                     self.memory.failures = 0;
-                    self.done(day, now);
+                    self.done(day, true, now);
                     let window = Some(Window::of_day(SourceKind::HuggingFace, day));
                     // The day stands in the bytes, so that two empty days are not the same content.
                     let mut bytes = format!("{} {day}\n", SourceKind::HuggingFace).into_bytes();
@@ -164,12 +173,12 @@ impl Source for HuggingFace {
                 Err(error) => error.to_string(),
             },
             Fetched::Unchanged => {
-                self.done(day, now);
+                self.done(day, false, now);
                 return Taken::Nothing;
             }
             // Of a day that has not begun where they are, they say 400: it is asked with the next round.
             Fetched::Gone | Fetched::Failed { transient: false, .. } => {
-                self.done(day, now);
+                self.done(day, false, now);
                 let due = self.back_off(now, None);
                 return Taken::Failed(format!(
                     "{name} cannot be fetched from {}; the other days are asked from {} on",
@@ -439,6 +448,34 @@ mod tests {
         assert!(!asked(&mut source, &mut ledger, down + TimeDelta::hours(11)).contains(&"2025-10-09".to_owned()));
         assert!(asked(&mut source, &mut ledger, down + TimeDelta::hours(13)).contains(&"2025-10-09".to_owned()));
         assert!(!asked(&mut source, &mut ledger, down + TimeDelta::hours(24)).contains(&"2025-10-09".to_owned()));
+    }
+
+    #[test]
+    fn a_day_that_came_before_it_was_over_and_is_refused_afterwards_is_asked_again() {
+        let mut source = HuggingFace::new(ADDRESS, None);
+        let mut ledger = Vec::new();
+        assert!(asked(&mut source, &mut ledger, at("2025-10-09T12:00:00Z")).contains(&"2025-10-09".to_owned()));
+        // Away for two days; today and yesterday come, the 9th is refused.
+        let now = at("2025-10-11T12:00:00Z");
+        let mut source = HuggingFace::new(ADDRESS, source.memory().as_deref());
+        for refused in [false, false, true] {
+            source.memory.due = None;
+            assert!(matches!(source.next(&ledger, now), Next::Fetch(_)));
+            let reason = "404".to_owned();
+            match refused {
+                true => source.take(Fetched::Failed { reason, transient: false }, now),
+                false => source.take(
+                    Fetched::Body(Body {
+                        bytes: b"[]".to_vec(),
+                        ..Body::default()
+                    }),
+                    now,
+                ),
+            };
+        }
+        let mut source = HuggingFace::new(ADDRESS, source.memory().as_deref());
+        assert!(asked(&mut source, &mut ledger, now + TimeDelta::hours(13)).contains(&"2025-10-09".to_owned()));
+        assert!(!asked(&mut source, &mut ledger, now + TimeDelta::hours(26)).contains(&"2025-10-09".to_owned()));
     }
 
     #[test]

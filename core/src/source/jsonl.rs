@@ -439,6 +439,7 @@ mod tests {
         let Taken::Whole { name, .. } = source.take(lines(1..201), now) else {
             panic!("whole")
         };
+        assert!(!source.turned_over(), "there was nothing before");
         assert_eq!(
             (name.as_str(), name.as_str()),
             (source.name(), "jsonl:a.example/papers.jsonl")

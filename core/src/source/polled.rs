@@ -230,7 +230,9 @@ impl Polled {
         self.memory.due = Some(pace.after(now));
         let hash = |item: &Item| text::hash64(&[&item.paper.id.to_string()]);
         let listed: Vec<u64> = parsed.items.iter().map(hash).collect();
-        self.turned_over = !self.memory.ends.iter().any(|known| listed.contains(known));
+        // Of one that has listed nothing yet, or before this was remembered, nobody knows.
+        let known = &self.memory.ends;
+        self.turned_over = !known.is_empty() && !known.iter().any(|known| listed.contains(known));
         if !listed.is_empty() {
             let last = listed.len().saturating_sub(ENDS).max(ENDS);
             let ends = listed.iter().take(ENDS).chain(listed.iter().skip(last));
