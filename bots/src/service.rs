@@ -477,8 +477,12 @@ impl Service {
             Request::HeldDigest { id, action } => self.decide(id, action).await,
             Request::Decisions { most, lang } => {
                 let topics = Arc::clone(&self.topics);
-                let all = self.run(move |store| decisions(store, &topics, most, lang)).await;
-                all.map(Response::Decisions)
+                // They can be all that there are: beside the storage thread.
+                let all = self
+                    .storage
+                    .read(move |store| decisions(store, &topics, most, lang))
+                    .await;
+                all.map(Response::Decisions).map_err(|error| error.to_string())
             }
             Request::Decision { id, lang } => {
                 let topics = Arc::clone(&self.topics);

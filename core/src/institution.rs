@@ -1005,7 +1005,10 @@ mod tests {
         let begun = std::time::Instant::now();
         let found = of(&text);
         let took = begun.elapsed();
-        assert!(found.len() == MAX_INSTITUTIONS && took < std::time::Duration::from_secs(10), "{took:?}");
+        assert!(
+            found.len() == MAX_INSTITUTIONS && took < std::time::Duration::from_secs(10),
+            "{took:?}"
+        );
     }
 
     #[test]

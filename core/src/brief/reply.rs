@@ -187,7 +187,7 @@ fn whole(parsed: Parsed) -> Result<Parsed, Unreadable> {
 }
 
 /// What a model says after it has thought. Some templates swallow the tag that begins the thoughts.
-fn without_thoughts(text: &str) -> &str {
+pub(crate) fn without_thoughts(text: &str) -> &str {
     for (open, close) in [("<think>", "</think>"), ("<thinking>", "</thinking>")] {
         let begins = text.trim_start().starts_with(open);
         match text.find(close) {

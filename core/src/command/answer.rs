@@ -976,8 +976,8 @@ mod tests {
     use crate::command::{self, Standing};
     use crate::paper::Field;
     use crate::pipeline::fixture::{
-        Counting, add_channel, arxiv, back, channel, claims, mailing, news, october, paper, sent, settings, take,
-        taught, topic,
+        Counting, Spoiled, add_channel, arxiv, back, channel, claims, mailing, news, october, paper, sent, settings,
+        take, taught, topic,
     };
     use crate::pipeline::{Job, judging, publish_due};
     use crate::source::{Announcement, SourceKind};
@@ -1590,6 +1590,15 @@ mod tests {
             let question = asking(HERE, command::parse(text, None).unwrap(), None);
             among(&topics, &store, &question, &settings()).message.to_plain()
         };
+        // Of a paper that cannot be read it says what it knows.
+        let spoiled = Spoiled {
+            whole: &store,
+            papers: vec![arxiv(1)],
+            parts: Vec::new(),
+        };
+        let question = asking(HERE, command::parse("/why 1", None).unwrap(), None);
+        let unread = among(&topics, &spoiled, &question, &settings()).message.to_plain();
+        assert!(unread.contains("First"), "{unread}");
         // The first paper needed no judge, and names the one that nearly came.
         let first = why("/why 1", Lang::En);
         let missed = "learned ranking 0.10, it takes 0.05; a model was asked and said no (“only its data”)";

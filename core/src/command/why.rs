@@ -11,7 +11,7 @@ use crate::delivery::{DeliveryId, Discard, State};
 use crate::digest::{self, Digest, DigestId, Entry};
 use crate::message::{self, Block, Line, Message, Span, ellipsis, plain};
 use crate::paper::{Paper, PaperId};
-use crate::pipeline::{self, Ruling, judging};
+use crate::pipeline::{self, Ruling, judging, readable};
 use crate::rule::{self, Facts};
 use crate::store::Result;
 use crate::topic::judge::Opinion;
@@ -174,7 +174,7 @@ impl Asked<'_> {
         for hit in words {
             lines.push(plain(lang.why_keyword(&hit.term, hit.in_title)));
         }
-        let Some(paper) = self.context.store.paper(&entry.paper)? else {
+        let Some(paper) = readable(self.context.store.paper(&entry.paper))? else {
             return Ok(lines);
         };
         if !digest.subjects.rules.is_empty() {
@@ -207,7 +207,7 @@ impl Asked<'_> {
 
     /// What a topic says of a paper about which its judge has an opinion.
     fn spoken(&self, topic: Option<&Topic>, paper: &PaperId) -> Result<Option<Rated>> {
-        let (Some(topic), Some(paper)) = (topic, self.context.store.paper(paper)?) else {
+        let (Some(topic), Some(paper)) = (topic, readable(self.context.store.paper(paper))?) else {
             return Ok(None);
         };
         let scores = self.scores(std::slice::from_ref(topic), &paper)?.into_iter();

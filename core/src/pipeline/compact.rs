@@ -208,7 +208,10 @@ mod tests {
             papers: vec![arxiv(2)],
             parts: Vec::new(),
         };
-        assert_eq!(forget_notes(&spoiled, None, 9, october(2, 0) + NOTES_KEPT), Ok((0, None)));
+        assert_eq!(
+            forget_notes(&spoiled, None, 9, october(2, 0) + NOTES_KEPT),
+            Ok((0, None))
+        );
         let (forgotten, keys) = left(october(2, 0) + NOTES_KEPT);
         assert_eq!(
             (forgotten, keys),

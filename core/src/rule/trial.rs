@@ -10,8 +10,8 @@ use super::{Term, words};
 use crate::locale::Lang;
 use crate::message::{Block, Entry, Line, Message, Span, plain};
 use crate::paper::PaperId;
-use crate::store::{Result, Store, StoreError};
 use crate::pipeline::judging;
+use crate::store::{Result, Store, StoreError};
 use crate::topic::{Hit, Matcher, Topic};
 
 /// How far back a trial looks.

@@ -463,7 +463,13 @@ mod tests {
             assert!(matches!(source.next(&ledger, now), Next::Fetch(_)));
             let reason = "404".to_owned();
             match refused {
-                true => source.take(Fetched::Failed { reason, transient: false }, now),
+                true => source.take(
+                    Fetched::Failed {
+                        reason,
+                        transient: false,
+                    },
+                    now,
+                ),
                 false => source.take(
                     Fetched::Body(Body {
                         bytes: b"[]".to_vec(),

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Topic, TopicId};
 use crate::brief::prompt::clean;
+use crate::brief::reply::without_thoughts;
 use crate::chat::{Ask, Message, Role};
 use crate::message::ellipsis;
 use crate::paper::Paper;
@@ -128,12 +129,12 @@ pub fn question(topic: &Topic, paper: &Paper) -> Question {
 }
 
 /// Reads a reply: `yes: reason` or `no: reason`, in whatever case, with a full-width colon or a dash too; 是 and 否 are
-/// understood. Only its first line that is not empty counts.
+/// understood. Only its first line that is not empty counts, behind what a model thinks aloud.
 ///
 /// # Errors
 /// [`ReplyError`] when it is no such line.
 pub fn parse(reply: &str) -> Result<Opinion, ReplyError> {
-    let line = reply
+    let line = without_thoughts(reply)
         .lines()
         .map(str::trim)
         .find(|line| !line.is_empty())
@@ -194,12 +195,15 @@ mod tests {
             ("是：压缩KV缓存", true, "压缩KV缓存"),
             ("**No:** training only", false, "training only"),
             ("`yes: faster`", true, "faster"),
+            ("<think>\nno: is it?\n</think>\n\nyes: faster", true, "faster"),
+            ("so it is no.</think>yes: faster", true, "faster"),
         ] {
             let reason = reason.to_owned();
             assert_eq!(parse(reply), Ok(Opinion { yes, reason }), "{reply}");
         }
         assert_eq!(parse("yesterday: it was"), Err(ReplyError::Neither));
         assert_eq!(parse(""), Err(ReplyError::Neither));
+        assert_eq!(parse("<think>yes: so far"), Err(ReplyError::Neither));
         assert_eq!(parse("yes"), Err(ReplyError::NoReason));
         assert_eq!(
             parse(&format!("no: {}", "长".repeat(201))),
