@@ -998,6 +998,7 @@ mod tests {
     }
 
     #[test]
+    #[expect(clippy::disallowed_methods, reason = "how long it takes is what is looked at")]
     fn a_text_of_nothing_but_short_names_is_read_in_no_time() {
         let letters = || ('a'..='z').chain('α'..='ω');
         let pairs = letters().flat_map(|a| letters().map(move |b| format!("{a}{b}")));
