@@ -68,7 +68,7 @@ pub enum Refused {
     AnotherPaper,
     /// It names a publisher that is not among the paper's institutions.
     Organisation,
-    /// It has a number that the paper does not have.
+    /// It has a number that the paper does not have, or not for this.
     Number,
     /// It names a model, a data set or a system that the paper does not name.
     Name,

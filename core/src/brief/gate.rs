@@ -101,8 +101,9 @@ impl Finding {
                 format!("“{words}” is not among the paper's institutions."),
             ),
             Refused::Number => lang.pick(
-                format!("数字“{words}”在标题和摘要中没有依据。"),
-                format!("The number “{words}” stands neither in the title nor in the abstract."),
+                format!("数字“{words}”用于此处，在标题和摘要中没有依据。"),
+                // It may well stand there, of something else.
+                format!("Neither the title nor the abstract gives the number “{words}” for this."),
             ),
             Refused::Name => lang.pick(
                 format!("名称“{words}”在标题和摘要中没有出现。"),
@@ -1215,6 +1216,21 @@ mod tests {
             ],
         },
     ];
+
+    #[test]
+    fn a_number_of_another_measure_is_not_said_to_be_missing() {
+        let [case, ..] = &CASES;
+        let paper = paper(case.title, case.abstract_text, &[]);
+        let text = "The authors released PageTurner, using page prefetching, to solve slow decoding of long prompts, achieving \
+            2.3x higher throughput.";
+        let found = findings(text, Lang::En, &paper);
+        let reason = found[0].reason(Lang::En);
+        assert!(
+            found[0].kind == Refused::Number
+                && reason.starts_with("Neither the title nor the abstract gives the number “2.3x” for this."),
+            "{reason}"
+        );
+    }
 
     #[test]
     fn own_work_begins_with_the_sentence_that_says_so_in_either_language() {

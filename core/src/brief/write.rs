@@ -316,7 +316,7 @@ mod tests {
         let asked = &second.unwrap().messages;
         assert_eq!(asked.len(), 4);
         assert!(
-            asked[3].content.contains("The number “84.5%” stands neither"),
+            asked[3].content.contains("gives the number “84.5%” for this"),
             "{}",
             asked[3].content
         );

@@ -227,7 +227,10 @@ impl Lang {
             Refused::WrongLanguage => self.pick("它不是所要求的语言。", "It was in another language."),
             Refused::AnotherPaper => self.pick("它说的是另一篇论文。", "It was about another paper."),
             Refused::Organisation => self.pick("它提到的机构不是论文的机构。", "It named another institution."),
-            Refused::Number => self.pick("它的数字没有依据。", "It had a number that the paper does not have."),
+            Refused::Number => self.pick(
+                "它的数字没有依据。",
+                "It had a number that the paper does not give for that.",
+            ),
             Refused::Name => self.pick("它的名称没有依据。", "It had a name that the paper does not have."),
             Refused::Direction => self.pick("它说反了效果。", "It said the opposite of the paper."),
         }
