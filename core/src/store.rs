@@ -78,7 +78,7 @@ pub struct ContentRecord {
     pub source: SourceKind,
     /// When it came first.
     pub taken_at: DateTime<Utc>,
-    /// When it came again, oldest first.
+    /// The last times that it came again, oldest first.
     pub repeats: Vec<DateTime<Utc>>,
 }
 

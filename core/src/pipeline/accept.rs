@@ -19,6 +19,9 @@ use crate::store::{ContentRecord, IntakeRecord, MatchRecord, Result, Store, Wind
 use crate::text;
 use crate::topic::{Matcher, Score, Topic, TopicId, Verdict};
 
+/// Of so many times that the same content came it is kept when: a list that never changes comes every hour.
+const REPEATS: usize = 100;
+
 /// How far back a changed topic is matched anew, in intake positions: more than a fortnight of a large mailing.
 pub const REFRESH: Seq = 10_000;
 
@@ -198,6 +201,8 @@ fn repeat(
     let first_taken = Some((known.taken_at, known.name.clone()));
     let mut content = known;
     content.repeats.push(now);
+    let old = content.repeats.len().saturating_sub(REPEATS);
+    content.repeats.drain(..old);
     let mut writes = vec![Write::Content(content)];
     if let Some(window) = &parsed.window {
         if let Some(record) = store.window(window)? {
@@ -1340,6 +1345,26 @@ mod tests {
             ]
         );
         assert_eq!(store.windows(), Ok(vec![]));
+    }
+
+    #[test]
+    fn what_comes_again_every_hour_does_not_grow_for_ever() {
+        let store = ModelStore::new();
+        let start = october(9, 0);
+        for hour in 0..300 {
+            take(
+                &store,
+                "feed",
+                of_feed(vec![paper(1, TITLE, "")]),
+                start + TimeDelta::hours(hour),
+            );
+        }
+        let content = store.content(&text::content_hash(b"feed")).unwrap().unwrap();
+        assert_eq!(content.taken_at, start);
+        assert_eq!(
+            (content.repeats.len(), content.repeats.last()),
+            (REPEATS, Some(&(start + TimeDelta::hours(299))))
+        );
     }
 
     #[test]
