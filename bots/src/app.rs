@@ -117,7 +117,8 @@ impl Base {
         .searching(search.clone())
         .asking(sources::known(config))
         .written_by(writer.clone())
-        .judging(config.model.as_ref().map(|model| &*model.judge).unwrap_or_default());
+        .judging(config.model.as_ref().map(|model| &*model.judge).unwrap_or_default())
+        .warned(config.warnings());
         let config = config.clone();
         let rules = Rules {
             fresh: config.defaults.clone().settings(Subjects::default()),

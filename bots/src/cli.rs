@@ -1143,9 +1143,17 @@ fn explanation(item: &crate::service::Explained) -> String {
             )
         })
         .collect();
+    // What decided comes first.
+    let rank = match &item.score.learned {
+        Some(rated) => format!(
+            "{:>7.2} (takes {:.2})",
+            f64::from(rated.decided()) / 1000.0,
+            f64::from(rated.threshold) / 1000.0
+        ),
+        None => format!("{:>4}", item.score.points),
+    };
     format!(
-        "{:>4} {verdict}: {} {} [{}]",
-        item.score.points,
+        "{rank} {verdict}: {} {} [{}]",
         item.intake.paper,
         item.title,
         terms.join(", ")

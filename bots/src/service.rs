@@ -367,6 +367,8 @@ pub struct Service {
     sources: Arc<[Known]>,
     writer: Option<Writer>,
     judging: Arc<[TopicId]>,
+    /// What is odd in the configuration.
+    warned: Arc<[String]>,
     stop: CancellationToken,
 }
 
@@ -410,6 +412,7 @@ impl Service {
             sources: Arc::default(),
             writer: None,
             judging: Arc::default(),
+            warned: Arc::default(),
             stop: CancellationToken::new(),
         }
     }
@@ -418,6 +421,13 @@ impl Service {
     #[must_use]
     pub fn until(mut self, stop: CancellationToken) -> Self {
         self.stop = stop;
+        self
+    }
+
+    /// Has `doctor` repeat what is odd in the configuration.
+    #[must_use]
+    pub fn warned(mut self, warnings: Vec<String>) -> Self {
+        self.warned = warnings.into();
         self
     }
 
@@ -761,6 +771,10 @@ impl Service {
                 Ok((checkup, doctor::judged(store, &topics, &judging, clock::now())?))
             })
             .await?;
+        if !self.warned.is_empty() {
+            let odd = self.warned.iter().map(|warning| Finding::wrong(warning.clone()));
+            checkup.add("Configuration", odd.collect());
+        }
         checkup.add(
             "Briefs",
             match &self.writer {
@@ -963,8 +977,13 @@ fn find_paper(
         }
         PaperQuery::Number(n) => (latest_digest(store, |_| true)?, *n),
         PaperQuery::OfDay(day, n) => {
-            let of_day = |d: &Digest| d.id.occurrence.date_naive() == *day || d.windows.iter().any(|w| w.day() == *day);
-            (latest_digest(store, of_day)?, *n)
+            // What was made that day; else what is of it: windows of other sources reach into later digests.
+            let made = latest_digest(store, |d| d.id.occurrence.date_naive() == *day)?;
+            let digest = match made {
+                Some(digest) => Some(digest),
+                None => latest_digest(store, |d| d.windows.iter().any(|w| w.day() == *day))?,
+            };
+            (digest, *n)
         }
     };
     let Some(digest) = digest else {

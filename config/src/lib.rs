@@ -288,6 +288,15 @@ impl Config {
                 )
             })
             .collect();
+        let unheard = self.operator.place.as_ref().filter(|place| {
+            tokens
+                .into_iter()
+                .any(|(platform, token)| !token && place.platform() == platform)
+                || (!self.web.enabled && place.platform() == Platform::Web)
+        });
+        warnings.extend(unheard.map(|place| {
+            format!("operator.place is {place}, which nothing can be written to as things are: what fails stands in the log alone")
+        }));
         if !self.web.enabled && has_channels(Platform::Web) {
             warnings
                 .push("there are channels on the web page, but web.enabled is false: nobody can read them".to_owned());
@@ -700,6 +709,8 @@ PAPERWIRE_TELEGRAM_TOKEN: unknown variable; did you mean PAPERWIRE_TELEGRAM__TOK
         let warnings = parse(unreachable).warnings();
         assert!(warnings.len() == 2 && warnings[0].contains("telegram.token") && warnings[1].contains("web.enabled"));
         assert_eq!(parse(LOBBY).warnings(), [""; 0]);
+        let unheard = parse("[operator]\nplace = \"discord:1\"\n").warnings();
+        assert!(unheard.len() == 1 && unheard[0].contains("discord:1"), "{unheard:?}");
     }
 
     #[test]

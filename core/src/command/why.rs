@@ -77,8 +77,15 @@ fn signed(thousandths: i32) -> String {
     format!("{:+.2}", f64::from(thousandths) / 1000.0)
 }
 
-fn opinion(score: &Score) -> Option<&Opinion> {
-    score.learned.as_ref()?.opinion.as_ref()
+/// Whether a paper that was not shown can be called just missed: it has points, and a learned ranking or its judge was in two
+/// minds about it.
+fn is_near(score: &Score) -> bool {
+    /// In thousandths of log-odds: odds of one to seven and a half.
+    const BELOW: i32 = 2_000;
+    match &score.learned {
+        None => score.points > 0,
+        Some(rated) => rated.opinion.is_some() || rated.score >= rated.threshold.saturating_sub(BELOW),
+    }
 }
 
 fn facts<'a>(paper: &'a Paper, scores: &'a [Score]) -> Facts<'a> {
@@ -162,7 +169,12 @@ impl Asked<'_> {
                 // The judge may have spoken after the digest was made.
                 None => match self.spoken(topic, &entry.paper)? {
                     Some(rated) => lines.extend(self.learned(&name, &rated)),
-                    None => lines.push(plain(lang.why_topic(&name, entry.points, threshold))),
+                    None => {
+                        let votes = self.context.store.paper(&entry.paper)?.and_then(|paper| paper.upvotes);
+                        let voted = votes.map_or(0, |votes| digest::voted(votes.value) / 1000);
+                        let points = entry.points.saturating_sub(voted);
+                        lines.push(plain(lang.why_topic(&name, points, threshold)));
+                    }
                 },
             }
         }
@@ -218,7 +230,10 @@ impl Asked<'_> {
     /// What the learned ranking says, what the judge does where it was asked, and what contributed most.
     fn learned(&self, name: &str, rated: &Rated) -> Vec<Line> {
         let one = |ground: &Ground| format!("{} {}", self.lang.learned_feature(ground), signed(ground.adds));
-        let grounds: Vec<String> = rated.grounds.iter().map(one).collect();
+        let mut grounds: Vec<String> = rated.grounds.iter().map(one).collect();
+        // Who adds up what is shown comes to the score.
+        let shown: i32 = rated.grounds.iter().map(|ground| ground.adds).sum();
+        grounds.push(self.lang.learned_rest(&signed(rated.score.saturating_sub(shown))));
         let head = self
             .lang
             .why_learned(name, &decimal(rated.score), &decimal(rated.threshold));
@@ -271,7 +286,7 @@ impl Asked<'_> {
             // What a judge has refused shows how near it was.
             let best = scores
                 .filter(|score| matches!(score.verdict, Verdict::BelowThreshold | Verdict::Kept))
-                .filter(|score| score.points > 0 || opinion(score).is_some())
+                .filter(is_near)
                 .max_by_key(Score::rank_unjudged);
             if let Some(score) = best {
                 missed.push((score.rank_unjudged(), record.seq, paper, score));
@@ -291,7 +306,10 @@ impl Asked<'_> {
                 None => Span::Plain(ellipsis(paper.title(), TITLE)),
             }];
             let why = match score.verdict {
-                Verdict::Kept => self.lang.missed_by_cap(score.points),
+                Verdict::Kept => match &score.learned {
+                    Some(rated) => self.lang.missed_by_cap_ranked(&decimal(rated.decided())),
+                    None => self.lang.missed_by_cap(score.points),
+                },
                 Verdict::BelowThreshold
                 | Verdict::ExcludedTerm(_)
                 | Verdict::ExcludedCategory(_)

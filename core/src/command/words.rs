@@ -434,6 +434,19 @@ impl Lang {
         )
     }
 
+    /// The same where a ranking was learnt.
+    pub fn missed_by_cap_ranked(self, score: &str) -> String {
+        self.pick(
+            format!("学习到的排序 {score}，超出篇数上限"),
+            format!("learned ranking {score}, beyond the number of papers in one digest"),
+        )
+    }
+
+    /// What all that is not named adds to a learned score.
+    pub fn learned_rest(self, adds: &str) -> String {
+        self.pick(format!("其余 {adds}"), format!("everything else {adds}"))
+    }
+
     /// A paper that is known and never was a candidate.
     pub fn fate_no_candidate(self) -> &'static str {
         self.pick(
@@ -489,8 +502,8 @@ impl Lang {
     /// Others filled the topic's cap.
     pub fn fate_beyond_cap(self, day: &str) -> String {
         self.pick(
-            format!("它符合条件，但 {day} 的简报已满，得分更高的论文优先。"),
-            format!("It matched, but the digest of {day} was full: papers with more points went before it."),
+            format!("它符合条件，但 {day} 的简报已满，排名更前的论文优先。"),
+            format!("It matched, but the digest of {day} was full: papers that rank higher went before it."),
         )
     }
 
@@ -733,6 +746,8 @@ mod tests {
             lang.missed_by_rank("0.20", "0.50"),
             lang.missed_by_judge("0.20", "0.50", "甲"),
             lang.missed_by_cap(9),
+            lang.missed_by_cap_ranked("0.20"),
+            lang.learned_rest("-1.00"),
             lang.fate_posted("甲", 3),
             lang.fate_failed("甲", 3, "乙"),
             lang.fate_beyond_cap("甲"),

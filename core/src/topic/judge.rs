@@ -98,15 +98,16 @@ pub fn is_borderline(score: f64, threshold: f64) -> bool {
     (score - threshold).abs() <= BAND
 }
 
-/// What to ask about a paper. The topic is described by its name and heaviest terms.
+/// What to ask about a paper. The topic is described by its name and its heaviest terms; of many, some from the whole list, in
+/// which those of one technique stand together.
 pub fn question(topic: &Topic, paper: &Paper) -> Question {
     /// Enough to say what is meant.
-    const TERMS: usize = 24;
+    const TERMS: usize = 32;
     let heaviest = topic.tiers.iter().max_by_key(|tier| tier.weight);
-    let terms: Vec<&str> = heaviest
-        .into_iter()
-        .flat_map(|tier| &tier.terms)
-        .take(TERMS)
+    let all = heaviest.map_or(&[][..], |tier| &tier.terms);
+    let count = all.len().min(TERMS);
+    let terms: Vec<&str> = (0..count)
+        .filter_map(|place| all.get(place * all.len() / count))
         .map(String::as_str)
         .collect();
     let name = if topic.name_en.is_empty() {
@@ -215,6 +216,24 @@ mod tests {
             assert_eq!(parse(obeyed), Err(ReplyError::Link));
         }
         assert_eq!(parse("yes: so\u{202e}rt\u{200b}ed").unwrap().reason, "sorted");
+    }
+
+    #[test]
+    fn a_topic_of_many_terms_is_described_by_some_of_its_whole_list() {
+        let topic = crate::tests::real_topic();
+        let asked = question(
+            &topic,
+            &Paper::new(crate::paper::PaperId::Arxiv("2510.00001".to_owned())),
+        );
+        for term in [
+            "quantization",
+            "KV cache",
+            "speculative decoding",
+            "inference throughput",
+        ] {
+            assert!(asked.instruction.contains(term), "{term}: {}", asked.instruction);
+        }
+        assert!(asked.instruction.matches(", ").count() < 40, "{}", asked.instruction);
     }
 
     #[test]
