@@ -709,8 +709,8 @@ PAPERWIRE_TELEGRAM_TOKEN: unknown variable; did you mean PAPERWIRE_TELEGRAM__TOK
         let warnings = parse(unreachable).warnings();
         assert!(warnings.len() == 2 && warnings[0].contains("telegram.token") && warnings[1].contains("web.enabled"));
         assert_eq!(parse(LOBBY).warnings(), [""; 0]);
-        let unheard = parse("[operator]\nplace = \"discord:1\"\n").warnings();
-        assert!(unheard.len() == 1 && unheard[0].contains("discord:1"), "{unheard:?}");
+        let unheard = parse("[operator]\nplace = \"telegram:1\"\n").warnings();
+        assert!(unheard.len() == 1 && unheard[0].contains("telegram:1"), "{unheard:?}");
     }
 
     #[test]
