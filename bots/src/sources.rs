@@ -60,7 +60,7 @@ pub fn build(config: &SourceConfig, memory: Option<&str>) -> Option<Box<dyn Sour
         SourceKind::ArxivApi => Box::new(ArxivApi::new(url, categories, *days, memory)),
         SourceKind::ArxivRss => Box::new(ArxivRss::new(url, categories, memory)),
         SourceKind::ArxivOai => Box::new(ArxivOai::new(url, categories, *days, memory)),
-        SourceKind::HuggingFace => Box::new(HuggingFace::new(url, memory)),
+        SourceKind::HuggingFace => Box::new(HuggingFace::new(url, *days, memory)),
         SourceKind::Feed => Box::new(Feed::new(url, memory)),
         SourceKind::Jsonl => Box::new(Jsonl::new(url, memory)),
         SourceKind::ArxivMail
@@ -187,7 +187,8 @@ impl Asked {
                     self.take(&name, taken).await?;
                 }
                 Next::Wait(until) => {
-                    let wait = until - now;
+                    // What is over is not waited for, and time does not go back.
+                    let wait = (until - now).max(TimeDelta::zero());
                     if wait <= self.pace.skips {
                         self.ahead += wait;
                         continue;
@@ -230,6 +231,7 @@ impl Asked {
                 name: what,
                 bytes,
             } => {
+                let full = (!parsed.items.is_empty()).then_some(parsed.window);
                 let accepted = self.service.accept(&what, bytes, parsed).await?;
                 if accepted.duplicates == 0 {
                     tracing::info!("{}", inbox::sentence(&what, &accepted));
@@ -238,6 +240,13 @@ impl Asked {
                     tracing::warn!(source = %name, "{what}: {rejected}");
                 }
                 self.health.succeed(accepted.papers_new, now);
+                if let Some(window) = full {
+                    self.health.came_full(window, now);
+                }
+            }
+            Taken::Empty { window, sentence } => {
+                tracing::info!(source = %name, "{sentence}");
+                self.health.came_empty(window, now);
             }
             Taken::Failed(reason) => {
                 tracing::warn!(source = %name, failures = self.health.failures + 1, "{reason}");
