@@ -138,6 +138,12 @@ fn is_at_work(next: &Next, now: DateTime<Utc>) -> bool {
     }
 }
 
+/// How long to wait until then, and a moment at least: its clock never goes back, and a source that waits for what is over
+/// is not asked without a pause.
+fn left(until: DateTime<Utc>, now: DateTime<Utc>) -> TimeDelta {
+    (until - now).max(TimeDelta::seconds(1))
+}
+
 /// A source with everything that it needs to be asked.
 struct Asked {
     source: Box<dyn Source>,
@@ -187,8 +193,7 @@ impl Asked {
                     self.take(&name, taken).await?;
                 }
                 Next::Wait(until) => {
-                    // What is over is not waited for, and time does not go back.
-                    let wait = (until - now).max(TimeDelta::zero());
+                    let wait = left(until, now);
                     if wait <= self.pace.skips {
                         self.ahead += wait;
                         continue;
@@ -288,6 +293,14 @@ mod tests {
     use paperwire_core::source::request::Request;
 
     use super::*;
+
+    #[test]
+    fn a_wait_for_what_is_over_is_a_moment() {
+        let now = DateTime::UNIX_EPOCH;
+        for (until, wait) in [(-9, 1), (0, 1), (9, 9)] {
+            assert_eq!(left(now + TimeDelta::seconds(until), now), TimeDelta::seconds(wait));
+        }
+    }
 
     #[test]
     fn who_fetches_or_waits_a_moment_is_at_work_and_who_was_refused_again_and_again_is_not() {
