@@ -116,6 +116,7 @@ impl Base {
         )
         .searching(search.clone())
         .asking(sources::known(config))
+        .telling_operator(config.operator.place.is_some())
         .written_by(writer.clone())
         .judging(config.model.as_ref().map(|model| &*model.judge).unwrap_or_default())
         .warned(config.warnings());

@@ -129,14 +129,21 @@ pub struct Known {
     pub kind: SourceKind,
 }
 
-/// Looks at what the store has. What cannot be read of it is a finding, too.
+/// Looks at what the store has. What cannot be read of it is a finding, too. `has_operator` says whether somebody is told of
+/// alarms.
 ///
 /// # Errors
 /// Only when the store is broken.
-pub fn look(store: &dyn Store, topics: &[Topic], sources: &[Known], now: DateTime<Utc>) -> Result<Checkup> {
+pub fn look(
+    store: &dyn Store,
+    topics: &[Topic],
+    sources: &[Known],
+    has_operator: bool,
+    now: DateTime<Utc>,
+) -> Result<Checkup> {
     let mut checkup = Checkup::default();
     checkup.add("Papers", papers(store, sources, now)?);
-    checkup.add("Sources", asked(store, sources, now)?);
+    checkup.add("Sources", asked(store, sources, has_operator, now)?);
     checkup.add("Topics", topics.iter().map(|topic| of_topic(topic, now)).collect());
     checkup.add("Digests", digests(store, topics)?);
     checkup.add("Channels", channels(store, now)?);
@@ -239,6 +246,25 @@ fn papers(store: &dyn Store, sources: &[Known], now: DateTime<Utc>) -> Result<Ve
     Ok(findings)
 }
 
+/// `1 answer`, `2 answers`.
+fn counted(count: usize, what: &str) -> String {
+    match count {
+        1 => format!("1 {what}"),
+        count => format!("{count} {what}s"),
+    }
+}
+
+/// For which days a source answered without a paper, if any.
+fn empty_days(health: &Health) -> Option<String> {
+    let ((from, _), (_, to)) = (health.empty.first()?, health.empty.last()?);
+    Some(format!(
+        "{} of submissions, {} – {}",
+        counted(health.empty.len(), "day"),
+        at(*from),
+        at(*to)
+    ))
+}
+
 /// What a source that lists what is latest brought on its last day, and on which days it was not fetched.
 fn of_days(name: &str, health: &Health, days: &[Day], now: DateTime<Utc>) -> Vec<Finding> {
     let days: Vec<&Day> = days.iter().filter(|day| day.source == name).collect();
@@ -248,14 +274,19 @@ fn of_days(name: &str, health: &Health, days: &[Day], now: DateTime<Utc>) -> Vec
             .asked()
             .map(|(first, last)| format!(" between {} and {}", first.format("%H:%M"), last.format("%H:%M UTC")))
             .unwrap_or_default();
-        findings.push(Finding::good(format!(
-            "{name}: {}: {} answers and {} failures{asked}; {} papers listed at most, {} of them new",
+        let text = format!(
+            "{name}: {}: {} and {}{asked}; {} papers listed at most, {} of them new",
             last.day,
-            last.answered.len(),
-            last.failed.len(),
+            counted(last.answered.len(), "answer"),
+            counted(last.failed.len(), "failure"),
             last.items,
             last.new
-        )));
+        );
+        findings.push(match (last.answered.is_empty(), health.failures > 0) {
+            (true, true) if health.answered.is_none() => Finding::wrong(text),
+            (true, true) => Finding::note(text),
+            (true, false) | (false, _) => Finding::good(text),
+        });
     }
     let (Some(since), Some(yesterday)) = (health.since, now.date_naive().pred_opt()) else {
         return findings;
@@ -287,7 +318,7 @@ fn of_days(name: &str, health: &Health, days: &[Day], now: DateTime<Utc>) -> Vec
     findings
 }
 
-fn asked(store: &dyn Store, sources: &[Known], now: DateTime<Utc>) -> Result<Vec<Finding>> {
+fn asked(store: &dyn Store, sources: &[Known], has_operator: bool, now: DateTime<Utc>) -> Result<Vec<Finding>> {
     let mut findings = Vec::new();
     let days = daybook::since(store, (now - DAYS).date_naive())?;
     for Known { name, kind } in sources {
@@ -299,13 +330,19 @@ fn asked(store: &dyn Store, sources: &[Known], now: DateTime<Utc>) -> Result<Vec
             .next
             .map(|next| format!("; asked again at {}", at(next)))
             .unwrap_or_default();
+        let empty = empty_days(&health);
+        let is_always_empty = health.failures == 0 && health.is_always_empty(now);
         findings.push(match health.trouble(now) {
+            Some(Trouble::Silent(_)) | None if is_always_empty => Finding::wrong(format!(
+                "{name}: it answers, but without a paper for any day that it was asked for ({}); check the categories{next}",
+                empty.unwrap_or_default()
+            )),
             Some(Trouble::Ended(reason)) => Finding::wrong(format!(
                 "{name}: it is there no more ({reason}); take it out of the configuration or give another url"
             )),
             Some(Trouble::Failing { since, reason }) => Finding::wrong(format!(
-                "{name}: {} failures in a row, no answer since {}: {reason}{next}",
-                health.failures,
+                "{name}: {} in a row, no answer since {}: {reason}{next}",
+                counted(usize::try_from(health.failures).unwrap_or(usize::MAX), "failure"),
                 at(since)
             )),
             Some(Trouble::Silent(since)) => Finding::wrong(format!(
@@ -313,22 +350,29 @@ fn asked(store: &dyn Store, sources: &[Known], now: DateTime<Utc>) -> Result<Vec
                 at(since)
             )),
             None => match (health.answered, &health.failed) {
-                (answered, Some((when, reason))) if health.failures > 0 => Finding::note(format!(
-                    "{name}: it failed at {}: {reason}; {}{next}",
+                (Some(answered), Some((when, reason))) if health.failures > 0 => Finding::note(format!(
+                    "{name}: it failed at {}: {reason}; before that it answered at {}{next}",
                     at(*when),
-                    match answered {
-                        Some(answered) => format!("before that it answered at {}", at(answered)),
-                        None => "it has never answered".to_owned(),
-                    }
+                    at(answered)
+                )),
+                (None, Some((when, reason))) => Finding::wrong(format!(
+                    "{name}: it failed at {}: {reason}; it has never answered{next}",
+                    at(*when)
                 )),
                 (Some(answered), _) => {
                     let brought = health
                         .brought
                         .map(|brought| format!(", last brought something new at {}", at(brought)));
                     let brought = brought.unwrap_or_default();
-                    Finding::good(format!("{name}: answered at {}{brought}{next}", at(answered)))
+                    match empty {
+                        Some(days) => Finding::note(format!(
+                            "{name}: answered at {}, with no papers for {days}{brought}{next}",
+                            at(answered)
+                        )),
+                        None => Finding::good(format!("{name}: answered at {}{brought}{next}", at(answered))),
+                    }
                 }
-                (None, _) => Finding::note(format!("{name}: it has not answered yet{next}")),
+                (None, None) => Finding::note(format!("{name}: it has not answered yet{next}")),
             },
         });
         if kind.lists_latest() {
@@ -338,8 +382,9 @@ fn asked(store: &dyn Store, sources: &[Known], now: DateTime<Utc>) -> Result<Vec
     for (_, raised) in alarm::raised(store)? {
         let told = match (raised.told, raised.over) {
             (_, Some(_)) => continue,
-            (true, None) => "the operator was told",
-            (false, None) => "nobody was told yet",
+            (_, None) if !has_operator => "",
+            (true, None) => " (the operator was told)",
+            (false, None) => " (nobody was told yet)",
         };
         // Gaps and troubles stand above; this is what became of them.
         let what = match raised.alarm {
@@ -350,7 +395,7 @@ fn asked(store: &dyn Store, sources: &[Known], now: DateTime<Utc>) -> Result<Vec
             | Alarm::Unfetched { source, .. }
             | Alarm::TurnedOver { source, .. } => source,
         };
-        findings.push(Finding::note(format!("alarm of {}: {what} ({told})", at(raised.seen))));
+        findings.push(Finding::note(format!("alarm of {}: {what}{told}", at(raised.seen))));
     }
     Ok(findings)
 }
@@ -639,7 +684,7 @@ mod tests {
     }
 
     fn text(store: &ModelStore, now: &str) -> String {
-        look(store, &[], &known(), utc(now)).unwrap().text()
+        look(store, &[], &known(), true, utc(now)).unwrap().text()
     }
 
     #[test]
@@ -686,7 +731,7 @@ mod tests {
             name: name.clone(),
             kind,
         }];
-        let text = |now| look(&store, &[], &known, utc(now)).unwrap().text();
+        let text = |now| look(&store, &[], &known, true, utc(now)).unwrap().text();
         keep(&health);
         let good = text("2025-10-06T20:00");
         assert!(
@@ -741,12 +786,91 @@ mod tests {
             health.fail("503".to_owned(), utc(&format!("2025-10-08T0{hour}:00")));
         }
         keep(&health);
-        let failing = look(&store, &[], &known(), utc("2025-10-08T08:00")).unwrap();
+        let failing = look(&store, &[], &known(), true, utc("2025-10-08T08:00")).unwrap();
         assert_eq!(failing.worst(), Mark::Wrong);
         let text = failing.text();
         assert!(
             text.contains("!! arxiv-api: 8 failures in a row, no answer since 2025-10-08 00:00 UTC: 503"),
             "{text}"
         );
+    }
+
+    fn keep(store: &ModelStore, name: &str, health: &Health) {
+        let (space, key) = (MemoSpace::Source, name.to_owned());
+        let value = serde_json::to_string(health).ok();
+        store.commit(vec![Write::Memo { space, key, value }]).unwrap();
+    }
+
+    #[test]
+    fn a_source_that_answers_without_papers_is_said_to_answer_and_after_three_days_to_be_asked_for_the_wrong_thing() {
+        let store = ModelStore::new();
+        let mut health = Health::default();
+        let day = |from: &str, to: &str| Window {
+            source: SourceKind::ArxivApi,
+            from: utc(from),
+            to: utc(to),
+        };
+        health.came_empty(day("2025-10-09T18:00", "2025-10-10T18:00"), utc("2025-10-13T12:00"));
+        keep(&store, "arxiv-api", &health);
+        let one = text(&store, "2025-10-13T12:01");
+        assert!(
+            one.contains(
+                "-- arxiv-api: answered at 2025-10-13 12:00 UTC, with no papers for 1 day of submissions, 2025-10-09 18:00 UTC \
+                 – 2025-10-10 18:00 UTC"
+            ),
+            "{one}"
+        );
+        health.came_empty(day("2025-10-08T18:00", "2025-10-09T18:00"), utc("2025-10-13T12:00"));
+        health.came_empty(day("2025-10-07T18:00", "2025-10-08T18:00"), utc("2025-10-13T12:00"));
+        keep(&store, "arxiv-api", &health);
+        let all = text(&store, "2025-10-13T12:01");
+        assert!(
+            all.contains(
+                "!! arxiv-api: it answers, but without a paper for any day that it was asked for (3 days of submissions, \
+                 2025-10-07 18:00 UTC – 2025-10-10 18:00 UTC); check the categories"
+            ),
+            "{all}"
+        );
+    }
+
+    #[test]
+    fn an_operator_was_told_only_where_there_is_one() {
+        let store = ModelStore::new();
+        let mut health = Health::default();
+        for hour in 1..=8 {
+            health.fail("503".to_owned(), utc(&format!("2025-10-08T0{hour}:00")));
+        }
+        keep(&store, "arxiv-api", &health);
+        let now = utc("2025-10-08T09:00");
+        let sources = [("arxiv-api".to_owned(), SourceKind::ArxivApi)];
+        let news = alarm::look(&store, &sources, true, now).unwrap();
+        alarm::tell(&store, &news).unwrap();
+        let text = |operator| look(&store, &[], &known(), operator, now).unwrap().text();
+        assert!(
+            text(true).contains("arxiv-api (the operator was told)"),
+            "{}",
+            text(true)
+        );
+        let nobody = text(false);
+        assert!(nobody.contains("alarm of") && !nobody.contains("told"), "{nobody}");
+    }
+
+    #[test]
+    fn a_feed_that_never_answered_is_wrong_from_its_first_failure_on() {
+        let store = ModelStore::new();
+        let (name, kind) = ("feed:a.example/rss".to_owned(), SourceKind::Feed);
+        let mut health = Health::default();
+        health.fail("404".to_owned(), utc("2025-10-08T08:00"));
+        keep(&store, &name, &health);
+        let day = daybook::note(&store, &name, &[Event::Failed], utc("2025-10-08T08:00")).unwrap();
+        store.commit(vec![day]).unwrap();
+        let known = [Known { name, kind }];
+        let text = look(&store, &[], &known, true, utc("2025-10-08T09:00")).unwrap().text();
+        for line in [
+            "!! feed:a.example/rss: it failed at 2025-10-08 08:00 UTC: 404; it has never answered",
+            "!! feed:a.example/rss: 2025-10-08: 0 answers and 1 failure",
+        ] {
+            assert!(text.contains(line), "{text}");
+        }
     }
 }

@@ -365,6 +365,7 @@ pub struct Service {
     ops: Ops,
     search: Option<SearchIndex>,
     sources: Arc<[Known]>,
+    has_operator: bool,
     writer: Option<Writer>,
     judging: Arc<[TopicId]>,
     /// What is odd in the configuration.
@@ -410,6 +411,7 @@ impl Service {
             ops,
             search: None,
             sources: Arc::default(),
+            has_operator: false,
             writer: None,
             judging: Arc::default(),
             warned: Arc::default(),
@@ -449,6 +451,13 @@ impl Service {
     #[must_use]
     pub fn asking(mut self, sources: Vec<Known>) -> Self {
         self.sources = sources.into();
+        self
+    }
+
+    /// Whether somebody is told of alarms (`[operator]`).
+    #[must_use]
+    pub fn telling_operator(mut self, has_operator: bool) -> Self {
+        self.has_operator = has_operator;
         self
     }
 
@@ -765,9 +774,10 @@ impl Service {
             Arc::clone(&self.sources),
             Arc::clone(&self.judging),
         );
+        let has_operator = self.has_operator;
         let (mut checkup, judged) = self
             .run(move |store| {
-                let checkup = doctor::look(store, &topics, &sources, clock::now())?;
+                let checkup = doctor::look(store, &topics, &sources, has_operator, clock::now())?;
                 Ok((checkup, doctor::judged(store, &topics, &judging, clock::now())?))
             })
             .await?;

@@ -60,7 +60,7 @@ pub fn build(config: &SourceConfig, memory: Option<&str>) -> Option<Box<dyn Sour
         SourceKind::ArxivApi => Box::new(ArxivApi::new(url, categories, *days, memory)),
         SourceKind::ArxivRss => Box::new(ArxivRss::new(url, categories, memory)),
         SourceKind::ArxivOai => Box::new(ArxivOai::new(url, categories, *days, memory)),
-        SourceKind::HuggingFace => Box::new(HuggingFace::new(url, memory)),
+        SourceKind::HuggingFace => Box::new(HuggingFace::new(url, *days, memory)),
         SourceKind::Feed => Box::new(Feed::new(url, memory)),
         SourceKind::Jsonl => Box::new(Jsonl::new(url, memory)),
         SourceKind::ArxivMail
@@ -138,6 +138,12 @@ fn is_at_work(next: &Next, now: DateTime<Utc>) -> bool {
     }
 }
 
+/// How long to wait until then, and a moment at least: its clock never goes back, and a source that waits for what is over
+/// is not asked without a pause.
+fn left(until: DateTime<Utc>, now: DateTime<Utc>) -> TimeDelta {
+    (until - now).max(TimeDelta::seconds(1))
+}
+
 /// A source with everything that it needs to be asked.
 struct Asked {
     source: Box<dyn Source>,
@@ -187,7 +193,7 @@ impl Asked {
                     self.take(&name, taken).await?;
                 }
                 Next::Wait(until) => {
-                    let wait = until - now;
+                    let wait = left(until, now);
                     if wait <= self.pace.skips {
                         self.ahead += wait;
                         continue;
@@ -230,6 +236,7 @@ impl Asked {
                 name: what,
                 bytes,
             } => {
+                let full = (!parsed.items.is_empty()).then_some(parsed.window);
                 let accepted = self.service.accept(&what, bytes, parsed).await?;
                 if accepted.duplicates == 0 {
                     tracing::info!("{}", inbox::sentence(&what, &accepted));
@@ -238,6 +245,13 @@ impl Asked {
                     tracing::warn!(source = %name, "{what}: {rejected}");
                 }
                 self.health.succeed(accepted.papers_new, now);
+                if let Some(window) = full {
+                    self.health.came_full(window, now);
+                }
+            }
+            Taken::Empty { window, sentence } => {
+                tracing::info!(source = %name, "{sentence}");
+                self.health.came_empty(window, now);
             }
             Taken::Failed(reason) => {
                 tracing::warn!(source = %name, failures = self.health.failures + 1, "{reason}");
@@ -279,6 +293,14 @@ mod tests {
     use paperwire_core::source::request::Request;
 
     use super::*;
+
+    #[test]
+    fn a_wait_for_what_is_over_is_a_moment() {
+        let now = DateTime::UNIX_EPOCH;
+        for (until, wait) in [(-9, 1), (0, 1), (9, 9)] {
+            assert_eq!(left(now + TimeDelta::seconds(until), now), TimeDelta::seconds(wait));
+        }
+    }
 
     #[test]
     fn who_fetches_or_waits_a_moment_is_at_work_and_who_was_refused_again_and_again_is_not() {

@@ -303,6 +303,14 @@ impl Scope {
         self.0.iter().map(String::as_str)
     }
 
+    /// For people.
+    fn named(&self) -> String {
+        match self.0.is_empty() {
+            true => "all categories".to_owned(),
+            false => self.0.join(", "),
+        }
+    }
+
     /// New, or a cross-list where the first category is none of those wanted.
     pub(super) fn announcement(&self, categories: &[String]) -> Announcement {
         match categories.first() {
@@ -415,10 +423,11 @@ struct Memory {
     started: DateTime<Utc>,
 }
 
-/// A window that would not come: how often in a row, and when it is tried again.
+/// A window that would not come: how often, how often without a paper, and when it is tried again.
 #[derive(Debug, Clone, Copy)]
 struct Trouble {
     rounds: u32,
+    empty: usize,
     until: DateTime<Utc>,
 }
 
@@ -498,21 +507,28 @@ impl Filler {
 
     /// The window failed once more: how often now, and when it is tried again.
     pub(super) fn failed(&mut self, window: Stretch, now: DateTime<Utc>) -> (u32, DateTime<Utc>) {
-        let rounds = self.troubles.get(&window).map_or(0, |trouble| trouble.rounds) + 1;
+        let (rounds, empty) = self.known(window);
+        let rounds = rounds + 1;
         let until = now + doubled(WINDOW_WAIT, rounds - 1).min(LONGEST_WINDOW_WAIT);
-        self.troubles.insert(window, Trouble { rounds, until });
+        self.troubles.insert(window, Trouble { rounds, empty, until });
         (rounds, until)
     }
 
-    /// How often in a row the window failed.
-    pub(super) fn rounds(&self, window: Stretch) -> u32 {
-        self.troubles.get(&window).map_or(0, |trouble| trouble.rounds)
+    /// The window came without a paper once more: how often before, and when it is tried again. `None` after as many times
+    /// as there are `waits`.
+    fn emptied(&mut self, window: Stretch, now: DateTime<Utc>, waits: &[TimeDelta]) -> Option<(usize, DateTime<Utc>)> {
+        let (rounds, before) = self.known(window);
+        let (empty, until) = (before + 1, now + *waits.get(before)?);
+        self.troubles.insert(window, Trouble { rounds, empty, until });
+        Some((before, until))
+    }
+
+    fn known(&self, window: Stretch) -> (u32, usize) {
+        let known = self.troubles.get(&window);
+        known.map_or((0, 0), |trouble| (trouble.rounds, trouble.empty))
     }
 }
 
-/// A window that was put off so many times because nothing was in it is empty: no paper of these categories was received in
-/// it, or arXiv put off its announcement, and the next windows bring them as late.
-pub(super) const EMPTY_ROUNDS: u32 = 3;
 /// So many times a window is begun anew because the answers do not fit together.
 const RESTARTS: u32 = 3;
 
@@ -702,6 +718,39 @@ impl<P: Progress> Gatherer<P> {
         ))
     }
 
+    /// The window came whole, without a paper received in it, although arXiv announced it: it is left alone for each of the
+    /// `waits`, one after the other. `None` after the last one: then it is empty, because no paper of these categories was
+    /// received in it, or because arXiv put off its announcement, and the next windows bring them as late.
+    pub(super) fn empty<S: Interface>(
+        &mut self,
+        job: &Job<P>,
+        now: DateTime<Utc>,
+        scope: &Scope,
+        waits: &[TimeDelta],
+    ) -> Option<Taken> {
+        let window = job.harvest.window;
+        let (before, until) = self.filler.emptied(window, now, waits)?;
+        let (from, to) = window;
+        Some(Taken::Empty {
+            window: Window {
+                source: S::KIND,
+                from,
+                to,
+            },
+            sentence: format!(
+                "{} has no paper of {} for {}, which arXiv announced{}. It is asked for again {}; other days are not affected",
+                self.who,
+                scope.named(),
+                named(window),
+                match before {
+                    0 => String::new(),
+                    before => format!(" (answer {})", before + 1),
+                },
+                at(until)
+            ),
+        })
+    }
+
     /// An answer that cannot be read: from the beginning of the window, a few times.
     pub(super) fn unreadable(&mut self, job: Job<P>, now: DateTime<Utc>, error: &SourceError) -> Taken {
         self.pace.failed(now, None);
@@ -713,7 +762,7 @@ impl<P: Progress> Gatherer<P> {
                 self.who,
                 self.pace.again(now)
             )),
-            put_off @ (Taken::Whole { .. } | Taken::Nothing | Taken::Failed(_)) => put_off,
+            put_off @ (Taken::Whole { .. } | Taken::Nothing | Taken::Empty { .. } | Taken::Failed(_)) => put_off,
         }
     }
 

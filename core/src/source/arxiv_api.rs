@@ -11,8 +11,8 @@ use std::collections::HashSet;
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::arxiv::{
-    Document, EMPTY_ROUNDS, Filler, Gatherer, Harvest, Interface, Job, Leaves, Place, Progress, Scope, abstract_of,
-    asked, decoded, document, doi, doubled, is_withdrawn, list, tidy,
+    Document, Filler, Gatherer, Harvest, Interface, Job, Leaves, Place, Progress, Scope, abstract_of, asked, decoded,
+    document, doi, doubled, is_withdrawn, list, tidy,
 };
 use super::request::{Body, Request, Taken};
 use super::{Announcement, Item, RejectedItem, SourceError, SourceKind};
@@ -26,7 +26,16 @@ const MOST: u64 = 30_000;
 /// "New articles are only available to the API on the midnight after the articles were processed" (manual, §3.3.1.1): four
 /// hours after the announcement.
 pub const AVAILABLE_AFTER: TimeDelta = TimeDelta::hours(4);
-/// An answer that should not be empty is asked for again so many times before the window is put off.
+/// After an answer without a paper that should have some the day is left alone for so long: minutes, as the interface may be
+/// fine a moment later, then hours.
+const EMPTY_WAITS: [TimeDelta; 5] = [
+    TimeDelta::minutes(2),
+    TimeDelta::minutes(10),
+    TimeDelta::hours(1),
+    TimeDelta::hours(2),
+    TimeDelta::hours(4),
+];
+/// A page that should not be empty is asked for again so many times before the window is put off.
 const EMPTY_ASKS: u32 = 4;
 /// The wait after the first one; it is quadrupled.
 const EMPTY_WAIT: TimeDelta = TimeDelta::seconds(10);
@@ -70,18 +79,15 @@ impl ArxivApi {
         }
     }
 
-    /// What should not be empty is: once more after a while, a few times, then the window is put off.
-    fn empty(&mut self, mut job: Job<Pages>, now: DateTime<Utc>, why: &str) -> Taken {
+    /// A page is empty although there are more papers: once more after a while, a few times, then the window is put off.
+    fn empty_page(&mut self, mut job: Job<Pages>, now: DateTime<Utc>) -> Taken {
         job.at.empty += 1;
         if job.at.empty > EMPTY_ASKS {
+            let why = "a page of it comes empty although there are more papers";
             return self.gatherer.put_off(&job, now, why);
         }
         let wait = doubled(EMPTY_WAIT, 2 * (job.at.empty - 1));
         self.gatherer.pace.later(now + wait);
-        // In the middle the same page, else all of it.
-        if job.at.total.is_none_or(|total| job.at.start >= total) {
-            job.again();
-        }
         self.gatherer.go_on(job)
     }
 }
@@ -147,7 +153,7 @@ impl Interface for ArxivApi {
         job.at.total = Some(page.total);
         let entries = page.items.len() + page.rejected.len();
         if entries == 0 && job.at.start < page.total {
-            return self.empty(job, now, "a page of it comes empty although there are more papers");
+            return self.empty_page(job, now);
         }
         job.at.start += entries as u64;
         job.harvest.bytes(&body.bytes);
@@ -165,8 +171,10 @@ impl Interface for ArxivApi {
         if job.at.start < page.total {
             return self.gatherer.go_on(job);
         }
-        if job.harvest.inside == 0 && self.gatherer.filler.rounds(job.harvest.window) < EMPTY_ROUNDS {
-            return self.empty(job, now, "it comes without a paper although arXiv announced that day");
+        if job.harvest.inside == 0
+            && let Some(empty) = self.gatherer.empty::<Self>(&job, now, &self.scope, &EMPTY_WAITS)
+        {
+            return empty;
         }
         job.harvest.whole(KIND, "arXiv API")
     }
@@ -641,47 +649,58 @@ wrapped here.
     }
 
     #[test]
-    fn an_answer_that_should_not_be_empty_is_asked_for_again_then_put_off_and_at_last_believed() {
+    fn a_day_without_papers_is_left_alone_for_longer_and_longer_and_at_last_believed() {
         let (mut api, mut now) = (api(), monday());
-        let mut waits = Vec::new();
-        let mut rounds = 0;
+        let (mut asked_at, mut waits, mut told) = (now, Vec::new(), Vec::new());
         let parsed: Parsed = loop {
-            let before = now;
             fetch(&mut api, &[], &mut now);
-            waits.push((now - before).num_seconds());
+            waits.push((now - asked_at).num_minutes());
+            asked_at = now;
             match api.take(body(feed(0, "")), now) {
-                Taken::More => {}
-                Taken::Failed(reason) => {
-                    rounds += 1;
-                    assert!(reason.contains("2025-10-09 18:00 – 2025-10-10 18:00"), "{reason}");
+                Taken::Empty { window, sentence } => {
+                    assert_eq!(window.to, utc("2025-10-10 18:00"));
+                    told.push(sentence);
                 }
                 Taken::Whole { parsed, .. } => break parsed,
-                Taken::Nothing => panic!("nothing"),
+                other @ (Taken::More | Taken::Nothing | Taken::Failed(_)) => panic!("{other:?}"),
             }
         };
-        let hour = 3600;
+        assert_eq!(waits, [0, 2, 10, 60, 120, 240]);
         assert_eq!(
-            waits,
-            [
-                0,
-                10,
-                40,
-                160,
-                640,
-                hour,
-                10,
-                40,
-                160,
-                640,
-                2 * hour,
-                10,
-                40,
-                160,
-                640,
-                4 * hour
-            ]
+            told[1],
+            "arXiv's API has no paper of cs.CL, stat for 2025-10-09 18:00 – 2025-10-10 18:00, which arXiv announced (answer 2). \
+             It is asked for again 2025-10-13 12:12 UTC; other days are not affected"
         );
-        assert_eq!((rounds, parsed.items, parsed.window.is_some()), (3, vec![], true));
+        assert_eq!((told.len(), parsed.items, parsed.window.is_some()), (5, vec![], true));
+    }
+
+    #[test]
+    fn a_day_without_papers_holds_no_other_one_up() {
+        let mut api = ArxivApi::new("http://a/", vec!["cs.LLG".into()], 4, None);
+        let mut now = monday();
+        let mut days = Vec::new();
+        while now < monday() + TimeDelta::seconds(110) {
+            let (_, until, _) = asked(&fetch(&mut api, &[], &mut now));
+            assert!(matches!(api.take(body(feed(0, "")), now), Taken::Empty { .. }));
+            days.push((until, (now - monday()).num_seconds()));
+        }
+        let days: Vec<(&str, i64)> = days.iter().map(|(day, at)| (day.as_str(), *at)).collect();
+        let newest_first = [
+            ("202510101800", 0),
+            ("202510091800", 3),
+            ("202510081800", 6),
+            ("202510071800", 9),
+        ];
+        assert_eq!(days.get(..4), Some(newest_first.as_slice()), "{days:?}");
+        assert_eq!(days.get(4), Some(&("202510101800", 120)));
+        // Failures are no reason to believe the first empty answer.
+        let mut api = self::api();
+        let window = (utc("2025-10-09 18:00"), utc("2025-10-10 18:00"));
+        for _ in 0..9 {
+            api.gatherer.filler.failed(window, now - TimeDelta::days(1));
+        }
+        fetch(&mut api, &[], &mut now);
+        assert!(matches!(api.take(body(feed(0, "")), now), Taken::Empty { .. }));
     }
 
     #[test]

@@ -1021,7 +1021,7 @@ mod tests {
                     );
                     said.push(name);
                 }
-                Taken::More | Taken::Nothing => panic!(),
+                Taken::More | Taken::Nothing | Taken::Empty { .. } => panic!(),
             }
         }
         said.push(format!("{:?}", feed.next(&[], now)));

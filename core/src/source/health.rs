@@ -1,7 +1,12 @@
 //! How a source that asks by itself is doing, so that one that fails for weeks is not silent about it.
 
+use std::collections::BTreeSet;
+
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
+
+use super::Window;
+use super::calendar::Stretch;
 
 /// How many failures in a row are a reason to worry; every server is away for a moment.
 const FAILURES: u32 = 3;
@@ -9,6 +14,12 @@ const FAILURES: u32 = 3;
 const PATIENCE: TimeDelta = TimeDelta::hours(6);
 /// How long a source may answer without bringing anything new.
 const SILENCE: TimeDelta = TimeDelta::days(14);
+/// So many days without a paper, and none with, are no chance.
+const EMPTY_DAYS: usize = 3;
+/// A paper that came no longer ago than this says that the right thing is asked for.
+const FULL: TimeDelta = TimeDelta::days(3);
+/// The most days without a paper that are remembered.
+const MAX_EMPTY: usize = 14;
 
 /// What is remembered of a source, under its name in [`crate::store::MemoSpace::Source`].
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -27,6 +38,12 @@ pub struct Health {
     pub ended: Option<String>,
     /// When it is asked next.
     pub next: Option<DateTime<Utc>>,
+    /// The stretches for which it last answered without a paper although there should be some, the newest ones.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub empty: BTreeSet<Stretch>,
+    /// When an answer last had papers, new or not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub had_papers: Option<DateTime<Utc>>,
     /// Its own memory ([`super::request::Source::memory`]).
     pub memory: Option<String>,
 }
@@ -56,6 +73,30 @@ impl Health {
         if new > 0 {
             self.brought = Some(now);
         }
+    }
+
+    /// It answered, without a paper for a stretch that should have some.
+    pub fn came_empty(&mut self, window: Window, now: DateTime<Utc>) {
+        self.succeed(0, now);
+        self.empty.insert((window.from, window.to));
+        while self.empty.len() > MAX_EMPTY {
+            self.empty.pop_first();
+        }
+    }
+
+    /// An answer had papers, for this stretch if it is for one.
+    pub fn came_full(&mut self, window: Option<Window>, now: DateTime<Utc>) {
+        self.had_papers = Some(now);
+        if let Some(window) = window {
+            self.empty.remove(&(window.from, window.to));
+        }
+        // What is old is not asked for any more.
+        self.empty.retain(|(_, to)| now - *to < SILENCE);
+    }
+
+    /// Whether it answers and has no paper for any of the days that it was asked for: something else is asked for than meant.
+    pub fn is_always_empty(&self, now: DateTime<Utc>) -> bool {
+        self.empty.len() >= EMPTY_DAYS && self.had_papers.is_none_or(|papers| now - papers >= FULL)
     }
 
     /// It failed.
@@ -112,6 +153,29 @@ mod tests {
             health.fail("404".to_owned(), at(hour));
         }
         assert!(matches!(health.trouble(at(7)), Some(Trouble::Failing { since, .. }) if since == at(1)));
+    }
+
+    #[test]
+    fn three_days_without_a_paper_and_none_with_are_no_chance() {
+        let day = |n: i64| Window {
+            source: crate::source::SourceKind::ArxivApi,
+            from: at(24 * n),
+            to: at(24 * n + 24),
+        };
+        let mut health = Health::default();
+        for n in [3, 2, 2] {
+            health.came_empty(day(n), at(100));
+        }
+        assert!(!health.is_always_empty(at(100)));
+        health.came_empty(day(1), at(100));
+        assert!(health.is_always_empty(at(100)));
+        assert_eq!((health.answered, health.trouble(at(107))), (Some(at(100)), None));
+        // One of the days has papers, so the others are what they are; later days are another matter.
+        health.came_full(Some(day(4)), at(101));
+        assert!(!health.is_always_empty(at(101)));
+        assert!(health.is_always_empty(at(101 + 72)));
+        health.came_full(Some(day(2)), at(101));
+        assert_eq!(health.empty.len(), 2);
     }
 
     #[test]

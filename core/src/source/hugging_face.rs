@@ -28,10 +28,11 @@ const BACK: u64 = 14;
 const MAX_PAPERS: usize = 500;
 
 /// Hugging Face's daily papers, asked by day (in UTC): today and yesterday every three hours, and each day that was missed since
-/// it was first asked, up to a fortnight back, until it stands in the ledger. Each day is a window.
+/// the first one that is wanted, up to a fortnight back, until it stands in the ledger. Each day is a window.
 #[derive(Debug, Clone)]
 pub struct HuggingFace {
     address: String,
+    backfill_days: u32,
     memory: Memory,
     /// Which day was asked last.
     asked: Option<NaiveDate>,
@@ -40,7 +41,7 @@ pub struct HuggingFace {
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 struct Memory {
     v: u32,
-    /// The first day that was asked at all.
+    /// The first day that is wanted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     since: Option<NaiveDate>,
     /// When each of the last days was asked last.
@@ -56,8 +57,9 @@ struct Memory {
 }
 
 impl HuggingFace {
-    /// The daily papers at `address` ([`ADDRESS`]), with what it remembered ([`Source::memory`]).
-    pub fn new(address: &str, memory: Option<&str>) -> Self {
+    /// The daily papers at `address` ([`ADDRESS`]); a first start fetches `backfill_days` days beside the one that runs (14 at
+    /// most, and yesterday in any case). `memory` is what it remembered ([`Source::memory`]).
+    pub fn new(address: &str, backfill_days: u32, memory: Option<&str>) -> Self {
         let read = memory.and_then(|memory| serde_json::from_str::<Memory>(memory).ok());
         let memory = read.filter(|memory| memory.v == 1).unwrap_or_else(|| Memory {
             v: 1,
@@ -65,6 +67,7 @@ impl HuggingFace {
         });
         Self {
             address: address.trim_end_matches(['/', '?']).to_owned(),
+            backfill_days,
             memory,
             asked: None,
         }
@@ -74,7 +77,6 @@ impl HuggingFace {
     fn due(&self, ledger: &[Window], now: DateTime<Utc>) -> Result<NaiveDate, DateTime<Utc>> {
         let today = now.date_naive();
         let days = &self.memory.days;
-        // A source that is new begins with yesterday.
         let first = self.memory.since.unwrap_or(today);
         let mut next = now + AGAIN;
         for back in 0..=BACK {
@@ -140,6 +142,9 @@ impl Source for HuggingFace {
         if let Some(due) = self.memory.due.filter(|due| *due > now) {
             return Next::Wait(due.min(now + TimeDelta::hours(6)));
         }
+        let first = Days::new(u64::from(self.backfill_days).min(BACK));
+        let first = now.date_naive().checked_sub_days(first);
+        self.memory.since = self.memory.since.or(first);
         match self.due(ledger, now) {
             Ok(day) => {
                 self.asked = Some(day);
@@ -403,7 +408,7 @@ mod tests {
 
     #[test]
     fn today_and_yesterday_are_asked_again_and_missed_days_once() {
-        let mut source = HuggingFace::new(ADDRESS, None);
+        let mut source = HuggingFace::new(ADDRESS, 1, None);
         let mut ledger = Vec::new();
         assert_eq!(
             asked(&mut source, &mut ledger, at("2025-10-09T12:00:00Z")),
@@ -418,7 +423,7 @@ mod tests {
             ["2025-10-09", "2025-10-08"]
         );
         // Away for three days; the 8th was asked before it was over for a day.
-        let mut source = HuggingFace::new(ADDRESS, source.memory().as_deref());
+        let mut source = HuggingFace::new(ADDRESS, 1, source.memory().as_deref());
         let days = [
             "2025-10-13",
             "2025-10-12",
@@ -437,8 +442,26 @@ mod tests {
     }
 
     #[test]
+    fn a_first_start_goes_back_as_far_as_is_wanted_and_once() {
+        let mut ledger = Vec::new();
+        let mut source = HuggingFace::new(ADDRESS, 4, None);
+        let now = at("2025-10-09T12:00:00Z");
+        // It goes on after a restart in the middle.
+        assert!(matches!(source.next(&ledger, now), Next::Fetch(_)));
+        let mut source = HuggingFace::new(ADDRESS, 0, source.memory().as_deref());
+        let days = ["2025-10-09", "2025-10-08", "2025-10-07", "2025-10-06", "2025-10-05"];
+        assert_eq!(asked(&mut source, &mut ledger, now), days);
+        assert_eq!(
+            asked(&mut source, &mut ledger, now + TimeDelta::hours(4)),
+            ["2025-10-09", "2025-10-08"]
+        );
+        let mut source = HuggingFace::new(ADDRESS, u32::MAX, None);
+        assert_eq!(asked(&mut source, &mut Vec::new(), now).len(), 15);
+    }
+
+    #[test]
     fn a_day_that_did_not_come_is_asked_again_until_it_stands_in_the_ledger() {
-        let mut source = HuggingFace::new(ADDRESS, None);
+        let mut source = HuggingFace::new(ADDRESS, 1, None);
         let mut ledger = Vec::new();
         asked(&mut source, &mut ledger, at("2025-10-09T12:00:00Z"));
         // The 9th is over when it is asked, and refused.
@@ -452,12 +475,12 @@ mod tests {
 
     #[test]
     fn a_day_that_came_before_it_was_over_and_is_refused_afterwards_is_asked_again() {
-        let mut source = HuggingFace::new(ADDRESS, None);
+        let mut source = HuggingFace::new(ADDRESS, 1, None);
         let mut ledger = Vec::new();
         assert!(asked(&mut source, &mut ledger, at("2025-10-09T12:00:00Z")).contains(&"2025-10-09".to_owned()));
         // Away for two days; today and yesterday come, the 9th is refused.
         let now = at("2025-10-11T12:00:00Z");
-        let mut source = HuggingFace::new(ADDRESS, source.memory().as_deref());
+        let mut source = HuggingFace::new(ADDRESS, 1, source.memory().as_deref());
         for refused in [false, false, true] {
             source.memory.due = None;
             assert!(matches!(source.next(&ledger, now), Next::Fetch(_)));
@@ -479,7 +502,7 @@ mod tests {
                 ),
             };
         }
-        let mut source = HuggingFace::new(ADDRESS, source.memory().as_deref());
+        let mut source = HuggingFace::new(ADDRESS, 1, source.memory().as_deref());
         assert!(asked(&mut source, &mut ledger, now + TimeDelta::hours(13)).contains(&"2025-10-09".to_owned()));
         assert!(!asked(&mut source, &mut ledger, now + TimeDelta::hours(26)).contains(&"2025-10-09".to_owned()));
     }
@@ -488,7 +511,7 @@ mod tests {
     fn a_day_that_is_refused_does_not_hold_up_the_others() {
         let mut ledger = Vec::new();
         let now = at("2025-10-09T00:10:00Z");
-        let mut source = HuggingFace::new(ADDRESS, None);
+        let mut source = HuggingFace::new(ADDRESS, 1, None);
         source.next(&[], now);
         let refused = Fetched::Failed {
             reason: "400".to_owned(),

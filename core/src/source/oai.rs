@@ -9,8 +9,8 @@
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::arxiv::{
-    Document, EMPTY_ROUNDS, Filler, Gatherer, Harvest, Interface, Job, Leaves, Place, Progress, Scope, abstract_of,
-    asked, decoded, document, doi, is_withdrawn, list, tidy,
+    Document, Filler, Gatherer, Harvest, Interface, Job, Leaves, Place, Progress, Scope, abstract_of, asked, decoded,
+    document, doi, is_withdrawn, list, tidy,
 };
 use super::arxiv_mail::Byline;
 use super::request::{Body, Request, Taken};
@@ -20,6 +20,8 @@ use crate::paper::{Field, Paper, PaperId};
 const KIND: SourceKind = SourceKind::ArxivOai;
 /// How long after its announcement a day is asked for here: the mailing and the query interface come first.
 pub const AVAILABLE_AFTER: TimeDelta = TimeDelta::days(1);
+/// After an answer that should not be empty the day is left alone for so long; a list may be long, so it is hours at once.
+const EMPTY_WAITS: [TimeDelta; 3] = [TimeDelta::hours(1), TimeDelta::hours(2), TimeDelta::hours(4)];
 /// No window has more answers: a fortnight of all arXiv is some 30,000 records, in lists of 3,500 at most.
 const MOST_PAGES: u32 = 200;
 
@@ -180,9 +182,10 @@ impl Interface for ArxivOai {
         if job.at.set < self.sets.len() {
             return self.gatherer.go_on(job);
         }
-        if job.harvest.inside == 0 && self.gatherer.filler.rounds(job.harvest.window) < EMPTY_ROUNDS {
-            let why = "it comes without a paper although arXiv announced that day";
-            return self.gatherer.put_off(&job, now, why);
+        if job.harvest.inside == 0
+            && let Some(empty) = self.gatherer.empty::<Self>(&job, now, &self.scope, &EMPTY_WAITS)
+        {
+            return empty;
         }
         job.harvest.whole(KIND, "arXiv OAI-PMH")
     }
@@ -635,7 +638,7 @@ wrapped &amp; done.
             match source.take(body(answer("<error code='badResumptionToken'>Expired.</error>")), now) {
                 Taken::More => {}
                 Taken::Failed(reason) => break reason,
-                Taken::Whole { .. } | Taken::Nothing => panic!("neither"),
+                Taken::Whole { .. } | Taken::Nothing | Taken::Empty { .. } => panic!("neither"),
             }
         };
         assert_eq!(begun, 4);

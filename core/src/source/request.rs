@@ -62,6 +62,13 @@ pub enum Taken {
     },
     /// Nothing new.
     Nothing,
+    /// It answered, without a paper for a stretch that should have some; that is asked for again, and other ones meanwhile.
+    Empty {
+        /// The stretch.
+        window: Window,
+        /// A sentence for people that names the stretch and what was asked for.
+        sentence: String,
+    },
     /// It failed, and is tried again when [`Source::next`] says; a sentence for people that names what and what to do.
     Failed(String),
 }
@@ -75,7 +82,7 @@ impl Taken {
                 name: source.to_owned(),
                 bytes,
             },
-            Self::More | Self::Nothing | Self::Failed(_) => self,
+            Self::More | Self::Nothing | Self::Empty { .. } | Self::Failed(_) => self,
         }
     }
 }
