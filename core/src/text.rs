@@ -103,6 +103,24 @@ fn is_unspaced(c: char) -> bool {
         | '\u{4E00}'..='\u{9FFF}' | '\u{AC00}'..='\u{D7AF}' | '\u{F900}'..='\u{FAFF}' | '\u{20000}'..='\u{3FFFF}')
 }
 
+/// Where in a folded word, in bytes, the `s` of a British `-ise`, `-isation` … stands that American spelling writes as `z`.
+/// Words like `noise` are taken along: they change alike in a text and in what is looked for in it.
+pub fn british(word: &str) -> Option<usize> {
+    let suffixes: &[&str] = match word.as_bytes().last()? {
+        b'e' => &["ise"],
+        b'd' => &["ised"],
+        b's' => &["ises", "isers", "isations"],
+        b'g' => &["ising"],
+        b'r' => &["iser"],
+        b'n' => &["isation"],
+        _ => return None,
+    };
+    suffixes
+        .iter()
+        .find(|suffix| word.len() > suffix.len() && word.ends_with(**suffix))
+        .map(|suffix| word.len() - suffix.len() + 1)
+}
+
 /// The first link to a code repository in `text`, complete with `https://`.
 pub fn code_repository(text: &str) -> Option<String> {
     const HOSTS: [&str; 5] = [

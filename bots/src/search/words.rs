@@ -14,7 +14,7 @@ use std::collections::HashMap;
 use std::sync::LazyLock;
 
 use jieba_rs::Jieba;
-use paperwire_core::text::{fold, is_word, word_length};
+use paperwire_core::text::{british, fold, is_word, word_length};
 use tantivy::tokenizer::{
     AsciiFoldingFilter, Language, RawTokenizer, Stemmer, TextAnalyzer, Token, TokenStream, Tokenizer,
 };
@@ -395,24 +395,6 @@ fn is_dropped(c: char) -> bool {
         c,
         '\'' | '\u{2019}' | '\u{AD}' | '\u{200B}'..='\u{200F}' | '\u{202A}'..='\u{202E}' | '\u{2060}' | '\u{FEFF}'
     )
-}
-
-/// Where the `s` of a British `-ise`, `-isation` … stands. Words like `noise` are taken along: they change alike in text
-/// and query.
-fn british(word: &str) -> Option<usize> {
-    let suffixes: &[&str] = match word.as_bytes().last()? {
-        b'e' => &["ise"],
-        b'd' => &["ised"],
-        b's' => &["ises", "isers", "isations"],
-        b'g' => &["ising"],
-        b'r' => &["iser"],
-        b'n' => &["isation"],
-        _ => return None,
-    };
-    suffixes
-        .iter()
-        .find(|suffix| word.len() > suffix.len() && word.ends_with(**suffix))
-        .map(|suffix| word.len() - suffix.len() + 1)
 }
 
 #[cfg(test)]

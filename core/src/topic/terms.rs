@@ -18,7 +18,7 @@ use std::collections::HashMap;
 
 use aho_corasick::AhoCorasick;
 
-use crate::text::{self, word_length};
+use crate::text::{self, british, word_length};
 
 /// Raised when the rules above change, so that stored matches are known to be stale.
 pub(super) const RULES: &str = "1";
@@ -230,24 +230,6 @@ fn is_dropped(c: char) -> bool {
 
 fn is_vowel(c: char) -> bool {
     matches!(c, 'a' | 'e' | 'i' | 'o' | 'u' | 'y')
-}
-
-/// Where the `s` of a British `-ise`, `-isation` … stands. Words like `noise` are taken along: they change alike in text
-/// and term.
-fn british(word: &str) -> Option<usize> {
-    let suffixes: &[&str] = match word.as_bytes().last()? {
-        b'e' => &["ise"],
-        b'd' => &["ised"],
-        b's' => &["ises", "isers", "isations"],
-        b'g' => &["ising"],
-        b'r' => &["iser"],
-        b'n' => &["isation"],
-        _ => return None,
-    };
-    suffixes
-        .iter()
-        .find(|suffix| word.ends_with(**suffix))
-        .map(|suffix| word.len() - suffix.len() + 1)
 }
 
 /// The word without a plural `s`.
