@@ -419,13 +419,16 @@ mod tests {
         let base = serve(router).await;
         let fetcher = Fetcher {
             largest: 1 << 20,
-            patience: Duration::from_millis(300),
             ..Fetcher::new().unwrap()
         };
         for path in ["/bomb", "/endless"] {
             let reason = reason(fetcher.fetch(&Request::get(format!("{base}{path}"))).await);
             assert!(reason.ends_with("sends more than 1 MB"), "{reason}");
         }
+        let fetcher = Fetcher {
+            patience: Duration::from_millis(300),
+            ..fetcher
+        };
         let reason = reason(fetcher.fetch(&Request::get(format!("{base}/slow?key=hush"))).await);
         assert!(
             reason.contains("did not answer in full") && !reason.contains("hush"),

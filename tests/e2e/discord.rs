@@ -122,7 +122,7 @@ impl Bot {
     }
 }
 
-const LONG: Duration = Duration::from_secs(2);
+const LONG: Duration = Duration::from_secs(20);
 const SHORT: Duration = Duration::from_millis(50);
 
 fn content(reply: &Reply) -> &str {
@@ -295,7 +295,7 @@ async fn what_a_part_is_hears_only_whoever_pressed_its_button() {
     let desk = StubDesk::new(Message::sentence("help"), 9);
     let bot = Bot::start(&fake, desk.clone(), LONG);
     fake.ready().await;
-    let sender = Sender::new(hasty(), &fake.url(), TOKEN.into());
+    let sender = Sender::new(client(20_000), &fake.url(), TOKEN.into());
     let digest = Message {
         blocks: vec![Block::Heading("Inference · 9 Oct 2025".into())],
         ..two_parts()
@@ -335,7 +335,7 @@ async fn a_slow_answer_to_a_press_follows_as_soon_as_it_is_there() {
     let desk = StubDesk::new(Message::sentence("help"), 0);
     let bot = Bot::start(&fake, desk.clone(), SHORT);
     fake.ready().await;
-    let sender = Sender::new(hasty(), &fake.url(), TOKEN.into());
+    let sender = Sender::new(client(20_000), &fake.url(), TOKEN.into());
     post(&sender, "key-1").await.unwrap();
     let pressed = fake.press(CHANNEL, &fake.messages(CHANNEL)[0]);
     assert!(matches!(
@@ -438,7 +438,7 @@ async fn papers_of_a_posted_part_are_voted_for_with_a_button_or_from_a_menu_and_
     let desk = StubDesk::answering(answer("👍", &[], Manner::Replace), 9);
     let bot = Bot::start(&fake, desk.clone(), LONG);
     fake.ready().await;
-    let sender = Sender::new(hasty(), &fake.url(), TOKEN.into());
+    let sender = Sender::new(client(20_000), &fake.url(), TOKEN.into());
     let place = Place::discord(CHANNEL);
     for (key, papers) in [("key-1", 1), ("key-30", 30)] {
         sender
@@ -649,8 +649,9 @@ fn part() -> Part {
     markup::render(&Message::sentence("hello")).remove(0)
 }
 
-fn hasty() -> Client {
-    Client::builder().timeout(Duration::from_millis(500)).build().unwrap()
+fn client(milliseconds: u64) -> Client {
+    let timeout = Duration::from_millis(milliseconds);
+    Client::builder().timeout(timeout).build().unwrap()
 }
 
 async fn answered(sender: &Sender, key: &str) -> Answered {
@@ -675,7 +676,7 @@ async fn look(sender: &Sender, key: &str) -> Looked {
 async fn the_bucket_is_read_from_every_answer_and_an_exceeded_one_is_obeyed_to_the_millisecond() {
     let fake = FakeDiscord::start().await;
     fake.bucket(2, Duration::from_secs(600));
-    let sender = Sender::new(hasty(), &fake.url(), TOKEN.into());
+    let sender = Sender::new(client(20_000), &fake.url(), TOKEN.into());
     fake.fault(Fault::Pass);
     fake.fault(Fault::Refused(400, 50_035));
     let mut left = Vec::new();
@@ -705,7 +706,7 @@ async fn the_bucket_is_read_from_every_answer_and_an_exceeded_one_is_obeyed_to_t
 async fn what_discord_counts_as_invalid_is_said_to_be_and_nothing_else() {
     let fake = FakeDiscord::start().await;
     fake.bucket(1_000, Duration::from_secs(5));
-    let sender = Sender::new(hasty(), &fake.url(), TOKEN.into());
+    let sender = Sender::new(client(20_000), &fake.url(), TOKEN.into());
     let mut invalid = 0;
     for (fault, counts) in [
         (Fault::RouteLimit(0.1), true),
@@ -730,7 +731,7 @@ async fn what_discord_counts_as_invalid_is_said_to_be_and_nothing_else() {
 async fn headers_that_are_no_numbers_say_nothing_and_do_no_harm() {
     let fake = FakeDiscord::start().await;
     fake.garble_headers();
-    let sender = Sender::new(hasty(), &fake.url(), TOKEN.into());
+    let sender = Sender::new(client(20_000), &fake.url(), TOKEN.into());
     let said = answered(&sender, "key-1").await;
     assert_eq!(said.signal, Signal::default());
     assert_eq!(said.outcome.unwrap(), fake.messages(CHANNEL)[0]["id"]);
@@ -741,7 +742,7 @@ async fn a_part_whose_answer_was_lost_is_found_by_reading_back_after_the_nonce_i
     let fake = FakeDiscord::start().await;
     fake.nonce_memory(Duration::ZERO);
     fake.bucket(100, Duration::from_secs(5));
-    let sender = Sender::new(hasty(), &fake.url(), TOKEN.into());
+    let sender = Sender::new(client(20_000), &fake.url(), TOKEN.into());
     fake.fault(Fault::CloseAfter);
     fake.chat(CHANNEL, 150);
     post(&sender, "key-1").await.unwrap_err();
@@ -757,7 +758,7 @@ async fn a_part_whose_answer_was_lost_is_found_by_reading_back_after_the_nonce_i
 #[tokio::test]
 async fn where_nothing_was_written_since_the_latest_messages_tell_even_with_a_clock_that_was_ahead() {
     let fake = FakeDiscord::start().await;
-    let sender = Sender::new(hasty(), &fake.url(), TOKEN.into());
+    let sender = Sender::new(client(20_000), &fake.url(), TOKEN.into());
     let id = post(&sender, "key-1").await.unwrap();
     for (key, expected) in [("key-1", Looked::There(id)), ("key-2", Looked::NotThere)] {
         let missing = Missing {
@@ -774,7 +775,7 @@ async fn where_nothing_was_written_since_the_latest_messages_tell_even_with_a_cl
 #[tokio::test]
 async fn somebody_elses_message_with_the_same_mark_is_not_the_part() {
     let fake = FakeDiscord::start().await;
-    let sender = Sender::new(hasty(), &fake.url(), TOKEN.into());
+    let sender = Sender::new(client(20_000), &fake.url(), TOKEN.into());
     post(&sender, "key-1").await.unwrap();
     let components = fake.messages(CHANNEL)[0]["components"].clone();
     fake.write(CHANNEL + 1, &json!({ "content": "copied", "components": components }));
@@ -792,7 +793,7 @@ async fn somebody_elses_message_with_the_same_mark_is_not_the_part() {
 async fn without_the_rights_to_read_it_cannot_be_decided_and_the_missing_right_is_named() {
     for right in [Right::History, Right::View] {
         let fake = FakeDiscord::start().await;
-        let sender = Sender::new(hasty(), &fake.url(), TOKEN.into());
+        let sender = Sender::new(client(20_000), &fake.url(), TOKEN.into());
         post(&sender, "key-1").await.unwrap();
         fake.deny(CHANNEL, right);
         let looked = look(&sender, "key-1").await;
@@ -806,7 +807,7 @@ async fn without_the_rights_to_read_it_cannot_be_decided_and_the_missing_right_i
 #[tokio::test]
 async fn a_flood_of_messages_makes_looking_end_undecided_after_five_pages() {
     let fake = FakeDiscord::start().await;
-    let sender = Sender::new(hasty(), &fake.url(), TOKEN.into());
+    let sender = Sender::new(client(20_000), &fake.url(), TOKEN.into());
     fake.chat(CHANNEL, 501);
     let looked = look(&sender, "key-1").await;
     assert!(
@@ -819,17 +820,25 @@ async fn a_flood_of_messages_makes_looking_end_undecided_after_five_pages() {
 async fn a_look_that_reaches_nobody_has_failed_and_decides_nothing() {
     let fake = FakeDiscord::start().await;
     fake.bucket(0, Duration::from_millis(300));
-    let limited = look(&Sender::new(hasty(), &fake.url(), TOKEN.into()), "key-1").await;
+    let limited = look(&Sender::new(client(20_000), &fake.url(), TOKEN.into()), "key-1").await;
     assert!(
         matches!(limited, Looked::Failed(SendError::RateLimited { .. })),
         "{limited:?}"
     );
-    let unknown = look(&Sender::new(hasty(), &fake.url(), "wrong-sesame".into()), "key-1").await;
+    let unknown = look(
+        &Sender::new(client(20_000), &fake.url(), "wrong-sesame".into()),
+        "key-1",
+    )
+    .await;
     assert!(
         matches!(unknown, Looked::Failed(SendError::Unauthorized { .. })),
         "{unknown:?}"
     );
-    let nowhere = look(&Sender::new(hasty(), "http://127.0.0.1:1", TOKEN.into()), "key-1").await;
+    let nowhere = look(
+        &Sender::new(client(20_000), "http://127.0.0.1:1", TOKEN.into()),
+        "key-1",
+    )
+    .await;
     assert!(
         matches!(nowhere, Looked::Failed(SendError::Unreachable { .. })),
         "{nowhere:?}"
@@ -839,7 +848,7 @@ async fn a_look_that_reaches_nobody_has_failed_and_decides_nothing() {
 #[tokio::test]
 async fn an_edit_changes_the_posted_message_and_leaves_nothing_of_what_it_was() {
     let fake = FakeDiscord::start().await;
-    let sender = Sender::new(hasty(), &fake.url(), TOKEN.into());
+    let sender = Sender::new(client(20_000), &fake.url(), TOKEN.into());
     let place = Place::discord(CHANNEL);
     let digest = Message {
         running_title: "Inference".into(),
@@ -881,7 +890,7 @@ async fn an_edit_changes_the_posted_message_and_leaves_nothing_of_what_it_was() 
 #[tokio::test]
 async fn the_same_key_twice_is_one_message_with_one_id() {
     let fake = FakeDiscord::start().await;
-    let sender = Sender::new(hasty(), &fake.url(), TOKEN.into());
+    let sender = Sender::new(client(20_000), &fake.url(), TOKEN.into());
     fake.fault(Fault::CloseAfter);
     let lost = post(&sender, "key-1").await.unwrap_err();
     assert!(matches!(lost, SendError::Uncertain { .. }), "{lost:?}");
@@ -932,7 +941,11 @@ async fn every_answer_of_discord_has_its_class() {
     ];
     for (index, (fault, expected)) in table.into_iter().enumerate() {
         // A client of its own: a connection that was cut must not decide about the next row.
-        let sender = Sender::new(hasty(), &fake.url(), TOKEN.into());
+        let sender = Sender::new(
+            client(if fault == Fault::Hang { 500 } else { 20_000 }),
+            &fake.url(),
+            TOKEN.into(),
+        );
         fake.fault(fault);
         let error = post(&sender, &format!("key-{index}")).await.unwrap_err();
         assert_eq!(
@@ -957,7 +970,7 @@ async fn no_connection_and_a_wrong_token_are_told_apart_and_the_remedy_is_named(
     let closed = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let nowhere = format!("http://{}", closed.local_addr().unwrap());
     drop(closed);
-    let error = post(&Sender::new(hasty(), &nowhere, TOKEN.into()), "key")
+    let error = post(&Sender::new(client(20_000), &nowhere, TOKEN.into()), "key")
         .await
         .unwrap_err();
     assert!(matches!(error, SendError::Unreachable { .. }), "{error:?}");
@@ -965,7 +978,7 @@ async fn no_connection_and_a_wrong_token_are_told_apart_and_the_remedy_is_named(
 
     let fake = FakeDiscord::start().await;
     for token in ["wrong-sesame", "a\nnewline in sesame"] {
-        let error = post(&Sender::new(hasty(), &fake.url(), token.into()), "key")
+        let error = post(&Sender::new(client(20_000), &fake.url(), token.into()), "key")
             .await
             .unwrap_err();
         assert!(matches!(error, SendError::Unauthorized { .. }), "{error:?}");
@@ -1004,7 +1017,7 @@ async fn a_vote_below_an_answer_shows_the_counts_on_its_buttons_and_below_a_post
         assert_eq!((&now["content"], &now["id"]), (&json!("A paper"), &message["id"]));
         assert_eq!(now["components"][0]["components"][0]["label"], "👍 3");
 
-        let sender = Sender::new(hasty(), &fake.url(), TOKEN.into());
+        let sender = Sender::new(client(20_000), &fake.url(), TOKEN.into());
         post(&sender, "key-1").await.unwrap();
         let part = fake.messages(CHANNEL).pop().unwrap();
         let pressed = fake.press(CHANNEL, &part);
@@ -1063,7 +1076,7 @@ async fn posted(fake: &FakeDiscord, sender: &Sender) -> String {
 async fn a_digest_becomes_a_post_of_its_own_in_a_forum_and_its_parts_stand_in_it() {
     let fake = FakeDiscord::start().await;
     fake.forum(CHANNEL, &[(7, false)], false);
-    let sender = Sender::new(hasty(), &fake.url(), TOKEN.into());
+    let sender = Sender::new(client(20_000), &fake.url(), TOKEN.into());
     let first = posted(&fake, &sender).await;
     let asked = fake.described();
     let second = posted(&fake, &sender).await;
@@ -1090,7 +1103,7 @@ async fn a_forum_that_wants_a_tag_gets_one_also_after_its_tags_have_changed() {
     let fake = FakeDiscord::start().await;
     fake.forum(CHANNEL, &[(6, true), (7, false)], true);
     fake.bucket(1_000, Duration::from_secs(5));
-    let sender = Sender::new(hasty(), &fake.url(), TOKEN.into());
+    let sender = Sender::new(client(20_000), &fake.url(), TOKEN.into());
     posted(&fake, &sender).await;
     fake.forum(CHANNEL, &[(8, false)], true);
     posted(&fake, &sender).await;
@@ -1116,7 +1129,7 @@ async fn a_post_whose_answer_was_lost_is_found_whether_it_is_open_or_closed_and_
     let forum = Place::discord(CHANNEL);
     let [first, second] = in_two_parts();
     let before = clock::now();
-    let old = posted(&fake, &Sender::new(hasty(), &fake.url(), TOKEN.into())).await;
+    let old = posted(&fake, &Sender::new(client(20_000), &fake.url(), TOKEN.into())).await;
     for closed in [false, true] {
         let (made, key) = (fake.forum_posts().len(), format!("lost-{closed}"));
         let lost = Tag {
@@ -1124,7 +1137,7 @@ async fn a_post_whose_answer_was_lost_is_found_whether_it_is_open_or_closed_and_
             ..numbered(1, None)
         };
         fake.fault(Fault::CloseAfter);
-        let sender = Sender::new(hasty(), &fake.url(), TOKEN.into());
+        let sender = Sender::new(client(20_000), &fake.url(), TOKEN.into());
         let error = sender.send(&forum, &first, &lost).await.outcome.unwrap_err();
         assert!(matches!(error, SendError::Uncertain { .. }), "{error:?}");
         let post = fake.forum_posts()[made].id;
@@ -1136,7 +1149,7 @@ async fn a_post_whose_answer_was_lost_is_found_whether_it_is_open_or_closed_and_
             }
         }
         // Who asks has been started anew and knows of no forum.
-        let sender = Sender::new(hasty(), &fake.url(), TOKEN.into());
+        let sender = Sender::new(client(20_000), &fake.url(), TOKEN.into());
         let look = |tag: &Tag| {
             let (sender, place, part) = (sender.clone(), forum.clone(), first.clone());
             let missing = Missing {
@@ -1165,7 +1178,7 @@ async fn a_post_whose_answer_was_lost_is_found_whether_it_is_open_or_closed_and_
         assert_eq!(fake.forum_posts().len(), count + 1);
     }
     // A part inside of a post is looked for there.
-    let sender = Sender::new(hasty(), &fake.url(), TOKEN.into());
+    let sender = Sender::new(client(20_000), &fake.url(), TOKEN.into());
     let missing = |number: u32, first: &str| Missing {
         tag: numbered(number, Some(first)),
         first_sent: before,
@@ -1190,7 +1203,7 @@ async fn without_the_rights_to_read_a_forum_it_cannot_be_decided_and_nothing_is_
     for right in [Right::History, Right::View] {
         let fake = FakeDiscord::start().await;
         fake.forum(CHANNEL, &[], false);
-        let sender = Sender::new(hasty(), &fake.url(), TOKEN.into());
+        let sender = Sender::new(client(20_000), &fake.url(), TOKEN.into());
         posted(&fake, &sender).await;
         fake.deny(CHANNEL, right);
         let looked = look(&sender, "key-1").await;
@@ -1217,10 +1230,10 @@ async fn an_edit_reaches_the_post_and_leaves_a_closed_one_closed() {
     fake.forum(CHANNEL, &[], false);
     fake.bucket(1_000, Duration::from_secs(5));
     let forum = Place::discord(CHANNEL);
-    let id = posted(&fake, &Sender::new(hasty(), &fake.url(), TOKEN.into())).await;
+    let id = posted(&fake, &Sender::new(client(20_000), &fake.url(), TOKEN.into())).await;
     let post: u64 = id.parse().unwrap();
     // Who edits has been started anew.
-    let sender = Sender::new(hasty(), &fake.url(), TOKEN.into());
+    let sender = Sender::new(client(20_000), &fake.url(), TOKEN.into());
     let second = fake.messages(post)[1]["id"].as_str().unwrap().to_owned();
     let edit = |message: &str, text: &str| {
         let (sender, forum, message) = (sender.clone(), forum.clone(), message.to_owned());
