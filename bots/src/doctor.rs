@@ -673,6 +673,7 @@ mod tests {
             items: 5,
             replacements: 0,
             again_at: None,
+            asked: None,
         };
         store.commit(vec![Write::Window(record)]).unwrap();
     }

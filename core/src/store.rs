@@ -23,6 +23,7 @@ use crate::erratum::Errata;
 use crate::message::Part;
 use crate::paper::{Paper, PaperId};
 use crate::rule::Rule;
+use crate::source::scope::Scope;
 use crate::source::{Announcement, SourceKind, Window};
 use crate::topic::{Score, TopicId};
 use crate::vote::{Person, Saved, Tally, Vote};
@@ -102,6 +103,10 @@ pub struct WindowRecord {
     /// When it came last, if it came again; records of before this was kept do not say.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub again_at: Option<DateTime<Utc>>,
+    /// The categories that it was asked for, at whichever time. `None` stands for any: nobody chose any (a mailing's are those
+    /// that its reader has subscribed to), or the record is from before this was kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub asked: Option<Scope>,
 }
 
 impl WindowRecord {

@@ -1385,6 +1385,7 @@ mod tests {
             items: 600,
             replacements: 237,
             again_at: None,
+            asked: None,
         }
     }
 
