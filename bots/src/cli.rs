@@ -448,7 +448,7 @@ async fn run(cli: Cli) -> Result<(), Failure> {
             let (config, _) = config(&common)?;
             match action {
                 ConfigAction::Check => {
-                    for warning in config.warnings() {
+                    for warning in config.warnings().into_iter().chain(config.odd_tokens()) {
                         tracing::warn!("{warning}");
                     }
                     Ok(print("The configuration is good.\n")?)

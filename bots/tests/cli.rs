@@ -647,6 +647,23 @@ fn the_shown_configuration_hides_the_token_and_says_where_values_come_from() {
         said.out
     );
     assert_eq!(said.out.matches("token = \"(hidden)\"").count(), 2, "{}", said.out);
+#[test]
+fn a_token_that_looks_wrong_is_told_of_by_the_check_and_kept_to_itself() {
+    let home = Home::with("[discord]\ntoken = \"4242SECRET\"\n");
+    let said = home.paperwire(["config", "check"]).done();
+    assert!(
+        said.err.contains("discord.token does not look like one of Discord's"),
+        "{}",
+        said.err
+    );
+    assert!(
+        !said.err.contains("4242") && !said.err.contains("SECRET"),
+        "{}",
+        said.err
+    );
+    assert!(!home.paperwire(["doctor"]).out.contains("discord.token"));
+}
+
     assert!(
         said.out.contains("# paperwire.toml:2") && said.out.contains("# PAPERWIRE_DISCORD__TOKEN"),
         "{}",
