@@ -247,6 +247,22 @@ fn a_file_that_is_none_is_named_on_stderr_and_the_others_are_taken_in() {
 }
 
 #[test]
+fn why_a_single_file_is_not_taken_in_is_said_once() {
+    let home = Home::new();
+    fs::write(home.0.path().join("lunch.txt"), "Dear all,\nlunch is at noon.\n").unwrap();
+    for (file, why) in [
+        ("nowhere.txt", "No such file"),
+        ("lunch.txt", "neither an arXiv mailing"),
+    ] {
+        let said = home.paperwire(["ingest", file]);
+        assert_eq!((said.code, said.out.as_str()), (Some(1), ""), "{}", said.err);
+        let line = said.err.strip_suffix('\n').unwrap();
+        assert!(line.starts_with("paperwire: ") && !line.contains('\n'), "{line}");
+        assert!(line.contains(why) && line.matches(file).count() == 1, "{line}");
+    }
+}
+
+#[test]
 fn a_mailing_can_be_piped_in() {
     let home = Home::new();
     let mut child = home
