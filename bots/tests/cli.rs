@@ -648,22 +648,6 @@ fn a_misspelt_key_is_a_mistake_that_names_the_nearest_and_exits_2() {
 }
 
 #[test]
-fn the_shown_configuration_hides_the_token_and_says_where_values_come_from() {
-    let home = Home::with("[telegram]\ntoken = \"4242:AAFromTheFile\"\n");
-    let said = Said::of(
-        home.command(["config", "show"])
-            .env("PAPERWIRE_DISCORD__TOKEN", "MTIz.from.environment")
-            .output()
-            .unwrap(),
-    )
-    .done();
-    assert!(
-        !said.out.contains("AAFrom") && !said.out.contains("from.environment"),
-        "{}",
-        said.out
-    );
-    assert_eq!(said.out.matches("token = \"(hidden)\"").count(), 2, "{}", said.out);
-#[test]
 fn a_token_that_looks_wrong_is_told_of_by_the_check_and_kept_to_itself() {
     let home = Home::with("[discord]\ntoken = \"4242SECRET\"\n");
     let said = home.paperwire(["config", "check"]).done();
@@ -680,6 +664,22 @@ fn a_token_that_looks_wrong_is_told_of_by_the_check_and_kept_to_itself() {
     assert!(!home.paperwire(["doctor"]).out.contains("discord.token"));
 }
 
+#[test]
+fn the_shown_configuration_hides_the_token_and_says_where_values_come_from() {
+    let home = Home::with("[telegram]\ntoken = \"4242:AAFromTheFile\"\n");
+    let said = Said::of(
+        home.command(["config", "show"])
+            .env("PAPERWIRE_DISCORD__TOKEN", "MTIz.from.environment")
+            .output()
+            .unwrap(),
+    )
+    .done();
+    assert!(
+        !said.out.contains("AAFrom") && !said.out.contains("from.environment"),
+        "{}",
+        said.out
+    );
+    assert_eq!(said.out.matches("token = \"(hidden)\"").count(), 2, "{}", said.out);
     assert!(
         said.out.contains("# paperwire.toml:2") && said.out.contains("# PAPERWIRE_DISCORD__TOKEN"),
         "{}",
@@ -813,6 +813,27 @@ fn usage_mistakes_exit_2_and_a_reader_that_leaves_is_no_failure() {
     let mut err = String::new();
     child.stderr.take().unwrap().read_to_string(&mut err).unwrap();
     assert_eq!((child.wait().unwrap().code(), err.as_str()), (Some(0), ""));
+}
+
+#[test]
+fn a_demo_at_an_address_that_is_taken_names_its_own_flag() {
+    let home = Home::new();
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    let said = Said::of(
+        home.command(["demo", "--listen", &address])
+            .env("TMPDIR", home.0.path())
+            .output()
+            .unwrap(),
+    );
+    assert_eq!(said.code, Some(1), "{}", said.err);
+    assert!(
+        said.err
+            .contains(&format!("cannot listen on {address}; give --listen another")),
+        "{}",
+        said.err
+    );
+    assert!(!said.err.contains("web.listen"), "{}", said.err);
 }
 
 #[test]
