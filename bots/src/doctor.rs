@@ -218,7 +218,7 @@ fn papers(store: &dyn Store, sources: &[Known], now: DateTime<Utc>) -> Result<Ve
                 window.source,
                 at(window.from),
                 at(window.to),
-                record.upto - record.since,
+                record.new_papers(),
                 at(record.taken_at)
             )));
         }
@@ -674,6 +674,7 @@ mod tests {
             replacements: 0,
             again_at: None,
             asked: None,
+            new: None,
         };
         store.commit(vec![Write::Window(record)]).unwrap();
     }

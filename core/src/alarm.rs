@@ -456,6 +456,7 @@ mod tests {
             replacements: 0,
             again_at: None,
             asked: None,
+            new: None,
         };
         store.commit(vec![Write::Window(record)]).unwrap();
     }

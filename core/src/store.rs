@@ -107,9 +107,18 @@ pub struct WindowRecord {
     /// that its reader has subscribed to), or the record is from before this was kept.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub asked: Option<Scope>,
+    /// How many new papers it brought, if it came again: others lie between its positions then. Records of before this was
+    /// kept do not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub new: Option<u64>,
 }
 
 impl WindowRecord {
+    /// How many new papers it brought, however often it came.
+    pub fn new_papers(&self) -> u64 {
+        self.new.unwrap_or_else(|| self.upto.saturating_sub(self.since))
+    }
+
     /// When it was taken in last.
     pub fn last_at(&self) -> DateTime<Utc> {
         self.again_at.unwrap_or(self.taken_at)

@@ -134,6 +134,7 @@ pub fn accept(
                     replacements,
                     again_at: None,
                     asked: parsed.asked,
+                    new: None,
                 }
             }
         };
@@ -177,6 +178,7 @@ fn repeated(known: WindowRecord, since: Seq, upto: Seq, items: u32) -> WindowRec
     }
     WindowRecord {
         items,
+        new: Some(known.new_papers() + (upto - since)),
         since: if known.upto > known.since { known.since } else { since },
         upto,
         ..known

@@ -968,6 +968,12 @@ wrapped here.
         assert_eq!(rig.run(&["cs.CL", "cs.LG"], 2), BOTH_DAYS);
         let all = ["2510.10001", "2510.09001", "2510.10002", "2510.09002"];
         assert_eq!(rig.candidates(), all);
+        let windows = rig.store.windows().unwrap();
+        let told: Vec<_> = windows
+            .iter()
+            .map(|w| (w.items, w.new_papers(), w.since, w.upto))
+            .collect();
+        assert_eq!(told, [(2, 2, 1, 4), (2, 2, 0, 3)]);
         assert_eq!(rig.run(&["cs.LG"], 2), [""; 0], "fewer are there");
         // A mailing, and what was taken in before this was kept, stands for any.
         let any = rig.store.windows().unwrap().into_iter();

@@ -155,6 +155,7 @@ mod tests {
             replacements: 0,
             again_at: again.map(utc),
             asked: None,
+            new: None,
         }
     }
 

@@ -145,6 +145,7 @@ fn window(source: SourceKind, from: i64, to: i64, items: u32) -> WindowRecord {
         replacements: 1,
         again_at: None,
         asked: None,
+        new: None,
     }
 }
 

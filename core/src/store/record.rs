@@ -1386,6 +1386,7 @@ mod tests {
             replacements: 237,
             again_at: None,
             asked: None,
+            new: None,
         }
     }
 
