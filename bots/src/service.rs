@@ -798,7 +798,7 @@ impl Service {
             checkup.add("Judge", judged);
         }
         if let Some(search) = &self.search {
-            checkup.add("Search", vec![Finding::note(search.status())]);
+            checkup.add("Search", vec![search.finding()]);
         }
         Ok(checkup)
     }
