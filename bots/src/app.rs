@@ -250,7 +250,7 @@ impl App {
             None
         };
         let base = Base::open(folder, config, Extent::Whole).await?;
-        for warning in config.warnings() {
+        for warning in config.warnings().into_iter().chain(config.odd_tokens()) {
             tracing::warn!("{warning}");
         }
         let http = http::client().context("the HTTP client cannot be made")?;

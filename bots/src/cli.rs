@@ -448,7 +448,7 @@ async fn run(cli: Cli) -> Result<(), Failure> {
             let (config, _) = config(&common)?;
             match action {
                 ConfigAction::Check => {
-                    for warning in config.warnings() {
+                    for warning in config.warnings().into_iter().chain(config.odd_tokens()) {
                         tracing::warn!("{warning}");
                     }
                     Ok(print("The configuration is good.\n")?)
@@ -597,6 +597,7 @@ async fn ingest(common: &Common, files: &[PathBuf], json: bool) -> Result<(), Fa
     let mut asked = Asking::start(common).await?;
     let mut total = Accepted::default();
     let mut failed = 0;
+    let mut only = None;
     let mut lines = String::new();
     for file in files {
         let name = file.display().to_string();
@@ -633,7 +634,11 @@ async fn ingest(common: &Common, files: &[PathBuf], json: bool) -> Result<(), Fa
             }
             Err(why) => {
                 failed += 1;
-                bar.suspend(|| tracing::error!("{why}"));
+                // Of a single file it is why the command failed, and said as that.
+                match files.len() {
+                    1 => only = Some(why),
+                    _ => bar.suspend(|| tracing::error!("{why}")),
+                }
             }
         }
         bar.inc(1);
@@ -653,6 +658,9 @@ async fn ingest(common: &Common, files: &[PathBuf], json: bool) -> Result<(), Fa
         print(&format!("{counts}\n"))?;
     } else {
         print(&lines)?;
+    }
+    if let Some(why) = only {
+        return Err(Failure::Failed(anyhow!(why)));
     }
     if failed > 0 {
         return Err(Failure::Failed(anyhow!(

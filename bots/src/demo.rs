@@ -31,7 +31,8 @@ style = "full"
 schedule = "off"
 "#;
 
-/// Runs the demo until `stop`. `listen` is where the page is tried first; if it is taken, any free port serves.
+/// Runs the demo until `stop`, with its page at `listen`; without one at the usual address or, where that is taken, any free
+/// port.
 ///
 /// # Errors
 /// When the program cannot start or the sample cannot be read.
@@ -39,6 +40,10 @@ pub async fn run(listen: Option<SocketAddr>, stop: CancellationToken) -> anyhow:
     let mut config = Config::parse(CONFIG, "the demo's configuration", &std::collections::BTreeMap::new())?;
     let data = std::env::temp_dir().join(format!("paperwire-demo-{}", std::process::id()));
     if let Some(listen) = listen {
+        // The program would name a setting, and the demo reads none.
+        std::net::TcpListener::bind(listen).with_context(|| {
+            format!("the demo's page cannot listen on {listen}; give --listen another address, or leave it out for a free one")
+        })?;
         config.web.listen = listen;
     } else if std::net::TcpListener::bind(config.web.listen).is_err() {
         config.web.listen.set_port(0);

@@ -109,6 +109,10 @@ impl Checkup {
                 text.push_str(&format!("  {} {}\n", finding.mark.sign(), finding.text));
             }
         }
+        let [good, note, wrong] = [Mark::Good, Mark::Note, Mark::Wrong].map(Mark::sign);
+        text.push_str(&format!(
+            "\n{good} is as it should be, {note} is worth knowing, {wrong} wants somebody to do something.\n"
+        ));
         text
     }
 
@@ -184,13 +188,14 @@ fn papers(store: &dyn Store, sources: &[Known], now: DateTime<Utc>) -> Result<Ve
                 at(last)
             ))),
             (true, last) if last >= due => Some(Finding::good(format!(
-                "arXiv: everything is here up to submissions of {}; what was announced since, up to {}, is to be had some \
-                 hours later",
+                "arXiv: everything is here up to submissions of {}; those up to {} were announced a few hours ago and come as \
+                 soon as arXiv hands them out",
                 at(last),
                 at(announced)
             ))),
             (true, last) => Some(Finding::note(format!(
-                "arXiv: the last submissions here are of {}; it announced some up to {}",
+                "arXiv: the last submissions here are of {}, those up to {} were announced; if they are wanted, put the \
+                 mailings into the inbox, or add a [[source]]",
                 at(last),
                 at(announced)
             ))),
@@ -214,11 +219,11 @@ fn papers(store: &dyn Store, sources: &[Known], now: DateTime<Utc>) -> Result<Ve
         {
             let WindowRecord { window, items, .. } = record;
             findings.push(Finding::good(format!(
-                "{}: {} to {}: {items} papers, {} of them new, taken in at {}",
+                "{}: submissions from {} to {}: {items} papers, {} of them new, taken in at {}",
                 window.source,
                 at(window.from),
                 at(window.to),
-                record.upto - record.since,
+                record.new_papers(),
                 at(record.taken_at)
             )));
         }
@@ -272,15 +277,25 @@ fn of_days(name: &str, health: &Health, days: &[Day], now: DateTime<Utc>) -> Vec
     if let Some(last) = days.last() {
         let asked = last
             .asked()
-            .map(|(first, last)| format!(" between {} and {}", first.format("%H:%M"), last.format("%H:%M UTC")))
+            .map(|(first, last)| (first.format("%H:%M").to_string(), last.format("%H:%M").to_string()))
+            .map(|(first, last)| match first == last {
+                true => format!(" at {first}"),
+                false => format!(" from {first} to {last}"),
+            })
             .unwrap_or_default();
+        let papers = match last.answered.is_empty() {
+            true => String::new(),
+            false => format!(
+                "; at most {} in one answer, {} new in all",
+                counted(usize::try_from(last.items).unwrap_or(usize::MAX), "paper"),
+                last.new
+            ),
+        };
         let text = format!(
-            "{name}: {}: {} and {}{asked}; {} papers listed at most, {} of them new",
+            "{name}: on {} (UTC): {} and {}{asked}{papers}",
             last.day,
             counted(last.answered.len(), "answer"),
             counted(last.failed.len(), "failure"),
-            last.items,
-            last.new
         );
         findings.push(match (last.answered.is_empty(), health.failures > 0) {
             (true, true) if health.answered.is_none() => Finding::wrong(text),
@@ -302,7 +317,9 @@ fn of_days(name: &str, health: &Health, days: &[Day], now: DateTime<Utc>) -> Vec
         let lost = days.iter().find(|day| day.day > to && !day.answered.is_empty());
         findings.push(match lost.map(|day| day.turned_over.is_some()) {
             // By its own pace, or because nothing ran.
-            None if health.failures == 0 => Finding::note(format!("{name}: it was not asked {when} (UTC)")),
+            None if health.failures == 0 => Finding::note(format!(
+                "{name}: it was not asked {when} (UTC): the program did not run, or the source wants longer pauses"
+            )),
             None => Finding::wrong(format!(
                 "{name}: it was not fetched {when} (UTC); what it no longer lists when it answers again will be missing"
             )),
@@ -323,7 +340,9 @@ fn asked(store: &dyn Store, sources: &[Known], has_operator: bool, now: DateTime
     let days = daybook::since(store, (now - DAYS).date_naive())?;
     for Known { name, kind } in sources {
         let Some(health) = alarm::health(store, name)? else {
-            findings.push(Finding::note(format!("{name}: it was not asked yet")));
+            findings.push(Finding::note(format!(
+                "{name}: it was not asked yet; paperwire run asks it"
+            )));
             continue;
         };
         let next = health
@@ -332,6 +351,7 @@ fn asked(store: &dyn Store, sources: &[Known], has_operator: bool, now: DateTime
             .unwrap_or_default();
         let empty = empty_days(&health);
         let is_always_empty = health.failures == 0 && health.is_always_empty(now);
+        // A failure says itself when it is asked again.
         findings.push(match health.trouble(now) {
             Some(Trouble::Silent(_)) | None if is_always_empty => Finding::wrong(format!(
                 "{name}: it answers, but without a paper for any day that it was asked for ({}); check the categories{next}",
@@ -341,7 +361,7 @@ fn asked(store: &dyn Store, sources: &[Known], has_operator: bool, now: DateTime
                 "{name}: it is there no more ({reason}); take it out of the configuration or give another url"
             )),
             Some(Trouble::Failing { since, reason }) => Finding::wrong(format!(
-                "{name}: {} in a row, no answer since {}: {reason}{next}",
+                "{name}: {} in a row, no answer since {}; the last failure: {reason}",
                 counted(usize::try_from(health.failures).unwrap_or(usize::MAX), "failure"),
                 at(since)
             )),
@@ -351,12 +371,12 @@ fn asked(store: &dyn Store, sources: &[Known], has_operator: bool, now: DateTime
             )),
             None => match (health.answered, &health.failed) {
                 (Some(answered), Some((when, reason))) if health.failures > 0 => Finding::note(format!(
-                    "{name}: it failed at {}: {reason}; before that it answered at {}{next}",
-                    at(*when),
-                    at(answered)
+                    "{name}: it answered at {}, and failed at {}: {reason}",
+                    at(answered),
+                    at(*when)
                 )),
                 (None, Some((when, reason))) => Finding::wrong(format!(
-                    "{name}: it failed at {}: {reason}; it has never answered{next}",
+                    "{name}: it has never answered; it failed at {}: {reason}",
                     at(*when)
                 )),
                 (Some(answered), _) => {
@@ -379,23 +399,27 @@ fn asked(store: &dyn Store, sources: &[Known], has_operator: bool, now: DateTime
             findings.extend(of_days(name, &health, &days, now));
         }
     }
+    let filled = sources.iter().any(|known| known.kind.covers_arxiv());
     for (_, raised) in alarm::raised(store)? {
         let told = match (raised.told, raised.over) {
             (_, Some(_)) => continue,
-            (_, None) if !has_operator => "",
+            (_, None) if !has_operator => " ([operator] names no place to write to)",
             (true, None) => " (the operator was told)",
-            (false, None) => " (nobody was told yet)",
+            (false, None) => " (the operator is told next)",
         };
         // Gaps and troubles stand above; this is what became of them.
         let what = match raised.alarm {
-            Alarm::Gap { .. } => raised.alarm.sentence(Lang::En, true),
+            Alarm::Gap { .. } => raised.alarm.sentence(Lang::En, filled),
             Alarm::Failing { source, .. }
             | Alarm::Ended { source, .. }
             | Alarm::Silent { source, .. }
             | Alarm::Unfetched { source, .. }
-            | Alarm::TurnedOver { source, .. } => source,
+            | Alarm::TurnedOver { source, .. } => format!("the source {source}, see above"),
         };
-        findings.push(Finding::note(format!("alarm of {}: {what}{told}", at(raised.seen))));
+        findings.push(Finding::note(format!(
+            "alarm raised at {}: {what}{told}",
+            at(raised.seen)
+        )));
     }
     Ok(findings)
 }
@@ -407,22 +431,28 @@ fn of_topic(topic: &Topic, now: DateTime<Utc>) -> Finding {
     let id = &topic.id;
     let Some(learned) = &topic.learned else {
         return Finding::good(format!(
-            "{id}: ranked by its weighted terms; paperwire topic train {id} would teach it"
+            "{id}: papers are ranked by the topic's weighted terms; past reports can teach it better ones (paperwire topic train)"
         ));
     };
     let figures = learned.figures.as_ref().map(|figures| {
         let (precision, twice) = (figures.figures.average_precision, figures.figures.recall_at_twice);
-        format!("; on days that it had not seen: average precision {precision:.2}, recall at twice the size {twice:.2}")
+        format!(
+            "; tried on days that it was not taught with: average precision {precision:.2} (1 is best), {:.0}% of the wanted \
+             papers among twice as many from its top",
+            100.0 * twice
+        )
     });
     let text = format!(
-        "{id}: ranked as learned on {} from {} examples, {} of them wanted{}",
+        "{id}: papers are ranked as it was taught on {} with {} papers, {} of them wanted{}",
         at(learned.trained_at),
         learned.examples,
         learned.wanted,
         figures.unwrap_or_default()
     );
     match now - learned.trained_at > STALE {
-        true => Finding::note(format!("{text}; that is long ago, train it again")),
+        true => Finding::note(format!(
+            "{text}; that is long ago: teach it again with paperwire topic train"
+        )),
         false => Finding::good(text),
     }
 }
@@ -447,13 +477,13 @@ fn digests(store: &dyn Store, topics: &[Topic]) -> Result<Vec<Finding>> {
         };
         let facts = &decision.facts;
         let brought = format!(
-            "{} of {} papers matched, {} are in it",
-            facts.matched, facts.considered, facts.entries
+            "of {} papers that came in {} matched, {} are in it",
+            facts.considered, facts.matched, facts.entries
         );
         findings.push(match (&decision.ruling, &decision.resolved) {
-            (Ruling::Post, _) => Finding::good(format!("{id}: published; {brought}")),
+            (Ruling::Post, _) => Finding::good(format!("{id}: passed the checks and was queued; {brought}")),
             (Ruling::Unjudged, _) => Finding::good(format!(
-                "{id}: published without being judged, since a person asked for it; {brought}"
+                "{id}: queued without the checks, since a person asked for it; {brought}"
             )),
             (Ruling::Hold(reason), None) => {
                 Finding::note(format!("{id}: held back: {}; {brought}", reason.says(Lang::En, topics)))
@@ -508,13 +538,27 @@ pub(crate) fn judged(
         );
         findings.push(Finding::good(format!(
             "{id}: {} papers near the threshold were asked about in the last {} days: {kept} kept, {left_out} left out, \
-             {failed} answers of no use{}; the calls and tokens are in the briefs' budget",
+             {failed} without a usable answer{}; its calls and tokens count with those of the briefs",
             kept + left_out + failed,
             judging::LOOK_BACK.num_days(),
             last.unwrap_or_default()
         )));
     }
     Ok(findings)
+}
+
+/// Why questions had no answer, for people: by the word for it in the statistics.
+fn unanswered(kind: &str) -> &str {
+    match kind {
+        "unusable" => "refused as they were (too long, or filtered)",
+        "refused" => "refused like any other (key, address, account or model)",
+        "down" => "while the server did not answer",
+        "busy" => "while the server had too much to do",
+        "resting" => "not sent, in a pause after failures",
+        "budget" => "not sent, with the day's budget used up",
+        "storage" => "not sent, for the store failed",
+        other => other,
+    }
 }
 
 /// What the model that writes briefs does.
@@ -537,7 +581,8 @@ pub(crate) fn briefs(report: &ModelReport) -> Vec<Finding> {
     } = report;
     let about = if *estimated { "about " } else { "" };
     let spent = format!(
-        "{name}: {calls} of {calls_per_day} calls and {about}{tokens} of {tokens_per_day} tokens are used today (UTC)"
+        "{name}: {calls} of today's {calls_per_day} calls and {about}{tokens} of today's {tokens_per_day} tokens are used \
+         (days in UTC)"
     );
     let mut findings = vec![match calls >= calls_per_day || tokens >= tokens_per_day {
         true => Finding::wrong(format!(
@@ -547,19 +592,26 @@ pub(crate) fn briefs(report: &ModelReport) -> Vec<Finding> {
         false => Finding::good(spent),
     }];
     findings.push(Finding::good(format!(
-        "since the start {written} briefs were written, {given_up} were not let through, {there} of those wanted last were \
-         there already; prompts {}",
+        "since the program started {written} briefs were written, and {given_up} more did not pass the gate, whose papers keep \
+         the abstract's own words; at the last look {there} briefs for the digests to come were there without asking; \
+         prompts in use: {}",
         prompts.join(", ")
     )));
-    let failed: Vec<String> = failures.iter().map(|(kind, count)| format!("{kind} {count}")).collect();
+    let failed: Vec<String> = failures
+        .iter()
+        .map(|(kind, count)| format!("{count} {}", unanswered(kind)))
+        .collect();
     if let Some((when, reason)) = last_error {
         let text = format!(
-            "questions without an answer: {}; the last at {}: {reason}",
+            "questions without an answer since the program started: {}; the last one at {}: {reason}",
             failed.join(", "),
             at(*when)
         );
         findings.push(match resting_until {
-            Some(until) => Finding::wrong(format!("{text}; it is not asked until {}", at(*until))),
+            Some(until) => Finding::wrong(format!(
+                "{text}; after so many failures it is not asked again before {}",
+                at(*until)
+            )),
             None => Finding::note(text),
         });
     }
@@ -575,7 +627,10 @@ fn channels(store: &dyn Store, now: DateTime<Utc>) -> Result<Vec<Finding>> {
         .count();
     findings.push(match (all.is_empty(), active) {
         (true, _) => Finding::wrong("there is no channel; add a [[channel]], or type /subscribe where the bot is"),
-        (false, 0) => Finding::wrong("no channel gets digests"),
+        (false, 0) => Finding::wrong(format!(
+            "none of the {} channels gets digests now; paperwire status says why, channel by channel",
+            all.len()
+        )),
         (false, active) => {
             let next = all.iter().filter_map(|channel| channel.next_due).min();
             let next = next.map(|next| format!("; the next digest is due at {}", at(next)));
@@ -590,16 +645,16 @@ fn channels(store: &dyn Store, now: DateTime<Utc>) -> Result<Vec<Finding>> {
     for channel in &all {
         match &channel.activity {
             Activity::Paused { reason, .. } => paused.push(Finding::wrong(format!(
-                "{} cannot be written to: {reason}; give the bot its rights back and send /start there",
+                "{}: it cannot be written to: {reason}; give the bot its rights back and send /start there",
                 channel.place
             ))),
             Activity::Absent { .. } => paused.push(Finding::note(format!(
-                "{}: the configuration does not have it any more",
+                "{}: the configuration does not have it any more, and it gets no digests",
                 channel.place
             ))),
             Activity::Active if channel.next_due.is_some_and(|due| due < now - TimeDelta::hours(1)) => {
                 paused.push(Finding::wrong(format!(
-                    "{} was due and got nothing; is the program running?",
+                    "{}: a digest is overdue; look whether the program runs (paperwire status), and at its log",
                     channel.place
                 )));
             }
@@ -617,17 +672,21 @@ fn channels(store: &dyn Store, now: DateTime<Utc>) -> Result<Vec<Finding>> {
 fn deliveries(store: &dyn Store) -> Result<Vec<Finding>> {
     let mut findings = Vec::new();
     let waiting = store.unfinished(10_000)?.len();
-    findings.push(Finding::good(format!("{waiting} deliveries wait")));
+    findings.push(Finding::good(match waiting {
+        0 => "nothing waits to be sent".to_owned(),
+        1 => "1 digest or correction waits to be sent to its channel".to_owned(),
+        more => format!("{more} digests and corrections wait to be sent to their channels"),
+    }));
     let dead = store.dead_letters(MOST)?;
     for letter in &dead {
         findings.push(Finding::wrong(format!(
-            "{}: a part was refused; see paperwire queue show '{}'",
+            "{}: the platform refused a part of a digest; paperwire queue show '{}' has the part and the answer",
             letter.id.place, letter.id
         )));
     }
     for id in store.set_aside(MOST)? {
         findings.push(Finding::wrong(format!(
-            "{id}: it cannot be read and was set aside; its channel misses this digest"
+            "{id}: this delivery cannot be read and was set aside; its channel misses the digest"
         )));
     }
     Ok(findings)
@@ -673,6 +732,8 @@ mod tests {
             items: 5,
             replacements: 0,
             again_at: None,
+            asked: None,
+            new: None,
         };
         store.commit(vec![Write::Window(record)]).unwrap();
     }
@@ -736,8 +797,8 @@ mod tests {
         let good = text("2025-10-06T20:00");
         assert!(
             good.contains(
-                "ok feed:a.example/rss: 2025-10-05: 2 answers and 0 failures between 08:00 and 09:00 UTC; 20 papers listed at \
-                 most, 3 of them new"
+                "ok feed:a.example/rss: on 2025-10-05 (UTC): 2 answers and 0 failures from 08:00 to 09:00; at most 20 papers in \
+                 one answer, 3 new in all"
             ) && !good.contains("not fetched"),
             "{good}"
         );
@@ -790,7 +851,9 @@ mod tests {
         assert_eq!(failing.worst(), Mark::Wrong);
         let text = failing.text();
         assert!(
-            text.contains("!! arxiv-api: 8 failures in a row, no answer since 2025-10-08 00:00 UTC: 503"),
+            text.contains(
+                "!! arxiv-api: 8 failures in a row, no answer since 2025-10-08 00:00 UTC; the last failure: 503"
+            ),
             "{text}"
         );
     }
@@ -834,6 +897,63 @@ mod tests {
     }
 
     #[test]
+    fn every_sign_is_explained_and_a_gap_that_nothing_fills_is_not_said_to_be_filled() {
+        let store = ModelStore::new();
+        cover(&store, "2025-10-07T18:00", "2025-10-09T18:00");
+        let now = utc("2025-10-13T08:00");
+        alarm::look(&store, &[], false, now).unwrap();
+        let text = look(&store, &[], &[], false, now).unwrap().text();
+        let (_, legend) = text.rsplit_once("\n\n").unwrap();
+        for mark in [Mark::Good, Mark::Note, Mark::Wrong] {
+            assert!(legend.contains(&format!("{} ", mark.sign())), "{legend}");
+        }
+        assert!(
+            text.contains("-- alarm raised at 2025-10-13 08:00 UTC: Papers submitted"),
+            "{text}"
+        );
+        assert!(
+            !text.contains("being fetched") && text.contains("Put the mailings"),
+            "{text}"
+        );
+    }
+
+    #[test]
+    fn what_became_of_a_models_questions_is_said_in_words() {
+        let report = ModelReport {
+            name: "m".to_owned(),
+            url: "http://h/v1".to_owned(),
+            rung: crate::model::Rung::Plain,
+            calls: 6,
+            calls_per_day: 1000,
+            tokens: 700,
+            tokens_per_day: 9000,
+            estimated: true,
+            written: 5,
+            given_up: 1,
+            there: 14,
+            failures: [("down", 4), ("resting", 21)]
+                .map(|(kind, count)| (kind.to_owned(), count))
+                .into(),
+            last_error: Some((utc("2025-10-08T08:00"), "503".to_owned())),
+            resting_until: Some(utc("2025-10-08T08:01")),
+            prompts: vec!["v1.zh".to_owned(), "v1.en".to_owned()],
+        };
+        let said: Vec<String> = briefs(&report).into_iter().map(|finding| finding.text).collect();
+        assert_eq!(
+            said,
+            [
+                "m: 6 of today's 1000 calls and about 700 of today's 9000 tokens are used (days in UTC)",
+                "since the program started 5 briefs were written, and 1 more did not pass the gate, whose papers keep the \
+                 abstract's own words; at the last look 14 briefs for the digests to come were there without asking; \
+                 prompts in use: v1.zh, v1.en",
+                "questions without an answer since the program started: 4 while the server did not answer, 21 not sent, in a \
+                 pause after failures; the last one at 2025-10-08 08:00 UTC: 503; after so many failures it is not asked again \
+                 before 2025-10-08 08:01 UTC",
+            ]
+        );
+    }
+
+    #[test]
     fn an_operator_was_told_only_where_there_is_one() {
         let store = ModelStore::new();
         let mut health = Health::default();
@@ -847,12 +967,15 @@ mod tests {
         alarm::tell(&store, &news).unwrap();
         let text = |operator| look(&store, &[], &known(), operator, now).unwrap().text();
         assert!(
-            text(true).contains("arxiv-api (the operator was told)"),
+            text(true).contains("the source arxiv-api, see above (the operator was told)"),
             "{}",
             text(true)
         );
         let nobody = text(false);
-        assert!(nobody.contains("alarm of") && !nobody.contains("told"), "{nobody}");
+        assert!(
+            nobody.contains("alarm raised at") && !nobody.contains("told"),
+            "{nobody}"
+        );
     }
 
     #[test]
@@ -867,8 +990,8 @@ mod tests {
         let known = [Known { name, kind }];
         let text = look(&store, &[], &known, true, utc("2025-10-08T09:00")).unwrap().text();
         for line in [
-            "!! feed:a.example/rss: it failed at 2025-10-08 08:00 UTC: 404; it has never answered",
-            "!! feed:a.example/rss: 2025-10-08: 0 answers and 1 failure",
+            "!! feed:a.example/rss: it has never answered; it failed at 2025-10-08 08:00 UTC: 404\n",
+            "!! feed:a.example/rss: on 2025-10-08 (UTC): 0 answers and 1 failure at 08:00\n",
         ] {
             assert!(text.contains(line), "{text}");
         }

@@ -42,6 +42,7 @@ pub use self::compile::Names;
 
 use self::archive::{Archive, Entry, Mark, Writer};
 use self::journal::{Journal, Noted};
+use crate::doctor::Finding;
 use crate::ops::Ops;
 use crate::storage::{Storage, StorageError};
 
@@ -326,6 +327,19 @@ impl SearchIndex {
             }
             State::Open(_, _, None) if indexed < of => format!("being built: {indexed} of {of} papers"),
             State::Open(archive, _, None) => format!("{} papers", archive.documents()),
+        }
+    }
+
+    /// How it is, with what that means for those who search.
+    pub fn finding(&self) -> Finding {
+        let status = self.status();
+        let Coverage { indexed, of } = self.coverage();
+        match self.state() {
+            State::Opening => Finding::note("the index is being opened; searches wait for it"),
+            State::Failed(_) => Finding::wrong(status),
+            State::Open(_, _, Some(_)) => Finding::wrong(format!("newer papers are not found: {status}")),
+            State::Open(_, _, None) if indexed < of => Finding::note(format!("not every paper is found yet: {status}")),
+            State::Open(_, _, None) => Finding::good(format!("{status} can be searched")),
         }
     }
 

@@ -609,7 +609,7 @@ impl Service {
                 .map(|r| LedgerWindow {
                     window: r.window,
                     taken_at: r.taken_at,
-                    papers_new: r.upto - r.since,
+                    papers_new: r.new_papers(),
                     items: r.items,
                 })
                 .collect(),
@@ -798,7 +798,7 @@ impl Service {
             checkup.add("Judge", judged);
         }
         if let Some(search) = &self.search {
-            checkup.add("Search", vec![Finding::note(search.status())]);
+            checkup.add("Search", vec![search.finding()]);
         }
         Ok(checkup)
     }

@@ -16,6 +16,7 @@ use paperwire_core::source::feed::Feed;
 use paperwire_core::source::health::Health;
 use paperwire_core::source::hugging_face::HuggingFace;
 use paperwire_core::source::jsonl::Jsonl;
+use paperwire_core::source::ledger;
 use paperwire_core::source::oai::ArxivOai;
 use paperwire_core::source::request::{Next, Source, Taken};
 use paperwire_core::store::{MemoSpace, Write};
@@ -174,8 +175,8 @@ impl Asked {
             if stop.is_cancelled() {
                 return Ok(());
             }
-            let windows = self.storage.run(|store| store.windows()).await?;
-            let windows: Vec<_> = windows.into_iter().map(|record| record.window).collect();
+            let records = self.storage.run(|store| store.windows()).await?;
+            let windows = ledger::standing(&records, self.source.asks());
             let now = self.now();
             self.source.yields(self.oai_works.load(Ordering::Relaxed));
             let next = self.source.next(&windows, now);

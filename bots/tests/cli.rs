@@ -247,6 +247,22 @@ fn a_file_that_is_none_is_named_on_stderr_and_the_others_are_taken_in() {
 }
 
 #[test]
+fn why_a_single_file_is_not_taken_in_is_said_once() {
+    let home = Home::new();
+    fs::write(home.0.path().join("lunch.txt"), "Dear all,\nlunch is at noon.\n").unwrap();
+    for (file, why) in [
+        ("nowhere.txt", "No such file"),
+        ("lunch.txt", "neither an arXiv mailing"),
+    ] {
+        let said = home.paperwire(["ingest", file]);
+        assert_eq!((said.code, said.out.as_str()), (Some(1), ""), "{}", said.err);
+        let line = said.err.strip_suffix('\n').unwrap();
+        assert!(line.starts_with("paperwire: ") && !line.contains('\n'), "{line}");
+        assert!(line.contains(why) && line.matches(file).count() == 1, "{line}");
+    }
+}
+
+#[test]
 fn a_mailing_can_be_piped_in() {
     let home = Home::new();
     let mut child = home
@@ -632,6 +648,23 @@ fn a_misspelt_key_is_a_mistake_that_names_the_nearest_and_exits_2() {
 }
 
 #[test]
+fn a_token_that_looks_wrong_is_told_of_by_the_check_and_kept_to_itself() {
+    let home = Home::with("[discord]\ntoken = \"4242SECRET\"\n");
+    let said = home.paperwire(["config", "check"]).done();
+    assert!(
+        said.err.contains("discord.token does not look like one of Discord's"),
+        "{}",
+        said.err
+    );
+    assert!(
+        !said.err.contains("4242") && !said.err.contains("SECRET"),
+        "{}",
+        said.err
+    );
+    assert!(!home.paperwire(["doctor"]).out.contains("discord.token"));
+}
+
+#[test]
 fn the_shown_configuration_hides_the_token_and_says_where_values_come_from() {
     let home = Home::with("[telegram]\ntoken = \"4242:AAFromTheFile\"\n");
     let said = Said::of(
@@ -780,6 +813,27 @@ fn usage_mistakes_exit_2_and_a_reader_that_leaves_is_no_failure() {
     let mut err = String::new();
     child.stderr.take().unwrap().read_to_string(&mut err).unwrap();
     assert_eq!((child.wait().unwrap().code(), err.as_str()), (Some(0), ""));
+}
+
+#[test]
+fn a_demo_at_an_address_that_is_taken_names_its_own_flag() {
+    let home = Home::new();
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    let said = Said::of(
+        home.command(["demo", "--listen", &address])
+            .env("TMPDIR", home.0.path())
+            .output()
+            .unwrap(),
+    );
+    assert_eq!(said.code, Some(1), "{}", said.err);
+    assert!(
+        said.err
+            .contains(&format!("cannot listen on {address}; give --listen another")),
+        "{}",
+        said.err
+    );
+    assert!(!said.err.contains("web.listen"), "{}", said.err);
 }
 
 #[test]

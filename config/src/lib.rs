@@ -11,6 +11,7 @@ mod error;
 mod read;
 mod schema;
 mod show;
+mod token;
 mod tree;
 
 use std::collections::BTreeMap;
@@ -27,7 +28,7 @@ use paperwire_core::schedule::Schedule;
 use paperwire_core::source::SourceKind;
 use paperwire_core::subscription::Subjects;
 use paperwire_core::topic::{Topic, TopicId};
-use secrecy::SecretString;
+use secrecy::{ExposeSecret as _, SecretString};
 
 pub use crate::error::{ConfigError, ConfigErrors, Where};
 
@@ -271,12 +272,24 @@ impl Config {
         !deny.iter().any(covers) && (allow.is_empty() || allow.iter().any(covers) || configured())
     }
 
+    fn tokens(&self) -> [(Platform, &Option<SecretString>); 2] {
+        [
+            (Platform::Telegram, &self.telegram.token),
+            (Platform::Discord, &self.discord.token),
+        ]
+    }
+
+    /// Tokens that do not look like those of their platform: a sentence each, without a part of them. They stand apart from
+    /// [`Config::warnings`] because a platform that takes such a token is right, and nobody has to hear of it any more.
+    pub fn odd_tokens(&self) -> Vec<String> {
+        let odd =
+            |(platform, token): (_, &Option<SecretString>)| token::oddity(platform, token.as_ref()?.expose_secret());
+        self.tokens().into_iter().filter_map(odd).collect()
+    }
+
     /// What is no mistake, and yet not what somebody wants: a sentence each.
     pub fn warnings(&self) -> Vec<String> {
-        let tokens = [
-            (Platform::Telegram, self.telegram.token.is_some()),
-            (Platform::Discord, self.discord.token.is_some()),
-        ];
+        let tokens = self.tokens().map(|(platform, token)| (platform, token.is_some()));
         let has_channels = |platform| self.channels.iter().any(|c| c.place.platform() == platform);
         let without = tokens
             .into_iter()
@@ -711,6 +724,33 @@ PAPERWIRE_TELEGRAM_TOKEN: unknown variable; did you mean PAPERWIRE_TELEGRAM__TOK
         assert_eq!(parse(LOBBY).warnings(), [""; 0]);
         let unheard = parse("[operator]\nplace = \"telegram:1\"\n").warnings();
         assert!(unheard.len() == 1 && unheard[0].contains("telegram:1"), "{unheard:?}");
+    }
+
+    #[test]
+    fn a_token_of_another_form_is_warned_of_whichever_way_it_came_and_never_shown() {
+        let config = with_env(
+            "[telegram]\ntoken = \"1:SECRET\"\n",
+            &[("PAPERWIRE_DISCORD__TOKEN", "\"SECRET\"")],
+        );
+        let [telegram, discord] = &config.odd_tokens()[..] else {
+            panic!()
+        };
+        assert!(telegram.contains("telegram.token does not look like"), "{telegram}");
+        assert!(discord.contains("discord.token has quotation marks"), "{discord}");
+        assert!(!format!("{telegram}{discord}").contains("SECRET"));
+        for (text, before) in [
+            (
+                "[discord]\ntoken = \"Bot SECRET\"",
+                "the token has “Bot” before it, which is added by itself",
+            ),
+            (
+                "[model]\nurl = \"http://h/v1\"\nname = \"m\"\napi_key = \"Bearer SECRET\"",
+                "the api key has “Bearer” before it",
+            ),
+        ] {
+            let found = errors(text, &[]);
+            assert!(found.contains(before) && !found.contains("SECRET"), "{found}");
+        }
     }
 
     #[test]

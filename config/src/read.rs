@@ -876,10 +876,14 @@ fn secret(
             || format!("the {what}"),
             |path| format!("the {what} in the file {}", quoted(path)),
         );
-        let wrong = if token.is_empty() {
-            "is empty"
-        } else {
-            "has white space in it"
+        let before = ["Bot", "Bearer"].into_iter().find(|word| {
+            let rest = token.strip_prefix(word);
+            rest.is_some_and(|rest| rest.starts_with(char::is_whitespace))
+        });
+        let wrong = match before {
+            _ if token.is_empty() => "is empty".to_owned(),
+            Some(word) => format!("has “{word}” before it, which is added by itself"),
+            None => "has white space in it".to_owned(),
         };
         errors.push(section.error(name, format!("{holder} {wrong}"), again));
         return None;

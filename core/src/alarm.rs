@@ -455,6 +455,8 @@ mod tests {
             items: 0,
             replacements: 0,
             again_at: None,
+            asked: None,
+            new: None,
         };
         store.commit(vec![Write::Window(record)]).unwrap();
     }

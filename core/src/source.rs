@@ -21,12 +21,14 @@ pub mod oai;
 mod polled;
 pub mod report;
 pub mod request;
+pub mod scope;
 
 use std::fmt;
 
 use chrono::{DateTime, NaiveDate, NaiveTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 
+use self::scope::Scope;
 use crate::paper::Paper;
 
 /// The kinds of source. The order of the variants has no meaning; see [`SourceKind::authority`].
@@ -231,6 +233,8 @@ pub struct Parsed {
     pub source: SourceKind,
     /// The interval covered, where the source says one.
     pub window: Option<Window>,
+    /// The categories that were asked for, where the source was asked for some.
+    pub asked: Option<Scope>,
     /// The papers in the source's order.
     pub items: Vec<Item>,
     /// What could not be read.

@@ -23,6 +23,7 @@ use crate::erratum::Errata;
 use crate::message::Part;
 use crate::paper::{Paper, PaperId};
 use crate::rule::Rule;
+use crate::source::scope::Scope;
 use crate::source::{Announcement, SourceKind, Window};
 use crate::topic::{Score, TopicId};
 use crate::vote::{Person, Saved, Tally, Vote};
@@ -102,9 +103,22 @@ pub struct WindowRecord {
     /// When it came last, if it came again; records of before this was kept do not say.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub again_at: Option<DateTime<Utc>>,
+    /// The categories that it was asked for, at whichever time. `None` stands for any: nobody chose any (a mailing's are those
+    /// that its reader has subscribed to), or the record is from before this was kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub asked: Option<Scope>,
+    /// How many new papers it brought, if it came again: others lie between its positions then. Records of before this was
+    /// kept do not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub new: Option<u64>,
 }
 
 impl WindowRecord {
+    /// How many new papers it brought, however often it came.
+    pub fn new_papers(&self) -> u64 {
+        self.new.unwrap_or_else(|| self.upto.saturating_sub(self.since))
+    }
+
     /// When it was taken in last.
     pub fn last_at(&self) -> DateTime<Utc> {
         self.again_at.unwrap_or(self.taken_at)

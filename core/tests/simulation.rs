@@ -937,6 +937,7 @@ impl Simulation {
         let parsed = Parsed {
             source: SourceKind::ArxivMail,
             window: None,
+            asked: None,
             items,
             rejected: Vec::new(),
         };

@@ -79,6 +79,7 @@ fn mailing(day: u32, to: DateTime<Utc>) -> Parsed {
             from: to - TimeDelta::days(1),
             to,
         }),
+        asked: None,
         items: items.collect(),
         rejected: Vec::new(),
     }

@@ -148,6 +148,46 @@ async fn with_arxivs_interface_alone_the_archive_fills_itself_and_a_gap_is_close
 }
 
 #[tokio::test]
+async fn categories_that_are_added_bring_their_papers_of_the_last_days_and_nothing_is_posted_twice() {
+    let data = tempfile::tempdir().unwrap();
+    let days = days(3);
+    let all = days.iter().zip(1..).flat_map(|(day, number)| submissions(*day, number));
+    let arxiv = FakeArxiv::start(all.collect()).await;
+    let fake = FakeTelegram::start(&[GROUP]).await;
+    let run = async |categories: &str, papers: u64| {
+        let source = with_arxiv(&arxiv, 3, "").replace("\"cs.*\"", categories);
+        let channel = format!(
+            "{source}[[channel]]\nplace = \"telegram:{GROUP}\"\ntopics = [\"inference\"]\nschedule = \"off\"\n"
+        );
+        let program = Program::start_at(
+            &config(Some(&fake), None, &channel),
+            data.path(),
+            hurried(TimeDelta::zero()),
+        )
+        .await;
+        let before = fake.messages(GROUP).len();
+        eventually(&format!("{papers} papers"), || async {
+            (program.status().await.papers >= papers).then_some(())
+        })
+        .await;
+        program.post(&[]).await;
+        program.delivered().await;
+        program.stop().await;
+        let new = fake.messages(GROUP).split_off(before);
+        new.into_iter().map(|message| message.text).collect::<String>()
+    };
+    let first = run("\"cs.CL\"", 3).await;
+    assert_eq!(first.matches("Evicting the KV cache by age").count(), 3, "{first}");
+    assert!(!first.contains("Four bits"), "{first}");
+    let asked = arxiv.asked().len();
+
+    let second = run("\"cs.CL\", \"cs.LG\"", 6).await;
+    assert_eq!(second.matches("Four bits for every layer").count(), 3, "{second}");
+    assert!(!second.contains("Evicting"), "{second}");
+    assert_eq!((asked, arxiv.asked().len()), (3, 6), "each day once for each");
+}
+
+#[tokio::test]
 async fn a_digest_from_arxiv_shows_its_evidence_and_a_day_without_abstracts_waits_for_a_person() {
     let data = tempfile::tempdir().unwrap();
     let days = days(3);

@@ -512,6 +512,7 @@ async fn a_disk_that_refuses_is_answered_with_its_reason_and_stops_nothing() {
         "{answer:?}"
     );
     assert!(bench.search.status().starts_with("search is not available"));
+    assert_eq!(bench.search.finding().mark, crate::doctor::Mark::Wrong);
 }
 
 #[tokio::test]
@@ -549,6 +550,8 @@ async fn what_is_taken_in_and_repaired_through_the_service_is_found() {
     };
     assert_eq!(found.hits[0].paper, first);
     assert_eq!(bench.search.status(), format!("{all} papers"));
+    let good = crate::doctor::Finding::good(format!("{all} papers can be searched"));
+    assert_eq!(bench.search.finding(), good);
     let figures = ops.scrape(&storage).await.unwrap();
     assert!(
         figures.contains(&format!("paperwire_search_documents {all}")),

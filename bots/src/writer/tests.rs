@@ -111,6 +111,7 @@ impl Room {
                 from: before,
                 to: before + TimeDelta::hours(1),
             }),
+            asked: None,
             items: items.collect(),
             rejected: Vec::new(),
         };

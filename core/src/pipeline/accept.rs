@@ -14,6 +14,7 @@ use crate::join;
 use crate::message::Render;
 use crate::paper::{Paper, PaperId};
 use crate::source::daybook::{self, Event};
+use crate::source::scope::Scope;
 use crate::source::{Announcement, Item, Parsed, RejectedItem, SourceKind, Window};
 use crate::store::{ContentRecord, IntakeRecord, MatchRecord, Result, Store, WindowRecord, Write};
 use crate::text;
@@ -119,7 +120,7 @@ pub fn accept(
     writes.extend(corrected.writes);
     if let Some(window) = parsed.window {
         let record = match store.window(&window)? {
-            Some(known) => repeated(known, since, upto, items, now),
+            Some(known) => repeated(again(known, parsed.asked.as_ref(), now), since, upto, items),
             None => {
                 report.windows = 1;
                 let replacements = report.replacements;
@@ -132,6 +133,8 @@ pub fn accept(
                     items,
                     replacements,
                     again_at: None,
+                    asked: parsed.asked,
+                    new: None,
                 }
             }
         };
@@ -168,24 +171,26 @@ fn of_day(
 
 /// The ledger's record of a window that came again, in other bytes: usually it brings nothing, but the first file can
 /// have been cut short.
-fn repeated(known: WindowRecord, since: Seq, upto: Seq, items: u32, now: DateTime<Utc>) -> WindowRecord {
-    let repeats = known.repeats + 1;
+fn repeated(known: WindowRecord, since: Seq, upto: Seq, items: u32) -> WindowRecord {
     let items = items.max(known.items);
-    let again_at = Some(known.last_at().max(now));
     if upto == since {
-        return WindowRecord {
-            repeats,
-            items,
-            again_at,
-            ..known
-        };
+        return WindowRecord { items, ..known };
     }
     WindowRecord {
-        repeats,
         items,
-        again_at,
+        new: Some(known.new_papers() + (upto - since)),
         since: if known.upto > known.since { known.since } else { since },
         upto,
+        ..known
+    }
+}
+
+/// The ledger's record of a window that came again, whatever it brought: it was asked for those categories, too.
+fn again(known: WindowRecord, asked: Option<&Scope>, now: DateTime<Utc>) -> WindowRecord {
+    WindowRecord {
+        repeats: known.repeats + 1,
+        again_at: Some(known.last_at().max(now)),
+        asked: known.asked.as_ref().zip(asked).map(|(before, now)| before.with(now)),
         ..known
     }
 }
@@ -206,11 +211,7 @@ fn repeat(
     let mut writes = vec![Write::Content(content)];
     if let Some(window) = &parsed.window {
         if let Some(record) = store.window(window)? {
-            writes.push(Write::Window(WindowRecord {
-                repeats: record.repeats + 1,
-                again_at: Some(record.last_at().max(now)),
-                ..record
-            }));
+            writes.push(Write::Window(again(record, parsed.asked.as_ref(), now)));
         }
     } else {
         let items = count(parsed.items.len());
@@ -1067,6 +1068,7 @@ mod tests {
         Parsed {
             source,
             window: None,
+            asked: None,
             items: vec![Item { paper, announcement }],
             rejected: Vec::new(),
         }
@@ -1469,7 +1471,7 @@ mod tests {
                 if together {
                     // As one file of lines.
                     let items = order.iter().flat_map(|at| all[*at].items.clone()).collect();
-                    let parsed = Parsed { source: SourceKind::Jsonl, window: None, items, rejected: Vec::new() };
+                    let parsed = Parsed { source: SourceKind::Jsonl, window: None, asked: None, items, rejected: Vec::new() };
                     take(&store, "all", parsed, october(9, 20));
                 } else {
                     for (n, at) in order.iter().enumerate() {

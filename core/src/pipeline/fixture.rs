@@ -115,6 +115,7 @@ pub(crate) fn mailing(day: i64, items: Vec<(Announcement, Paper)>) -> Parsed {
     Parsed {
         source: SourceKind::ArxivMail,
         window: Some(window(day)),
+        asked: None,
         items: items
             .map(|(announcement, paper)| Item { paper, announcement })
             .collect(),

@@ -84,6 +84,7 @@ pub fn account(id: &PaperId, kind: Kind, institutions: Vec<String>) -> Parsed {
     Parsed {
         source,
         window: None,
+        asked: None,
         items: vec![item],
         rejected: Vec::new(),
     }

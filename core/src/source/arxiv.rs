@@ -1,7 +1,7 @@
-//! What arXiv's interfaces have in common: XML that may be anything, the categories that are wanted, how fast one may ask,
-//! which days are to be fetched next, and the machine that fetches them ([`Interface`]).
+//! What arXiv's interfaces have in common: XML that may be anything, how fast one may ask, which days are to be fetched next,
+//! and the machine that fetches them ([`Interface`]).
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeMap, HashSet};
 use std::ops::ControlFlow;
 use std::time::Duration;
 
@@ -15,7 +15,8 @@ use super::calendar::{self, Stretch};
 use super::ledger::{self, FILL_DAYS};
 use super::oai;
 use super::request::{Body, Fetched, Next, Request, Source, Taken};
-use super::{Announcement, Item, Parsed, RejectedItem, SourceError, SourceKind, Window};
+use super::scope::Scope;
+use super::{Item, Parsed, RejectedItem, SourceError, SourceKind, Window};
 use crate::paper::{Field, PaperId};
 use crate::text::content_hash;
 
@@ -274,49 +275,6 @@ pub(super) fn is_withdrawn(comments: &str) -> bool {
                 .any(|said| rest.starts_with(said))
         }
         _ => false,
-    }
-}
-
-// ---- what is wanted ----
-
-/// The categories that are wanted: `cs.CL`, `cs.*` or `cs` for an archive with all below it. None means all.
-#[derive(Debug, Clone)]
-pub(super) struct Scope(Vec<String>);
-
-impl Scope {
-    pub(super) fn new(categories: Vec<String>) -> Self {
-        let tidy = categories.into_iter().map(|category| category.trim().to_owned());
-        let known: BTreeSet<String> = tidy.filter(|category| !category.is_empty()).collect();
-        Self(known.into_iter().collect())
-    }
-
-    pub(super) fn covers(&self, category: &str) -> bool {
-        self.0.is_empty()
-            || self.0.iter().any(|wanted| {
-                let archive = wanted.strip_suffix(".*").unwrap_or(wanted);
-                let below = category.strip_prefix(archive);
-                below.is_some_and(|rest| rest.is_empty() || !archive.contains('.') && rest.starts_with('.'))
-            })
-    }
-
-    pub(super) fn iter(&self) -> impl Iterator<Item = &str> {
-        self.0.iter().map(String::as_str)
-    }
-
-    /// For people.
-    fn named(&self) -> String {
-        match self.0.is_empty() {
-            true => "all categories".to_owned(),
-            false => self.0.join(", "),
-        }
-    }
-
-    /// New, or a cross-list where the first category is none of those wanted.
-    pub(super) fn announcement(&self, categories: &[String]) -> Announcement {
-        match categories.first() {
-            Some(primary) if !self.covers(primary) => Announcement::CrossList,
-            Some(_) | None => Announcement::New,
-        }
     }
 }
 
@@ -627,16 +585,17 @@ impl Harvest {
         self.bytes.push(b'\n');
     }
 
-    /// All of it. The window stands in the bytes, so that two empty windows are not the same content.
-    pub(super) fn whole(self, source: SourceKind, what: &str) -> Taken {
+    /// All of it. The window and what was asked for stand in the bytes, so that two empty windows are not the same content.
+    pub(super) fn whole(self, source: SourceKind, what: &str, scope: &Scope) -> Taken {
         let (from, to) = self.window;
         let iso = |time: DateTime<Utc>| time.to_rfc3339_opts(SecondsFormat::Secs, true);
-        let mut bytes = format!("{source} {} {}\n", iso(from), iso(to)).into_bytes();
+        let mut bytes = format!("{source} {} {}\n{}\n", iso(from), iso(to), scope.named()).into_bytes();
         bytes.extend(self.bytes);
         Taken::Whole {
             parsed: Parsed {
                 source,
                 window: Some(Window { source, from, to }),
+                asked: Some(scope.clone()),
                 items: self.items,
                 rejected: self.rejected,
             },
@@ -824,6 +783,8 @@ pub(super) trait Interface: Send {
     type Progress: Progress;
     fn gatherer(&self) -> &Gatherer<Self::Progress>;
     fn gatherer_mut(&mut self) -> &mut Gatherer<Self::Progress>;
+    /// The categories that it asks for.
+    fn scope(&self) -> &Scope;
     /// What to ask at `now`.
     fn request(&self, job: &mut Job<Self::Progress>, now: DateTime<Utc>) -> Request;
     /// Takes what was answered.
@@ -837,6 +798,10 @@ impl<I: Interface> Source for I {
 
     fn kind(&self) -> SourceKind {
         I::KIND
+    }
+
+    fn asks(&self) -> Option<&Scope> {
+        Some(self.scope())
     }
 
     fn next(&mut self, ledger: &[Window], now: DateTime<Utc>) -> Next {
@@ -930,18 +895,6 @@ mod tests {
             .collect();
         assert_eq!(read, [false, true]);
         assert_eq!(document.pieces.iter().map(|piece| piece.0).collect::<Vec<_>>(), [3, 4]);
-    }
-
-    #[test]
-    fn a_category_covers_itself_and_an_archive_what_is_below_it() {
-        let scope = Scope::new(vec!["cs.*".into(), " stat.ML".into(), "hep-th".into(), String::new()]);
-        for wanted in ["cs.CL", "cs", "stat.ML", "hep-th"] {
-            assert!(scope.covers(wanted), "{wanted}");
-        }
-        for other in ["stat.ME", "csx.AI", "hep-ph", "stat.MLX", "math.CO"] {
-            assert!(!scope.covers(other), "{other}");
-        }
-        assert!(Scope::new(Vec::new()).covers("math.CO"));
     }
 
     #[test]

@@ -11,10 +11,11 @@ use std::collections::HashSet;
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::arxiv::{
-    Document, Filler, Gatherer, Harvest, Interface, Job, Leaves, Place, Progress, Scope, abstract_of, asked, decoded,
+    Document, Filler, Gatherer, Harvest, Interface, Job, Leaves, Place, Progress, abstract_of, asked, decoded,
     document, doi, doubled, is_withdrawn, list, tidy,
 };
 use super::request::{Body, Request, Taken};
+use super::scope::Scope;
 use super::{Announcement, Item, RejectedItem, SourceError, SourceKind};
 use crate::paper::{Field, Paper, PaperId};
 
@@ -104,6 +105,10 @@ impl Interface for ArxivApi {
         &mut self.gatherer
     }
 
+    fn scope(&self) -> &Scope {
+        &self.scope
+    }
+
     fn request(&self, job: &mut Job<Pages>, _: DateTime<Utc>) -> Request {
         let minute = |time: DateTime<Utc>| time.format("%Y%m%d%H%M").to_string();
         // Both ends are inclusive, in minutes: what was received at the end itself is another window's, and left out when
@@ -176,7 +181,7 @@ impl Interface for ArxivApi {
         {
             return empty;
         }
-        job.harvest.whole(KIND, "arXiv API")
+        job.harvest.whole(KIND, "arXiv API", &self.scope)
     }
 }
 
@@ -339,7 +344,10 @@ mod tests {
 
     use super::super::request::{Fetched, Next, Source};
     use super::*;
+    use crate::pipeline;
+    use crate::pipeline::fixture::Counting;
     use crate::source::{Parsed, Window, ledger};
+    use crate::store::{ModelStore, Store as _, WindowRecord, Write};
 
     fn utc(text: &str) -> DateTime<Utc> {
         DateTime::parse_from_str(&format!("{text} +0000"), "%Y-%m-%d %H:%M %z")
@@ -873,7 +881,128 @@ wrapped here.
         );
     }
 
+    // ---- what was asked for ----
+
+    /// A program with the machine alone: a store, arXiv, and what is remembered over restarts.
+    struct Rig {
+        store: ModelStore,
+        memory: Option<String>,
+        now: DateTime<Utc>,
+    }
+
+    impl Rig {
+        fn start() -> Self {
+            let (store, memory, now) = (ModelStore::new(), None, monday());
+            Self { store, memory, now }
+        }
+
+        /// Runs with these categories for so many hours, and gives the days that were asked for, in order. arXiv has a paper
+        /// of cs.CL and one of cs.LG for each day, received in its last hour.
+        fn run(&mut self, categories: &[&str], hours: i64) -> Vec<String> {
+            let categories = categories.iter().map(|category| (*category).to_owned()).collect();
+            let mut api = ArxivApi::new("http://a/", categories, 2, self.memory.as_deref());
+            let (end, mut days) = (self.now + TimeDelta::hours(hours), Vec::new());
+            while self.now < end {
+                let ledger = ledger::standing(&self.store.windows().unwrap(), api.asks());
+                let request = match api.next(&ledger, self.now) {
+                    Next::Fetch(request) => request,
+                    Next::Wait(until) => {
+                        self.now = until.min(end);
+                        continue;
+                    }
+                    Next::Ended(why) => panic!("{why}"),
+                };
+                let (since, until, _) = asked(&request);
+                let has: Vec<String> = ["10", "09"]
+                    .into_iter()
+                    .flat_map(|day| [(day, "cs.CL"), (day, "cs.LG")])
+                    .filter(|(day, category)| {
+                        let received = format!("202510{day}1700");
+                        api.scope.covers(category) && since <= received && received < until
+                    })
+                    .map(|(day, category)| {
+                        let number = if category == "cs.CL" { 1 } else { 2 };
+                        entry(&format!("2510.{day}00{number}v1"), &format!("2025-10-{day}T17:00:00Z"))
+                    })
+                    .collect();
+                let answer = feed(has.len() as u64, &has.concat());
+                if let Taken::Whole { parsed, name, bytes } = api.take(body(answer), self.now) {
+                    let render = Counting::default();
+                    pipeline::accept(&self.store, &[], &render, &name, &bytes, parsed, self.now).unwrap();
+                }
+                days.push(until);
+            }
+            self.memory = api.memory();
+            days
+        }
+
+        /// The candidates for a digest in their order, in which none ever moves.
+        fn candidates(&self) -> Vec<String> {
+            let all = self.store.intake(0, u64::MAX, 99).unwrap();
+            all.into_iter().map(|record| record.paper.bare().to_owned()).collect()
+        }
+    }
+
+    const BOTH_DAYS: [&str; 2] = ["202510101800", "202510091800"];
+
+    #[test]
+    fn a_day_that_was_believed_empty_is_asked_for_once_more_when_the_category_is_mended() {
+        let mut rig = Rig::start();
+        assert_eq!(rig.run(&["cs.CLL"], 9).len(), 12);
+        assert_eq!(rig.store.windows().unwrap().len(), 2);
+        assert_eq!(rig.run(&["cs.CLL"], 1), [""; 0]);
+        assert_eq!(rig.run(&["cs.CL"], 2), BOTH_DAYS);
+        assert_eq!(rig.candidates(), ["2510.10001", "2510.09001"]);
+        let windows = rig.store.windows().unwrap();
+        let told: Vec<_> = windows.iter().map(|w| (w.items, w.repeats, w.since, w.upto)).collect();
+        assert_eq!(told, [(1, 1, 1, 2), (1, 1, 0, 1)]);
+        // Back and forth: what was asked for once is known.
+        assert_eq!(rig.run(&["cs.CLL"], 1), [""; 0]);
+        assert_eq!(rig.run(&["cs.CL", "cs.CLL"], 1), [""; 0]);
+    }
+
+    #[test]
+    fn more_categories_bring_their_papers_of_the_days_that_are_there_and_no_paper_twice() {
+        let mut rig = Rig::start();
+        assert_eq!(rig.run(&["cs.CL"], 2), BOTH_DAYS);
+        assert_eq!(rig.run(&["cs.CL", "cs.LG"], 2), BOTH_DAYS);
+        let all = ["2510.10001", "2510.09001", "2510.10002", "2510.09002"];
+        assert_eq!(rig.candidates(), all);
+        let windows = rig.store.windows().unwrap();
+        let told: Vec<_> = windows
+            .iter()
+            .map(|w| (w.items, w.new_papers(), w.since, w.upto))
+            .collect();
+        assert_eq!(told, [(2, 2, 1, 4), (2, 2, 0, 3)]);
+        assert_eq!(rig.run(&["cs.LG"], 2), [""; 0], "fewer are there");
+        // A mailing, and what was taken in before this was kept, stands for any.
+        let any = rig.store.windows().unwrap().into_iter();
+        let any = any.map(|record| Write::Window(WindowRecord { asked: None, ..record }));
+        rig.store.commit(any.collect()).unwrap();
+        assert_eq!(rig.run(&["math.CO"], 2), [""; 0]);
+        assert_eq!(rig.candidates(), all);
+    }
+
     proptest! {
+        #[test]
+        fn whatever_categories_come_and_go_their_papers_come_once_and_are_not_asked_for_again(
+            turns in prop::collection::vec(prop::sample::subsequence(vec!["cs.CL", "cs.LG", "cs.*"], 1..=3), 1..6),
+        ) {
+            let mut rig = Rig::start();
+            for categories in turns {
+                let before = rig.candidates();
+                let days = rig.run(&categories, 1);
+                prop_assert!(days.is_empty() || days == BOTH_DAYS, "{days:?}");
+                prop_assert_eq!(rig.run(&categories, 1), Vec::<String>::new());
+                let now = rig.candidates();
+                prop_assert!(now.starts_with(&before), "{before:?} {now:?}");
+                for (category, paper) in [("cs.CL", "2510.10001"), ("cs.LG", "2510.09002")] {
+                    let wanted = Scope::new(categories.iter().map(|c| (*c).to_owned())).covers(category);
+                    prop_assert!(!wanted || now.iter().any(|id| id == paper), "{categories:?} {now:?}");
+                }
+            }
+        }
+
         #[test]
         fn no_answer_makes_it_hurry_or_take_a_paper_of_another_day(
             answers in prop::collection::vec((0_u8..8, 0_u64..5, 0_i64..72), 1..40), covered in 0_i64..80,

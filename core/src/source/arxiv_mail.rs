@@ -37,6 +37,7 @@ pub fn parse(bytes: &[u8]) -> Result<Parsed, SourceError> {
     let mut parsed = Parsed {
         source: KIND,
         window: None,
+        asked: None,
         items: Vec::with_capacity(starts.len()),
         rejected: Vec::new(),
     };

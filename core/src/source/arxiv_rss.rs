@@ -8,10 +8,11 @@ use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 use chrono_tz::Tz;
 use serde::{Deserialize, Serialize};
 
-use super::arxiv::{Document, Leaves, Pace, Scope, abstract_of, decoded, document, doi, list, named, tidy};
+use super::arxiv::{Document, Leaves, Pace, abstract_of, decoded, document, doi, list, named, tidy};
 use super::arxiv_api::AVAILABLE_AFTER;
 use super::arxiv_mail::Byline;
 use super::request::{Body, Fetched, Next, Request, Source, Taken};
+use super::scope::Scope;
 use super::{Announcement, Item, Parsed, RejectedItem, SourceError, SourceKind, Window, calendar};
 use crate::paper::{Field, Paper, PaperId};
 
@@ -205,6 +206,7 @@ pub fn parse(bytes: &[u8]) -> Result<Parsed, SourceError> {
     let mut parsed = Parsed {
         source: KIND,
         window: None,
+        asked: None,
         items: Vec::with_capacity(pieces.len()),
         rejected: Vec::new(),
     };

@@ -103,6 +103,7 @@ fn read(bytes: &[u8], content_type: Option<&str>, address: &str) -> Result<(Pars
     let mut parsed = Parsed {
         source: SourceKind::Feed,
         window: None,
+        asked: None,
         items: Vec::new(),
         rejected: Vec::new(),
     };

@@ -262,6 +262,7 @@ pub fn parse(bytes: &[u8], now: DateTime<Utc>) -> Result<Parsed, SourceError> {
     let mut parsed = Parsed {
         source: SourceKind::HuggingFace,
         window: None,
+        asked: None,
         items: Vec::new(),
         rejected: Vec::new(),
     };

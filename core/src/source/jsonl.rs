@@ -85,6 +85,7 @@ pub fn parse(bytes: &[u8]) -> Result<Parsed, SourceError> {
     let mut parsed = Parsed {
         source: SourceKind::Jsonl,
         window: None,
+        asked: None,
         items: Vec::new(),
         rejected: Vec::new(),
     };

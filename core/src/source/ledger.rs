@@ -4,11 +4,22 @@
 use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 
 use super::calendar::{self, Stretch};
+use super::scope::Scope;
 use super::{SourceKind, Window};
 use crate::store::WindowRecord;
 
 /// How far back gaps are filled, in days: what is older is no news any more.
 pub const FILL_DAYS: u32 = 14;
+
+/// The windows that stand for what a source asks for. One that was asked for other categories, or for fewer, does not: so the
+/// days whose categories were misspelt, or have become more, are fetched again.
+pub fn standing(records: &[WindowRecord], asks: Option<&Scope>) -> Vec<Window> {
+    let stands = |record: &&WindowRecord| match (&record.asked, asks) {
+        (Some(asked), Some(asks)) => asked.includes(asks),
+        (None, _) | (_, None) => true,
+    };
+    records.iter().filter(stands).map(|record| record.window).collect()
+}
 
 /// The stretches from `from` to `to` that no window of a source of arXiv's submissions covers, oldest first.
 pub fn uncovered(windows: &[Window], from: DateTime<Utc>, to: DateTime<Utc>) -> Vec<Stretch> {
@@ -143,6 +154,8 @@ mod tests {
             items: 0,
             replacements: 0,
             again_at: again.map(utc),
+            asked: None,
+            new: None,
         }
     }
 

@@ -9,11 +9,12 @@
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::arxiv::{
-    Document, Filler, Gatherer, Harvest, Interface, Job, Leaves, Place, Progress, Scope, abstract_of, asked, decoded,
+    Document, Filler, Gatherer, Harvest, Interface, Job, Leaves, Place, Progress, abstract_of, asked, decoded,
     document, doi, is_withdrawn, list, tidy,
 };
 use super::arxiv_mail::Byline;
 use super::request::{Body, Request, Taken};
+use super::scope::Scope;
 use super::{Announcement, Item, RejectedItem, SourceError, SourceKind, calendar};
 use crate::paper::{Field, Paper, PaperId};
 
@@ -125,6 +126,10 @@ impl Interface for ArxivOai {
         &mut self.gatherer
     }
 
+    fn scope(&self) -> &Scope {
+        &self.scope
+    }
+
     fn request(&self, job: &mut Job<Lists>, now: DateTime<Utc>) -> Request {
         let expired = |token: &Token| token.expires.is_some_and(|expires| expires <= now);
         if job.at.token.as_ref().is_some_and(expired) {
@@ -187,7 +192,7 @@ impl Interface for ArxivOai {
         {
             return empty;
         }
-        job.harvest.whole(KIND, "arXiv OAI-PMH")
+        job.harvest.whole(KIND, "arXiv OAI-PMH", &self.scope)
     }
 }
 

@@ -45,6 +45,7 @@ fn papers(report: &Report) -> Parsed {
     let mut parsed = Parsed {
         source: SourceKind::Report,
         window: None,
+        asked: None,
         items: Vec::new(),
         rejected: Vec::new(),
     };

@@ -5,6 +5,7 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
+use super::scope::Scope;
 use super::{Parsed, SourceKind, Window};
 
 /// A source that asks by itself: a machine without hands. Whoever runs it asks for what is [`Source::next`], fetches it, and
@@ -15,7 +16,12 @@ pub trait Source: Send {
     fn name(&self) -> &str;
     /// Which kind it is.
     fn kind(&self) -> SourceKind;
-    /// What it wants done at `now`. `ledger` are the windows of all sources, in any order.
+    /// Of one that asks for some of arXiv's categories: which.
+    fn asks(&self) -> Option<&Scope> {
+        None
+    }
+    /// What it wants done at `now`. `ledger` are the windows of all sources that stand for what it asks for
+    /// ([`super::ledger::standing`]), in any order.
     fn next(&mut self, ledger: &[Window], now: DateTime<Utc>) -> Next;
     /// Takes the answer to the request that [`Source::next`] asked for last.
     fn take(&mut self, fetched: Fetched, now: DateTime<Utc>) -> Taken;

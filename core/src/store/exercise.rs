@@ -144,6 +144,8 @@ fn window(source: SourceKind, from: i64, to: i64, items: u32) -> WindowRecord {
         items,
         replacements: 1,
         again_at: None,
+        asked: None,
+        new: None,
     }
 }
 

@@ -1385,6 +1385,8 @@ mod tests {
             items: 600,
             replacements: 237,
             again_at: None,
+            asked: None,
+            new: None,
         }
     }
 

@@ -79,9 +79,23 @@ fn window(query: &str) -> Option<(DateTime<Utc>, DateTime<Utc>)> {
     Some((time(from)?, time(to)?))
 }
 
+/// `(cat:cs.CL OR cat:stat.*) AND …`: whether the paper is of one of them. Without any, all are.
+fn is_asked_for(query: &str, category: &str) -> bool {
+    let mut asked = query
+        .split(['(', ' ', ')'])
+        .filter_map(|word| word.strip_prefix("cat:"))
+        .peekable();
+    asked.peek().is_none()
+        || asked.any(|pattern| match pattern.strip_suffix('*') {
+            Some(archive) => category.starts_with(archive),
+            None => category == pattern,
+        })
+}
+
 async fn query(State(shelf): State<Arc<Mutex<Shelf>>>, Query(asked): Query<HashMap<String, String>>) -> Response {
     let mut shelf = shelf.lock().unwrap();
-    let Some((from, to)) = asked.get("search_query").and_then(|query| window(query)) else {
+    let query = asked.get("search_query").map(String::as_str).unwrap_or_default();
+    let Some((from, to)) = window(query) else {
         return (StatusCode::BAD_REQUEST, "malformed query").into_response();
     };
     shelf.asked.push((from, to));
@@ -99,7 +113,7 @@ async fn query(State(shelf): State<Arc<Mutex<Shelf>>>, Query(asked): Query<HashM
     let mut found: Vec<&Preprint> = shelf
         .papers
         .iter()
-        .filter(|p| from <= p.submitted && p.submitted <= to)
+        .filter(|p| from <= p.submitted && p.submitted <= to && is_asked_for(query, p.category))
         .collect();
     found.sort_by_key(|paper| paper.submitted);
     let total = found.len();
