@@ -8,7 +8,7 @@ use std::time::Duration;
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use chrono::NaiveDate;
-use paperwire_core::channel::{Activity, Channel, Place, Style};
+use paperwire_core::channel::{Activity, Channel, Place, Platform, Style};
 use paperwire_core::command::press::HoldAction;
 use paperwire_core::command::{self, Command, PaperQuery};
 use paperwire_core::delivery::DeliveryId;
@@ -173,7 +173,10 @@ pub struct Decided {
     pub papers: usize,
     /// What was decided and by what; `None` of one without a record, which is kept for 400 days.
     pub decision: Option<Decision>,
-    /// The same in sentences.
+    /// How far it has come in its channels; `None` of one that is held back or was dropped.
+    #[serde(default)]
+    pub progress: Option<queue::Progress>,
+    /// Both in sentences.
     pub says: Vec<String>,
     /// Of one that is or was held: the channels that it is for.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -505,8 +508,11 @@ impl Service {
             }
             Request::Decision { id, lang } => {
                 let topics = Arc::clone(&self.topics);
-                let shown = self.run(move |store| decided(store, &topics, id, lang, true)).await;
-                shown.and_then(|shown| {
+                let shown = self
+                    .storage
+                    .read(move |store| decided(store, &topics, id, lang, true))
+                    .await;
+                shown.map_err(|error| error.to_string()).and_then(|shown| {
                     let unknown = || format!("there is no digest {id}; `paperwire digest list` lists the latest");
                     shown
                         .map(|shown| Response::Decision(Box::new(shown)))
@@ -701,7 +707,8 @@ impl Service {
     }
 
     async fn paper(&self, query: String, lang: Lang) -> Result<Message, Failure> {
-        let command = command::parse_named("paper", &query).map_err(|error| command::refusal(&error, lang))?;
+        let command =
+            command::parse_named("paper", &query).map_err(|error| command::refusal(&error, Platform::Web, lang))?;
         let Command::Paper(query) = command else {
             return Err(lang.which_paper().to_owned());
         };
@@ -949,16 +956,26 @@ fn decided(
         topics,
     };
     let decision = pipeline::decision(store, &id)?;
+    let withheld = decision.as_ref().is_some_and(Decision::is_withheld);
+    let progress = match withheld {
+        true => None,
+        false => Some(queue::progress(store, &id)?),
+    };
     let held = pipeline::held(store, &id)?.map(|held| held.channels);
     let channels = held.or_else(|| decision.as_ref().map(|decision| decision.channels.clone()));
     Ok(Some(Decided {
         id,
         title: view.title(&digest),
         papers: digest.entries.len(),
-        says: match &decision {
-            Some(decision) => decision.says(lang, topics),
-            None => vec![lang.undecided().to_owned()],
+        says: {
+            let decided = match &decision {
+                Some(decision) => decision.says(lang, topics),
+                None => vec![lang.undecided().to_owned()],
+            };
+            let progress = progress.iter().flat_map(|progress| progress.says(lang));
+            progress.chain(decided).collect()
         },
+        progress,
         channels: channels.unwrap_or_default(),
         decision,
         text: whole.then(|| view.message(&digest, &|_| None).to_plain()),

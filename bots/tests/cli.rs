@@ -375,6 +375,10 @@ fn every_digest_says_what_was_decided_about_it_without_a_running_program() {
     };
     let id = decided["id"].as_str().unwrap();
     assert_eq!(decided["decision"]["verdict"], "unjudged");
+    assert_eq!(
+        (&decided["progress"]["posted"], &decided["progress"]["waiting"]),
+        (&0.into(), &1.into())
+    );
     assert!(
         decided["decision"]["facts"]["matched"].as_u64().unwrap() > 10,
         "{decided}"
@@ -382,6 +386,8 @@ fn every_digest_says_what_was_decided_about_it_without_a_running_program() {
     let lines = home.paperwire(["digest", "list"]).done().out;
     for said in [
         &format!("{id}  AI inference acceleration · "),
+        "\n  Not posted yet in 1 channel, which waits since ",
+        "\n  Queued on ",
         " without being judged: a person asked for it, or it repeats what was posted.\n",
         " papers came, ",
         "Without abstract and brief: 0;",
@@ -389,7 +395,10 @@ fn every_digest_says_what_was_decided_about_it_without_a_running_program() {
         assert!(lines.contains(said), "{said}: {lines}");
     }
     let shown = home.paperwire(["digest", "show", id, "--lang", "zh"]).done().out;
-    assert!(shown.contains("未经判断即推送") && shown.contains("\n\n"), "{shown}");
+    assert!(
+        shown.contains("未经判断即排队推送") && shown.contains("\n\n"),
+        "{shown}"
+    );
     let whole = home.paperwire(["digest", "show", id, "--json"]).done().json();
     assert_eq!(whole["decision"], decided["decision"]);
     assert!(whole["text"].as_str().unwrap().contains("1. "), "{whole}");

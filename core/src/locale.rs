@@ -628,7 +628,7 @@ pub(crate) mod tests {
     #[rustfmt::skip]
     const TYPED: &[&str] = &[
         "title", "author", "cat", "org", "from", "to", "OR", "test", "edit", "until", "export", "off", "missed", "weekly",
-        "fri", "weekdays", "am", "kv", "cache", "survey", "Asia", "Shanghai",
+        "fri", "weekdays", "am", "kv", "cache", "survey", "Asia", "Shanghai", "paperwire", "queue",
     ];
     /// Names, also of what a paper has.
     const NAMES: &[&str] = &[

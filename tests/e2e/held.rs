@@ -227,7 +227,7 @@ async fn a_degenerate_report_reaches_nobody_but_its_owners_who_post_or_drop_it()
     fake.alert(&press(post)).await;
     let posted = fake.wait_for_messages(GROUP, 1).await;
     let shown = || fake.messages(ADA).remove(0);
-    fake.wait_until("the notice to say so", || shown().text.contains("posted to 1 channel"))
+    fake.wait_until("the notice to say so", || shown().text.contains("queued for 1 channel"))
         .await;
     assert_eq!(shown().keyboard, Value::Null);
     fake.alert(&press(drop)).await;

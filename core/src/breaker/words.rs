@@ -96,10 +96,10 @@ impl Lang {
     /// It was posted now.
     pub(crate) fn held_posted(self, channels: usize) -> String {
         self.pick(
-            format!("已照发到 {channels} 个频道。"),
+            format!("照发，已为 {channels} 个频道排队。"),
             match channels {
-                1 => "It is posted to 1 channel.".to_owned(),
-                _ => format!("It is posted to {channels} channels."),
+                1 => "It is queued for 1 channel.".to_owned(),
+                _ => format!("It is queued for {channels} channels."),
             },
         )
     }
@@ -128,10 +128,13 @@ impl Lang {
                 format!("{at} 暂缓：{reason}。"),
                 format!("Held back on {at}: {reason}."),
             ),
-            (None, true) => self.pick(format!("{at} 自动推送。"), format!("Posted by itself on {at}.")),
+            (None, true) => self.pick(
+                format!("{at} 判断正常，排队推送。"),
+                format!("Found nothing odd and queued on {at}."),
+            ),
             (None, false) => self.pick(
-                format!("{at} 未经判断即推送：由人要求，或重复已推送的内容。"),
-                format!("Posted on {at} without being judged: a person asked for it, or it repeats what was posted."),
+                format!("{at} 未经判断即排队推送：由人要求，或重复已推送的内容。"),
+                format!("Queued on {at} without being judged: a person asked for it, or it repeats what was posted."),
             ),
         }
     }
@@ -141,11 +144,60 @@ impl Lang {
         match resolved {
             Some((true, by, at)) => self.pick(
                 format!("{at} 由 {by} 决定照发。"),
-                format!("Posted after all by {by} on {at}."),
+                format!("Queued after all, as {by} decided on {at}."),
             ),
             Some((false, by, at)) => self.pick(format!("{at} 由 {by} 决定不发。"), format!("Dropped by {by} on {at}.")),
             None => self.pick("尚待决定。", "It waits for a decision.").to_owned(),
         }
+    }
+
+    /// How many channels have a digest whole, and since when the last one has.
+    pub(crate) fn arrived_in(self, channels: u32, last: &str) -> String {
+        self.pick(
+            match channels {
+                1 => format!("已推送到 1 个频道，时间 {last}。"),
+                _ => format!("已推送到 {channels} 个频道，最后一个在 {last}。"),
+            },
+            match channels {
+                1 => format!("Posted in 1 channel on {last}."),
+                _ => format!("Posted in {channels} channels, in the last one on {last}."),
+            },
+        )
+    }
+
+    /// How many channels do not have a digest whole yet, and how long the longest has waited.
+    pub(crate) fn waiting_for(self, channels: u32, since: &str) -> String {
+        self.pick(
+            format!("尚未推送到 {channels} 个频道，自 {since} 起等待（paperwire queue）。"),
+            match channels {
+                1 => format!("Not posted yet in 1 channel, which waits since {since} (paperwire queue)."),
+                _ => format!("Not posted yet in {channels} channels, which wait since {since} (paperwire queue)."),
+            },
+        )
+    }
+
+    /// What became of a digest in the channels that will not have it whole.
+    pub(crate) fn never_whole(self, refused: u32, gone: u32, dropped: u32) -> String {
+        let counted = |zh: &str, en: &str, count: u32| {
+            (count > 0).then(|| self.pick(format!("{zh} {count} 个"), format!("{en} {count}")))
+        };
+        let parts = [
+            counted(
+                "平台拒绝（paperwire queue）",
+                "refused by the platform (paperwire queue)",
+                refused,
+            ),
+            counted("频道无法写入", "channel that could not be written to", gone),
+            counted("从队列移除", "taken out of the queue", dropped),
+        ];
+        let parts: Vec<String> = parts.into_iter().flatten().collect();
+        let parts = parts.join(self.pick("，", "; "));
+        self.pick(format!("未完整推送：{parts}。"), format!("Not posted whole: {parts}."))
+    }
+
+    /// A digest that nothing waits for and nobody has.
+    pub(crate) fn for_no_channel(self) -> &'static str {
+        self.pick("没有为任何频道排队。", "It is queued for no channel.")
     }
 
     /// How much came, and what is usual: how many, by so many digests.

@@ -13,8 +13,9 @@ pub(super) fn breadth(text: &str) -> usize {
 /// The sentence or clauses of the abstract that best carry technique, problem and effect, at most [`EXTRACT_CHARS`]
 /// characters; `None` without an abstract.
 ///
-/// Nothing is worded anew: a sentence can lose an opening such as "In this paper," or "Experiments show that" (what
-/// follows then begins with a capital) and its end, cut at a clause and marked with "…".
+/// Nothing is worded anew: a sentence can lose an opening such as "In this paper,", "Moreover,", "To address these issues,"
+/// or "Experiments show that" (what follows then begins with a capital) and its end, cut at a clause and marked with "…".
+/// It begins with a sentence that can stand alone wherever the abstract has one that says something.
 pub fn extract(title: &str, abstract_text: &str) -> Option<String> {
     let flat = text::one_line(abstract_text);
     if !flat.chars().any(char::is_alphanumeric) {
@@ -32,7 +33,8 @@ pub fn extract(title: &str, abstract_text: &str) -> Option<String> {
             .filter(|&(_, score)| score > 0)
             .map(|(at, _)| at)
     };
-    let technique = best(&|_, s| s.technique).or_else(|| best(&|_, s| 1 + s.effect.max(0)));
+    let told = |s: &Sentence| if dangles(&s.text) { 0 } else { 1 + s.effect.max(0) };
+    let technique = best(&|_, s| s.technique).or_else(|| best(&|_, s| told(s)));
     let technique = technique.unwrap_or(0);
     let lead = sentences.get(technique)?;
     let mut effects: Vec<(i32, &Sentence)> = sentences
@@ -59,12 +61,37 @@ const LEAST_EFFECT: usize = 30;
 /// The least [`effect`] for which a sentence is worth its place beside the first: one measure or two gains.
 const LEAST_TOLD: i32 = 4;
 
-/// "This reduces": about the sentence before, and nothing without it.
+/// "This reduces", "Even these": about the sentence before, and nothing without it. "This paper" is about itself.
 fn dangles(text: &str) -> bool {
-    ["This ", "These ", "It ", "They ", "Such ", "Its "]
-        .iter()
-        .any(|word| text.starts_with(word))
+    #[rustfmt::skip]
+    const BACKWARDS: [&str; 15] = [
+        "this", "these", "those", "that", "it", "its", "they", "their", "such", "even", "both", "another", "he", "she",
+        "neither",
+    ];
+    #[rustfmt::skip]
+    const PHRASES: [&str; 8] = [
+        "the former", "the latter", "among these", "among them", "of these", "in both", "for example", "for instance",
+    ];
+    let lower = text.to_lowercase();
+    let mut words = lower
+        .split(' ')
+        .map(|word| word.trim_end_matches([',', ':', '\'', '’']));
+    let first = words.next().unwrap_or_default();
+    let about_itself = first == "this" && words.take(3).any(|word| WRITINGS.contains(&word));
+    // "Both A and B" names what it is about.
+    let names_both =
+        first == "both" && lower.contains(" and ") && !lower.starts_with("both of") && !lower.starts_with("both the");
+    (BACKWARDS.contains(&first) && !about_itself && !names_both)
+        || PHRASES.iter().any(|phrase| lower.starts_with(phrase))
 }
+
+/// What a paper calls itself: "this paper", "this position paper".
+#[rustfmt::skip]
+const WRITINGS: [&str; 22] = [
+    "paper", "work", "study", "article", "report", "letter", "thesis", "dissertation", "survey", "review", "tutorial",
+    "research", "chapter", "manuscript", "essay", "overview", "project", "submission", "contribution", "note",
+    "investigation", "preprint",
+];
 
 /// The leading sentence and the best effect beside it within the limit: whole where they fit, else whichever cuts keep
 /// more of what they say.
@@ -116,7 +143,12 @@ fn detail(first: &str, lead: &Sentence, next: &Sentence) -> Option<String> {
     let room = EXTRACT_CHARS.saturating_sub(first.chars().count() + 1);
     let lower = next.text.to_lowercase();
     let is_aside = count(&lower, &ELSEWHERE) + count(&lower, &BACKGROUND) > 0;
-    let pieces = std::iter::once(next.text.clone()).chain(cuts(&next.text).into_iter().rev());
+    let text = if next.raw.starts_with("First") {
+        &next.raw
+    } else {
+        &next.text
+    };
+    let pieces = std::iter::once(text.clone()).chain(cuts(text).into_iter().rev());
     pieces
         .filter(|_| first == lead.text && !is_aside)
         .find(|piece| piece.chars().count() <= room)
@@ -155,7 +187,10 @@ fn shown(second: &str, sentence: &Sentence) -> i64 {
 
 /// A sentence of the abstract, made ready.
 struct Sentence {
+    /// Without an opening that says nothing by itself.
     text: String,
+    /// As it stands: after the sentence before it, "First," says something.
+    raw: String,
     technique: i32,
     effect: i32,
 }
@@ -167,6 +202,7 @@ impl Sentence {
         let effect = effect(&text);
         Self {
             text,
+            raw: raw.trim().to_owned(),
             technique,
             effect,
         }
@@ -218,8 +254,10 @@ fn begins_sentence(after: &str) -> bool {
 /// "…distinguish trees.We propose": a lost space, not a name such as Node.Js.
 fn is_glued(before: &str, after: &str) -> bool {
     #[rustfmt::skip]
-    const STARTERS: [&str; 10] = [
-        "We ", "Our ", "This ", "The ", "To ", "In ", "It ", "Code ", "However, ", "These ",
+    const STARTERS: [&str; 22] = [
+        "We ", "Our ", "This ", "The ", "To ", "In ", "It ", "Code ", "However, ", "These ", "By ", "With ", "For ",
+        "Based ", "Extensive ", "Experiments ", "Experimental ", "Results ", "Moreover, ", "Furthermore, ",
+        "Additionally, ", "Specifically, ",
     ];
     before.ends_with(|c: char| c.is_lowercase() || c == ')') && STARTERS.iter().any(|word| after.starts_with(word))
 }
@@ -265,20 +303,22 @@ fn capitalised(text: &str) -> String {
 
 fn without_opening(text: &str) -> Option<&str> {
     #[rustfmt::skip]
-    const PHRASES: [&str; 41] = [
+    const PHRASES: [&str; 83] = [
         "in this paper", "in this work", "in this study", "in this report", "in this article", "in this letter",
-        "in this thesis", "to this end", "to that end", "however", "therefore", "thus", "hence", "specifically",
-        "notably", "moreover", "furthermore", "additionally", "in addition", "finally", "consequently",
-        "as a result", "here", "overall", "in particular", "in summary", "importantly", "remarkably", "meanwhile",
-        "in response", "motivated by this", "inspired by this", "motivated by these observations", "based on this",
-        "besides", "accordingly", "in contrast", "in light of this", "for this purpose", "crucially",
-        "in conclusion",
+        "in this thesis", "in this technical report", "in this regard", "in this context", "in this endeavor",
+        "in this direction", "to this end", "to that end", "towards this end", "toward this end", "to this aim", "to do so",
+        "however", "therefore", "thus", "hence", "specifically", "more specifically", "more precisely", "concretely",
+        "notably", "moreover", "furthermore", "additionally", "in addition", "also", "finally", "lastly", "ultimately",
+        "consequently", "as a consequence", "as a result", "as such", "accordingly", "correspondingly", "here", "overall",
+        "in particular", "in summary", "in short", "in brief", "in conclusion", "importantly", "more importantly",
+        "crucially", "remarkably", "meanwhile", "at the same time", "in response", "besides", "instead", "rather",
+        "in contrast", "by contrast", "conversely", "on the contrary", "on the other hand", "nevertheless",
+        "nonetheless", "still", "yet", "alternatively", "similarly", "likewise", "indeed", "in fact", "in turn",
+        "in other words", "for this purpose", "then", "next", "second", "secondly",
+        "third", "thirdly", "by doing so", "in doing so",
     ];
-    #[rustfmt::skip]
-    const POINTERS: [&str; 11] = [
-        "this ", "this,", "these ", "those ", "the above", "such ", "the aforementioned", "that,", "both ", "it,",
-        "them,",
-    ];
+    // The first of what this very sentence counts keeps its number.
+    const FIRSTS: [&str; 3] = ["first", "firstly", "first of all"];
     const REPORTS: [&str; 9] = [
         "show that ",
         "shows that ",
@@ -301,23 +341,20 @@ fn without_opening(text: &str) -> Option<&str> {
         "we further",
     ];
     let lower = text.to_ascii_lowercase();
-    for phrase in PHRASES {
-        if let Some(rest) = lower.strip_prefix(phrase) {
+    let counts = lower.contains("second") || lower.contains(" then ");
+    for phrase in PHRASES.iter().chain(FIRSTS.iter().filter(|_| !counts)) {
+        if let Some(rest) = lower.strip_prefix(*phrase) {
             let comma = rest.starts_with(", ");
-            let subject = rest.starts_with(" we ");
+            let subject =
+                rest.starts_with(" we ") || rest.starts_with(" this paper ") || rest.starts_with(" this study ");
             let skipped = phrase.len() + if comma { 2 } else { 1 };
             if comma || subject {
                 return text.get(skipped..);
             }
         }
     }
-    // "To address these issues, we": the issues themselves stand elsewhere.
-    let aim = lower.strip_prefix("to ").and_then(|rest| rest.split_once(' '));
-    if let Some((_, rest)) = aim
-        && POINTERS.iter().any(|pointer| rest.starts_with(pointer))
-        && let Some(comma) = lower.find(", ").filter(|&comma| comma < 90)
-    {
-        return text.get(comma + 2..);
+    if let Some(end) = pointer_end(&lower) {
+        return text.get(end..);
     }
     // "Experiments on A and B show that": what they show is the effect.
     let (at, report) = REPORTS
@@ -328,7 +365,48 @@ fn without_opening(text: &str) -> Option<&str> {
     let is_evidence = at < 160 && EVIDENCE.iter().any(|word| opening.contains(word));
     // "show that, on COCO, …" would lose its head.
     let rest = text.get(at + report.len()..)?;
-    (is_evidence && !opening.contains("propose")).then_some(rest)
+    // "We show that A and that B" would begin with A and go on with "and that".
+    (is_evidence && !opening.contains("propose") && !rest.contains(" and that ")).then_some(rest)
+}
+
+/// Where the sentence proper begins after a phrase that only points at the sentence before: "To address these issues,",
+/// "Building on this insight,". `lower` is in lower case. Conditions ("under these constraints") are no such phrase.
+fn pointer_end(lower: &str) -> Option<usize> {
+    #[rustfmt::skip]
+    const POINTERS: [&str; 14] = [
+        "this ", "this,", "these ", "these,", "those ", "the above", "such ", "the aforementioned", "that,", "both ",
+        "it,", "them,", "so,", "the gap,",
+    ];
+    #[rustfmt::skip]
+    const REASONS: [&str; 14] = [
+        "based on ", "based upon ", "building on ", "building upon ", "drawing on ", "motivated by ", "inspired by ",
+        "guided by ", "driven by ", "informed by ", "in light of ", "in view of ", "in response to ", "prompted by ",
+    ];
+    // Means: left out only where somebody acts after them, and their result does not hang on them.
+    const MEANS: [&str; 6] = ["with ", "given ", "following ", "leveraging ", "using ", "for "];
+    const ACTS: [&str; 5] = [", we ", ", this paper ", ", this work ", ", this study ", ", i "];
+    let points = |rest: &str| POINTERS.iter().any(|pointer| rest.starts_with(pointer));
+    let after = |leads: &[&str]| {
+        leads
+            .iter()
+            .find_map(|lead| lower.strip_prefix(lead))
+            .is_some_and(points)
+    };
+    let aims = lower.strip_prefix("to ").is_some_and(|rest| {
+        let verbs = rest.match_indices(' ').take(2);
+        verbs.filter_map(|(at, _)| rest.get(at + 1..)).any(points)
+    });
+    let acts = ACTS.iter().filter_map(|act| lower.find(act)).min();
+    let acts = acts.filter(|&at| at < 160);
+    let comma = lower.find(", ").filter(|&at| at < 90);
+    let end = if aims || after(&REASONS) {
+        acts.or(comma)
+    } else if after(&MEANS) {
+        acts.filter(|&at| at < 90)
+    } else {
+        None
+    };
+    end.map(|at| at + 2)
 }
 
 fn count(lower: &str, words: &[&str]) -> i32 {
@@ -408,21 +486,29 @@ fn technique(sentence: &str, title: &str) -> i32 {
         .filter(|word| word.chars().count() > 4 && lower.contains(&word.to_lowercase()))
         .count();
     let short = i32::from(breadth(sentence) < 50);
+    // "We investigate these questions": which ones stands elsewhere. What it names or introduces says enough.
+    let points_back = lower.strip_prefix("we ").is_some_and(|rest| {
+        let object = rest.split(' ').nth(1).unwrap_or_default();
+        let says = [" introduc", " propos", " present", " develop", " with "];
+        ["this", "these", "such"].contains(&object) && !names_it && !says.iter().any(|word| lower.contains(word))
+    });
     let fragment = i32::from(sentence.starts_with(char::is_lowercase) && !begins_sentence(sentence));
     cue + count(&lower, &kinds).min(2) + i32::try_from(in_title.min(4)).unwrap_or(0)
         - count(&lower, &asides).min(2)
         - 8 * count(&lower, &ELSEWHERE).min(1)
         - 3 * short
         - 3 * fragment
+        - 3 * i32::from(points_back)
+        - 6 * i32::from(dangles(sentence))
 }
 
 /// What tells of the state of things before the paper.
 #[rustfmt::skip]
-const BACKGROUND: [&str; 23] = [
+const BACKGROUND: [&str; 24] = [
     "have achieved", "has achieved", "have demonstrated", "has demonstrated", "have shown", "has shown",
     "has emerged", "have emerged", "however", "existing", "suffer", "recent", "remains", "challeng", "often",
     "previous work", "typically", "prior work", "crucial", "essential", "little is known", "although",
-    "despite",
+    "despite", "increasingly",
 ];
 
 /// How well a sentence says what came of it; 0 or less when it does not.
@@ -491,12 +577,44 @@ fn measures(text: &str) -> i32 {
     found
 }
 
-/// The beginnings of a sentence that end before a clause, each marked with "…", shortest first.
+/// The beginnings of a sentence that end before a clause and say something, each marked with "…", shortest first.
 fn cuts(text: &str) -> Vec<String> {
+    let mut cuts = beginnings(text);
+    cuts.retain(|piece| !lacks_verb(piece));
+    cuts
+}
+
+fn beginnings(text: &str) -> Vec<String> {
     boundaries(text)
         .into_iter()
         .filter_map(|at| ellipsis(text.get(..at)?))
         .collect()
+}
+
+/// "Failures in probe cards, including cracks…", "By leveraging models, rendering…": cut before anything is said.
+fn lacks_verb(piece: &str) -> bool {
+    #[rustfmt::skip]
+    const ASIDES: [&str; 13] = [
+        "including ", "together with ", "such as ", "along with ", "as well as ", "and ", "or ", "which ", "especially ",
+        "particularly ", "like ", "coupled with ", "combined with ",
+    ];
+    #[rustfmt::skip]
+    const PREPARES: [&str; 35] = [
+        "By ", "With ", "Through ", "To ", "When ", "While ", "Although ", "Unlike ", "Via ", "Given ", "Despite ",
+        "Without ", "Beyond ", "From ", "Compared ", "Based ", "Built ", "Trained ", "Evaluated ", "In ", "On ", "For ",
+        "Across ", "Under ", "At ", "If ", "Once ", "Since ", "Because ", "Instead ", "Rather ", "As ", "After ",
+        "Before ", "Due ",
+    ];
+    #[rustfmt::skip]
+    const CLAUSES: [&str; 9] = [
+        ", we ", ", our ", ", the ", ", this ", ", it ", ", a ", ", an ", ", i ", ", these ",
+    ];
+    let (subject, rest) = piece.split_once(", ").unwrap_or((piece, ""));
+    let first = piece.split(' ').next().unwrap_or_default();
+    let aside = subject.split(' ').count() <= 4 && ASIDES.iter().any(|word| rest.starts_with(word));
+    let prepares = PREPARES.iter().any(|word| piece.starts_with(word)) || (first.len() >= 5 && first.ends_with("ing"));
+    let lower = piece.to_lowercase();
+    aside || (prepares && !CLAUSES.iter().any(|clause| lower.contains(clause)) && effect(rest) <= 0)
 }
 
 /// Where a clause begins: after a comma that separates no list, a semicolon, a colon, a dash, or before such words as
@@ -542,9 +660,13 @@ fn separates_list(before: &str, after: &str) -> bool {
 
 /// A beginning with "…" after its last word that can stand there; `None` when nothing is left.
 fn ellipsis(beginning: &str) -> Option<String> {
-    const LOOSE: [&str; 30] = [
+    #[rustfmt::skip]
+    const LOOSE: [&str; 58] = [
         "a", "an", "the", "of", "to", "in", "on", "for", "with", "by", "and", "or", "that", "which", "while", "as",
         "at", "from", "is", "are", "its", "their", "via", "using", "into", "than", "thus", "but", "we", "both",
+        "single", "novel", "simple", "new", "unified", "lightweight", "such", "these", "this", "our", "firstly", "first",
+        "when", "be", "has", "have", "was", "were", "not", "only", "where",
+        "among", "between", "within", "through", "across", "under", "if",
     ];
     let mut rest = beginning.trim_end();
     loop {
@@ -556,7 +678,13 @@ fn ellipsis(beginning: &str) -> Option<String> {
                 )
         });
         let last = trimmed.rsplit(' ').next().unwrap_or_default();
-        let shorter = if trimmed.contains(' ') && LOOSE.contains(&last.to_lowercase().as_str()) {
+        // "two strategies: 1)": a number that nothing follows.
+        let numbers = last.len() <= 4 && last.ends_with(')') && !last.starts_with(|c: char| c.is_uppercase());
+        let numbers = numbers
+            && last
+                .chars()
+                .all(|c| matches!(c, '(' | ')' | 'i' | 'v' | 'x' | 'a'..='d' | '0'..='9'));
+        let shorter = if trimmed.contains(' ') && (numbers || LOOSE.contains(&last.to_lowercase().as_str())) {
             trimmed.get(..trimmed.len() - last.len()).unwrap_or_default()
         } else {
             trimmed
@@ -569,15 +697,30 @@ fn ellipsis(beginning: &str) -> Option<String> {
     rest.chars().any(char::is_alphanumeric).then(|| format!("{rest}…"))
 }
 
+/// Where a bracket opens that does not close. The one of "1)" closes without having been opened.
+fn open_bracket(text: &str) -> Option<usize> {
+    let mut open = Vec::new();
+    for (at, c) in text.char_indices() {
+        match c {
+            '(' | '[' | '（' | '{' => open.push(at),
+            ')' | ']' | '）' | '}' => drop(open.pop()),
+            _ => {}
+        }
+    }
+    open.first().copied()
+}
+
 /// The sentence within `limit` characters: whole, cut before a clause, or at least not within a word.
 fn shorten(text: &str, limit: usize) -> String {
     let fits = |piece: &str| piece.chars().count() <= limit;
     if fits(text) {
         return text.to_owned();
     }
-    let clause = cuts(text).into_iter().rev().find(|cut| fits(cut));
-    if let Some(cut) = clause.filter(|cut| 2 * cut.chars().count() >= limit) {
-        return cut;
+    for clauses in [cuts(text), beginnings(text)] {
+        let clause = clauses.into_iter().rev().find(|cut| fits(cut));
+        if let Some(cut) = clause.filter(|cut| 2 * cut.chars().count() >= limit) {
+            return cut;
+        }
     }
     let until = text
         .char_indices()
@@ -595,7 +738,11 @@ fn shorten(text: &str, limit: usize) -> String {
         .or_else(bounds)
         .filter(|&at| at > 0)
         .unwrap_or(until);
-    text.get(..at)
+    let beginning = text.get(..at).map(|beginning| match open_bracket(beginning) {
+        Some(open) if 2 * open >= beginning.len() => beginning.get(..open).unwrap_or(beginning),
+        Some(_) | None => beginning,
+    });
+    beginning
         .and_then(ellipsis)
         .unwrap_or_else(|| text.chars().take(limit).collect())
 }
@@ -622,6 +769,126 @@ mod tests {
             "本文提出一种缓存方法。在五个基准上的实验表明，推理延迟降低48%，内存减少一半。"
         );
         assert_eq!(extract("Title", " \n"), None);
+    }
+
+    #[test]
+    fn a_brief_begins_with_a_sentence_that_stands_alone() {
+        let starts = |abstract_text: &str, start: &str| {
+            let extract = extract("", abstract_text).unwrap();
+            assert!(extract.starts_with(start), "{extract}");
+        };
+        let openings = [
+            "Building on this insight, we",
+            "Moreover, we",
+            "Based on these observations, A and B, we",
+            "Lastly, we",
+            "With this principle in mind, we",
+            "To better address those gaps, we",
+            "Instead, we",
+            "Then we",
+            "First, we",
+        ];
+        for opening in openings {
+            let told = format!("Caches are slow at scale. {opening} propose an eviction by age for long contexts.");
+            starts(&told, "We propose an eviction by age for long contexts.");
+        }
+        // What is a condition, or names what it builds on, stays.
+        for whole in [
+            "Under these constraints, we propose an eviction by age.",
+            "Building on attention sinks, we propose an eviction by age.",
+            "Instead of a cache, we propose an eviction by age.",
+            "First, we propose an eviction by age; second, we prove its bounds.",
+            "Both a cache and an index are proposed for long contexts.",
+            "This position paper proposes an eviction by age.",
+        ] {
+            starts(&format!("Caches are slow at scale. {whole}"), whole);
+        }
+        for hanging in [
+            "Even their fastest kernels gain",
+            "It gains",
+            "For example, it achieves",
+            "These gains reach",
+        ] {
+            let told = format!("We study the eviction of caches by their age. {hanging} 48.5% and 2.1x in all tests.");
+            starts(&told, "We study the eviction of caches");
+            let told = format!("The eviction of caches depends on age. {hanging} 48.5% and 2.1x in all tests.");
+            starts(&told, "The eviction of caches depends");
+        }
+        let both = "We show that eviction by age reduces latency by 20% and that it keeps accuracy.";
+        starts(both, both);
+    }
+
+    #[test]
+    fn a_cut_keeps_what_is_said_and_closes_its_brackets() {
+        let lead = "We present an eviction of caches by their age, for long contexts and many users at once.";
+        let long = "very ".repeat(40);
+        for (second, shown) in [
+            (
+                format!("Failures in such caches, including stale and {long}, are rare."),
+                "",
+            ),
+            (
+                format!("By dropping pages, keeping sinks, and {long}, our method is fast."),
+                "",
+            ),
+            (
+                format!(
+                    "The method that we describe here has two steps that follow one another: 1) firstly, {long}, it drops."
+                ),
+                " The method that we describe here has two steps that follow one another…",
+            ),
+        ] {
+            assert_eq!(
+                extract("", &format!("{lead} {second}")).unwrap(),
+                format!("{lead}{shown}")
+            );
+        }
+        let long = format!(
+            "We propose {} caches (i.e. keys and {long}values) for all.",
+            "fast and small ".repeat(12)
+        );
+        assert!(extract("", &long).unwrap().ends_with("caches…"));
+    }
+
+    /// Before these rules 70 of the 2,115 began so.
+    #[test]
+    fn briefs_of_real_abstracts_begin_with_words_that_stand_alone() {
+        let connectives = [
+            "However",
+            "Moreover",
+            "Furthermore",
+            "Additionally",
+            "Specifically",
+            "Then",
+            "Indeed",
+            "To this end",
+            "Second",
+            "Lastly",
+            "Finally",
+            "Based on th",
+            "Building on th",
+            "Motivated by th",
+            "Inspired by th",
+            "To address th",
+        ];
+        let (mut all, mut hanging) = (0, Vec::new());
+        for day in crate::tests::real_days() {
+            let day = day.file_name().unwrap().to_string_lossy().into_owned();
+            for paper in crate::tests::real_mailing(&day).iter().step_by(3) {
+                let Some(extract) = extract(paper.title(), paper.abstract_text()) else {
+                    continue;
+                };
+                all += 1;
+                if dangles(&extract) || connectives.iter().any(|word| extract.starts_with(word)) {
+                    hanging.push(extract);
+                }
+            }
+        }
+        println!(
+            "{} of {all} briefs begin with words that hang in the air",
+            hanging.len()
+        );
+        assert!(hanging.len() * 200 <= all, "{hanging:#?}");
     }
 
     #[test]

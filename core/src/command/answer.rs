@@ -9,7 +9,7 @@ use super::change::PER_PAGE;
 use super::press::{Button, Change, Pointed, Press, Seal};
 use super::{Answer, Command, CommandError, Manner, PaperQuery, Question, TABLE};
 use crate::brief::{self, Brief, Refused as Unfit};
-use crate::channel::{Activity, Channel, Place, Settings, Style};
+use crate::channel::{Activity, Channel, Place, Platform, Settings, Style};
 use crate::digest::{Digest, Entry, View};
 use crate::erratum::{Count, Detail, Errata};
 use crate::export::{Format, export};
@@ -123,7 +123,10 @@ pub fn reply(question: &Question, context: &Context<'_>) -> Result<Reply> {
     let reply_to = question.reply_to.as_deref();
     let command = match &question.command {
         Ok(command) => command,
-        Err(error) => return Ok(Reply::Answer(Answer::sentence(refusal(error, lang), lang))),
+        Err(error) => {
+            let said = refusal(error, asked.place.platform(), lang);
+            return Ok(Reply::Answer(Answer::sentence(said, lang)));
+        }
     };
     let message = match command {
         Command::Paper(query) => return asked.paper(query, reply_to).map(Reply::Answer),
@@ -165,7 +168,7 @@ pub fn reply(question: &Question, context: &Context<'_>) -> Result<Reply> {
         Command::Press(data) => return asked.pressed(data),
         // They change something, and are answered there.
         Command::Subscribe(_) | Command::Edit { .. } | Command::Unsubscribe(_) => Message::sentence(lang.which_rule()),
-        Command::Mention { .. } => Message::sentence(lang.which_mention()),
+        Command::Mention { .. } => Message::sentence(lang.which_mention(asked.place.platform())),
         Command::Pause(_) | Command::Resume | Command::Save(_) => asked.schedule_message(),
     };
     Ok(Reply::Answer(Answer::new(message, lang)))
@@ -220,8 +223,8 @@ pub fn tried(question: &Question, context: &Context<'_>, rule: &Rule, head: Vec<
     Ok(Answer::new(message, asked.lang))
 }
 
-/// Why a command was not understood, in words.
-pub fn refusal(error: &CommandError, lang: Lang) -> String {
+/// Why a command that was typed on a platform was not understood, in words.
+pub fn refusal(error: &CommandError, platform: Platform, lang: Lang) -> String {
     match error {
         CommandError::Unknown { name, nearest } => lang.unknown_command(name, *nearest),
         CommandError::WhichPaper => lang.which_paper().to_owned(),
@@ -229,7 +232,7 @@ pub fn refusal(error: &CommandError, lang: Lang) -> String {
         CommandError::NoDay(text) => lang.no_day(text),
         CommandError::WhichWords => lang.which_words().to_owned(),
         CommandError::WhichRule => lang.which_rule().to_owned(),
-        CommandError::WhichMention => lang.which_mention().to_owned(),
+        CommandError::WhichMention => lang.which_mention(platform).to_owned(),
         CommandError::NoChoice { typed, choices } => lang.no_choice(typed, choices),
     }
 }
@@ -1311,7 +1314,15 @@ mod tests {
             "Digests call @moe_team for papers of mixture of experts\n"
         );
         for refused in ["/mention", "/mention 2", "/mention 2 @x", "/mention 2 kv_team"] {
-            assert!(said(refused).contains("/mention 2 @role"), "{refused}");
+            assert!(said(refused).starts_with("Write /mention 2 @name, or"), "{refused}");
+        }
+        // Nothing on the web page rings; off is off everywhere.
+        let on_web = |text| ask(&store, "web:lobby", text, None);
+        for refused in ["/mention", "/mention 1 @kv_team", "/mention 1 <@&987654321098765432>"] {
+            assert!(
+                on_web(refused).starts_with("Digests on the web page can call nobody"),
+                "{refused}"
+            );
         }
         assert!(said("/mention 9 @kv_team").contains("“9” is not followed here"));
         assert_eq!(said("/mention 2 off"), "Digests call nobody for papers of kv cache\n");

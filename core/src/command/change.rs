@@ -230,7 +230,7 @@ impl Doing<'_> {
         let (context, lang, place) = (self.asked.context, self.asked.lang, &self.asked.place);
         let who = Mention::parse(place.platform(), whom);
         if who.is_none() && !Mention::is_off(whom) {
-            return Ok(Message::sentence(lang.which_mention()));
+            return Ok(Message::sentence(lang.which_mention(place.platform())));
         }
         let called = match self.which(which) {
             Some(mark) => pipeline::call(context.store, place, mark, who.clone())?,

@@ -2,6 +2,7 @@
 
 use crate::brief::Refused;
 use crate::brief::evidence::Slot;
+use crate::channel::Platform;
 use crate::locale::Lang;
 use crate::topic::Ground;
 use crate::topic::learn::Kind;
@@ -80,12 +81,22 @@ impl Lang {
         )
     }
 
-    /// `/mention` without saying which and whom, or with somebody who cannot be called.
-    pub fn which_mention(self) -> &'static str {
-        self.pick(
-            "格式：/mention 2 @身份组（Discord），/mention 2 @用户名（Telegram），或 /mention 2 off；编号见 /subscriptions。",
-            "Write /mention 2 @role on Discord, /mention 2 @name on Telegram, or /mention 2 off; /subscriptions has the numbers.",
-        )
+    /// `/mention` without saying which and whom, or with somebody who cannot be called there.
+    pub fn which_mention(self, platform: Platform) -> &'static str {
+        match platform {
+            Platform::Discord => self.pick(
+                "格式：/mention 2 @身份组，或 /mention 2 off；编号见 /subscriptions。",
+                "Write /mention 2 @role, or /mention 2 off; /subscriptions has the numbers.",
+            ),
+            Platform::Telegram => self.pick(
+                "格式：/mention 2 @用户名，或 /mention 2 off；编号见 /subscriptions。",
+                "Write /mention 2 @name, or /mention 2 off; /subscriptions has the numbers.",
+            ),
+            Platform::Web => self.pick(
+                "网页上的简报无法提醒任何人；/mention 只用于 Discord 和 Telegram。",
+                "Digests on the web page can call nobody; /mention is for Discord and Telegram.",
+            ),
+        }
     }
 
     /// Too many subscriptions call somebody.

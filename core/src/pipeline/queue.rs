@@ -6,6 +6,8 @@ use serde::{Deserialize, Serialize};
 
 use super::readable;
 use crate::delivery::{Decision, Delivery, DeliveryId, Discard, Doubt, State, Verdict};
+use crate::digest::DigestId;
+use crate::locale::Lang;
 use crate::store::{Result, Store, Write};
 
 /// The most deliveries of either kind in a list.
@@ -61,6 +63,87 @@ impl Entry {
             published_at: delivery.published_at,
         }
     }
+}
+
+/// How far a digest has come: in how many channels it stands, waits, or ended otherwise. Corrections do not count.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Progress {
+    /// In so many channels it stands whole.
+    pub posted: u32,
+    /// When the last of those had it whole.
+    pub last_posted: Option<DateTime<Utc>>,
+    /// For so many channels it waits, or is being sent.
+    pub waiting: u32,
+    /// When the first of those was queued.
+    pub waiting_since: Option<DateTime<Utc>>,
+    /// Of so many the platform refused parts for good.
+    pub refused: u32,
+    /// So many could not be written to any more.
+    pub gone: u32,
+    /// So many were taken out of the queue.
+    pub dropped: u32,
+}
+
+impl Progress {
+    /// For people; at least one sentence.
+    pub fn says(&self, lang: Lang) -> Vec<String> {
+        let mut says = Vec::new();
+        if let Some(last) = self.last_posted {
+            says.push(lang.arrived_in(self.posted, &lang.instant(last)));
+        }
+        if let Some(since) = self.waiting_since {
+            says.push(lang.waiting_for(self.waiting, &lang.instant(since)));
+        }
+        if self.refused.max(self.gone).max(self.dropped) > 0 {
+            says.push(lang.never_whole(self.refused, self.gone, self.dropped));
+        }
+        if says.is_empty() {
+            says.push(lang.for_no_channel().to_owned());
+        }
+        says
+    }
+}
+
+/// How far a digest has come, those deliveries included that were archived.
+///
+/// # Errors
+/// Only when the store fails; a delivery that cannot be read is left out.
+pub fn progress(store: &dyn Store, digest: &DigestId) -> Result<Progress> {
+    let archived = readable(store.digest_summary(digest))?;
+    let mut progress = archived.map_or_else(Progress::default, |archived| Progress {
+        posted: archived.channels,
+        last_posted: archived.last_sent,
+        gone: archived.gone,
+        dropped: archived.dropped,
+        ..Progress::default()
+    });
+    for id in store
+        .deliveries_of_digest(digest)?
+        .iter()
+        .filter(|id| !id.is_correction())
+    {
+        let Some(delivery) = readable(store.delivery(id))? else {
+            continue;
+        };
+        let count = match &delivery.state {
+            State::Sent { at } => {
+                progress.last_posted = progress.last_posted.max(Some(*at));
+                &mut progress.posted
+            }
+            State::Available { .. } | State::Leased { .. } => {
+                let queued = delivery.published_at;
+                progress.waiting_since = Some(progress.waiting_since.map_or(queued, |first| first.min(queued)));
+                &mut progress.waiting
+            }
+            State::Discarded { reason, .. } => match reason {
+                Discard::Rejected(_) => &mut progress.refused,
+                Discard::Gone(_) => &mut progress.gone,
+                Discard::Dropped => &mut progress.dropped,
+            },
+        };
+        *count = count.saturating_add(1);
+    }
+    Ok(progress)
 }
 
 /// All about one delivery. Parts count from 1.
@@ -318,6 +401,46 @@ mod tests {
             (details.entry.state, details.message_ids),
             (State::Sent { at: now }, vec!["73".to_owned(), "72".to_owned()])
         );
+    }
+
+    #[test]
+    fn a_queued_digest_is_not_called_posted_and_its_archived_deliveries_still_count() {
+        let store = ModelStore::new();
+        add_channel(&store, HERE, settings(), october(1, 0));
+        add_channel(&store, "telegram:-6", settings(), october(1, 0));
+        take(&store, "9", news(9, vec![paper(90, "On pruning", "")]), october(9, 20));
+        let readers = vec![channel(&store, HERE), channel(&store, "telegram:-6")];
+        let published = publish_now(&store, &[topic()], &Counting::default(), readers, october(9, 21)).unwrap();
+        let ids = published.deliveries;
+        let digest = ids[0].digest;
+        let says = |lang| progress(&store, &digest).unwrap().says(lang);
+        let mut all = vec![[says(Lang::Zh), says(Lang::En)]];
+        assert_eq!(
+            says(Lang::En),
+            ["Not posted yet in 2 channels, which wait since 9 Oct 2025 21:00 UTC (paperwire queue)."]
+        );
+
+        let job = claims(&store, october(10, 0)).remove(0).delivery;
+        for _ in 0..job.parts {
+            back(&store, &job.id, sent("71"), october(10, 0));
+        }
+        let halfway = [
+            "Posted in 1 channel on 10 Oct 2025 00:00 UTC.",
+            "Not posted yet in 1 channel, which waits since 9 Oct 2025 21:00 UTC (paperwire queue).",
+        ];
+        assert_eq!(says(Lang::En), halfway);
+        store.commit(vec![Write::Archive(job.id.clone())]).unwrap();
+        assert_eq!(says(Lang::En), halfway);
+
+        let other = ids.iter().find(|id| **id != job.id).unwrap();
+        discard(&store, other, october(12, 0)).unwrap().unwrap();
+        all.push([says(Lang::Zh), says(Lang::En)]);
+        assert_eq!(says(Lang::En)[1..], ["Not posted whole: taken out of the queue 1."]);
+        let none = DigestId { set: 0, ..digest };
+        all.push([Lang::Zh, Lang::En].map(|lang| progress(&store, &none).unwrap().says(lang)));
+        for [zh, en] in all {
+            crate::locale::tests::assert_translated(&zh, &en);
+        }
     }
 
     #[test]
