@@ -51,7 +51,7 @@ fn client(model: &Arc<FakeModel>, limits: Limits, storage: &Storage) -> Client {
 }
 
 async fn chat(client: &Client) -> Result<Reply, ChatError> {
-    passing(&client.storage, client.chat(&ask())).await
+    passing(&client.storage, client.chat(&ask(), Purpose::Any)).await
 }
 
 fn form(body: &Value) -> &str {
@@ -112,8 +112,8 @@ async fn a_server_that_asks_to_wait_is_left_alone_by_everybody_for_that_long() {
     let (storage, began) = (storage(), Instant::now());
     let client = client(&model, limits(), &storage);
     let all = async {
-        assert!(client.chat(&ask()).await.is_ok());
-        join_all((0..3).map(|_| async { client.chat(&ask()).await })).await
+        assert!(client.chat(&ask(), Purpose::Any).await.is_ok());
+        join_all((0..3).map(|_| async { client.chat(&ask(), Purpose::Any).await })).await
     };
     assert!(passing(&storage, all).await.iter().all(Result::is_ok));
     let at = model.asked_at();
@@ -162,7 +162,13 @@ async fn a_dead_server_is_not_asked_for_a_while_then_tried_by_one_and_used_again
     });
     let storage = storage();
     let client = client(&model, limits(), &storage);
-    let many = || async { passing(&storage, join_all((0..20).map(|_| async { client.chat(&ask()).await }))).await };
+    let many = || async {
+        passing(
+            &storage,
+            join_all((0..20).map(|_| async { client.chat(&ask(), Purpose::Any).await })),
+        )
+        .await
+    };
     assert!(many().await.iter().all(Result::is_err));
     let asked = model.asked().len();
     assert!(asked < 12, "{asked}");
@@ -260,7 +266,11 @@ async fn a_day_has_so_many_calls_and_a_restart_gives_none_back_but_midnight_does
         ..limits()
     };
     let first = client(&model, few(), &storage);
-    let all = passing(&storage, join_all((0..9).map(|_| async { first.chat(&ask()).await }))).await;
+    let all = passing(
+        &storage,
+        join_all((0..9).map(|_| async { first.chat(&ask(), Purpose::Any).await })),
+    )
+    .await;
     assert_eq!(all.iter().filter(|said| said.is_ok()).count(), 3);
     let spent = ChatError::Spent(Spent::Calls(3));
     assert!(
@@ -288,7 +298,11 @@ async fn tokens_are_set_aside_before_a_question_leaves_and_counted_as_the_server
         ..limits()
     };
     let client = client(&model, limited, &storage);
-    let all = passing(&storage, join_all((0..4).map(|_| async { client.chat(&ask()).await }))).await;
+    let all = passing(
+        &storage,
+        join_all((0..4).map(|_| async { client.chat(&ask(), Purpose::Any).await })),
+    )
+    .await;
     assert_eq!(all.iter().filter(|said| said.is_ok()).count(), 3, "{all:?}");
     assert_eq!(
         all.iter()
@@ -307,6 +321,53 @@ async fn tokens_are_set_aside_before_a_question_leaves_and_counted_as_the_server
 }
 
 #[tokio::test(start_paused = true)]
+async fn the_judge_has_a_third_of_a_day_at_most_and_the_rest_is_left_for_briefs() {
+    let (model, storage) = (FakeModel::scripted([]), storage());
+    let few = || Limits {
+        calls_per_day: 11,
+        ..limits()
+    };
+    let first = client(&model, few(), &storage);
+    let ask_all = async |client: &Client, purpose: Purpose, times: usize| {
+        let all = join_all((0..times).map(|_| async { client.chat(&ask(), purpose).await }));
+        let all = passing(&storage, all).await;
+        let refused: Vec<ChatError> = all.iter().filter_map(|said| said.as_ref().err()).cloned().collect();
+        (times - refused.len(), refused.into_iter().next())
+    };
+    let spent = ChatError::Spent(Spent::JudgesCalls(3));
+    assert_eq!(ask_all(&first, Purpose::Judge, 5).await, (3, Some(spent.clone())));
+    let restarted = client(&model, few(), &storage);
+    assert_eq!(ask_all(&restarted, Purpose::Judge, 1).await, (0, Some(spent)));
+    let share = restarted.report().await.judge;
+    assert_eq!(
+        (share.calls, share.calls_per_day, share.tokens, share.spent),
+        (3, 3, 450, true)
+    );
+    assert_eq!(ask_all(&restarted, Purpose::Any, 9).await.0, 8);
+    assert!(restarted.report().await.spent);
+    tokio::time::advance(Duration::from_secs(12 * 3_600)).await;
+    assert_eq!(ask_all(&restarted, Purpose::Any, 10).await.0, 10);
+    // What briefs have used is gone, whoever asks.
+    assert_eq!(
+        ask_all(&restarted, Purpose::Judge, 2).await,
+        (1, Some(ChatError::Spent(Spent::Calls(11))))
+    );
+    // Each question may take 106 tokens and takes 150.
+    let short = Limits {
+        tokens_per_day: 750,
+        ..limits()
+    };
+    let storage = super::tests::storage();
+    let client = super::tests::client(&model, short, &storage);
+    let spent = Some(ChatError::Spent(Spent::JudgesTokens(250)));
+    for expected in [(1, None), (0, spent)] {
+        let said = passing(&storage, client.chat(&ask(), Purpose::Judge)).await;
+        assert_eq!((usize::from(said.is_ok()), said.err()), expected);
+    }
+    assert!(!client.report().await.spent && client.report().await.judge.spent);
+}
+
+#[tokio::test(start_paused = true)]
 async fn never_more_begin_in_a_minute_or_are_under_way_than_may() {
     let model = FakeModel::new(|_, _| says("ok").late(1));
     let storage = storage();
@@ -315,7 +376,11 @@ async fn never_more_begin_in_a_minute_or_are_under_way_than_may() {
         ..limits()
     };
     let client = client(&model, slow, &storage);
-    let all = passing(&storage, join_all((0..25).map(|_| async { client.chat(&ask()).await }))).await;
+    let all = passing(
+        &storage,
+        join_all((0..25).map(|_| async { client.chat(&ask(), Purpose::Any).await })),
+    )
+    .await;
     assert!(all.iter().all(Result::is_ok));
     let at = model.asked_at();
     assert!(

@@ -46,6 +46,8 @@ pub enum Outcome {
     Said(Opinion),
     /// Its answer is of no use, and why: the threshold decides.
     Failed(String),
+    /// It was not asked, since what may be spent on a day was used up: the threshold decides.
+    Spent,
 }
 
 /// What is kept of an answer, in [`MemoSpace::Judged`].
@@ -144,6 +146,8 @@ pub fn borderline(store: &dyn Store, topics: &[Topic], occasion: &Occasion, now:
                 Some(Note { at, outcome, .. }) => match outcome {
                     Outcome::Said(_) => true,
                     Outcome::Failed(_) => now - at < ASK_AGAIN,
+                    // Whether there is something to spend again, only who spends it knows.
+                    Outcome::Spent => false,
                 },
             };
             if !asked {
@@ -167,19 +171,8 @@ pub fn borderline(store: &dyn Store, topics: &[Topic], occasion: &Occasion, now:
 /// # Errors
 /// Only when the store fails.
 pub fn answered(store: &dyn Store, topics: &[Topic], case: &Case, outcome: Outcome, now: DateTime<Utc>) -> Result<()> {
-    let Some((topic, model)) = topics
-        .iter()
-        .find(|topic| topic.id == case.topic)
-        .and_then(|topic| Some((topic, topic.judge()?)))
-    else {
+    let Some((topic, note)) = noted(topics, case, outcome, now) else {
         return Ok(());
-    };
-    let note = Note {
-        paper: case.paper.clone(),
-        topic: case.topic.clone(),
-        model: model.to_owned(),
-        at: now,
-        outcome,
     };
     let mut writes = Vec::new();
     if let Outcome::Said(opinion) = &note.outcome
@@ -191,13 +184,63 @@ pub fn answered(store: &dyn Store, topics: &[Topic], case: &Case, outcome: Outco
         let scores = scores.map(|score| score.judged(opinion.clone())).collect();
         writes.extend(matches(scores, record.seq, &paper, true));
     }
-    writes.push(Write::Memo {
-        space: MemoSpace::Judged,
-        key: case.key.clone(),
-        // Texts and times always have a JSON form.
-        value: serde_json::to_string(&note).ok(),
-    });
+    writes.push(note.write(case));
     store.commit(writes)
+}
+
+/// Keeps, for whoever asks why, that the judge could not be asked about these papers, since what may be spent on a day was used
+/// up. It is asked about them as soon as it can be. Nothing is written where that stands there already for that day (UTC).
+///
+/// # Errors
+/// Only when the store fails.
+pub fn unasked(store: &dyn Store, topics: &[Topic], cases: &[Case], now: DateTime<Utc>) -> Result<()> {
+    let mut writes = Vec::new();
+    for case in cases {
+        let stands = |note: &Note| note.outcome == Outcome::Spent && note.at.date_naive() == now.date_naive();
+        if note(store, &case.key)?.as_ref().is_some_and(stands) {
+            continue;
+        }
+        writes.extend(noted(topics, case, Outcome::Spent, now).map(|(_, note)| note.write(case)));
+    }
+    match writes.is_empty() {
+        true => Ok(()),
+        false => store.commit(writes),
+    }
+}
+
+/// The topic that a case is about, if it has a judge still, and what is kept of the case.
+fn noted<'a>(topics: &'a [Topic], case: &Case, outcome: Outcome, now: DateTime<Utc>) -> Option<(&'a Topic, Note)> {
+    let topic = topics.iter().find(|topic| topic.id == case.topic)?;
+    let note = Note {
+        paper: case.paper.clone(),
+        topic: case.topic.clone(),
+        model: topic.judge()?.to_owned(),
+        at: now,
+        outcome,
+    };
+    Some((topic, note))
+}
+
+impl Note {
+    fn write(&self, case: &Case) -> Write {
+        Write::Memo {
+            space: MemoSpace::Judged,
+            key: case.key.clone(),
+            // Texts and times always have a JSON form.
+            value: serde_json::to_string(self).ok(),
+        }
+    }
+}
+
+/// Whether a topic's judge could not be asked about the paper as it is, since what may be spent on a day was used up.
+///
+/// # Errors
+/// Only when the store fails.
+pub fn was_unasked(store: &dyn Store, topic: &Topic, paper: &Paper) -> Result<bool> {
+    let Some((_, key)) = key(topic, paper) else {
+        return Ok(false);
+    };
+    Ok(note(store, &key)?.is_some_and(|note| note.outcome == Outcome::Spent))
 }
 
 /// What a topic's judge has said of late.
@@ -209,6 +252,8 @@ pub struct Tally {
     pub left_out: usize,
     /// How many answers were of no use.
     pub failed: usize,
+    /// About how many it was not asked, since what may be spent on a day was used up.
+    pub spent: usize,
     /// The latest answer.
     pub last: Option<Note>,
 }
@@ -239,6 +284,10 @@ pub fn tally(store: &dyn Store, topic: &TopicId, since: DateTime<Utc>) -> Result
                 Outcome::Said(Opinion { yes: true, .. }) => &mut tally.kept,
                 Outcome::Said(Opinion { yes: false, .. }) => &mut tally.left_out,
                 Outcome::Failed(_) => &mut tally.failed,
+                Outcome::Spent => {
+                    tally.spent += 1;
+                    continue;
+                }
             } += 1;
             if tally.last.as_ref().is_none_or(|last| last.at < note.at) {
                 tally.last = Some(note);
@@ -420,6 +469,31 @@ mod tests {
         let cases = borderline(&store, &[judged()], &later, october(11, 9)).unwrap();
         assert_eq!(named(&cases), [arxiv(2), arxiv(3)]);
         assert_eq!(published(&store), [arxiv(1), arxiv(2)]);
+    }
+
+    #[test]
+    fn a_paper_for_which_nothing_was_left_is_noted_once_a_day_and_asked_about_when_there_is_more() {
+        let store = newsroom();
+        let all = cases(&store);
+        let unasked = |now| unasked(&store, &[judged()], &all[1..], now).unwrap();
+        unasked(october(9, 23));
+        let noted = || note(&store, &all[1].key).unwrap().unwrap();
+        unasked(october(9, 23) + TimeDelta::minutes(59));
+        assert_eq!((noted().at, noted().outcome), (october(9, 23), Outcome::Spent));
+        unasked(october(10, 1));
+        assert_eq!(noted().at, october(10, 1));
+        let (second, third) = (
+            store.paper(&arxiv(2)).unwrap().unwrap(),
+            store.paper(&arxiv(3)).unwrap().unwrap(),
+        );
+        let was = |paper: &Paper| was_unasked(&store, &judged(), paper).unwrap();
+        assert_eq!((was(&second), was(&third)), (false, true));
+        assert_eq!(cases(&store), all);
+        let counted = || tally(&store, &topic().id, october(9, 0)).unwrap();
+        assert_eq!((counted().spent, counted().last), (1, None));
+        crossed(&store);
+        assert_eq!((counted().spent, was(&third)), (0, false));
+        assert_eq!(published(&store), [arxiv(1), arxiv(3)]);
     }
 
     #[test]
