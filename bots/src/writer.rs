@@ -6,7 +6,7 @@
 
 use std::pin::pin;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex as SyncMutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use anyhow::Context as _;
@@ -18,7 +18,7 @@ use paperwire_core::brief::prompt::Prompts;
 use paperwire_core::brief::write::{Step, Writing};
 use paperwire_core::locale::Lang;
 use paperwire_core::pipeline::Occasion;
-use paperwire_core::pipeline::judging::{self, Case};
+use paperwire_core::pipeline::judging::{self, Case, Seen};
 use paperwire_core::pipeline::writing::{self, Want, Wants, Wrote};
 use paperwire_core::store::{Store, StoreError};
 use paperwire_core::topic::{Topic, judge};
@@ -75,6 +75,8 @@ struct Inner {
     search: OnceLock<SearchIndex>,
     /// Held while papers are judged and briefs are written.
     busy: Mutex<()>,
+    /// What was looked through for papers near a threshold.
+    seen: SyncMutex<Seen>,
     written: AtomicU64,
     given_up: AtomicU64,
     there: AtomicU64,
@@ -132,6 +134,7 @@ impl Writer {
             patience,
             search: OnceLock::new(),
             busy: Mutex::new(()),
+            seen: SyncMutex::default(),
             written: AtomicU64::new(0),
             given_up: AtomicU64::new(0),
             there: AtomicU64::new(0),
@@ -233,12 +236,23 @@ impl Writer {
         self.0.storage.read(wanted).await
     }
 
+    /// Ahead of time what was seen a minute ago is not read again. When a digest is made all of it is, once, since papers change.
     async fn cases(&self, occasion: &Occasion) -> Result<Vec<Case>, StorageError> {
         if self.0.topics.iter().all(|topic| topic.judge().is_none()) {
             return Ok(Vec::new());
         }
         let (inner, now, occasion) = (Arc::clone(&self.0), self.0.client.now(), occasion.clone());
-        let cases = move |store: &dyn Store| judging::borderline(store, &inner.topics, &occasion, now);
+        let is_ahead = matches!(&occasion, Occasion::Due(horizon) if *horizon > now);
+        let cases = move |store: &dyn Store| {
+            let known = || inner.seen.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut seen = if is_ahead { known().clone() } else { Seen::default() };
+            let cases = judging::borderline(store, &inner.topics, &occasion, &mut seen, now)?;
+            // Where nothing is due, nothing was looked through.
+            if seen != Seen::default() {
+                *known() = seen;
+            }
+            Ok(cases)
+        };
         self.0.storage.read(cases).await
     }
 

@@ -56,6 +56,10 @@ impl Room {
 
     /// The topic was taught that the first paper is wanted, the second hardly, the third hardly not and the fourth not.
     fn judged(model: Arc<FakeModel>, calls_per_day: u64) -> Self {
+        Self::judged_at(model, calls_per_day, at(9, 0))
+    }
+
+    fn judged_at(model: Arc<FakeModel>, calls_per_day: u64, now: DateTime<Utc>) -> Self {
         let taught = |topic: Topic| {
             if topic.id.0 != "t" {
                 return topic;
@@ -69,7 +73,7 @@ impl Room {
             let learned = Some(Arc::new(learned.judged_by("m")));
             Topic { learned, ..topic }
         };
-        Self::about(4, "", model, calls_per_day, at(9, 0), taught)
+        Self::about(4, "", model, calls_per_day, now, taught)
     }
 
     fn about(
@@ -455,6 +459,31 @@ async fn the_borderline_is_judged_first_and_briefs_are_written_of_what_is_left()
         "{}",
         checkup.text()
     );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_paper_that_comes_near_by_a_change_is_judged_when_its_digest_is_made() {
+    let room = Room::judged_at(FakeModel::new(judge_of), 1_000, at(8, 50));
+    let prepare = async |occasion: Occasion| {
+        let prepared = room.writer.prepare(&occasion, Instant::now() + room.writer.patience());
+        passing(&room.storage, prepared).await.unwrap().judged
+    };
+    assert_eq!(prepare(due()).await, 2);
+    let fourth = room.store.paper(&id(4)).unwrap().unwrap();
+    let second = room.store.paper(&id(2)).unwrap().unwrap();
+    let changed = Paper {
+        abstract_text: second.abstract_text,
+        ..fourth
+    };
+    room.store
+        .commit(vec![paperwire_core::store::Write::Paper(Box::new(changed))])
+        .unwrap();
+    // Ahead of it what was looked through is not read again, nor is it forgotten when nothing is due.
+    assert_eq!(prepare(due()).await, 0);
+    assert_eq!(prepare(Occasion::Due(at(8, 50))).await, 0);
+    assert_ne!(*room.writer.0.seen.lock().unwrap(), Seen::default());
+    let made = Occasion::Asked(vec!["telegram:-1".parse().unwrap()]);
+    assert_eq!(prepare(made).await, 1);
 }
 
 #[tokio::test(start_paused = true)]

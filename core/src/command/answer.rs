@@ -1568,7 +1568,7 @@ mod tests {
         let (news, at) = (news(9, papers), october(9, 20));
         crate::pipeline::accept(&store, &topics, &Counting::default(), "m", b"m", news, at).unwrap();
         let due = crate::pipeline::Occasion::Due(october(10, 9));
-        for case in judging::borderline(&store, &topics, &due, october(10, 8)).unwrap() {
+        for case in judging::borderline(&store, &topics, &due, &mut judging::Seen::default(), october(10, 8)).unwrap() {
             let yes = case.paper == arxiv(3);
             let reason = if yes { "it caches" } else { "only its data" }.to_owned();
             let outcome = judging::Outcome::Said(Opinion { yes, reason });
@@ -1636,7 +1636,7 @@ mod tests {
         let (news, at) = (news(9, papers), october(9, 20));
         crate::pipeline::accept(&store, &topics, &Counting::default(), "m", b"m", news, at).unwrap();
         let due = crate::pipeline::Occasion::Due(october(10, 9));
-        let cases = judging::borderline(&store, &topics, &due, october(10, 8)).unwrap();
+        let cases = judging::borderline(&store, &topics, &due, &mut judging::Seen::default(), october(10, 8)).unwrap();
         judging::unasked(&store, &topics, &cases, october(10, 8)).unwrap();
         publish_due(&store, &topics, &Counting::default(), october(10, 9)).unwrap();
         post(&store, october(10, 9));
