@@ -260,16 +260,24 @@ impl Client {
             if let Err(rest) = self.circuit.pass() {
                 return Err(last.unwrap_or_else(|| ChatError::Resting(self.at(rest))));
             }
+            let most = ask.tokens().saturating_add(u64::from(ask.most_tokens));
+            // Nobody waits for a turn that cannot be taken.
+            self.budget.check(most, purpose, self.now()).await?;
             self.pace.permit().await;
             let dialect = lock(&self.dialect).clone();
-            let most = ask.tokens().saturating_add(u64::from(ask.most_tokens));
             let reserved = self.budget.reserve(most, purpose, self.now()).await?;
             let answer = self.transport.post(&dialect.body(&self.name, ask)).await;
-            let heard = match answer {
-                Ok(answer) => dialect.understand(answer),
+            // An error costs a request and no tokens, as far as anybody knows; what has begun to be answered may cost all.
+            let (heard, charged) = match answer {
+                Ok(answer) => {
+                    let accepted = answer.is_success();
+                    let heard = dialect.understand(answer);
+                    let charged = accepted && matches!(heard, Heard::Failing(_));
+                    (heard, charged)
+                }
                 Err(fault) => {
                     slow += u32::from(fault == Fault::Slow);
-                    Heard::Failing(fault.to_string())
+                    (Heard::Failing(fault.to_string()), fault.is_charged())
                 }
             };
             if let Heard::Reply(reply) = heard {
@@ -281,12 +289,16 @@ impl Client {
                 self.circuit.well();
                 return Ok(reply);
             }
-            // An error costs a request and no tokens, as far as anybody knows.
-            self.budget.settle(reserved, 0, false).await?;
+            match charged {
+                true => self.budget.settle(reserved, most, true).await?,
+                false => self.budget.settle(reserved, 0, false).await?,
+            }
             let mut wait = None;
             let error = match heard {
                 Heard::Reply(reply) => return Ok(reply),
                 Heard::Other(less) => {
+                    // It is there, also for whoever tries that after a rest.
+                    self.circuit.well();
                     self.step_down(&dialect, less).await?;
                     continue;
                 }
@@ -318,6 +330,10 @@ impl Client {
             };
             tried += 1;
             if tried >= TRIES || slow >= SLOW_TRIES {
+                // Who says nothing else is as good as dead, and each try takes one of the day's requests.
+                if matches!(error, ChatError::Busy(_)) {
+                    self.circuit.ill();
+                }
                 return Err(error);
             }
             last = Some(error);

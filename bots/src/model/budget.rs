@@ -1,6 +1,6 @@
 //! What may be spent on a day. It is kept in the store, so that a restart does not begin anew, and reserved before a request
-//! leaves, so that many at the same time cannot overdraw it together. A request that is broken off stays reserved: it may be
-//! charged. The judge of the borderline has a part of it at most, so that it leaves something for briefs; what it does not use
+//! leaves, so that many at the same time cannot overdraw it together. A request that is broken off, or whose answer does not
+//! come whole, stays reserved: it may be charged. The judge of the borderline has a part of it at most, so that it leaves something for briefs; what it does not use
 //! is theirs.
 
 use std::fmt;
@@ -150,6 +150,17 @@ impl Budget {
         Ok(Reserved { date, tokens, purpose })
     }
 
+    /// Whether a request of so many tokens would be refused now. It sets nothing aside.
+    pub(super) async fn check(&self, tokens: u64, purpose: Purpose, now: DateTime<Utc>) -> Result<(), ChatError> {
+        let (mut held, mut day) = self.today(now).await?;
+        let refused = self.refused(&mut day, tokens, purpose);
+        *held = Some(day);
+        match refused {
+            Some(spent) => Err(ChatError::Spent(spent)),
+            None => Ok(()),
+        }
+    }
+
     /// What is used up, if a request of so many tokens is beyond the day.
     fn refused(&self, day: &mut Day, tokens: u64, purpose: Purpose) -> Option<Spent> {
         let (calls, all) = (self.calls_per_day, self.tokens_per_day);
@@ -205,8 +216,9 @@ impl Budget {
         let mut held = self.day.lock().await;
         let date = now.date_naive();
         let day = match *held {
-            // A clock that is put back does not give the day back.
-            Some(day) if day.date >= date => day,
+            // A clock that is put back at midnight does not give the day back. One that was days ahead has not used up the
+            // days until then.
+            Some(day) if day.date == date || day.date.pred_opt() == Some(date) => day,
             Some(_) | None => {
                 let oldest = format!("{PREFIX}{}", date - KEPT);
                 let (day, old) = self
