@@ -14,7 +14,7 @@ use paperwire_core::store::{Result, Store, StoreError, WindowRecord};
 use paperwire_core::topic::{Topic, TopicId};
 use serde::{Deserialize, Serialize};
 
-use crate::model::ModelReport;
+use crate::model::{JUDGES_PART, JudgesShare, ModelReport};
 use crate::models;
 
 /// How far back the ledger is shown.
@@ -517,6 +517,7 @@ pub(crate) fn judged(
             kept,
             left_out,
             failed,
+            spent,
             last,
         } = judging::tally(store, id, now - judging::LOOK_BACK)?;
         let last = last.map(
@@ -532,17 +533,24 @@ pub(crate) fn judged(
                         format!("{yes}, “{}”", opinion.reason)
                     }
                     Outcome::Failed(why) => why,
+                    Outcome::Spent => "not asked".to_owned(),
                 };
                 format!("; the last at {}: {paper}, {said}", at(when))
             },
         );
         findings.push(Finding::good(format!(
             "{id}: {} papers near the threshold were asked about in the last {} days: {kept} kept, {left_out} left out, \
-             {failed} without a usable answer{}; its calls and tokens count with those of the briefs",
+             {failed} answers of no use{}",
             kept + left_out + failed,
             judging::LOOK_BACK.num_days(),
             last.unwrap_or_default()
         )));
+        if spent > 0 {
+            findings.push(Finding::note(format!(
+                "{id}: about {spent} more papers it was not asked, since the judge's part of a day's calls or tokens was used up; \
+                 the learned ranking decided alone"
+            )));
+        }
     }
     Ok(findings)
 }
@@ -561,6 +569,28 @@ fn unanswered(kind: &str) -> &str {
     }
 }
 
+/// What the judges of all topics have used of their part of today.
+pub(crate) fn judges_share(share: &JudgesShare) -> Finding {
+    let JudgesShare {
+        calls,
+        calls_per_day,
+        tokens,
+        tokens_per_day,
+        spent,
+    } = share;
+    let used = format!(
+        "the judge has made {calls} of {calls_per_day} calls and used {tokens} of {tokens_per_day} tokens that are its part of \
+         today's (UTC), one in {JUDGES_PART}"
+    );
+    match spent {
+        true => Finding::note(format!(
+            "{used}; until tomorrow the learned ranking decides alone, unless model.calls_per_day or model.tokens_per_day is \
+             raised"
+        )),
+        false => Finding::good(used),
+    }
+}
+
 /// What the model that writes briefs does.
 pub(crate) fn briefs(report: &ModelReport) -> Vec<Finding> {
     let ModelReport {
@@ -570,6 +600,7 @@ pub(crate) fn briefs(report: &ModelReport) -> Vec<Finding> {
         tokens,
         tokens_per_day,
         estimated,
+        spent: used_up,
         written,
         given_up,
         there,
@@ -584,7 +615,7 @@ pub(crate) fn briefs(report: &ModelReport) -> Vec<Finding> {
         "{name}: {calls} of today's {calls_per_day} calls and {about}{tokens} of today's {tokens_per_day} tokens are used \
          (days in UTC)"
     );
-    let mut findings = vec![match calls >= calls_per_day || tokens >= tokens_per_day {
+    let mut findings = vec![match *used_up {
         true => Finding::wrong(format!(
             "{spent}; until tomorrow briefs are the abstracts' own words and nothing is judged, unless \
              model.calls_per_day or model.tokens_per_day is raised"
@@ -928,6 +959,14 @@ mod tests {
             tokens: 700,
             tokens_per_day: 9000,
             estimated: true,
+            spent: false,
+            judge: JudgesShare {
+                calls: 0,
+                calls_per_day: 333,
+                tokens: 0,
+                tokens_per_day: 3000,
+                spent: false,
+            },
             written: 5,
             given_up: 1,
             there: 14,

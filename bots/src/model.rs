@@ -39,6 +39,10 @@ const BACKOFF: Duration = Duration::from_secs(1);
 const LONGEST_BACKOFF: Duration = Duration::from_secs(30);
 /// A server that wants to be left alone for longer is, and digests go out without it.
 const LONGEST_WAIT: Duration = Duration::from_secs(90);
+/// The judge of the borderline gets one part in so many, at most: of the day's requests, of its tokens, and of the time that a
+/// digest waits. A day has some sixty papers in a digest and ten to thirty near a threshold, and a question takes about half of
+/// the tokens of a brief.
+pub const JUDGES_PART: u64 = 3;
 /// The longest text of a server that is repeated, in characters.
 const REASON_CHARS: usize = 200;
 
@@ -88,6 +92,15 @@ impl ChatError {
     }
 }
 
+/// For what a question is asked, which decides how much of the day it may use.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Purpose {
+    /// It may use all that is left.
+    Any,
+    /// To judge a paper near a threshold, where briefs need the rest: one part in [`JUDGES_PART`].
+    Judge,
+}
+
 /// What a client may do.
 #[derive(Debug, Clone)]
 pub struct Limits {
@@ -120,6 +133,10 @@ pub struct ModelReport {
     pub tokens_per_day: u64,
     /// Whether some of them were estimated, since the server does not say what it used.
     pub estimated: bool,
+    /// Whether too little is left today for another request.
+    pub spent: bool,
+    /// How much of it the judge has used and may.
+    pub judge: JudgesShare,
     /// Since the start: briefs written.
     pub written: u64,
     /// Since the start: briefs that were asked for and not let through.
@@ -134,6 +151,21 @@ pub struct ModelReport {
     pub resting_until: Option<DateTime<Utc>>,
     /// The versions of the prompts.
     pub prompts: Vec<String>,
+}
+
+/// The judge's part of a day's budget.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct JudgesShare {
+    /// Requests today (UTC), and how many may be made.
+    pub calls: u64,
+    /// See `calls`.
+    pub calls_per_day: u64,
+    /// Tokens today (UTC), and how many may be used.
+    pub tokens: u64,
+    /// See `tokens`.
+    pub tokens_per_day: u64,
+    /// Whether too little is left today for another question.
+    pub spent: bool,
 }
 
 #[derive(Default)]
@@ -209,8 +241,8 @@ impl Client {
     ///
     /// # Errors
     /// Why there is none.
-    pub async fn chat(&self, ask: &Ask) -> Result<Reply, ChatError> {
-        let answered = self.asked(ask).await;
+    pub async fn chat(&self, ask: &Ask, purpose: Purpose) -> Result<Reply, ChatError> {
+        let answered = self.asked(ask, purpose).await;
         if let Err(error) = &answered {
             let mut failures = lock(&self.failures);
             *failures.by_kind.entry(error.kind().to_owned()).or_default() += 1;
@@ -219,7 +251,7 @@ impl Client {
         answered
     }
 
-    async fn asked(&self, ask: &Ask) -> Result<Reply, ChatError> {
+    async fn asked(&self, ask: &Ask, purpose: Purpose) -> Result<Reply, ChatError> {
         // The semaphore is never closed.
         let _seat = self.seats.acquire().await;
         self.recalled.get_or_try_init(|| self.recall()).await?;
@@ -228,16 +260,24 @@ impl Client {
             if let Err(rest) = self.circuit.pass() {
                 return Err(last.unwrap_or_else(|| ChatError::Resting(self.at(rest))));
             }
+            let most = ask.tokens().saturating_add(u64::from(ask.most_tokens));
+            // Nobody waits for a turn that cannot be taken.
+            self.budget.check(most, purpose, self.now()).await?;
             self.pace.permit().await;
             let dialect = lock(&self.dialect).clone();
-            let most = ask.tokens().saturating_add(u64::from(ask.most_tokens));
-            let reserved = self.budget.reserve(most, self.now()).await?;
+            let reserved = self.budget.reserve(most, purpose, self.now()).await?;
             let answer = self.transport.post(&dialect.body(&self.name, ask)).await;
-            let heard = match answer {
-                Ok(answer) => dialect.understand(answer),
+            // An error costs a request and no tokens, as far as anybody knows; what has begun to be answered may cost all.
+            let (heard, charged) = match answer {
+                Ok(answer) => {
+                    let accepted = answer.is_success();
+                    let heard = dialect.understand(answer);
+                    let charged = accepted && matches!(heard, Heard::Failing(_));
+                    (heard, charged)
+                }
                 Err(fault) => {
                     slow += u32::from(fault == Fault::Slow);
-                    Heard::Failing(fault.to_string())
+                    (Heard::Failing(fault.to_string()), fault.is_charged())
                 }
             };
             if let Heard::Reply(reply) = heard {
@@ -249,12 +289,16 @@ impl Client {
                 self.circuit.well();
                 return Ok(reply);
             }
-            // An error costs a request and no tokens, as far as anybody knows.
-            self.budget.settle(reserved, 0, false).await?;
+            match charged {
+                true => self.budget.settle(reserved, most, true).await?,
+                false => self.budget.settle(reserved, 0, false).await?,
+            }
             let mut wait = None;
             let error = match heard {
                 Heard::Reply(reply) => return Ok(reply),
                 Heard::Other(less) => {
+                    // It is there, also for whoever tries that after a rest.
+                    self.circuit.well();
                     self.step_down(&dialect, less).await?;
                     continue;
                 }
@@ -286,6 +330,10 @@ impl Client {
             };
             tried += 1;
             if tried >= TRIES || slow >= SLOW_TRIES {
+                // Who says nothing else is as good as dead, and each try takes one of the day's requests.
+                if matches!(error, ChatError::Busy(_)) {
+                    self.circuit.ill();
+                }
                 return Err(error);
             }
             last = Some(error);
@@ -341,6 +389,17 @@ impl Client {
             tokens: day.tokens,
             tokens_per_day: self.budget.tokens_per_day,
             estimated: day.estimated,
+            spent: day.spent || day.calls >= self.budget.calls_per_day || day.tokens >= self.budget.tokens_per_day,
+            judge: {
+                let (calls, tokens) = (self.budget.calls_per_day, self.budget.tokens_per_day);
+                JudgesShare {
+                    calls: day.judges_calls,
+                    calls_per_day: calls / JUDGES_PART,
+                    tokens: day.judges_tokens,
+                    tokens_per_day: tokens / JUDGES_PART,
+                    spent: day.judges_spent || day.judges_calls >= calls / JUDGES_PART,
+                }
+            },
             written: 0,
             given_up: 0,
             there: 0,

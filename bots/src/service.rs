@@ -782,7 +782,7 @@ impl Service {
             Arc::clone(&self.judging),
         );
         let has_operator = self.has_operator;
-        let (mut checkup, judged) = self
+        let (mut checkup, mut judged) = self
             .run(move |store| {
                 let checkup = doctor::look(store, &topics, &sources, has_operator, clock::now())?;
                 Ok((checkup, doctor::judged(store, &topics, &judging, clock::now())?))
@@ -792,16 +792,21 @@ impl Service {
             let odd = self.warned.iter().map(|warning| Finding::wrong(warning.clone()));
             checkup.add("Configuration", odd.collect());
         }
+        let report = match &self.writer {
+            Some(writer) => Some(writer.report().await),
+            None => None,
+        };
         checkup.add(
             "Briefs",
-            match &self.writer {
-                Some(writer) => doctor::briefs(&writer.report().await),
+            match &report {
+                Some(report) => doctor::briefs(report),
                 None => vec![Finding::good(
                     "no model is configured: briefs are the abstracts' own words",
                 )],
             },
         );
         if !judged.is_empty() {
+            judged.extend(report.map(|report| doctor::judges_share(&report.judge)));
             checkup.add("Judge", judged);
         }
         if let Some(search) = &self.search {

@@ -1,11 +1,12 @@
 //! The writer has a model judge the papers near a topic's threshold, and then write the briefs that digests will need: ahead of
 //! time, and once more when a digest is due, which waits for it only so long. What it says is stored as it comes, so that
 //! nothing is asked twice and a restart loses nothing. Without an answer the threshold decides, and the digest has the
-//! abstracts' own words.
+//! abstracts' own words. The judge comes first, since it decides what is to be written about, and has a part of the time and of
+//! the day's budget at most ([`JUDGES_PART`]), since a digest without briefs is worse than one with a paper too many.
 
 use std::pin::pin;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex as SyncMutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use anyhow::Context as _;
@@ -17,7 +18,7 @@ use paperwire_core::brief::prompt::Prompts;
 use paperwire_core::brief::write::{Step, Writing};
 use paperwire_core::locale::Lang;
 use paperwire_core::pipeline::Occasion;
-use paperwire_core::pipeline::judging::{self, Case};
+use paperwire_core::pipeline::judging::{self, Case, Seen};
 use paperwire_core::pipeline::writing::{self, Want, Wants, Wrote};
 use paperwire_core::store::{Store, StoreError};
 use paperwire_core::topic::{Topic, judge};
@@ -25,7 +26,7 @@ use tokio::sync::Mutex;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use crate::model::{ChatError, Client, Http, Limits, ModelReport};
+use crate::model::{ChatError, Client, Http, JUDGES_PART, Limits, ModelReport, Purpose};
 use crate::search::SearchIndex;
 use crate::storage::{Storage, StorageError};
 
@@ -39,7 +40,8 @@ const LOOK: Duration = Duration::from_secs(60);
 pub struct Prepared {
     /// Papers that a judge had an opinion about.
     pub judged: usize,
-    /// Papers for which the threshold decides: the judge did not answer, not in its form, or not in time.
+    /// Papers for which the threshold decides: the judge did not answer, not in its form, not in time, or its part of the day is
+    /// used up.
     pub unjudged: usize,
     /// Briefs written.
     pub written: usize,
@@ -47,6 +49,14 @@ pub struct Prepared {
     pub given_up: usize,
     /// Briefs that are still missing: the model did not answer, the budget is used up, or the time was over.
     pub missing: usize,
+}
+
+/// What came of asking the judge about a paper.
+enum Asked {
+    Judged,
+    Unjudged,
+    /// The day, or the judge's part of it, is used up.
+    Spent(Case),
 }
 
 /// Has briefs written; cheap to clone.
@@ -65,6 +75,8 @@ struct Inner {
     search: OnceLock<SearchIndex>,
     /// Held while papers are judged and briefs are written.
     busy: Mutex<()>,
+    /// What was looked through for papers near a threshold.
+    seen: SyncMutex<Seen>,
     written: AtomicU64,
     given_up: AtomicU64,
     there: AtomicU64,
@@ -122,6 +134,7 @@ impl Writer {
             patience,
             search: OnceLock::new(),
             busy: Mutex::new(()),
+            seen: SyncMutex::default(),
             written: AtomicU64::new(0),
             given_up: AtomicU64::new(0),
             there: AtomicU64::new(0),
@@ -223,58 +236,95 @@ impl Writer {
         self.0.storage.read(wanted).await
     }
 
+    /// Ahead of time what was seen a minute ago is not read again. When a digest is made all of it is, once, since papers change.
     async fn cases(&self, occasion: &Occasion) -> Result<Vec<Case>, StorageError> {
         if self.0.topics.iter().all(|topic| topic.judge().is_none()) {
             return Ok(Vec::new());
         }
         let (inner, now, occasion) = (Arc::clone(&self.0), self.0.client.now(), occasion.clone());
-        let cases = move |store: &dyn Store| judging::borderline(store, &inner.topics, &occasion, now);
+        let is_ahead = matches!(&occasion, Occasion::Due(horizon) if *horizon > now);
+        let cases = move |store: &dyn Store| {
+            let known = || inner.seen.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut seen = if is_ahead { known().clone() } else { Seen::default() };
+            let cases = judging::borderline(store, &inner.topics, &occasion, &mut seen, now)?;
+            // Where nothing is due, nothing was looked through.
+            if seen != Seen::default() {
+                *known() = seen;
+            }
+            Ok(cases)
+        };
         self.0.storage.read(cases).await
     }
 
-    /// Has these papers judged; how many were, and how many were not.
+    /// Has these papers judged, within the judge's part of the time until `deadline`; how many were, and how many were not.
     async fn judge(&self, cases: Vec<Case>, deadline: Instant) -> Result<(usize, usize), StorageError> {
         let (mut judged, all) = (0, cases.len());
-        let opinions = futures::stream::iter(cases.into_iter().map(|case| self.opinion(case)));
+        let (now, parts) = (Instant::now(), u32::try_from(JUDGES_PART).unwrap_or(u32::MAX));
+        let deadline = now + deadline.saturating_duration_since(now) / parts;
+        let (spent, mut unasked) = (AtomicBool::new(false), Vec::new());
+        let opinions = futures::stream::iter(cases.into_iter().map(|case| self.opinion(case, &spent)));
         let mut opinions = pin!(opinions.buffer_unordered(self.0.at_once));
         while let Ok(Some(opinion)) = tokio::time::timeout_at(deadline, opinions.next()).await {
-            judged += usize::from(opinion?);
+            match opinion? {
+                Asked::Judged => judged += 1,
+                Asked::Unjudged => {}
+                Asked::Spent(case) => unasked.push(case),
+            }
         }
-        let unjudged = all - judged;
+        let (unjudged, beyond_budget) = (all - judged, unasked.len());
         if all > 0 {
-            tracing::info!(judged, unjudged, "papers near a topic's threshold were judged");
+            tracing::info!(
+                judged,
+                unjudged,
+                beyond_budget,
+                "papers near a topic's threshold were judged"
+            );
+        }
+        if !unasked.is_empty() {
+            let (inner, now) = (Arc::clone(&self.0), self.0.client.now());
+            let keep = move |store: &dyn Store| judging::unasked(store, &inner.topics, &unasked, now);
+            self.0.storage.run(keep).await?;
         }
         Ok((judged, unjudged))
     }
 
-    /// Has one paper judged, and lets what came of it take effect: whether there is an opinion.
-    async fn opinion(&self, case: Case) -> Result<bool, StorageError> {
+    /// Has one paper judged, and lets what came of it take effect. When the day is `spent` nobody else needs to find that out.
+    async fn opinion(&self, case: Case, spent: &AtomicBool) -> Result<Asked, StorageError> {
+        if spent.load(Ordering::Relaxed) {
+            return Ok(Asked::Spent(case));
+        }
         let (paper, topic) = (&case.paper, &case.topic);
-        let outcome = match self.0.client.chat(&case.question.ask()).await {
+        let outcome = match self.0.client.chat(&case.question.ask(), Purpose::Judge).await {
             Ok(reply) => match judge::parse(&reply.text) {
                 Ok(opinion) => judging::Outcome::Said(opinion),
                 Err(error) => judging::Outcome::Failed(error.to_string()),
             },
             Err(error @ ChatError::Unusable(_)) => judging::Outcome::Failed(error.to_string()),
             Err(ChatError::Storage(error)) => return Err(error),
-            Err(error @ (ChatError::Resting(_) | ChatError::Spent(_))) => {
+            Err(error @ ChatError::Spent(_)) => {
                 tracing::debug!(%paper, %topic, %error, "not judged");
-                return Ok(false);
+                spent.store(true, Ordering::Relaxed);
+                return Ok(Asked::Spent(case));
+            }
+            Err(error @ ChatError::Resting(_)) => {
+                tracing::debug!(%paper, %topic, %error, "not judged");
+                return Ok(Asked::Unjudged);
             }
             Err(error @ (ChatError::Refused(_) | ChatError::Down(_) | ChatError::Busy(_))) => {
                 tracing::warn!(%paper, %topic, %error, "the model has not judged this paper; the topic's threshold decides");
-                return Ok(false);
+                return Ok(Asked::Unjudged);
             }
         };
         let judged = match &outcome {
             judging::Outcome::Said(opinion) => {
                 tracing::info!(%paper, %topic, kept = opinion.yes, reason = opinion.reason, "judged");
-                true
+                Asked::Judged
             }
             judging::Outcome::Failed(why) => {
                 tracing::info!(%paper, %topic, why, "the judge's answer is of no use; the topic's threshold decides");
-                false
+                Asked::Unjudged
             }
+            judging::Outcome::Spent => Asked::Unjudged,
         };
         let (inner, now) = (Arc::clone(&self.0), self.0.client.now());
         let keep = move |store: &dyn Store| {
@@ -296,7 +346,7 @@ impl Writer {
         let prompt = self.0.prompts.of(lang);
         let (mut writing, mut ask) = Writing::begin(&paper, prompt);
         let outcome = loop {
-            match client.chat(&ask).await {
+            match client.chat(&ask, Purpose::Any).await {
                 Ok(reply) => match writing.answer(&reply) {
                     Step::Ask(again) => ask = again,
                     Step::Written { sentence, slots } => break Outcome::Written { sentence, slots },

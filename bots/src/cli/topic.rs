@@ -15,7 +15,7 @@ use paperwire_core::topic::{Matcher, Topic, Verdict};
 use tokio::runtime::Handle;
 
 use super::{Common, Failure, ask, config, print, unexpected};
-use crate::model::Client;
+use crate::model::{Client, Purpose};
 use crate::service::{Request, Response, Which};
 use crate::storage::Storage;
 use crate::{clock, models, writer};
@@ -232,7 +232,7 @@ impl ModelJudge {
 
 impl Judge for ModelJudge {
     fn ask(&self, question: &Question) -> Result<String, String> {
-        let answered = self.runtime.block_on(self.client.chat(&question.ask()));
+        let answered = self.runtime.block_on(self.client.chat(&question.ask(), Purpose::Any));
         answered.map(|reply| reply.text).map_err(|error| {
             let error = error.to_string();
             // Later ones say no more than that it is left alone since.

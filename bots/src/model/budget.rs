@@ -1,6 +1,7 @@
 //! What may be spent on a day. It is kept in the store, so that a restart does not begin anew, and reserved before a request
-//! leaves, so that many at the same time cannot overdraw it together. A request that is broken off stays reserved: it may be
-//! charged.
+//! leaves, so that many at the same time cannot overdraw it together. A request that is broken off, or whose answer does not
+//! come whole, stays reserved: it may be charged. The judge of the borderline has a part of it at most, so that it leaves something for briefs; what it does not use
+//! is theirs.
 
 use std::fmt;
 
@@ -11,7 +12,7 @@ use tokio::sync::{Mutex, MutexGuard};
 
 use crate::storage::{Storage, StorageError};
 
-use super::ChatError;
+use super::{ChatError, JUDGES_PART, Purpose};
 
 const PREFIX: &str = "model.";
 /// How long days are kept.
@@ -24,6 +25,10 @@ pub enum Spent {
     Calls(u64),
     /// Of so many tokens too few are left for one more request.
     Tokens(u64),
+    /// The judge made so many requests, as many as it may.
+    JudgesCalls(u64),
+    /// Of so many tokens that the judge may use too few are left for one more request.
+    JudgesTokens(u64),
 }
 
 impl fmt::Display for Spent {
@@ -31,6 +36,8 @@ impl fmt::Display for Spent {
         match self {
             Self::Calls(most) => write!(f, "{most} requests"),
             Self::Tokens(most) => write!(f, "{most} tokens"),
+            Self::JudgesCalls(most) => write!(f, "{most} requests for the judge, one in {JUDGES_PART} of all"),
+            Self::JudgesTokens(most) => write!(f, "{most} tokens for the judge, one in {JUDGES_PART} of all"),
         }
     }
 }
@@ -43,6 +50,18 @@ pub(super) struct Day {
     pub(super) tokens: u64,
     #[serde(default)]
     pub(super) estimated: bool,
+    /// How many of them were for the judge.
+    #[serde(default)]
+    pub(super) judges_calls: u64,
+    /// See `judges_calls`.
+    #[serde(default)]
+    pub(super) judges_tokens: u64,
+    /// Whether a request was refused since the start, so that too little is left even where something is.
+    #[serde(skip)]
+    pub(super) spent: bool,
+    /// The same of the judge.
+    #[serde(skip)]
+    pub(super) judges_spent: bool,
 }
 
 impl Day {
@@ -52,6 +71,10 @@ impl Day {
             calls: 0,
             tokens: 0,
             estimated: false,
+            judges_calls: 0,
+            judges_tokens: 0,
+            spent: false,
+            judges_spent: false,
         }
     }
 
@@ -79,6 +102,7 @@ impl Day {
 pub(super) struct Reserved {
     date: NaiveDate,
     tokens: u64,
+    purpose: Purpose,
 }
 
 pub(super) struct Budget {
@@ -100,20 +124,67 @@ impl Budget {
     }
 
     /// Sets one request and so many tokens aside.
-    pub(super) async fn reserve(&self, tokens: u64, now: DateTime<Utc>) -> Result<Reserved, ChatError> {
+    pub(super) async fn reserve(
+        &self,
+        tokens: u64,
+        purpose: Purpose,
+        now: DateTime<Utc>,
+    ) -> Result<Reserved, ChatError> {
         let (mut held, mut day) = self.today(now).await?;
-        if day.calls >= self.calls_per_day {
-            return Err(ChatError::Spent(Spent::Calls(self.calls_per_day)));
-        }
-        if day.tokens.saturating_add(tokens) > self.tokens_per_day {
-            return Err(ChatError::Spent(Spent::Tokens(self.tokens_per_day)));
+        if let Some(spent) = self.refused(&mut day, tokens, purpose) {
+            *held = Some(day);
+            return Err(ChatError::Spent(spent));
         }
         day.calls += 1;
         day.tokens += tokens;
+        match purpose {
+            Purpose::Any => {}
+            Purpose::Judge => {
+                day.judges_calls += 1;
+                day.judges_tokens += tokens;
+            }
+        }
         self.storage.write(vec![day.memo()]).await?;
         *held = Some(day);
         let date = day.date;
-        Ok(Reserved { date, tokens })
+        Ok(Reserved { date, tokens, purpose })
+    }
+
+    /// Whether a request of so many tokens would be refused now. It sets nothing aside.
+    pub(super) async fn check(&self, tokens: u64, purpose: Purpose, now: DateTime<Utc>) -> Result<(), ChatError> {
+        let (mut held, mut day) = self.today(now).await?;
+        let refused = self.refused(&mut day, tokens, purpose);
+        *held = Some(day);
+        match refused {
+            Some(spent) => Err(ChatError::Spent(spent)),
+            None => Ok(()),
+        }
+    }
+
+    /// What is used up, if a request of so many tokens is beyond the day.
+    fn refused(&self, day: &mut Day, tokens: u64, purpose: Purpose) -> Option<Spent> {
+        let (calls, all) = (self.calls_per_day, self.tokens_per_day);
+        let spent = if day.calls >= calls {
+            Some(Spent::Calls(calls))
+        } else {
+            (day.tokens.saturating_add(tokens) > all).then_some(Spent::Tokens(all))
+        };
+        day.spent |= spent.is_some();
+        match purpose {
+            Purpose::Any => spent,
+            Purpose::Judge => {
+                let (calls, all) = (calls / JUDGES_PART, all / JUDGES_PART);
+                let spent = if day.judges_calls >= calls {
+                    Some(Spent::JudgesCalls(calls))
+                } else if day.judges_tokens.saturating_add(tokens) > all {
+                    Some(Spent::JudgesTokens(all))
+                } else {
+                    spent
+                };
+                day.judges_spent |= spent.is_some();
+                spent
+            }
+        }
     }
 
     /// So many tokens were used in fact.
@@ -123,7 +194,12 @@ impl Budget {
         let Some(mut day) = held.filter(|day| day.date == reserved.date) else {
             return Ok(());
         };
-        day.tokens = day.tokens.saturating_sub(reserved.tokens).saturating_add(used);
+        let settled = |tokens: u64| tokens.saturating_sub(reserved.tokens).saturating_add(used);
+        day.tokens = settled(day.tokens);
+        match reserved.purpose {
+            Purpose::Any => {}
+            Purpose::Judge => day.judges_tokens = settled(day.judges_tokens),
+        }
         day.estimated |= estimated;
         self.storage.write(vec![day.memo()]).await?;
         *held = Some(day);
@@ -140,8 +216,9 @@ impl Budget {
         let mut held = self.day.lock().await;
         let date = now.date_naive();
         let day = match *held {
-            // A clock that is put back does not give the day back.
-            Some(day) if day.date >= date => day,
+            // A clock that is put back at midnight does not give the day back. One that was days ahead has not used up the
+            // days until then.
+            Some(day) if day.date == date || day.date.pred_opt() == Some(date) => day,
             Some(_) | None => {
                 let oldest = format!("{PREFIX}{}", date - KEPT);
                 let (day, old) = self

@@ -161,6 +161,11 @@ impl Dialect {
             body,
         } = answer;
         let value: Option<Value> = serde_json::from_str(&body).ok();
+        // A gateway that has answered before it knew says so in the body.
+        let status = match (status, value.as_ref().and_then(late_status)) {
+            (200..=299, Some(late)) => late,
+            (status, _) => status,
+        };
         let why = complaint(value.as_ref(), &body);
         let said = format!("{status}, {why}");
         match status {
@@ -170,6 +175,13 @@ impl Dialect {
             },
             400 | 404 | 422 | 501 if self.without(&why).is_some() => {
                 self.without(&why).map_or(Heard::Unusable(said), Heard::Other)
+            }
+            // It is this question that its filter does not like, says OpenRouter, and not the key.
+            403 if value
+                .as_ref()
+                .is_some_and(|value| value.pointer("/error/metadata/flagged_input").is_some()) =>
+            {
+                Heard::Unusable(said)
             }
             // They repeat the key, or what is left of it.
             401 | 403 => Heard::Refused(format!(
@@ -223,7 +235,7 @@ impl Dialect {
 /// What a server says is wrong, on one line.
 fn complaint(value: Option<&Value>, body: &str) -> String {
     let said = value.and_then(|value| {
-        let error = value.get("error").unwrap_or(value);
+        let error = error_in(value).unwrap_or(value);
         let texts = [
             error.get("message"),
             error.get("detail"),
@@ -242,9 +254,27 @@ fn complaint(value: Option<&Value>, body: &str) -> String {
     ellipsis(&text::one_line(&said), REASON_CHARS)
 }
 
-/// A completion's first choice; `None` for anything else.
+/// The status in the body of an answer that is no completion: `{"error": {"code": 429, …}}`, as OpenRouter sends with 200
+/// (<https://openrouter.ai/docs/api/reference/errors-and-debugging>).
+fn late_status(value: &Value) -> Option<u16> {
+    let code = error_in(value)?.get("code")?.as_u64()?;
+    let code = u16::try_from(code).ok().filter(|code| (400..600).contains(code));
+    code.filter(|_| completion(value).is_none())
+}
+
+/// What an answer names as its error, or that of its choice.
+fn error_in(value: &Value) -> Option<&Value> {
+    let errors = [value.get("error"), value.pointer("/choices/0/error")];
+    errors.into_iter().flatten().find(|error| !error.is_null())
+}
+
+/// A completion's first choice; `None` for anything else, also one that broke off in an error.
 fn completion(value: &Value) -> Option<Reply> {
     let choice = value.get("choices")?.get(0)?;
+    let failed = choice.get("error").is_some_and(|error| !error.is_null());
+    if failed || choice.get("finish_reason").and_then(Value::as_str) == Some("error") {
+        return None;
+    }
     let message = choice.get("message")?;
     let said = match message.get("content") {
         Some(Value::String(said)) => said.clone(),
@@ -266,9 +296,11 @@ fn completion(value: &Value) -> Option<Reply> {
         Some(_) | None => Finish::Stop,
     };
     let count = |name: &str| value.get("usage")?.get(name)?.as_u64();
+    // Some count thoughts in the total alone (Gemini).
+    let rest = |prompt: u64| count("total_tokens").unwrap_or_default().saturating_sub(prompt);
     let usage = count("prompt_tokens").map(|prompt| Usage {
         prompt,
-        completion: count("completion_tokens").unwrap_or_default(),
+        completion: count("completion_tokens").unwrap_or_default().max(rest(prompt)),
     });
     Some(Reply {
         text: said,

@@ -51,7 +51,7 @@ fn client(model: &Arc<FakeModel>, limits: Limits, storage: &Storage) -> Client {
 }
 
 async fn chat(client: &Client) -> Result<Reply, ChatError> {
-    passing(&client.storage, client.chat(&ask())).await
+    passing(&client.storage, client.chat(&ask(), Purpose::Any)).await
 }
 
 fn form(body: &Value) -> &str {
@@ -112,8 +112,8 @@ async fn a_server_that_asks_to_wait_is_left_alone_by_everybody_for_that_long() {
     let (storage, began) = (storage(), Instant::now());
     let client = client(&model, limits(), &storage);
     let all = async {
-        assert!(client.chat(&ask()).await.is_ok());
-        join_all((0..3).map(|_| async { client.chat(&ask()).await })).await
+        assert!(client.chat(&ask(), Purpose::Any).await.is_ok());
+        join_all((0..3).map(|_| async { client.chat(&ask(), Purpose::Any).await })).await
     };
     assert!(passing(&storage, all).await.iter().all(Result::is_ok));
     let at = model.asked_at();
@@ -162,7 +162,13 @@ async fn a_dead_server_is_not_asked_for_a_while_then_tried_by_one_and_used_again
     });
     let storage = storage();
     let client = client(&model, limits(), &storage);
-    let many = || async { passing(&storage, join_all((0..20).map(|_| async { client.chat(&ask()).await }))).await };
+    let many = || async {
+        passing(
+            &storage,
+            join_all((0..20).map(|_| async { client.chat(&ask(), Purpose::Any).await })),
+        )
+        .await
+    };
     assert!(many().await.iter().all(Result::is_err));
     let asked = model.asked().len();
     assert!(asked < 12, "{asked}");
@@ -192,6 +198,75 @@ async fn a_dead_server_is_not_asked_for_a_while_then_tried_by_one_and_used_again
         report.failures["resting"] >= 20 && report.last_error.is_some(),
         "{report:?}"
     );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_server_that_is_back_and_wants_a_simpler_question_is_used_at_once() {
+    let model = FakeModel::new(|nth, body| match (nth, form(body)) {
+        (0..6, _) => fault(Fault::Unreachable("connection refused".to_owned())),
+        (_, "none") => says("ok"),
+        _ => status(400, None, "{\"error\": \"response_format is not supported\"}"),
+    });
+    let storage = storage();
+    let client = client(&model, limits(), &storage);
+    while client.report().await.resting_until.is_none() {
+        assert!(chat(&client).await.is_err());
+    }
+    tokio::time::advance(Duration::from_secs(61)).await;
+    assert!(chat(&client).await.is_ok());
+    assert_eq!(model.asked().len(), 9);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_server_that_has_too_much_to_do_all_the_time_does_not_take_the_days_requests() {
+    let model = FakeModel::new(|_, _| status(429, None, "{\"error\": \"rate limit\"}"));
+    let storage = storage();
+    let client = client(&model, limits(), &storage);
+    let many = || join_all((0..60).map(|_| async { client.chat(&ask(), Purpose::Any).await }));
+    let said = passing(&storage, many()).await;
+    assert!(said.iter().any(|said| matches!(said, Err(ChatError::Busy(_)))));
+    assert!(matches!(said.last(), Some(Err(ChatError::Resting(_)))), "{said:?}");
+    // Each question four times would be 240.
+    assert!(model.asked().len() <= 36, "{}", model.asked().len());
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_error_that_comes_with_200_is_what_its_body_says() {
+    let error = |code: u16| json!({"error": {"code": code, "message": format!("no, {KEY}"), "metadata": {}}});
+    let broken = json!({"choices": [{"finish_reason": "error", "message": {"content": "The auth"},
+        "error": {"code": 502, "message": "the provider is gone"}}]});
+    let storage = storage();
+    let model = FakeModel::scripted([
+        status(200, Some(20), error(429)),
+        status(200, None, &broken),
+        status(200, None, error(402)),
+    ]);
+    let (client, began) = (client(&model, limits(), &storage), Instant::now());
+    match chat(&client).await {
+        Err(ChatError::Refused(why)) => assert!(why.contains("no credit"), "{why}"),
+        other => panic!("{other:?}"),
+    }
+    assert!(began.elapsed() >= Duration::from_secs(20));
+    // What broke off on the way may be charged.
+    assert_eq!(client.report().await.tokens, 106);
+    let refused = FakeModel::scripted([status(200, None, error(401))]);
+    let said = chat(&super::tests::client(&refused, limits(), &storage))
+        .await
+        .unwrap_err();
+    let said = said.to_string();
+    assert!(
+        said.contains("check model.api_key") && !said.contains("SECRET"),
+        "{said}"
+    );
+    let gone = FakeModel::new(move |_, _| status(200, None, &broken));
+    let said = chat(&super::tests::client(&gone, limits(), &storage)).await;
+    assert_eq!(said, Err(ChatError::Down("502, the provider is gone".to_owned())));
+    // A filter that does not like one paper is no refused key.
+    let flagged = json!({"error": {"code": 403, "message": "flagged", "metadata": {"flagged_input": "a paper"}}});
+    let model = FakeModel::scripted([status(403, None, flagged)]);
+    let client = super::tests::client(&model, limits(), &storage);
+    assert_eq!(chat(&client).await, Err(ChatError::Unusable("403, flagged".to_owned())));
+    assert!(chat(&client).await.is_ok());
 }
 
 #[tokio::test(start_paused = true)]
@@ -260,7 +335,11 @@ async fn a_day_has_so_many_calls_and_a_restart_gives_none_back_but_midnight_does
         ..limits()
     };
     let first = client(&model, few(), &storage);
-    let all = passing(&storage, join_all((0..9).map(|_| async { first.chat(&ask()).await }))).await;
+    let all = passing(
+        &storage,
+        join_all((0..9).map(|_| async { first.chat(&ask(), Purpose::Any).await })),
+    )
+    .await;
     assert_eq!(all.iter().filter(|said| said.is_ok()).count(), 3);
     let spent = ChatError::Spent(Spent::Calls(3));
     assert!(
@@ -288,7 +367,11 @@ async fn tokens_are_set_aside_before_a_question_leaves_and_counted_as_the_server
         ..limits()
     };
     let client = client(&model, limited, &storage);
-    let all = passing(&storage, join_all((0..4).map(|_| async { client.chat(&ask()).await }))).await;
+    let all = passing(
+        &storage,
+        join_all((0..4).map(|_| async { client.chat(&ask(), Purpose::Any).await })),
+    )
+    .await;
     assert_eq!(all.iter().filter(|said| said.is_ok()).count(), 3, "{all:?}");
     assert_eq!(
         all.iter()
@@ -307,6 +390,114 @@ async fn tokens_are_set_aside_before_a_question_leaves_and_counted_as_the_server
 }
 
 #[tokio::test(start_paused = true)]
+async fn the_judge_has_a_third_of_a_day_at_most_and_the_rest_is_left_for_briefs() {
+    let (model, storage) = (FakeModel::scripted([]), storage());
+    let few = || Limits {
+        calls_per_day: 11,
+        ..limits()
+    };
+    let first = client(&model, few(), &storage);
+    let ask_all = async |client: &Client, purpose: Purpose, times: usize| {
+        let all = join_all((0..times).map(|_| async { client.chat(&ask(), purpose).await }));
+        let all = passing(&storage, all).await;
+        let refused: Vec<ChatError> = all.iter().filter_map(|said| said.as_ref().err()).cloned().collect();
+        (times - refused.len(), refused.into_iter().next())
+    };
+    let spent = ChatError::Spent(Spent::JudgesCalls(3));
+    assert_eq!(ask_all(&first, Purpose::Judge, 5).await, (3, Some(spent.clone())));
+    let restarted = client(&model, few(), &storage);
+    assert_eq!(ask_all(&restarted, Purpose::Judge, 1).await, (0, Some(spent)));
+    let share = restarted.report().await.judge;
+    assert_eq!(
+        (share.calls, share.calls_per_day, share.tokens, share.spent),
+        (3, 3, 450, true)
+    );
+    assert_eq!(ask_all(&restarted, Purpose::Any, 9).await.0, 8);
+    assert!(restarted.report().await.spent);
+    tokio::time::advance(Duration::from_secs(12 * 3_600)).await;
+    assert_eq!(ask_all(&restarted, Purpose::Any, 10).await.0, 10);
+    // What briefs have used is gone, whoever asks.
+    assert_eq!(
+        ask_all(&restarted, Purpose::Judge, 2).await,
+        (1, Some(ChatError::Spent(Spent::Calls(11))))
+    );
+    // Each question may take 106 tokens and takes 150.
+    let short = Limits {
+        tokens_per_day: 750,
+        ..limits()
+    };
+    let storage = super::tests::storage();
+    let client = super::tests::client(&model, short, &storage);
+    let spent = Some(ChatError::Spent(Spent::JudgesTokens(250)));
+    for expected in [(1, None), (0, spent)] {
+        let said = passing(&storage, client.chat(&ask(), Purpose::Judge)).await;
+        assert_eq!((usize::from(said.is_ok()), said.err()), expected);
+    }
+    assert!(!client.report().await.spent && client.report().await.judge.spent);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_may_be_charged_stays_counted_and_what_cannot_be_does_not() {
+    let used = async |lines: Vec<Line>| {
+        let (model, storage) = (FakeModel::scripted(lines), storage());
+        let client = client(&model, limits(), &storage);
+        let _ = chat(&client).await;
+        let report = client.report().await;
+        (report.calls, report.tokens)
+    };
+    let unreachable = fault(Fault::Unreachable("connection refused".to_owned()));
+    let broken = fault(Fault::Broken("connection reset".to_owned()));
+    // The last one answers, for 150.
+    assert_eq!(used(vec![unreachable, status(500, None, "")]).await, (3, 150));
+    assert_eq!(
+        used(vec![broken, fault(Fault::Huge), status(200, None, "")]).await,
+        (4, 3 * 106 + 150)
+    );
+    assert_eq!(used(vec![fault(Fault::Slow), fault(Fault::Slow)]).await, (2, 2 * 106));
+    // Gemini counts its thoughts in the total alone.
+    let thought = json!({
+        "choices": [{ "message": { "content": "ok" } }],
+        "usage": { "prompt_tokens": 9, "completion_tokens": 1, "total_tokens": 103 },
+    });
+    assert_eq!(used(vec![status(200, None, thought)]).await, (1, 103));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_question_beyond_the_budget_does_not_wait_for_its_turn() {
+    let (model, storage) = (FakeModel::scripted([]), storage());
+    let few = Limits {
+        calls_per_day: 1,
+        requests_per_minute: 1,
+        ..limits()
+    };
+    let client = client(&model, few, &storage);
+    assert!(chat(&client).await.is_ok());
+    let began = Instant::now();
+    assert_eq!(chat(&client).await, Err(ChatError::Spent(Spent::Calls(1))));
+    assert!(began.elapsed() < Duration::from_secs(1), "{:?}", began.elapsed());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_clock_that_is_set_gives_no_day_back_and_takes_none_away() {
+    let (model, storage) = (FakeModel::scripted([]), storage());
+    let midnight: DateTime<Utc> = "2025-10-10T00:00:00Z".parse().unwrap();
+    let clock = Arc::new(Mutex::new(midnight));
+    let told = Arc::clone(&clock);
+    let once = Limits {
+        calls_per_day: 1,
+        ..limits()
+    };
+    let client = client(&model, once, &storage).by(Arc::new(move || *lock(&told)));
+    let mut asked = Vec::new();
+    for hours in [0.01, -0.01, 24.0 * 4_000.0, 24.0, 48.0, 24.0] {
+        let seconds = chrono::TimeDelta::seconds((hours * 3_600.0) as i64);
+        *lock(&clock) = midnight + seconds;
+        asked.push(chat(&client).await.is_ok());
+    }
+    assert_eq!(asked, [true, false, true, true, true, false]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn never_more_begin_in_a_minute_or_are_under_way_than_may() {
     let model = FakeModel::new(|_, _| says("ok").late(1));
     let storage = storage();
@@ -315,7 +506,11 @@ async fn never_more_begin_in_a_minute_or_are_under_way_than_may() {
         ..limits()
     };
     let client = client(&model, slow, &storage);
-    let all = passing(&storage, join_all((0..25).map(|_| async { client.chat(&ask()).await }))).await;
+    let all = passing(
+        &storage,
+        join_all((0..25).map(|_| async { client.chat(&ask(), Purpose::Any).await })),
+    )
+    .await;
     assert!(all.iter().all(Result::is_ok));
     let at = model.asked_at();
     assert!(

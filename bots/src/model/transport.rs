@@ -26,18 +26,38 @@ pub struct Answer {
     pub body: String,
 }
 
+impl Answer {
+    /// Whether the server took the request on.
+    pub(super) fn is_success(&self) -> bool {
+        (200..300).contains(&self.status)
+    }
+}
+
 /// Why there is no answer.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Fault {
-    /// Nobody could be reached, or the connection broke.
+    /// Nobody could be reached.
     #[error("{0}")]
     Unreachable(String),
+    /// The connection broke before the answer was whole.
+    #[error("{0}")]
+    Broken(String),
     /// It took longer than `model.timeout`.
     #[error("no answer within model.timeout")]
     Slow,
     /// It is longer than anything that was asked for.
     #[error("the answer is longer than 1 MB")]
     Huge,
+}
+
+impl Fault {
+    /// Whether the server may have worked on the request, and charge for it.
+    pub(super) fn is_charged(&self) -> bool {
+        match self {
+            Self::Unreachable(_) => false,
+            Self::Broken(_) | Self::Slow | Self::Huge => true,
+        }
+    }
 }
 
 /// Sends a request's body and brings what comes back.
@@ -128,6 +148,7 @@ fn fault(error: reqwest::Error) -> Fault {
     if error.is_timeout() && !error.is_connect() {
         return Fault::Slow;
     }
+    let reached = !error.is_connect() && !error.is_builder();
     let error = error.without_url();
     let mut why = error.to_string();
     let mut source = std::error::Error::source(&error);
@@ -135,17 +156,22 @@ fn fault(error: reqwest::Error) -> Fault {
         why = format!("{why}: {cause}");
         source = cause.source();
     }
-    Fault::Unreachable(why)
+    match reached {
+        true => Fault::Broken(why),
+        false => Fault::Unreachable(why),
+    }
 }
 
-/// Seconds, or the time of day until which to wait.
+/// Seconds, or the time of day until which to wait; a day at most, whatever clock the server has.
 fn wait(header: &str) -> Option<Duration> {
+    const LONGEST: Duration = Duration::from_secs(86_400);
     let seconds = header.trim().parse::<f64>().ok().filter(|s| s.is_finite() && *s >= 0.0);
     if let Some(seconds) = seconds {
-        return Some(Duration::from_secs_f64(seconds.min(86_400.0)));
+        return Some(Duration::from_secs_f64(seconds.min(LONGEST.as_secs_f64())));
     }
     let until = chrono::DateTime::parse_from_rfc2822(header.trim()).ok()?;
-    Some((until.to_utc() - clock::now()).to_std().unwrap_or(Duration::ZERO))
+    let wait = (until.to_utc() - clock::now()).to_std().unwrap_or(Duration::ZERO);
+    Some(wait.min(LONGEST))
 }
 
 #[cfg(test)]
@@ -157,7 +183,9 @@ mod tests {
         assert_eq!(wait("20"), Some(Duration::from_secs(20)));
         assert_eq!(wait(" 1.5 "), Some(Duration::from_millis(1_500)));
         assert_eq!(wait("Wed, 21 Oct 2015 07:28:00 GMT"), Some(Duration::ZERO));
-        assert!(wait("Wed, 21 Oct 2099 07:28:00 GMT").unwrap() > Duration::from_secs(86_400));
+        for long in ["Wed, 21 Oct 2099 07:28:00 GMT", "1e300"] {
+            assert_eq!(wait(long), Some(Duration::from_secs(86_400)));
+        }
         for none in ["", "soon", "-1", "NaN"] {
             assert_eq!(wait(none), None, "{none}");
         }

@@ -15,6 +15,7 @@ use tokio::sync::Notify;
 
 use super::*;
 use crate::control;
+use crate::doctor;
 use crate::model::fake::{FakeModel, Line, ends, fault, honest, paper_in, passing, says, status, wall};
 use crate::model::{Fault, Transport};
 use crate::ops::Ops;
@@ -55,6 +56,10 @@ impl Room {
 
     /// The topic was taught that the first paper is wanted, the second hardly, the third hardly not and the fourth not.
     fn judged(model: Arc<FakeModel>, calls_per_day: u64) -> Self {
+        Self::judged_at(model, calls_per_day, at(9, 0))
+    }
+
+    fn judged_at(model: Arc<FakeModel>, calls_per_day: u64, now: DateTime<Utc>) -> Self {
         let taught = |topic: Topic| {
             if topic.id.0 != "t" {
                 return topic;
@@ -68,7 +73,7 @@ impl Room {
             let learned = Some(Arc::new(learned.judged_by("m")));
             Topic { learned, ..topic }
         };
-        Self::about(4, "", model, calls_per_day, at(9, 0), taught)
+        Self::about(4, "", model, calls_per_day, now, taught)
     }
 
     fn about(
@@ -458,9 +463,34 @@ async fn the_borderline_is_judged_first_and_briefs_are_written_of_what_is_left()
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_paper_that_comes_near_by_a_change_is_judged_when_its_digest_is_made() {
+    let room = Room::judged_at(FakeModel::new(judge_of), 1_000, at(8, 50));
+    let prepare = async |occasion: Occasion| {
+        let prepared = room.writer.prepare(&occasion, Instant::now() + room.writer.patience());
+        passing(&room.storage, prepared).await.unwrap().judged
+    };
+    assert_eq!(prepare(due()).await, 2);
+    let fourth = room.store.paper(&id(4)).unwrap().unwrap();
+    let second = room.store.paper(&id(2)).unwrap().unwrap();
+    let changed = Paper {
+        abstract_text: second.abstract_text,
+        ..fourth
+    };
+    room.store
+        .commit(vec![paperwire_core::store::Write::Paper(Box::new(changed))])
+        .unwrap();
+    // Ahead of it what was looked through is not read again, nor is it forgotten when nothing is due.
+    assert_eq!(prepare(due()).await, 0);
+    assert_eq!(prepare(Occasion::Due(at(8, 50))).await, 0);
+    assert_ne!(*room.writer.0.seen.lock().unwrap(), Seen::default());
+    let made = Occasion::Asked(vec!["telegram:-1".parse().unwrap()]);
+    assert_eq!(prepare(made).await, 1);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_judge_that_gives_no_answer_changes_nothing_and_each_failure_is_its_own() {
     type Script = fn(usize, &Value) -> Line;
-    let silent: [(Script, u64, usize); 5] = [
+    let silent: [(Script, u64, usize); 6] = [
         (
             |_, _| fault(Fault::Unreachable("connection refused".to_owned())),
             1_000,
@@ -477,14 +507,23 @@ async fn a_judge_that_gives_no_answer_changes_nothing_and_each_failure_is_its_ow
             0,
         ),
         (|_, body| judge_of(9, body).late(400), 1_000, 0),
-        // The budget is for one of the two.
+        // Its part of the budget is for one of the two, and for none.
         (
             |_, body| match borderline(body) {
                 Some(2) => says("yes: it drops layers"),
-                Some(_) | None => panic!("beyond the budget"),
+                Some(_) => panic!("beyond the budget"),
+                None => says(&honest(body)),
             },
+            4,
             1,
-            1,
+        ),
+        (
+            |_, body| match borderline(body) {
+                Some(_) => panic!("beyond the budget"),
+                None => says(&honest(body)),
+            },
+            2,
+            0,
         ),
     ];
     for (script, calls, judged) in silent {
@@ -507,6 +546,48 @@ async fn a_judge_that_gives_no_answer_changes_nothing_and_each_failure_is_its_ow
     let (prepared, _) = room.prepare().await;
     assert_eq!((prepared.judged, prepared.unjudged, prepared.written), (1, 1, 3));
     assert_eq!(room.kept(), [id(1), id(2), id(3)]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_judge_that_is_slow_or_has_much_to_do_leaves_time_and_calls_for_the_briefs() {
+    let model = FakeModel::new(|_, body| match borderline(body) {
+        Some(_) => says("yes: it drops layers").late(400),
+        None => says(&honest(body)),
+    });
+    let room = Room::judged(model, 1_000);
+    let (prepared, took) = room.prepare().await;
+    let expected = Prepared {
+        unjudged: 2,
+        written: 2,
+        ..Prepared::default()
+    };
+    assert_eq!(prepared, expected);
+    assert!((100..=102).contains(&took.as_secs()), "{took:?}");
+    // One of the two may be asked about; the rest of the day is for both briefs.
+    let room = Room::judged(FakeModel::new(|_, body| judge_of(9, body)), 3);
+    let (prepared, _) = room.prepare().await;
+    let expected = Prepared {
+        judged: 1,
+        unjudged: 1,
+        written: 1,
+        ..Prepared::default()
+    };
+    assert_eq!((prepared, room.kept()), (expected, vec![id(1)]));
+    let third = room.store.paper(&id(3)).unwrap().unwrap();
+    assert!(judging::was_unasked(&*room.store, room.topics.last().unwrap(), &third).unwrap());
+    let judging = [room.topics.last().unwrap().id.clone()];
+    let service = room.service().judging(&judging).written_by(Some(room.writer.clone()));
+    let Response::Doctor(checkup) = passing(&room.storage, service.handle(Request::Doctor)).await else {
+        panic!("no checkup")
+    };
+    let text = checkup.text();
+    let share = "-- the judge has made 1 of 1 calls and used 150 of 3333333 tokens";
+    assert!(text.contains(share), "{text}");
+    let of_late = doctor::judged(&*room.store, &room.topics, &judging, at(9, 30)).unwrap();
+    assert!(
+        of_late[1].text.starts_with("t: about 1 more papers it was not asked"),
+        "{of_late:?}"
+    );
 }
 
 #[tokio::test(start_paused = true)]

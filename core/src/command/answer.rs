@@ -1579,7 +1579,7 @@ mod tests {
         let (news, at) = (news(9, papers), october(9, 20));
         crate::pipeline::accept(&store, &topics, &Counting::default(), "m", b"m", news, at).unwrap();
         let due = crate::pipeline::Occasion::Due(october(10, 9));
-        for case in judging::borderline(&store, &topics, &due, october(10, 8)).unwrap() {
+        for case in judging::borderline(&store, &topics, &due, &mut judging::Seen::default(), october(10, 8)).unwrap() {
             let yes = case.paper == arxiv(3);
             let reason = if yes { "it caches" } else { "only its data" }.to_owned();
             let outcome = judging::Outcome::Said(Opinion { yes, reason });
@@ -1631,6 +1631,40 @@ mod tests {
         assert!(refused.contains("a model was asked: no (“only its data”)"), "{refused}");
         assert!(why("/why 2", Lang::Zh).contains("接近阈值，由模型判定：属于该主题（“it caches”）"));
         assert!(why("/why 2510.00002", Lang::Zh).contains("由模型判定：不属于该主题（“only its data”）"));
+    }
+
+    #[test]
+    fn why_says_that_the_judge_could_not_be_asked_and_the_ranking_decided_alone() {
+        let store = ModelStore::new();
+        let topics = [taught(&["certain", "near"], &[2.0, 0.1], 0.05, Some("m"))];
+        crate::pipeline::refresh_topics(&store, &topics).unwrap();
+        add_channel(&store, HERE, settings(), october(9, 12));
+        let papers = vec![
+            paper(1, "First", "It is certain."),
+            paper(2, "Second", "It is near."),
+            paper(3, "Third", "It is neither."),
+        ];
+        let (news, at) = (news(9, papers), october(9, 20));
+        crate::pipeline::accept(&store, &topics, &Counting::default(), "m", b"m", news, at).unwrap();
+        let due = crate::pipeline::Occasion::Due(october(10, 9));
+        let cases = judging::borderline(&store, &topics, &due, &mut judging::Seen::default(), october(10, 8)).unwrap();
+        judging::unasked(&store, &topics, &cases, october(10, 8)).unwrap();
+        publish_due(&store, &topics, &Counting::default(), october(10, 9)).unwrap();
+        post(&store, october(10, 9));
+        let why = |text: &str| {
+            let question = asking(HERE, command::parse(text, None).unwrap(), None);
+            among(&topics, &store, &question, &settings()).message.to_plain()
+        };
+        let first = why("/why 1");
+        assert!(
+            first.contains("it takes 0.05; what may be spent on asking a model in a day was used up")
+                && !first.contains("the ranking decided alone"),
+            "{first}"
+        );
+        for borderline in ["/why 2", "/why 2510.00003"] {
+            let said = why(borderline);
+            assert!(said.contains("the ranking decided alone"), "{said}");
+        }
     }
 
     #[test]

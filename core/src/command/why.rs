@@ -161,14 +161,20 @@ impl Asked<'_> {
             match stored.into_iter().next() {
                 Some(found) => {
                     match &found.score.learned {
-                        Some(rated) => lines.extend(self.learned(&name, rated)),
+                        Some(rated) => {
+                            let unasked = match readable(self.context.store.paper(&entry.paper))? {
+                                Some(paper) => self.unasked(topic, &paper, &found.score)?,
+                                None => false,
+                            };
+                            lines.extend(self.learned(&name, rated, unasked));
+                        }
                         None => lines.push(plain(lang.why_topic(&name, found.score.points, threshold))),
                     }
                     lines.push(vec![Span::Dim(self.hits(&found.score.hits))]);
                 }
                 // The judge may have spoken after the digest was made.
                 None => match self.spoken(topic, &entry.paper)? {
-                    Some(rated) => lines.extend(self.learned(&name, &rated)),
+                    Some(rated) => lines.extend(self.learned(&name, &rated, false)),
                     None => {
                         let votes = self.context.store.paper(&entry.paper)?.and_then(|paper| paper.upvotes);
                         let voted = votes.map_or(0, |votes| digest::voted(votes.value) / 1000);
@@ -227,8 +233,17 @@ impl Asked<'_> {
         Ok(rated.find(|rated| rated.opinion.is_some()))
     }
 
-    /// What the learned ranking says, what the judge does where it was asked, and what contributed most.
-    fn learned(&self, name: &str, rated: &Rated) -> Vec<Line> {
+    /// Whether the judge that would have had the last word on a score could not be asked.
+    fn unasked(&self, topic: Option<&Topic>, paper: &Paper, score: &Score) -> Result<bool> {
+        let silent = score.learned.as_ref().is_some_and(|rated| rated.opinion.is_none());
+        match topic.filter(|_| silent && score.is_borderline()) {
+            Some(topic) => judging::was_unasked(self.context.store, topic, paper),
+            None => Ok(false),
+        }
+    }
+
+    /// What the learned ranking says, what the judge does where it was asked or could not be, and what contributed most.
+    fn learned(&self, name: &str, rated: &Rated, unasked: bool) -> Vec<Line> {
         let one = |ground: &Ground| format!("{} {}", self.lang.learned_feature(ground), signed(ground.adds));
         let mut grounds: Vec<String> = rated.grounds.iter().map(one).collect();
         // Who adds up what is shown comes to the score.
@@ -240,6 +255,7 @@ impl Asked<'_> {
         let judged = |opinion: &Opinion| plain(self.lang.why_judged(opinion.yes, &opinion.reason));
         let mut lines = vec![plain(head)];
         lines.extend(rated.opinion.as_ref().map(judged));
+        lines.extend(unasked.then(|| plain(self.lang.why_unasked())));
         lines.push(vec![Span::Dim(grounds.join(" · "))]);
         lines
     }
@@ -293,11 +309,9 @@ impl Asked<'_> {
             }
         }
         missed.sort_by(|a, b| b.0.cmp(&a.0).then(a.1.cmp(&b.1)));
-        let line = |(_, _, paper, score): (u64, Seq, Paper, Score)| {
-            let threshold = followed
-                .iter()
-                .find(|topic| topic.id == score.topic)
-                .map_or(0, |topic| topic.threshold);
+        let line = |(_, _, paper, score): (u64, Seq, Paper, Score)| -> Result<Line> {
+            let topic = followed.iter().find(|topic| topic.id == score.topic);
+            let threshold = topic.map_or(0, |topic| topic.threshold);
             let mut line: Line = vec![match paper.id.link() {
                 Some(url) => Span::Link {
                     label: ellipsis(paper.title(), TITLE),
@@ -318,6 +332,7 @@ impl Asked<'_> {
                         let (rank, takes) = (decimal(rated.score), decimal(rated.threshold));
                         match &rated.opinion {
                             Some(opinion) => self.lang.missed_by_judge(&rank, &takes, &opinion.reason),
+                            None if self.unasked(topic, &paper, &score)? => self.lang.missed_unasked(&rank, &takes),
                             None => self.lang.missed_by_rank(&rank, &takes),
                         }
                     }
@@ -325,9 +340,9 @@ impl Asked<'_> {
                 },
             };
             line.push(Span::Dim(format!(" {why}")));
-            line
+            Ok(line)
         };
-        Ok(missed.into_iter().take(MISSED).map(line).collect())
+        missed.into_iter().take(MISSED).map(line).collect()
     }
 
     fn why_id(&self, id: &PaperId) -> Result<Message> {
@@ -504,7 +519,7 @@ impl Asked<'_> {
             };
             let name = self.topic_name(topic);
             if let (Verdict::Kept | Verdict::BelowThreshold, Some(rated)) = (&score.verdict, &score.learned) {
-                lines.extend(self.learned(&name, rated));
+                lines.extend(self.learned(&name, rated, self.unasked(Some(topic), paper, score)?));
                 if !score.hits.is_empty() {
                     lines.push(vec![Span::Dim(self.hits(&score.hits))]);
                 }

@@ -396,6 +396,15 @@ impl Lang {
         )
     }
 
+    /// Why nobody decided about a paper that is near the threshold of a learned ranking but the ranking.
+    pub fn why_unasked(self) -> &'static str {
+        self.pick(
+            "接近阈值，但当天可用于询问模型的额度已用完，由排序本身决定",
+            "That is near the threshold, where a model is asked; what may be spent on that in a day was used up, and the ranking \
+             decided alone",
+        )
+    }
+
     /// What contributed to a learned score.
     pub fn learned_feature(self, ground: &Ground) -> String {
         let name = &ground.name;
@@ -426,6 +435,16 @@ impl Lang {
         self.pick(
             format!("学习到的排序 {score}，阈值 {threshold}"),
             format!("learned ranking {score}, it takes {threshold}"),
+        )
+    }
+
+    /// Why one was not: the learned ranking, without the judge that would have been asked.
+    pub fn missed_unasked(self, score: &str, threshold: &str) -> String {
+        self.pick(
+            format!("学习到的排序 {score}，阈值 {threshold}；当天可用于询问模型的额度已用完"),
+            format!(
+                "learned ranking {score}, it takes {threshold}; what may be spent on asking a model in a day was used up"
+            ),
         )
     }
 
@@ -730,6 +749,7 @@ mod tests {
             lang.fate_before(), lang.fate_unmatched(), lang.why_nearest_rule(), lang.dropped_by_operator(),
             lang.schedule_name(), lang.timezone_name(), lang.language_name(), lang.style_name(), lang.missed_name(),
             lang.schedule_off(), lang.next_times(), lang.which_format(), lang.nobody(),
+            lang.why_unasked(),
         ];
         let mut all: Vec<String> = fixed.into_iter().chain(kinds).map(str::to_owned).collect();
         all.extend(Lang::ALL.map(|of| lang.name_of_language(of).to_owned()));
@@ -755,6 +775,7 @@ mod tests {
             lang.missed_by_points(3, 5),
             lang.why_learned("甲", "1.20", "0.50"),
             lang.missed_by_rank("0.20", "0.50"),
+            lang.missed_unasked("0.20", "0.50"),
             lang.missed_by_judge("0.20", "0.50", "甲"),
             lang.missed_by_cap(9),
             lang.missed_by_cap_ranked("0.20"),

@@ -306,6 +306,15 @@ pub(crate) struct Spoiled<'a> {
     pub(crate) parts: Vec<u32>,
 }
 
+thread_local! {
+    static PAPERS_READ: Cell<usize> = const { Cell::new(0) };
+}
+
+/// How many papers this thread has read through [`Spoiled`].
+pub(crate) fn papers_read() -> usize {
+    PAPERS_READ.get()
+}
+
 fn damaged(key: String) -> StoreError {
     StoreError::Damaged {
         key,
@@ -315,6 +324,7 @@ fn damaged(key: String) -> StoreError {
 
 impl Store for Spoiled<'_> {
     fn paper(&self, id: &PaperId) -> Result<Option<Paper>> {
+        PAPERS_READ.set(PAPERS_READ.get() + 1);
         if self.papers.contains(id) {
             return Err(damaged(id.to_string()));
         }

@@ -16,7 +16,7 @@ use super::writing::ASK_AGAIN;
 use crate::channel::Seq;
 use crate::paper::{Paper, PaperId};
 use crate::rule::{Rule, Term};
-use crate::store::{MemoSpace, Result, Store, Write};
+use crate::store::{IntakeRecord, MemoSpace, Result, Store, Write};
 use crate::topic::judge::{self, Opinion, Question};
 use crate::topic::{Matcher, Score, Topic, TopicId};
 
@@ -46,6 +46,8 @@ pub enum Outcome {
     Said(Opinion),
     /// Its answer is of no use, and why: the threshold decides.
     Failed(String),
+    /// It was not asked, since what may be spent on a day was used up: the threshold decides.
+    Spent,
 }
 
 /// What is kept of an answer, in [`MemoSpace::Judged`].
@@ -93,12 +95,47 @@ pub fn scores(store: &dyn Store, topics: &[Topic], matcher: &Matcher, paper: &Pa
     Ok(scores)
 }
 
+/// Which positions were looked through for papers near a threshold, and where there were any. A digest is prepared for again and
+/// again, a weekly one among ten thousand papers; with this only what came since is read anew, and what was near.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Seen {
+    since: Seq,
+    upto: Seq,
+    near: BTreeSet<Seq>,
+}
+
+impl Seen {
+    /// The stretches of one that it does not have; from then on it has them. One that lies apart from what it has replaces it.
+    fn extend(&mut self, since: Seq, upto: Seq) -> Vec<(Seq, Seq)> {
+        if upto < self.since || self.upto < since {
+            *self = Self {
+                since,
+                upto: since,
+                near: BTreeSet::new(),
+            };
+        }
+        let missing = [(since, self.since), (self.upto, upto)];
+        self.since = self.since.min(since);
+        self.upto = self.upto.max(upto);
+        missing.into_iter().filter(|(a, b)| a < b).collect()
+    }
+}
+
 /// The papers that the judges of the topics of an occasion's channels were not asked about yet, the least certain first. One
 /// whose answer was of no use is left out for a while ([`ASK_AGAIN`]). Nothing is read where no topic has a judge.
 ///
+/// `seen` is from earlier looks with the same topics, or empty. A paper that has come near a threshold since then by a change
+/// is found by a look with an empty one only.
+///
 /// # Errors
 /// Only when the store fails.
-pub fn borderline(store: &dyn Store, topics: &[Topic], occasion: &Occasion, now: DateTime<Utc>) -> Result<Vec<Case>> {
+pub fn borderline(
+    store: &dyn Store,
+    topics: &[Topic],
+    occasion: &Occasion,
+    seen: &mut Seen,
+    now: DateTime<Utc>,
+) -> Result<Vec<Case>> {
     let judged: Vec<Topic> = topics.iter().filter(|topic| topic.judge().is_some()).cloned().collect();
     if judged.is_empty() {
         return Ok(Vec::new());
@@ -124,15 +161,29 @@ pub fn borderline(store: &dyn Store, topics: &[Topic], occasion: &Occasion, now:
     };
     let since = since.max(upto.saturating_sub(REFRESH));
     let matcher = Matcher::new(&judged);
+    // A work that was taken for two papers has its place under its own name.
+    let own = |record: &IntakeRecord| -> Result<Option<Paper>> {
+        Ok(readable(store.paper(&record.paper))?.filter(|paper| paper.id == record.paper))
+    };
+    let mut looked = seen.clone();
+    for (after, last) in looked.extend(since, upto) {
+        for record in store.intake(after, last, usize::try_from(REFRESH).unwrap_or(usize::MAX))? {
+            let scores = own(&record)?.map(|paper| matcher.score(&paper)).unwrap_or_default();
+            if scores.iter().any(Score::is_borderline) {
+                looked.near.insert(record.seq);
+            }
+        }
+    }
+    *seen = looked;
     let mut cases: Vec<(i32, Seq, Case)> = Vec::new();
-    for record in store.intake(since, upto, usize::try_from(REFRESH).unwrap_or(usize::MAX))? {
-        // A work that was taken for two papers has its place under its own name.
-        let Some(paper) = readable(store.paper(&record.paper))?.filter(|paper| paper.id == record.paper) else {
+    for seq in seen.near.iter().copied().filter(|seq| since < *seq && *seq <= upto) {
+        let Some(record) = store.intake(seq.saturating_sub(1), seq, 1)?.pop() else {
             continue;
         };
+        let Some(paper) = own(&record)? else { continue };
         for (score, topic) in matcher.score(&paper).into_iter().zip(&judged) {
             let spans = spans.get(&topic.id);
-            let followed = spans.is_some_and(|spans| spans.iter().any(|(a, b)| *a < record.seq && record.seq <= *b));
+            let followed = spans.is_some_and(|spans| spans.iter().any(|(a, b)| *a < seq && seq <= *b));
             let Some(rated) = score.learned.as_ref().filter(|_| followed && score.is_borderline()) else {
                 continue;
             };
@@ -144,6 +195,8 @@ pub fn borderline(store: &dyn Store, topics: &[Topic], occasion: &Occasion, now:
                 Some(Note { at, outcome, .. }) => match outcome {
                     Outcome::Said(_) => true,
                     Outcome::Failed(_) => now - at < ASK_AGAIN,
+                    // Whether there is something to spend again, only who spends it knows.
+                    Outcome::Spent => false,
                 },
             };
             if !asked {
@@ -153,7 +206,7 @@ pub fn borderline(store: &dyn Store, topics: &[Topic], occasion: &Occasion, now:
                     question,
                     key,
                 };
-                cases.push(((rated.score - rated.threshold).abs(), record.seq, case));
+                cases.push(((rated.score - rated.threshold).abs(), seq, case));
             }
         }
     }
@@ -167,19 +220,8 @@ pub fn borderline(store: &dyn Store, topics: &[Topic], occasion: &Occasion, now:
 /// # Errors
 /// Only when the store fails.
 pub fn answered(store: &dyn Store, topics: &[Topic], case: &Case, outcome: Outcome, now: DateTime<Utc>) -> Result<()> {
-    let Some((topic, model)) = topics
-        .iter()
-        .find(|topic| topic.id == case.topic)
-        .and_then(|topic| Some((topic, topic.judge()?)))
-    else {
+    let Some((topic, note)) = noted(topics, case, outcome, now) else {
         return Ok(());
-    };
-    let note = Note {
-        paper: case.paper.clone(),
-        topic: case.topic.clone(),
-        model: model.to_owned(),
-        at: now,
-        outcome,
     };
     let mut writes = Vec::new();
     if let Outcome::Said(opinion) = &note.outcome
@@ -191,13 +233,63 @@ pub fn answered(store: &dyn Store, topics: &[Topic], case: &Case, outcome: Outco
         let scores = scores.map(|score| score.judged(opinion.clone())).collect();
         writes.extend(matches(scores, record.seq, &paper, true));
     }
-    writes.push(Write::Memo {
-        space: MemoSpace::Judged,
-        key: case.key.clone(),
-        // Texts and times always have a JSON form.
-        value: serde_json::to_string(&note).ok(),
-    });
+    writes.push(note.write(case));
     store.commit(writes)
+}
+
+/// Keeps, for whoever asks why, that the judge could not be asked about these papers, since what may be spent on a day was used
+/// up. It is asked about them as soon as it can be. Nothing is written where that stands there already for that day (UTC).
+///
+/// # Errors
+/// Only when the store fails.
+pub fn unasked(store: &dyn Store, topics: &[Topic], cases: &[Case], now: DateTime<Utc>) -> Result<()> {
+    let mut writes = Vec::new();
+    for case in cases {
+        let stands = |note: &Note| note.outcome == Outcome::Spent && note.at.date_naive() == now.date_naive();
+        if note(store, &case.key)?.as_ref().is_some_and(stands) {
+            continue;
+        }
+        writes.extend(noted(topics, case, Outcome::Spent, now).map(|(_, note)| note.write(case)));
+    }
+    match writes.is_empty() {
+        true => Ok(()),
+        false => store.commit(writes),
+    }
+}
+
+/// The topic that a case is about, if it has a judge still, and what is kept of the case.
+fn noted<'a>(topics: &'a [Topic], case: &Case, outcome: Outcome, now: DateTime<Utc>) -> Option<(&'a Topic, Note)> {
+    let topic = topics.iter().find(|topic| topic.id == case.topic)?;
+    let note = Note {
+        paper: case.paper.clone(),
+        topic: case.topic.clone(),
+        model: topic.judge()?.to_owned(),
+        at: now,
+        outcome,
+    };
+    Some((topic, note))
+}
+
+impl Note {
+    fn write(&self, case: &Case) -> Write {
+        Write::Memo {
+            space: MemoSpace::Judged,
+            key: case.key.clone(),
+            // Texts and times always have a JSON form.
+            value: serde_json::to_string(self).ok(),
+        }
+    }
+}
+
+/// Whether a topic's judge could not be asked about the paper as it is, since what may be spent on a day was used up.
+///
+/// # Errors
+/// Only when the store fails.
+pub fn was_unasked(store: &dyn Store, topic: &Topic, paper: &Paper) -> Result<bool> {
+    let Some((_, key)) = key(topic, paper) else {
+        return Ok(false);
+    };
+    Ok(note(store, &key)?.is_some_and(|note| note.outcome == Outcome::Spent))
 }
 
 /// What a topic's judge has said of late.
@@ -209,6 +301,8 @@ pub struct Tally {
     pub left_out: usize,
     /// How many answers were of no use.
     pub failed: usize,
+    /// About how many it was not asked, since what may be spent on a day was used up.
+    pub spent: usize,
     /// The latest answer.
     pub last: Option<Note>,
 }
@@ -239,6 +333,10 @@ pub fn tally(store: &dyn Store, topic: &TopicId, since: DateTime<Utc>) -> Result
                 Outcome::Said(Opinion { yes: true, .. }) => &mut tally.kept,
                 Outcome::Said(Opinion { yes: false, .. }) => &mut tally.left_out,
                 Outcome::Failed(_) => &mut tally.failed,
+                Outcome::Spent => {
+                    tally.spent += 1;
+                    continue;
+                }
             } += 1;
             if tally.last.as_ref().is_none_or(|last| last.at < note.at) {
                 tally.last = Some(note);
@@ -253,7 +351,8 @@ pub fn tally(store: &dyn Store, topic: &TopicId, since: DateTime<Utc>) -> Result
 #[cfg(test)]
 mod tests {
     use super::super::fixture::{
-        Counting, add_channel, arxiv, channel, news, october, paper, settings, taught, topic, wanted,
+        Counting, Spoiled, add_channel, arxiv, channel, news, october, paper, papers_read, settings, taught, topic,
+        wanted,
     };
     use super::super::{Accepted, Extent, accept, configure_channels, publish_due, publish_now, refresh_topics};
     use super::*;
@@ -294,7 +393,7 @@ mod tests {
     }
 
     fn cases(store: &ModelStore) -> Vec<Case> {
-        borderline(store, &[judged()], &due(), october(10, 9)).unwrap()
+        borderline(store, &[judged()], &due(), &mut Seen::default(), october(10, 9)).unwrap()
     }
 
     fn named(cases: &[Case]) -> Vec<PaperId> {
@@ -328,6 +427,73 @@ mod tests {
         assert_eq!(named(&cases(&store)), [arxiv(2)]);
     }
 
+    #[test]
+    fn repeated_looks_read_what_was_near_and_what_came_since() {
+        let store = newsroom();
+        // Of each hundred papers one is near.
+        let many = |day: u64| -> Vec<Paper> {
+            let text = |n: u64| if n % 100 == 0 { "It is near." } else { "It is far." };
+            (day * 1_000..day * 1_000 + 400)
+                .map(|n| paper(n, &format!("Number {n}"), text(n)))
+                .collect()
+        };
+        take(&store, &judged(), 10, many(10));
+        let counted = Spoiled {
+            whole: &store,
+            papers: Vec::new(),
+            parts: Vec::new(),
+        };
+        let looks = |seen: &mut Seen, horizon| {
+            let before = papers_read();
+            let cases = borderline(&counted, &[judged()], &Occasion::Due(horizon), seen, october(11, 8)).unwrap();
+            (cases.len(), papers_read() - before)
+        };
+        let (seen, soon) = (&mut Seen::default(), october(11, 9));
+        assert_eq!(looks(seen, soon), (6, 404 + 6));
+        // Fifteen looks without it would read 6,150 papers.
+        for _ in 1..15 {
+            assert_eq!(looks(seen, soon), (6, 6));
+        }
+        // A look at which nothing is due reads nothing and forgets nothing.
+        assert_eq!(looks(seen, october(10, 8)), (0, 0));
+        take(&store, &judged(), 11, many(11));
+        assert_eq!(looks(seen, soon), (10, 400 + 10));
+        // What was near and changed is asked about as it is now, or not at all.
+        store
+            .commit(vec![Write::Paper(Box::new(paper(2, "Second", "It is certain.")))])
+            .unwrap();
+        store
+            .commit(vec![Write::Paper(Box::new(paper(3, "Third", "It is neither nor.")))])
+            .unwrap();
+        let cases = borderline(&counted, &[judged()], &Occasion::Due(soon), seen, october(11, 8)).unwrap();
+        let third = cases.iter().find(|case| case.paper == arxiv(3)).unwrap();
+        assert!(
+            cases.len() == 9 && third.question.paper.contains("neither nor"),
+            "{cases:?}"
+        );
+        // What has come near is found by whoever looks anew.
+        store
+            .commit(vec![Write::Paper(Box::new(paper(4, "Fourth", "It is near.")))])
+            .unwrap();
+        assert_eq!(looks(seen, soon).0, 9);
+        assert_eq!(looks(&mut Seen::default(), soon), (10, 804 + 10));
+    }
+
+    #[test]
+    fn what_was_looked_through_grows_on_both_sides_and_is_replaced_by_what_lies_apart() {
+        let mut seen = Seen::default();
+        assert_eq!(seen.extend(100, 200), [(100, 200)]);
+        seen.near.insert(150);
+        assert_eq!(seen.extend(120, 180), []);
+        assert_eq!(seen.extend(50, 230), [(50, 100), (200, 230)]);
+        assert_eq!(seen.extend(230, 240), [(230, 240)]);
+        assert_eq!((seen.since, seen.upto, seen.near.len()), (50, 240, 1));
+        assert_eq!(seen.extend(300, 400), [(300, 400)]);
+        assert!(seen.near.is_empty());
+        assert_eq!(seen.extend(0, 10), [(0, 10)]);
+        assert_eq!(seen.extend(0, 0), []);
+    }
+
     /// It refuses the second paper and accepts the third.
     fn crossed(store: &ModelStore) {
         for case in cases(store) {
@@ -350,7 +516,9 @@ mod tests {
     fn only_papers_near_the_threshold_of_what_is_due_are_asked_about_and_once() {
         let store = newsroom();
         assert_eq!(named(&cases(&store)), [arxiv(2), arxiv(3)]);
-        let at = |topics: &[Topic], occasion| borderline(&store, topics, &occasion, october(10, 8)).unwrap();
+        let at = |topics: &[Topic], occasion| {
+            borderline(&store, topics, &occasion, &mut Seen::default(), october(10, 8)).unwrap()
+        };
         assert_eq!(at(&[judged()], Occasion::Due(october(10, 8))), []);
         assert_eq!(at(&[judged()], Occasion::Asked(vec![HERE.parse().unwrap()])).len(), 2);
         // Titles alone are judged too, however many they are; keywords are nobody's borderline.
@@ -417,9 +585,34 @@ mod tests {
         answered(&store, &[judged()], &case, outcome, october(10, 8)).unwrap();
         assert_eq!(named(&cases(&store)), [arxiv(3)]);
         let later = Occasion::Due(october(11, 9));
-        let cases = borderline(&store, &[judged()], &later, october(11, 9)).unwrap();
+        let cases = borderline(&store, &[judged()], &later, &mut Seen::default(), october(11, 9)).unwrap();
         assert_eq!(named(&cases), [arxiv(2), arxiv(3)]);
         assert_eq!(published(&store), [arxiv(1), arxiv(2)]);
+    }
+
+    #[test]
+    fn a_paper_for_which_nothing_was_left_is_noted_once_a_day_and_asked_about_when_there_is_more() {
+        let store = newsroom();
+        let all = cases(&store);
+        let unasked = |now| unasked(&store, &[judged()], &all[1..], now).unwrap();
+        unasked(october(9, 23));
+        let noted = || note(&store, &all[1].key).unwrap().unwrap();
+        unasked(october(9, 23) + TimeDelta::minutes(59));
+        assert_eq!((noted().at, noted().outcome), (october(9, 23), Outcome::Spent));
+        unasked(october(10, 1));
+        assert_eq!(noted().at, october(10, 1));
+        let (second, third) = (
+            store.paper(&arxiv(2)).unwrap().unwrap(),
+            store.paper(&arxiv(3)).unwrap().unwrap(),
+        );
+        let was = |paper: &Paper| was_unasked(&store, &judged(), paper).unwrap();
+        assert_eq!((was(&second), was(&third)), (false, true));
+        assert_eq!(cases(&store), all);
+        let counted = || tally(&store, &topic().id, october(9, 0)).unwrap();
+        assert_eq!((counted().spent, counted().last), (1, None));
+        crossed(&store);
+        assert_eq!((counted().spent, was(&third)), (0, false));
+        assert_eq!(published(&store), [arxiv(1), arxiv(3)]);
     }
 
     #[test]
