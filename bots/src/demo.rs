@@ -2,6 +2,7 @@
 //! it does.
 
 use std::net::SocketAddr;
+use std::path::Path;
 use std::time::Duration;
 
 use anyhow::Context as _;
@@ -49,10 +50,23 @@ pub async fn run(listen: Option<SocketAddr>, stop: CancellationToken) -> anyhow:
         config.web.listen.set_port(0);
     }
     let result = run_in(&config, data.clone(), stop).await;
-    if let Err(error) = tokio::fs::remove_dir_all(&data).await {
+    if let Err(error) = remove(&data).await {
         tracing::debug!(folder = %data.display(), %error, "the demo's folder stays");
     }
     result
+}
+
+/// Removes the folder, in which the search index may still finish what it was writing.
+async fn remove(folder: &Path) -> std::io::Result<()> {
+    for _ in 0..20 {
+        match tokio::fs::remove_dir_all(folder).await {
+            Err(error) if error.kind() == std::io::ErrorKind::DirectoryNotEmpty => {
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+            done => return done,
+        }
+    }
+    tokio::fs::remove_dir_all(folder).await
 }
 
 async fn run_in(config: &Config, data: std::path::PathBuf, stop: CancellationToken) -> anyhow::Result<()> {

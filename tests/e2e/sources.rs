@@ -211,9 +211,11 @@ async fn a_digest_from_arxiv_shows_its_evidence_and_a_day_without_abstracts_wait
         "{digest:?}"
     );
     let count = eventually("everything to be posted", || async {
-        let windows = program.status().await.windows;
         program.delivered().await;
-        (windows == before.len()).then(|| fake.messages(GROUP).len())
+        let messages = fake.messages(GROUP);
+        let text: String = messages.iter().map(|message| message.text.as_str()).collect();
+        let is_there = |number| text.contains(&format!("Evicting the KV cache by age, part {number}"));
+        (1..=before.len()).all(is_there).then_some(messages.len())
     })
     .await;
     fake.push_text(GROUP, "ada", "/evidence 1");
