@@ -3,7 +3,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use paperwire_core::channel::Place;
+use paperwire_core::channel::{Place, Platform};
 use paperwire_core::command::press::{MOST, Press, PressError, Seal, permission};
 use paperwire_core::command::{Command, CommandError, Permission, TABLE, parse, parse_named, refusal};
 use paperwire_core::locale::Lang;
@@ -38,8 +38,10 @@ fuzz_target!(|text: &str| {
 });
 
 fn short(error: &CommandError) {
-    for lang in Lang::ALL {
-        let said = refusal(error, lang);
-        assert!(!said.is_empty() && said.chars().count() <= 400, "{said}");
+    for platform in Platform::ALL {
+        for lang in Lang::ALL {
+            let said = refusal(error, platform, lang);
+            assert!(!said.is_empty() && said.chars().count() <= 400, "{said}");
+        }
     }
 }
