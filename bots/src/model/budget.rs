@@ -1,7 +1,7 @@
 //! What may be spent on a day. It is kept in the store, so that a restart does not begin anew, and reserved before a request
 //! leaves, so that many at the same time cannot overdraw it together. A request that is broken off, or whose answer does not
-//! come whole, stays reserved: it may be charged. The judge of the borderline has a part of it at most, so that it leaves something for briefs; what it does not use
-//! is theirs.
+//! come whole, stays reserved: it may be charged. The judge of the borderline has a part of it at most, so that it leaves
+//! something for briefs; what it does not use is theirs.
 
 use std::fmt;
 

@@ -432,7 +432,8 @@ mod tests {
         let store = newsroom();
         // Of each hundred papers one is near.
         let many = |day: u64| -> Vec<Paper> {
-            let text = |n: u64| if n % 100 == 0 { "It is near." } else { "It is far." };
+            let near = |n: u64| n.is_multiple_of(100);
+            let text = |n| if near(n) { "It is near." } else { "It is far." };
             (day * 1_000..day * 1_000 + 400)
                 .map(|n| paper(n, &format!("Number {n}"), text(n)))
                 .collect()
