@@ -762,6 +762,22 @@ fn a_topic_is_taught_measured_and_explains_itself() {
         "{}",
         trained.out
     );
+    // Figures of the same name are of two measurements, and each says which.
+    assert!(
+        trained.out.contains("Cross-check on its own 2 mailings, in 2 parts: ")
+            && trained.out.contains("topic eval inference"),
+        "{}",
+        trained.out
+    );
+    let table = with(&["topic", "eval", "inference"]).done().out;
+    assert!(
+        table.contains("ranked by what all the other days teach, ") && table.contains("R@2x: "),
+        "{table}"
+    );
+    assert!(
+        evaluated["measured"].as_array().is_some_and(|lines| lines.len() == 3),
+        "{evaluated}"
+    );
     assert!(home.0.path().join("data/models/inference.json").is_file());
     let explained = home.paperwire(["topic", "explain", "inference"]).done();
     assert!(explained.out.contains("“sparse kernel"), "{}", explained.out);

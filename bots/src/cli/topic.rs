@@ -127,6 +127,7 @@ pub(super) async fn run(common: &Common, command: TopicCommand) -> Result<(), Fa
             let (topic, _) = named(common, &topic)?;
             let recall = checked(recall)?;
             let (tested, trained) = (days(&examples)?, days(&train)?);
+            let measured = measured(&trained, recall, judge);
             let judge = if judge { Some(ModelJudge::of(common)?) } else { None };
             let given = !train.is_empty();
             let notes = contributions(tested.iter().chain(&trained));
@@ -156,11 +157,12 @@ pub(super) async fn run(common: &Common, command: TopicCommand) -> Result<(), Fa
                     object.insert("topic".to_owned(), named.0.into());
                     object.insert("recall".to_owned(), recall.into());
                     object.insert("train".to_owned(), names.into());
+                    object.insert("measured".to_owned(), measured.lines().collect::<Vec<_>>().into());
                     object.insert("notes".to_owned(), notes.lines().collect::<Vec<_>>().into());
                 }
                 serde_json::to_string_pretty(&value).map_err(anyhow::Error::from)? + "\n"
             } else {
-                notes + &table(&evaluation)
+                notes + &measured + "\n" + &table(&evaluation) + COLUMNS
             };
             Ok(print(&text)?)
         }
@@ -418,14 +420,19 @@ fn about(learned: &Learned) -> String {
     );
     out += &match &learned.figures {
         Some(Summary { days, figures }) => format!(
-            "On days that training did not see ({days} mailings): {} of {} wanted papers kept among {}, precision at the \
-             report's size {:.3}, recall at twice its size {:.3}, average precision {:.3}.\n",
+            "Cross-check on its own {days} mailings, in {} parts: {} of {} wanted papers kept among {}, precision at the \
+             report's size {:.3}, recall at twice its size {:.3}, average precision {:.3}. Each part was ranked by what the \
+             other parts teach; the threshold was chosen with these very scores, so what is kept is flattered.\n\
+             What to expect of new days says: paperwire topic eval {} --examples DAY…. It ranks each day by all others, with a \
+             threshold chosen without it; so its figures differ from these.\n",
+            learn::FOLDS.min(*days),
             figures.kept_wanted,
             figures.wanted,
             figures.kept,
             figures.precision,
             figures.recall_at_twice,
-            figures.average_precision
+            figures.average_precision,
+            learned.topic
         ),
         None => "It takes two mailings to say how good it is on days that training did not see.\n".to_owned(),
     };
@@ -480,6 +487,36 @@ fn explained(topic: &Topic, paper: &Paper, bias: f64) -> String {
     }
     out
 }
+
+/// What the figures of an evaluation are measured on, so that they are compared with none that are measured otherwise.
+fn measured(train: &[Day], recall: f64, judge: bool) -> String {
+    let by = match train {
+        [] => "all the other days teach".to_owned(),
+        days => {
+            let names: Vec<&str> = days.iter().map(|day| day.name.as_str()).collect();
+            format!("{} teach", names.join(", "))
+        }
+    };
+    let judged = if judge {
+        "judged: as learned, and the model decides the borderline.\n"
+    } else {
+        ""
+    };
+    format!(
+        "weighted: by the topic's terms alone.\n\
+         learned: each day is ranked by what {by}, without its own papers, and kept by a threshold for a recall of \
+         {recall:.2} that is chosen on those days, too.\n{judged}\
+         A saved ranking plays no part. What `topic train` prints is another measurement: one threshold, chosen on the days \
+         that it is checked on.\n"
+    )
+}
+
+/// The legend of [`table`].
+const COLUMNS: &str = "\
+kept: how many papers are kept; of report: how many of the report's are among them.\n\
+P@size: of as many papers from the top as the report has, the part that is in it; R@2x: of the report's papers, the part \
+among twice as many; AP: average precision.\n\
+The last lines have the sums of kept and of report, and the means of the others.\n";
 
 /// The figures as a table: a line per day and way of choosing.
 fn table(evaluation: &Evaluation) -> String {

@@ -428,6 +428,31 @@ mod tests {
     }
 
     #[test]
+    fn a_shipped_prompt_with_other_words_needs_another_version() {
+        let words = Lang::ALL.map(|lang| {
+            let paper = paper("T", &["I"], "A.");
+            let prompt = Prompt::shipped(lang);
+            let asks = [
+                prompt.ask(&paper),
+                prompt.ask_again(&paper, Some("F"), &["R".to_owned()]),
+            ];
+            let said = asks
+                .iter()
+                .flat_map(|ask| &ask.messages)
+                .map(|message| message.content.as_str());
+            let schema = asks[0].format.as_ref().unwrap().schema.to_string();
+            let all: Vec<&str> = said.chain([schema.as_str()]).collect();
+            (prompt.version().to_owned(), format!("{:016x}", text::hash64(&all)))
+        });
+        // What was written by the old words is known by the version alone: change both, never only the second.
+        let pinned = [("v1.zh", "003b5510a2f3e012"), ("v1.en", "a75d412c62a70a8b")];
+        assert_eq!(
+            words,
+            pinned.map(|(version, hash)| (version.to_owned(), hash.to_owned()))
+        );
+    }
+
+    #[test]
     fn a_second_question_says_what_was_wrong_and_thinks_longer_where_the_answer_was_cut_off() {
         let paper = paper("T", &[], "A.");
         let prompt = Prompt::shipped(Lang::En);

@@ -42,8 +42,8 @@ const DECIMALS: f64 = 1e6;
 const GROUNDS: usize = 8;
 /// Fewer papers that were wanted, or that were not, teach nothing.
 const FEWEST: usize = 5;
-/// In how many parts the days are split to test a model on what it did not see.
-const FOLDS: usize = 4;
+/// In how many parts at most the mailings are split to test a model on what it did not see.
+pub const FOLDS: usize = 4;
 
 /// A kind of feature.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
