@@ -90,7 +90,8 @@ pub struct WindowRecord {
     pub window: Window,
     /// When it was taken in first.
     pub taken_at: DateTime<Utc>,
-    /// How many times it came again after that (the same content or not).
+    /// How many times it came again after that (the same content or not). With categories that it had not been asked for
+    /// before it does not come again.
     pub repeats: u32,
     /// The intake position before its first new paper.
     pub since: Seq,

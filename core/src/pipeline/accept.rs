@@ -185,10 +185,12 @@ fn repeated(known: WindowRecord, since: Seq, upto: Seq, items: u32) -> WindowRec
     }
 }
 
-/// The ledger's record of a window that came again, whatever it brought: it was asked for those categories, too.
+/// The ledger's record of a window that came again, whatever it brought: it was asked for those categories, too. With others
+/// than before it is no repeat, as with two sources that share arXiv's categories between them.
 fn again(known: WindowRecord, asked: Option<&Scope>, now: DateTime<Utc>) -> WindowRecord {
+    let more = matches!((&known.asked, asked), (Some(before), Some(now)) if !before.includes(now));
     WindowRecord {
-        repeats: known.repeats + 1,
+        repeats: known.repeats + u32::from(!more),
         again_at: Some(known.last_at().max(now)),
         asked: known.asked.as_ref().zip(asked).map(|(before, now)| before.with(now)),
         ..known
