@@ -13,6 +13,8 @@ const MAX_DEPTH: u8 = 24;
 const MAX_MATH: usize = 800;
 /// How far the closing quote of a `` `single quotation' `` is looked for, in characters.
 const MAX_QUOTE: usize = 200;
+/// The longest word, in characters, whose capitals braces keep.
+const LONGEST_WORD: usize = 40;
 
 /// `Est\'evez` → `Estévez`, `$10^{-3}$` → `10⁻³`; what cannot be told stays as it is written.
 ///
@@ -620,8 +622,18 @@ impl Pass {
         }
     }
 
-    /// In text, braces are TeX's only where a command follows; anything else may be a set or a template.
+    /// In text, braces are TeX's only where a command follows or where they keep the capitals of a word, as BibTeX wants it
+    /// (`{HoloV}`); anything else may be a set or a template.
     fn is_tex_group(&self, group: Argument) -> bool {
+        let inner = self.slice(group.start, group.stop);
+        let letters = || inner.iter().filter(|c| !matches!(c, '{' | '}'));
+        if inner.len() <= LONGEST_WORD
+            && letters().count() > 1
+            && letters().any(char::is_ascii_uppercase)
+            && letters().all(|c| c.is_ascii_alphanumeric() || *c == '-')
+        {
+            return true;
+        }
         let start = self.spaces(group.start, group.stop);
         self.get(start, group.stop) == Some('\\')
             && !matches!(self.get(start + 1, group.stop), None | Some('{' | '}' | '_' | '\\'))
@@ -1311,6 +1323,10 @@ mod tests {
             (r"$a \not= b$, $\left.x\right|_{0}$", "a ≠ b, x|₀"),
             (r"\(x^2\) and $$y_1$$", "x² and y₁"),
             (r"{\lambda}Scale: ${\sim}1500$", "λScale: ∼1500"),
+            (
+                "{HoloV}, {{LadderSym}}: {LLM}s in {MAESTRO-E}",
+                "HoloV, LadderSym: LLMs in MAESTRO-E",
+            ),
         ]);
     }
 
