@@ -728,12 +728,12 @@ fn separates_list(before: &str, after: &str) -> bool {
 /// A beginning with "…" after its last word that can stand there; `None` when nothing is left.
 fn ellipsis(beginning: &str) -> Option<String> {
     #[rustfmt::skip]
-    const LOOSE: [&str; 68] = [
+    const LOOSE: [&str; 71] = [
         "a", "an", "the", "of", "to", "in", "on", "for", "with", "by", "and", "or", "that", "which", "while", "as",
         "at", "from", "is", "are", "its", "their", "via", "using", "into", "than", "thus", "but", "we", "both",
         "single", "novel", "simple", "new", "unified", "lightweight", "such", "these", "this", "our", "firstly", "first",
         "when", "be", "has", "have", "was", "were", "not", "only", "where",
-        "among", "between", "within", "through", "across", "under", "if",
+        "among", "between", "within", "through", "across", "under", "if", "i.e.", "e.g.", "namely",
         // What "not" denied.
         "do", "does", "did", "can", "could", "will", "would", "should", "may", "might",
     ];
@@ -912,6 +912,12 @@ mod tests {
                 format!("{lead}{shown}")
             );
         }
+        let losslessly = format!(
+            "It drops {}pages without any loss, i.e., {long} is kept.",
+            "small and old ".repeat(9)
+        );
+        let cut = extract("", &format!("{lead} {losslessly}")).unwrap();
+        assert!(cut.ends_with("without any loss…"), "{cut}");
         let long = format!(
             "We propose {} caches (i.e. keys and {long}values) for all.",
             "fast and small ".repeat(12)
