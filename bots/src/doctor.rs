@@ -563,7 +563,7 @@ fn unanswered(kind: &str) -> &str {
         "down" => "while the server did not answer",
         "busy" => "while the server had too much to do",
         "resting" => "not sent, in a pause after failures",
-        "budget" => "not sent, with the day's budget used up",
+        "budget" => "not sent, with the day's budget or the judge's part of it used up",
         "storage" => "not sent, for the store failed",
         other => other,
     }

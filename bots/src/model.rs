@@ -389,7 +389,7 @@ impl Client {
             tokens: day.tokens,
             tokens_per_day: self.budget.tokens_per_day,
             estimated: day.estimated,
-            spent: day.spent || day.calls >= self.budget.calls_per_day || day.tokens >= self.budget.tokens_per_day,
+            spent: self.budget.is_spent(&day, Purpose::Any),
             judge: {
                 let (calls, tokens) = (self.budget.calls_per_day, self.budget.tokens_per_day);
                 JudgesShare {
@@ -397,7 +397,7 @@ impl Client {
                     calls_per_day: calls / JUDGES_PART,
                     tokens: day.judges_tokens,
                     tokens_per_day: tokens / JUDGES_PART,
-                    spent: day.judges_spent || day.judges_calls >= calls / JUDGES_PART,
+                    spent: self.budget.is_spent(&day, Purpose::Judge),
                 }
             },
             written: 0,

@@ -386,7 +386,7 @@ fn every_digest_says_what_was_decided_about_it_without_a_running_program() {
     let lines = home.paperwire(["digest", "list"]).done().out;
     for said in [
         &format!("{id}  AI inference acceleration · "),
-        "\n  Not posted yet in 1 channel, which waits since ",
+        "\n  Not posted yet in 1 channel, which has waited since ",
         "\n  Queued on ",
         " without being judged: a person asked for it, or it repeats what was posted.\n",
         " papers came, ",

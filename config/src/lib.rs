@@ -754,6 +754,25 @@ PAPERWIRE_TELEGRAM_TOKEN: unknown variable; did you mean PAPERWIRE_TELEGRAM__TOK
     }
 
     #[test]
+    fn a_secret_in_the_place_of_its_files_name_is_not_repeated() {
+        let secret = "SECRETSECRETSECRETSECRETSECRETSECRE";
+        for text in [
+            format!("[telegram]\ntoken_file = \"123456:{secret}\""),
+            format!("[discord]\ntoken_file = \"{secret}.SECRET.{secret}\""),
+            format!("[model]\nurl = \"http://h/v1\"\nname = \"m\"\napi_key_file = \"sk-{secret}\""),
+        ] {
+            let found = errors(&text, &[]);
+            assert!(found.contains("looks like the") && found.contains("itself"), "{found}");
+            assert!(!found.contains("SECRE") && !found.contains("123456"), "{found}");
+        }
+        let found = errors(
+            "[telegram]\ntoken_file = \"secrets/telegram-token-of-the-papers-channel.txt\"",
+            &[],
+        );
+        assert!(found.contains("telegram-token-of-the-papers-channel.txt"), "{found}");
+    }
+
+    #[test]
     fn a_rate_that_telegram_does_not_give_for_that_price_is_warned_of() {
         let warnings = |rate: u32, paid: bool| {
             parse(&format!(

@@ -1,6 +1,7 @@
 //! From the checked tree to a [`Config`]: what a type alone cannot say (an address, a zone, a topic that exists).
 
 use std::collections::BTreeMap;
+use std::io::ErrorKind;
 use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
@@ -18,6 +19,7 @@ use secrecy::SecretString;
 use url::Url;
 
 use crate::error::{ConfigError, Where, nearest, quoted};
+use crate::token;
 use crate::tree::{Node, Table, Value};
 use crate::{
     Access, ChannelConfig, Config, Defaults, Discord, Institutions, Model, Operator, SourceConfig, Telegram, Web,
@@ -854,20 +856,33 @@ fn secret(
     };
     let (name, content) = match (token, file) {
         (Some(token), _) => (key, token.to_owned()),
-        (None, Some(path)) => match std::fs::read_to_string(beside(section.at(key_file), path)) {
-            Ok(content) => (key_file, content),
-            Err(error) => {
-                errors.push(section.error(
+        (None, Some(path)) => {
+            match std::fs::read_to_string(beside(section.at(key_file), path)) {
+                Ok(content) => (key_file, content),
+                Err(error)
+                    if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::InvalidFilename)
+                        && token::is_likely(path) =>
+                {
+                    errors.push(section.error(
                     key_file,
-                    format!(
-                        "the file {} cannot be read: {error}",
-                        quoted(&beside(section.at(key_file), path).display().to_string())
-                    ),
-                    "",
+                    format!("there is no such file, and its name, not repeated here, looks like the {what} itself: {error}"),
+                    format!("write that into {key}, or name a file that holds it"),
                 ));
-                return None;
+                    return None;
+                }
+                Err(error) => {
+                    errors.push(section.error(
+                        key_file,
+                        format!(
+                            "the file {} cannot be read: {error}",
+                            quoted(&beside(section.at(key_file), path).display().to_string())
+                        ),
+                        "",
+                    ));
+                    return None;
+                }
             }
-        },
+        }
         (None, None) => return None,
     };
     let token = content.trim();

@@ -36,6 +36,14 @@ pub(crate) fn oddity(platform: Platform, token: &str) -> Option<String> {
     })
 }
 
+/// Whether the name of a file that is not there is rather a secret that stands in its place: long, of one word or of a token's
+/// parts.
+pub(crate) fn is_likely(path: &str) -> bool {
+    const LEAST: usize = 32;
+    let path = path.trim();
+    path.len() >= LEAST && path.split(['.', ':']).all(is_word)
+}
+
 fn is_word(text: &str) -> bool {
     !text.is_empty()
         && text

@@ -56,12 +56,13 @@ pub(super) struct Day {
     /// See `judges_calls`.
     #[serde(default)]
     pub(super) judges_tokens: u64,
-    /// Whether a request was refused since the start, so that too little is left even where something is.
+    /// The fewest tokens that were refused since the last request: what is left may be too little even where it is something.
+    /// It is enough again when others have used less than was set aside for them.
     #[serde(skip)]
-    pub(super) spent: bool,
+    refused: Option<u64>,
     /// The same of the judge.
     #[serde(skip)]
-    pub(super) judges_spent: bool,
+    judges_refused: Option<u64>,
 }
 
 impl Day {
@@ -73,8 +74,8 @@ impl Day {
             estimated: false,
             judges_calls: 0,
             judges_tokens: 0,
-            spent: false,
-            judges_spent: false,
+            refused: None,
+            judges_refused: None,
         }
     }
 
@@ -137,9 +138,11 @@ impl Budget {
         }
         day.calls += 1;
         day.tokens += tokens;
+        day.refused = None;
         match purpose {
             Purpose::Any => {}
             Purpose::Judge => {
+                day.judges_refused = None;
                 day.judges_calls += 1;
                 day.judges_tokens += tokens;
             }
@@ -161,30 +164,44 @@ impl Budget {
         }
     }
 
-    /// What is used up, if a request of so many tokens is beyond the day.
+    /// What is used up, if a request of so many tokens is beyond the day; it is remembered.
     fn refused(&self, day: &mut Day, tokens: u64, purpose: Purpose) -> Option<Spent> {
-        let (calls, all) = (self.calls_per_day, self.tokens_per_day);
-        let spent = if day.calls >= calls {
-            Some(Spent::Calls(calls))
-        } else {
-            (day.tokens.saturating_add(tokens) > all).then_some(Spent::Tokens(all))
-        };
-        day.spent |= spent.is_some();
-        match purpose {
-            Purpose::Any => spent,
-            Purpose::Judge => {
-                let (calls, all) = (calls / JUDGES_PART, all / JUDGES_PART);
-                let spent = if day.judges_calls >= calls {
-                    Some(Spent::JudgesCalls(calls))
-                } else if day.judges_tokens.saturating_add(tokens) > all {
-                    Some(Spent::JudgesTokens(all))
-                } else {
-                    spent
-                };
-                day.judges_spent |= spent.is_some();
-                spent
+        let spent = self.beyond(day, tokens, purpose);
+        if spent.is_some() {
+            let fewest = |known: Option<u64>| Some(known.map_or(tokens, |known| known.min(tokens)));
+            if self.beyond(day, tokens, Purpose::Any).is_some() {
+                day.refused = fewest(day.refused);
+            }
+            match purpose {
+                Purpose::Any => {}
+                Purpose::Judge => day.judges_refused = fewest(day.judges_refused),
             }
         }
+        spent
+    }
+
+    fn beyond(&self, day: &Day, tokens: u64, purpose: Purpose) -> Option<Spent> {
+        let (calls, all) = (self.calls_per_day, self.tokens_per_day);
+        let (judges_calls, judges_tokens) = (calls / JUDGES_PART, all / JUDGES_PART);
+        let own = match purpose {
+            Purpose::Any => None,
+            Purpose::Judge if day.judges_calls >= judges_calls => Some(Spent::JudgesCalls(judges_calls)),
+            Purpose::Judge => {
+                (day.judges_tokens.saturating_add(tokens) > judges_tokens).then_some(Spent::JudgesTokens(judges_tokens))
+            }
+        };
+        own.or((day.calls >= calls).then_some(Spent::Calls(calls)))
+            .or((day.tokens.saturating_add(tokens) > all).then_some(Spent::Tokens(all)))
+    }
+
+    /// Whether too little is left of a day for another request for that purpose, as far as is known.
+    pub(super) fn is_spent(&self, day: &Day, purpose: Purpose) -> bool {
+        let refused = match purpose {
+            Purpose::Any => day.refused,
+            Purpose::Judge => day.judges_refused,
+        };
+        // A request has a token at least.
+        self.beyond(day, refused.unwrap_or(1), purpose).is_some()
     }
 
     /// So many tokens were used in fact.

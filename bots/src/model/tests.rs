@@ -437,6 +437,31 @@ async fn the_judge_has_a_third_of_a_day_at_most_and_the_rest_is_left_for_briefs(
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_day_is_not_called_used_up_because_much_was_set_aside_for_a_moment() {
+    let short = json!({
+        "choices": [{ "message": { "content": "ok" } }],
+        "usage": { "prompt_tokens": 5, "completion_tokens": 5 },
+    });
+    let (model, storage) = (FakeModel::new(move |_, _| status(200, None, &short).late(5)), storage());
+    // Each may take 106 tokens and takes 10.
+    let limited = Limits {
+        tokens_per_day: 330,
+        ..limits()
+    };
+    let client = client(&model, limited, &storage);
+    for (purpose, at_once, answered) in [(Purpose::Any, 4, 3), (Purpose::Judge, 2, 1)] {
+        let all = join_all((0..at_once).map(|_| async { client.chat(&ask(), purpose).await }));
+        let all = passing(&storage, all).await;
+        assert_eq!(all.iter().filter(|said| said.is_ok()).count(), answered, "{all:?}");
+        let report = client.report().await;
+        assert!(!report.spent, "{report:?}");
+    }
+    // Of the judge's 110 tokens 10 are used: too few are left for what was refused.
+    assert!(client.report().await.judge.spent);
+    assert!(chat(&client).await.is_ok());
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_may_be_charged_stays_counted_and_what_cannot_be_does_not() {
     let used = async |lines: Vec<Line>| {
         let (model, storage) = (FakeModel::scripted(lines), storage());

@@ -170,8 +170,10 @@ impl Lang {
         self.pick(
             format!("尚未推送到 {channels} 个频道，自 {since} 起等待（paperwire queue）。"),
             match channels {
-                1 => format!("Not posted yet in 1 channel, which waits since {since} (paperwire queue)."),
-                _ => format!("Not posted yet in {channels} channels, which wait since {since} (paperwire queue)."),
+                1 => format!("Not posted yet in 1 channel, which has waited since {since} (paperwire queue)."),
+                _ => {
+                    format!("Not posted yet in {channels} channels, which have waited since {since} (paperwire queue).")
+                }
             },
         )
     }
@@ -179,20 +181,23 @@ impl Lang {
     /// What became of a digest in the channels that will not have it whole.
     pub(crate) fn never_whole(self, refused: u32, gone: u32, dropped: u32) -> String {
         let counted = |zh: &str, en: &str, count: u32| {
-            (count > 0).then(|| self.pick(format!("{zh} {count} 个"), format!("{en} {count}")))
+            (count > 0).then(|| self.pick(format!("{zh} {count} 个"), format!("{count} {en}")))
         };
         let parts = [
             counted(
                 "平台拒绝（paperwire queue）",
-                "refused by the platform (paperwire queue)",
+                "where the platform refused it (paperwire queue)",
                 refused,
             ),
-            counted("频道无法写入", "channel that could not be written to", gone),
-            counted("从队列移除", "taken out of the queue", dropped),
+            counted("频道无法写入", "that could not be written to", gone),
+            counted("从队列移除", "where it was taken out of the queue", dropped),
         ];
         let parts: Vec<String> = parts.into_iter().flatten().collect();
         let parts = parts.join(self.pick("，", "; "));
-        self.pick(format!("未完整推送：{parts}。"), format!("Not posted whole: {parts}."))
+        self.pick(
+            format!("未完整推送：{parts}。"),
+            format!("Channels that do not have it whole: {parts}."),
+        )
     }
 
     /// A digest that nothing waits for and nobody has.

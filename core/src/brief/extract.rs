@@ -655,15 +655,24 @@ fn beginnings(text: &str) -> Vec<String> {
     boundaries(text)
         .into_iter()
         .filter_map(|at| ellipsis(text.get(..at)?))
+        .filter(|piece| !is_half(piece))
         .collect()
+}
+
+/// "It not only learns a policy…": what it does beside that is the point.
+fn is_half(piece: &str) -> bool {
+    let half = ["not only ", "not just ", "not merely ", "not simply "];
+    let last = half.iter().filter_map(|words| piece.rfind(words)).max();
+    last.and_then(|at| piece.get(at..))
+        .is_some_and(|rest| !rest.contains("but "))
 }
 
 /// "Failures in probe cards, including cracks…", "By leveraging models, rendering…": cut before anything is said.
 fn lacks_verb(piece: &str) -> bool {
     #[rustfmt::skip]
-    const ASIDES: [&str; 13] = [
+    const ASIDES: [&str; 15] = [
         "including ", "together with ", "such as ", "along with ", "as well as ", "and ", "or ", "which ", "especially ",
-        "particularly ", "like ", "coupled with ", "combined with ",
+        "particularly ", "like ", "coupled with ", "combined with ", "when ", "if ",
     ];
     #[rustfmt::skip]
     const PREPARES: [&str; 35] = [
@@ -678,7 +687,9 @@ fn lacks_verb(piece: &str) -> bool {
     ];
     let (subject, rest) = piece.split_once(", ").unwrap_or((piece, ""));
     let first = piece.split(' ').next().unwrap_or_default();
-    let aside = subject.split(' ').count() <= 4 && ASIDES.iter().any(|word| rest.starts_with(word));
+    // "We propose it, which" has its verb.
+    let names = subject.split(' ').count() <= 4 && !subject.starts_with("We ") && !subject.starts_with("I ");
+    let aside = names && ASIDES.iter().any(|word| rest.starts_with(word));
     let prepares = PREPARES.iter().any(|word| piece.starts_with(word)) || (first.len() >= 5 && first.ends_with("ing"));
     let lower = piece.to_lowercase();
     aside || (prepares && !CLAUSES.iter().any(|clause| lower.contains(clause)) && effect(rest) <= 0)
@@ -737,6 +748,7 @@ fn ellipsis(beginning: &str) -> Option<String> {
         // What "not" denied.
         "do", "does", "did", "can", "could", "will", "would", "should", "may", "might",
     ];
+    const PHRASES: [&str; 4] = [" to the best of our knowledge", " to our knowledge", " i.e.", " e.g."];
     let mut rest = beginning.trim_end();
     loop {
         let trimmed = rest.trim_end_matches(|c: char| {
@@ -753,7 +765,10 @@ fn ellipsis(beginning: &str) -> Option<String> {
             && last
                 .chars()
                 .all(|c| matches!(c, '(' | ')' | 'i' | 'v' | 'x' | 'a'..='d' | '0'..='9'));
-        let shorter = if trimmed.contains(' ') && (numbers || LOOSE.contains(&last.to_lowercase().as_str())) {
+        let phrase = PHRASES.iter().find_map(|phrase| trimmed.strip_suffix(phrase));
+        let shorter = if let Some(before) = phrase {
+            before
+        } else if trimmed.contains(' ') && (numbers || LOOSE.contains(&last.to_lowercase().as_str())) {
             trimmed.get(..trimmed.len() - last.len()).unwrap_or_default()
         } else {
             trimmed
@@ -956,6 +971,33 @@ mod tests {
             ),
         ] {
             assert_eq!(extract("", told).unwrap(), shown);
+        }
+    }
+
+    #[test]
+    fn a_cut_leaves_no_half_of_a_pair_and_no_words_that_announce_what_is_gone() {
+        let long = "very ".repeat(12);
+        let half = format!(
+            "It not only generates texts of a {long}high quality, but also saves half of the work that is done."
+        );
+        assert_eq!(cuts(&half), [""; 0]);
+        let both =
+            format!("It not only saves work, but also generates texts of a {long}high quality, which people like.");
+        assert!(!cuts(&both).is_empty() && cuts(&both).iter().all(|cut| cut.contains("but also")));
+        let aside = format!(
+            "Synthetic data, when curated with {long}much care and styles, does not make the training unstable."
+        );
+        assert!(cuts(&aside).iter().all(|cut| !cut.contains("when")));
+        let ours =
+            "We propose AgeCache, which evicts the pages of a cache by their age, while the sinks stay in it for ever.";
+        assert!(
+            cuts(ours).contains(&"We propose AgeCache, which evicts the pages of a cache by their age…".to_owned())
+        );
+        for announced in [
+            "We propose AgeCache, a framework that, to the best of our knowledge, ",
+            "We propose AgeCache, a framework, i.e., ",
+        ] {
+            assert_eq!(ellipsis(announced).unwrap(), "We propose AgeCache, a framework…");
         }
     }
 

@@ -120,7 +120,15 @@ pub fn accept(
     writes.extend(corrected.writes);
     if let Some(window) = parsed.window {
         let record = match store.window(&window)? {
-            Some(known) => repeated(again(known, parsed.asked.as_ref(), now), since, upto, items),
+            Some(known) => {
+                let wider = known.asked.as_ref().zip(parsed.asked.as_ref());
+                // Of other categories what is new was in no answer before.
+                let items = match wider.is_some_and(|(before, now)| !before.includes(now)) {
+                    true => items.max(known.items.saturating_add(report.papers_new)),
+                    false => items,
+                };
+                repeated(again(known, parsed.asked.as_ref(), now), since, upto, items)
+            }
             None => {
                 report.windows = 1;
                 let replacements = report.replacements;

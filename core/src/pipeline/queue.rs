@@ -417,7 +417,7 @@ mod tests {
         let mut all = vec![[says(Lang::Zh), says(Lang::En)]];
         assert_eq!(
             says(Lang::En),
-            ["Not posted yet in 2 channels, which wait since 9 Oct 2025 21:00 UTC (paperwire queue)."]
+            ["Not posted yet in 2 channels, which have waited since 9 Oct 2025 21:00 UTC (paperwire queue)."]
         );
 
         let job = claims(&store, october(10, 0)).remove(0).delivery;
@@ -426,7 +426,7 @@ mod tests {
         }
         let halfway = [
             "Posted in 1 channel on 10 Oct 2025 00:00 UTC.",
-            "Not posted yet in 1 channel, which waits since 9 Oct 2025 21:00 UTC (paperwire queue).",
+            "Not posted yet in 1 channel, which has waited since 9 Oct 2025 21:00 UTC (paperwire queue).",
         ];
         assert_eq!(says(Lang::En), halfway);
         store.commit(vec![Write::Archive(job.id.clone())]).unwrap();
@@ -435,7 +435,10 @@ mod tests {
         let other = ids.iter().find(|id| **id != job.id).unwrap();
         discard(&store, other, october(12, 0)).unwrap().unwrap();
         all.push([says(Lang::Zh), says(Lang::En)]);
-        assert_eq!(says(Lang::En)[1..], ["Not posted whole: taken out of the queue 1."]);
+        assert_eq!(
+            says(Lang::En)[1..],
+            ["Channels that do not have it whole: 1 where it was taken out of the queue."]
+        );
         let none = DigestId { set: 0, ..digest };
         all.push([Lang::Zh, Lang::En].map(|lang| progress(&store, &none).unwrap().says(lang)));
         for [zh, en] in all {

@@ -975,6 +975,13 @@ wrapped here.
             .collect();
         assert_eq!(told, [(2, 2, 1, 4), (2, 2, 0, 3)]);
         assert_eq!(rig.run(&["cs.LG"], 2), [""; 0], "fewer are there");
+        let mut other = Rig::start();
+        for category in ["cs.CL", "cs.LG"] {
+            assert_eq!(other.run(&[category], 2), BOTH_DAYS);
+        }
+        let windows = other.store.windows().unwrap();
+        let told: Vec<_> = windows.iter().map(|w| (w.items, w.new_papers())).collect();
+        assert_eq!(told, [(2, 2), (2, 2)], "no more of a day's papers are new than it has");
         // A mailing, and what was taken in before this was kept, stands for any.
         let any = rig.store.windows().unwrap().into_iter();
         let any = any.map(|record| Write::Window(WindowRecord { asked: None, ..record }));
