@@ -272,7 +272,10 @@ fn is_abbreviation(before: &str) -> bool {
         .next()
         .unwrap_or_default();
     let initial = word.chars().count() == 1 && word.chars().all(char::is_uppercase);
-    initial || ABBREVIATIONS.contains(&word.to_lowercase().as_str())
+    // "two innovations: a. A distillation": the mark of a list.
+    let head = before.strip_suffix(word).unwrap_or_default().trim_end();
+    let marks = matches!(word, "a" | "b" | "c" | "d" | "1" | "2" | "3" | "4") && head.ends_with([':', ';', ',']);
+    initial || marks || ABBREVIATIONS.contains(&word.to_lowercase().as_str())
 }
 
 /// The sentence without an opening that says nothing by itself.
@@ -927,6 +930,11 @@ mod tests {
                 format!("{lead}{shown}")
             );
         }
+        let listed = "We propose a cache with two innovations: a. A window of recent pages. It is fast.";
+        assert_eq!(
+            extract("", listed).unwrap(),
+            "We propose a cache with two innovations: a. A window of recent pages."
+        );
         let losslessly = format!(
             "It drops {}pages without any loss, i.e., {long} is kept.",
             "small and old ".repeat(9)
