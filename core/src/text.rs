@@ -91,6 +91,28 @@ pub fn word_length(chars: &[char]) -> usize {
     }
 }
 
+/// [`word_length`] of text that is ASCII throughout, without making characters of it: nearly all text is.
+#[inline]
+pub fn ascii_word_length(text: &[u8]) -> usize {
+    let is = |at: usize, kind: fn(&u8) -> bool| text.get(at).is_some_and(kind);
+    let digit = |at: usize| is(at, u8::is_ascii_digit);
+    let mut length = 0;
+    while is(length, u8::is_ascii_alphanumeric)
+        || (length > 0 && is(length, |b| matches!(b, b'.' | b',')) && digit(length - 1) && digit(length + 1))
+    {
+        length += 1;
+    }
+    match (length, text.get(length), text.get(length + 1)) {
+        (1.., Some(b'+'), Some(b'+')) => length + 2,
+        (1.., Some(b'#'), after)
+            if is(length - 1, u8::is_ascii_alphabetic) && !after.is_some_and(u8::is_ascii_alphanumeric) =>
+        {
+            length + 1
+        }
+        _ => length,
+    }
+}
+
 /// Whether `c` stands inside words.
 pub fn is_word(c: char) -> bool {
     c.is_alphanumeric() || is_combining_mark(c)
@@ -224,6 +246,12 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn a_word_of_bytes_is_as_long_as_one_of_characters(text in "[a-bZ0-9.,+# _-]{0,12}") {
+            let chars: Vec<char> = text.chars().collect();
+            prop_assert_eq!(ascii_word_length(text.as_bytes()), word_length(&chars));
+        }
+
         #[test]
         fn folding_and_joining_twice_is_folding_and_joining_once(text in r"\PC{0,40}") {
             prop_assert_eq!(fold(&text), text.nfkc().flat_map(char::to_lowercase).collect::<String>());

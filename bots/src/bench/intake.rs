@@ -21,6 +21,7 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use super::papers::wrap;
 use super::search::Dice;
 use super::{Row, Scratch, Table, cpu_time};
 use crate::clock;
@@ -275,18 +276,8 @@ fn mailing(n: usize, papers: &[Invented]) -> String {
              Probes)\nCategories: cs.LG cs.AI cs.CL\nComments: 18 pages, 11 figures\n\\\\\n",
             paper.title
         );
-        let mut line = String::from(" ");
-        for word in paper.abstract_text.split(' ') {
-            if line.len() + 1 + word.len() > 79 {
-                let _ = writeln!(out, "{line}");
-                line.clear();
-            }
-            if !line.is_empty() {
-                line.push(' ');
-            }
-            line.push_str(word);
-        }
-        let _ = writeln!(out, "{line}\n\\\\ ( https://arxiv.org/abs/{id} ,  614kb)\n{rule}");
+        wrap(&mut out, &paper.abstract_text);
+        let _ = writeln!(out, "\\\\ ( https://arxiv.org/abs/{id} ,  614kb)\n{rule}");
     }
     out
 }

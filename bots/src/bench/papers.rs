@@ -82,6 +82,12 @@ fn write_paper(out: &mut String, n: usize, phrases: &[&str]) {
          When There Is Hardly Time for {other}\nAuthors: Ada Invented ({inst}), Bo Imagined, Cy Fictitious\nCategories: cs.LG cs.AI\n\\\\\n",
         inst = pick(&INSTITUTIONS, 1),
     );
+    wrap(out, &text);
+    let _ = writeln!(out, "\\\\ ( https://arxiv.org/abs/{id} ,  614kb)");
+}
+
+/// Writes an abstract in lines as arXiv's mailings have them.
+pub(super) fn wrap(out: &mut String, text: &str) {
     let mut line = String::from(" ");
     for word in text.split(' ') {
         if line.len() + 1 + word.len() > 79 {
@@ -93,7 +99,7 @@ fn write_paper(out: &mut String, n: usize, phrases: &[&str]) {
         }
         line.push_str(word);
     }
-    let _ = writeln!(out, "{line}\n\\\\ ( https://arxiv.org/abs/{id} ,  614kb)");
+    let _ = writeln!(out, "{line}");
 }
 
 #[cfg(test)]

@@ -14,7 +14,7 @@ use std::collections::HashMap;
 use std::sync::LazyLock;
 
 use jieba_rs::Jieba;
-use paperwire_core::text::{british, fold, is_word, word_length};
+use paperwire_core::text::{ascii_word_length, british, fold, is_word, word_length};
 use tantivy::tokenizer::{
     AsciiFoldingFilter, Language, RawTokenizer, Stemmer, TextAnalyzer, Token, TokenStream, Tokenizer,
 };
@@ -265,30 +265,16 @@ impl Cutting {
     /// [`Self::text`] for the many in which a character is a byte.
     fn ascii(&mut self, folded: &str) {
         let bytes = folded.as_bytes();
-        let is = |at: usize, what: fn(&u8) -> bool| bytes.get(at).is_some_and(what);
-        let digit = |at: usize| is(at, u8::is_ascii_digit);
         let mut compound = Compound::default();
         let mut at = 0;
         while let Some(&first) = bytes.get(at) {
             let start = at;
-            while is(at, u8::is_ascii_alphanumeric)
-                || (at > start && is(at, |b| matches!(b, b'.' | b',')) && digit(at - 1) && digit(at + 1))
-            {
-                at += 1;
-            }
+            at += ascii_word_length(bytes.get(at..).unwrap_or_default());
             if at == start {
                 at += 1;
-                self.between(char::from(first), is(at, u8::is_ascii_alphanumeric), &mut compound);
+                let joins = bytes.get(at).is_some_and(u8::is_ascii_alphanumeric);
+                self.between(char::from(first), joins, &mut compound);
                 continue;
-            }
-            match (bytes.get(at), bytes.get(at + 1)) {
-                (Some(b'+'), Some(b'+')) => at += 2,
-                (Some(b'#'), after)
-                    if is(at - 1, u8::is_ascii_alphabetic) && !after.is_some_and(u8::is_ascii_alphanumeric) =>
-                {
-                    at += 1;
-                }
-                _ => {}
             }
             self.word(folded.get(start..at).unwrap_or_default(), &mut compound);
         }

@@ -18,7 +18,7 @@ use std::collections::HashMap;
 
 use aho_corasick::AhoCorasick;
 
-use crate::text::{self, british, word_length};
+use crate::text::{self, ascii_word_length, british, word_length};
 
 /// Raised when the rules above change, so that stored matches are known to be stale.
 pub(super) const RULES: &str = "1";
@@ -142,31 +142,16 @@ impl Canonical {
     /// [`Self::words`] for the many texts in which a character is a byte.
     fn ascii_words(&mut self, folded: &str) {
         let bytes = folded.as_bytes();
-        let is = |at: usize, what: fn(&u8) -> bool| bytes.get(at).is_some_and(what);
-        let digit = |at: usize| is(at, u8::is_ascii_digit);
         let mut broken = true;
         let mut at = 0;
         while let Some(&first) = bytes.get(at) {
             let start = at;
-            while is(at, u8::is_ascii_alphanumeric)
-                || (at > start && is(at, |b| matches!(b, b'.' | b',')) && digit(at - 1) && digit(at + 1))
-            {
-                at += 1;
-            }
+            at += ascii_word_length(bytes.get(at..).unwrap_or_default());
             if at == start {
                 let joint = matches!(first, b' ' | b'\t'..=b'\r' | b'-' | b'_');
                 broken |= !joint || (first == b'-' && bytes.get(at + 1) == Some(&b'-'));
                 at += 1;
                 continue;
-            }
-            match (bytes.get(at), bytes.get(at + 1)) {
-                (Some(b'+'), Some(b'+')) => at += 2,
-                (Some(b'#'), after)
-                    if is(at - 1, u8::is_ascii_alphabetic) && !after.is_some_and(u8::is_ascii_alphanumeric) =>
-                {
-                    at += 1;
-                }
-                _ => {}
             }
             self.word(folded.get(start..at).unwrap_or_default(), broken);
             broken = false;
